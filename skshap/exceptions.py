@@ -1,0 +1,47 @@
+"""Exceptions and warnings of skshap."""
+
+import numpy as np
+
+
+class ModelNotFoundError(ValueError, OSError):
+    """A pretrained model or its tokenizer could not be loaded.
+
+    Examples
+    --------
+    >>> from skshap.exceptions import ModelNotFoundError
+    >>> issubclass(ModelNotFoundError, ValueError)
+    True
+    """
+
+
+class NotPositiveDefiniteError(np.linalg.LinAlgError):
+    """A kernel matrix plus ``alpha`` on its diagonal has no Cholesky factor.
+
+    Examples
+    --------
+    >>> from skshap.exceptions import NotPositiveDefiniteError
+    >>> issubclass(NotPositiveDefiniteError, ValueError)
+    True
+    """
+
+
+class DamagedStoreWarning(UserWarning):
+    """A file of an on-disk store was unreadable; its content is computed again.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from skshap.exceptions import DamagedStoreWarning
+    >>> warnings.simplefilter("error", DamagedStoreWarning)
+    """
+
+
+class TruncatedTextWarning(UserWarning):
+    """Texts longer than ``max_length`` tokens were cut.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from skshap.exceptions import TruncatedTextWarning
+    >>> warnings.simplefilter("ignore", TruncatedTextWarning)
+    """

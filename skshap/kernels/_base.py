@@ -1,0 +1,104 @@
+"""What a kernel is: an object with `fit`, `fit_transform` and `transform`.
+
+``fit_transform(X)`` gives the symmetric matrix of the training rows, and
+``transform(X)`` the matrix of shape (n_samples, n_samples_fit) between new rows and
+them. `make_kernel` turns what users pass as ``kernel=`` into such an object.
+"""
+
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.metrics.pairwise import pairwise_kernels
+
+__all__ = ["make_kernel", "set_kernel_tags", "takes_sparse"]
+
+
+class PairwiseKernel(TransformerMixin, BaseEstimator):
+    """A kernel that scikit-learn evaluates on vectors: a name or a callable."""
+
+    def __init__(self, metric, params=None):
+        self.metric = metric
+        self.params = params
+
+    def fit(self, X, y=None):
+        """Keep the training rows `X`, of shape (n_samples_fit, n_features)."""
+        if isinstance(X, list):
+            raise ValueError(
+                f"kernel={self.metric!r} works on numbers, but X holds texts; use "
+                "kernel=EmpiricalNTK(model) for texts, or turn them into features."
+            )
+        self.X_fit_ = X
+        return self
+
+    def fit_transform(self, X, y=None):
+        """Return the exactly symmetric kernel matrix of `X`."""
+        K = self.fit(X).transform(X)
+        return (K + K.T) / 2
+
+    def transform(self, X):
+        """Return the kernel matrix between `X` and the training rows."""
+        return pairwise_kernels(
+            X, self.X_fit_, metric=self.metric, **(self.params or {})
+        )
+
+
+class PrecomputedKernel(TransformerMixin, BaseEstimator):
+    """The kernel whose rows are kernel values themselves."""
+
+    def fit(self, X, y=None):
+        """Do nothing: the training kernel `X` is all there is to know."""
+        return self
+
+    def transform(self, X):
+        """Return the kernel values `X`, of shape (n_samples, n_samples_fit)."""
+        return X
+
+
+def make_kernel(kernel, kernel_params=None):
+    """Turn what users pass as ``kernel=`` into an unfitted kernel object.
+
+    Parameters
+    ----------
+    kernel : str, callable or kernel object
+        "precomputed", a name or a callable that
+        :func:`sklearn.metrics.pairwise.pairwise_kernels` takes, or an object with
+        `fit`, `fit_transform` and `transform` such as :class:`skshap.EmpiricalNTK`.
+    kernel_params : dict or None, default=None
+        Parameters of a kernel given by name or as a callable.
+
+    Returns
+    -------
+    object
+        A kernel object; a clone where an object was given.
+
+    Raises
+    ------
+    ValueError
+        If `kernel_params` are given for a kernel that takes none.
+    """
+    is_object = hasattr(kernel, "fit_transform") and hasattr(kernel, "transform")
+    if kernel_params and (is_object or is_precomputed(kernel)):
+        raise ValueError(
+            f"kernel_params={kernel_params!r} is only used by a kernel given by name "
+            f"or as a callable, not by kernel={kernel!r}; set them on the object."
+        )
+    if is_object:
+        return clone(kernel)
+    if is_precomputed(kernel):
+        return PrecomputedKernel()
+    return PairwiseKernel(kernel, kernel_params)
+
+
+def is_precomputed(kernel):
+    """Whether ``kernel=`` is "precomputed"."""
+    return isinstance(kernel, str) and kernel == "precomputed"
+
+
+def takes_sparse(kernel):
+    """Whether ``kernel=`` works on sparse tables: those given by name do."""
+    return isinstance(kernel, str) and kernel != "precomputed"
+
+
+def set_kernel_tags(tags, kernel):
+    """Set the input tags of an estimator that has a parameter ``kernel``."""
+    tags.input_tags.pairwise = is_precomputed(kernel)
+    tags.input_tags.sparse = takes_sparse(kernel)
+    tags.input_tags.string = not (isinstance(kernel, str) or callable(kernel))

@@ -1,0 +1,337 @@
+"""`EmpiricalNTK`: the empirical neural tangent kernel of a pretrained network."""
+
+import copy
+from numbers import Integral
+from pathlib import Path
+
+import torch
+from joblib import Memory
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from skshap.kernels._gradients import RowGradients, network_digest
+from skshap.kernels._store import DiskStore, MemoryStore
+from skshap.nn._models import TableNetwork, load_encoder, prepare_network
+from skshap.utils._sklearn import Interval, StrOptions, fit_context
+from skshap.utils._validation import check_rows
+
+__all__ = ["EmpiricalNTK"]
+
+
+class EmpiricalNTK(TransformerMixin, BaseEstimator):
+    """Empirical neural tangent kernel of a network, as a transformer.
+
+    The kernel of two rows is the inner product of the gradients of the network's
+    output with respect to its weights, at the pretrained weights and without any
+    training [1]_. ``transform`` gives the kernel values against the training rows, so
+    that the estimator serves as a step before a classifier with
+    ``kernel="precomputed"``, and as the ``kernel=`` of
+    :class:`skshap.KernelRidgeClassifier` and :class:`skshap.FreeShapAttributor`.
+
+    Parameters
+    ----------
+    model : str, path, torch.nn.Module or None, default=None
+        For texts: a folder or a hub name of an encoder that `transformers` can load, or
+        an encoder itself; it is read out by a fresh linear head with seeded weights. Or
+        any module whose forward returns (n, n_outputs), of which the first output
+        counts and, of the parameters, those with ``requires_grad``. None, for a table
+        of numbers: a network of two tanh layers with seeded weights.
+    tokenizer : PreTrainedTokenizerBase or None, default=None
+        Of a module that reads texts. A model given by name brings its own.
+    readout : {"auto", "mean", "first"}, default="auto"
+        How an encoder without a head is read out: the mean over the tokens that are not
+        padding, or the first token. "auto" is the mean.
+    n_frozen_layers : int or None, default=None
+        How many of an encoder's first layers are left out of the kernel. None leaves
+        out two thirds of them, as in [2]_ (8 of 12). Embeddings are always left out.
+    normalize : bool, default=True
+        Divide by the mean of the training diagonal, so that ``alpha`` of a ridge has
+        the same meaning for every model.
+    max_length : int, default=128
+        Tokens after which a text is cut, with a warning that says how many were.
+    batch_size : int, default=32
+        Rows in a forward and backward pass.
+    device : str, torch.device or None, default=None
+        Where to compute, such as "cuda". None leaves a module where it is and puts
+        anything else on the CPU.
+    dtype : {"float32", "float64"}, default="float32"
+        Of weights and gradients. Products are summed up in float64. The network for
+        tables always works in float64.
+    memory : str, path, joblib.Memory or None, default=None
+        Folder in which gradients and kernel values are kept, by the content of the
+        rows and of the network: folds, grid searches and repeated runs compute no
+        gradient twice. A network with seeded weights then needs an integer
+        `random_state`. None keeps gradients in memory, for this object alone.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the head, or of the network for tables.
+    verbose : int, default=0
+        Show a progress bar on what takes longer than a few seconds.
+
+    Attributes
+    ----------
+    X_fit_ : list or ndarray
+        The training rows.
+    scale_ : float
+        What the kernel is divided by: the mean squared norm of the training gradients,
+        or 1.
+    n_features_in_ : int
+        Number of columns of a table seen in `fit`; not set for texts.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where `fit` saw a dataframe with string names.
+
+    See Also
+    --------
+    skshap.KernelRidgeClassifier : Classifier on this kernel.
+    skshap.FreeShapAttributor : Values of training rows on this kernel.
+
+    Notes
+    -----
+    One batched forward and one backward pass give the gradients of all rows of a batch
+    in factored form. On a machine without a network or with ``HF_HUB_OFFLINE=1``, pass
+    the path of a model folder.
+
+    References
+    ----------
+    .. [1] Jacot, Gabriel and Hongler, "Neural Tangent Kernel: Convergence and
+       Generalization in Neural Networks", NeurIPS 2018. :arxiv:`1806.07572`
+    .. [2] Wang, Lin, Qiao, Foo and Low, "Helpful or Harmful Data? Fine-tuning-free
+       Shapley Attribution for Explaining Language Model Predictions", ICML 2024.
+       :arxiv:`2406.04606`
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skshap import EmpiricalNTK, KernelRidgeClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> EmpiricalNTK(random_state=0).fit_transform(X).shape
+    (150, 150)
+    >>> clf = make_pipeline(
+    ...     EmpiricalNTK(random_state=0),
+    ...     KernelRidgeClassifier(alpha=0.01, kernel="precomputed"),
+    ... )
+    >>> bool(clf.fit(X, y).score(X, y) > 0.9)
+    True
+    """
+
+    _parameter_constraints: dict = {
+        "model": [str, Path, torch.nn.Module, None],
+        "tokenizer": [callable, None],
+        "readout": [StrOptions({"auto", "mean", "first"})],
+        "n_frozen_layers": [Interval(Integral, 0, None, closed="left"), None],
+        "normalize": ["boolean"],
+        "max_length": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "device": [str, torch.device, None],
+        "dtype": [StrOptions({"float32", "float64"})],
+        "memory": [str, Path, Memory, None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        model=None,
+        *,
+        tokenizer=None,
+        readout="auto",
+        n_frozen_layers=None,
+        normalize=True,
+        max_length=128,
+        batch_size=32,
+        device=None,
+        dtype="float32",
+        memory=None,
+        random_state=None,
+        verbose=0,
+    ):
+        self.model = model
+        self.tokenizer = tokenizer
+        self.readout = readout
+        self.n_frozen_layers = n_frozen_layers
+        self.normalize = normalize
+        self.max_length = max_length
+        self.batch_size = batch_size
+        self.device = device
+        self.dtype = dtype
+        self.memory = memory
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Keep the training rows and compute their gradients.
+
+        Parameters
+        ----------
+        X : list of str, list of pairs of str, or array-like of shape \
+                (n_samples, n_features)
+            Training rows.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : EmpiricalNTK
+            Fitted kernel.
+
+        Raises
+        ------
+        ModelNotFoundError
+            If a model given by name cannot be loaded.
+        ValueError
+            If rows or parameters do not fit together; the message names them.
+        """
+        self.X_fit_ = check_rows(self, X, reset=True)
+        self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        vars(self).pop("_cache", None)
+        norms = self._gradients.squared_norms(self.X_fit_)
+        self.scale_ = float(norms.mean()) if self.normalize else 1.0
+        if self.scale_ == 0:
+            raise ValueError(
+                "every gradient is zero, so that the kernel cannot be normalized; "
+                "check the weights of model."
+            )
+        return self
+
+    def fit_transform(self, X, y=None):
+        """Fit and return the kernel matrix of the training rows.
+
+        Parameters
+        ----------
+        X : list of str, list of pairs of str, or array-like of shape \
+                (n_samples, n_features)
+            Training rows.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_samples)
+            Exactly symmetric; the same as ``fit(X).transform(X)`` to rounding.
+        """
+        self.fit(X)
+        return self._gradients.gram(self.X_fit_) / self.scale_
+
+    def transform(self, X):
+        """Return the kernel matrix between rows and the training rows.
+
+        Parameters
+        ----------
+        X : list of str, list of pairs of str, or array-like of shape \
+                (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_samples_fit)
+            Kernel values, float64.
+        """
+        check_is_fitted(self)
+        rows = check_rows(self, X, reset=False)
+        return self._gradients.gram(rows, self.X_fit_) / self.scale_
+
+    def diag(self, X):
+        """Return the kernel value of each row with itself.
+
+        Parameters
+        ----------
+        X : list of str, list of pairs of str, or array-like of shape \
+                (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            The diagonal of ``fit_transform(X)`` up to its normalization.
+        """
+        check_is_fitted(self)
+        rows = check_rows(self, X, reset=False)
+        return self._gradients.squared_norms(rows) / self.scale_
+
+    @property
+    def _gradients(self):
+        """The network and its gradients; rebuilt where it did not travel."""
+        if "_cache" not in vars(self):
+            self._cache = self._make_gradients()
+        return self._cache
+
+    def _make_gradients(self):
+        is_text = isinstance(self.X_fit_, list)
+        network, tokenizer, is_seeded = self._make_network(is_text)
+        store = MemoryStore()
+        if self.memory is not None:
+            if is_seeded and not isinstance(self.random_state, Integral):
+                raise ValueError(
+                    f"memory={self.memory!r} needs an integer random_state, got "
+                    f"{self.random_state!r}: with other weights drawn in each fit, "
+                    "nothing that is kept would be found again."
+                )
+            digest = network_digest(network, tokenizer, self.max_length)
+            location = getattr(self.memory, "location", self.memory)
+            if location is not None:  # joblib.Memory(None) keeps nothing
+                store = DiskStore(Path(location) / "skshap" / digest)
+        return RowGradients(
+            network,
+            tokenizer,
+            store,
+            max_length=self.max_length,
+            batch_size=self.batch_size,
+            verbose=self.verbose,
+        )
+
+    def _make_network(self, is_text):
+        """Return the network, its tokenizer and whether it has seeded weights."""
+        model, tokenizer = self.model, self.tokenizer
+        device, dtype = self.device, getattr(torch, self.dtype)
+        if model is None and is_text:
+            raise ValueError(
+                "model=None works on tables of numbers, but X holds texts; pass the "
+                "path or name of a pretrained encoder as model."
+            )
+        if isinstance(model, (str, Path)) and not is_text:
+            raise ValueError(
+                f"model={str(model)!r} reads texts, but X is a table of numbers; pass "
+                "texts, or model=None for a network on the table."
+            )
+        if model is None:
+            if self.n_frozen_layers is not None or self.readout != "auto":
+                raise ValueError(
+                    f"n_frozen_layers={self.n_frozen_layers!r} and readout="
+                    f"{self.readout!r} apply to transformers encoders, not to model="
+                    "None; leave them at their defaults."
+                )
+            network = TableNetwork(self.n_features_in_, seed=self._seed).eval()
+            return network.to(device=device, dtype=torch.float64), None, True
+        if not isinstance(model, torch.nn.Module):
+            model, loaded = load_encoder(model)
+            tokenizer = loaded if tokenizer is None else tokenizer
+        if is_text and tokenizer is None:
+            raise ValueError(
+                f"tokenizer must be given with model={type(model).__name__}(...) to "
+                "read texts, got None; pass the tokenizer of the pretrained model."
+            )
+        network = prepare_network(
+            model,
+            readout=self.readout,
+            n_frozen_layers=self.n_frozen_layers,
+            seed=self._seed,
+            device=device,
+            dtype=dtype,
+        )
+        is_seeded = type(network) is not type(model)
+        # A copy, since tokenizing changes the state of a tokenizer.
+        return network, copy.deepcopy(tokenizer) if is_text else None, is_seeded
+
+    def __getstate__(self):
+        # The network is built again from `model`, and gradients are recomputed or read
+        # from `memory`: pickles stay as small as the model parameter is.
+        state = super().__getstate__().copy()
+        state.pop("_cache", None)
+        return state
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = self.model is not None
+        return tags
