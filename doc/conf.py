@@ -17,6 +17,8 @@ extensions = [
 ]
 exclude_patterns = ["_build"]
 html_theme = "alabaster"
+# Methods inherited from scikit-learn refer to labels of its user guide.
+suppress_warnings = ["ref.ref"]
 
 autosummary_generate = True
 # Methods are listed on the page of their class; a page each would say no more.

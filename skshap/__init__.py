@@ -1,7 +1,19 @@
 """Data attribution for scikit-learn: which training rows help, and which harm."""
 
+from skshap.attribution import FreeShapAttributor
+from skshap.datasets import flip_labels, load_rotten_tomatoes
+from skshap.evaluation import detection_curve
+from skshap.inspection import DetectionCurveDisplay
 from skshap.kernel_ridge import KernelRidgeClassifier
 from skshap.kernels import EmpiricalNTK
 
-__all__ = ["EmpiricalNTK", "KernelRidgeClassifier"]
+__all__ = [
+    "DetectionCurveDisplay",
+    "EmpiricalNTK",
+    "FreeShapAttributor",
+    "KernelRidgeClassifier",
+    "detection_curve",
+    "flip_labels",
+    "load_rotten_tomatoes",
+]
 __version__ = "0.1.0.dev0"

@@ -60,7 +60,7 @@ class KernelRidgeClassifier(ClassifierMixin, BaseEstimator):
         The fitted kernel.
     n_features_in_ : int
         Number of columns seen in `fit`; not set for texts.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, where `fit` saw a dataframe with string names.
 
     See Also

@@ -2,10 +2,12 @@
 
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skshap import EmpiricalNTK, KernelRidgeClassifier
+from skshap import EmpiricalNTK, FreeShapAttributor, KernelRidgeClassifier
 
 ESTIMATORS = [
     EmpiricalNTK(),
+    FreeShapAttributor(),
+    FreeShapAttributor(EmpiricalNTK(random_state=0)),
     KernelRidgeClassifier(),
     KernelRidgeClassifier(kernel="rbf", class_prior=True),
     KernelRidgeClassifier(kernel=EmpiricalNTK(random_state=0)),
@@ -15,4 +17,3 @@ ESTIMATORS = [
 @parametrize_with_checks(ESTIMATORS)
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
-

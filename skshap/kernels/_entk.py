@@ -77,7 +77,7 @@ class EmpiricalNTK(TransformerMixin, BaseEstimator):
         or 1.
     n_features_in_ : int
         Number of columns of a table seen in `fit`; not set for texts.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, where `fit` saw a dataframe with string names.
 
     See Also

@@ -165,8 +165,9 @@ class RowGradients:
             )
         options = {"truncation": True, "max_length": self.max_length, "verbose": False}
         encodings = _encode(self.tokenizer, rows, **options)
-        full = [i for i, e in enumerate(encodings)
-                if len(e["input_ids"]) == self.max_length]
+        full = [
+            i for i, e in enumerate(encodings) if len(e["input_ids"]) == self.max_length
+        ]
         whole = _encode(self.tokenizer, [rows[i] for i in full], verbose=False)
         n_cut = sum(len(e["input_ids"]) > self.max_length for e in whole)
         if n_cut:

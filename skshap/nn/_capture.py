@@ -135,9 +135,11 @@ class GradientCapture:
                 versions[name] = (args[0], args[0]._version)
                 # A leaf of its own: no gradient flows further down than needed, and
                 # later in-place operations touch only the copy.
-                outputs[name] = output.detach().requires_grad_() if not (
-                    output.requires_grad
-                ) else output
+                outputs[name] = (
+                    output.detach().requires_grad_()
+                    if not (output.requires_grad)
+                    else output
+                )
                 return outputs[name].clone()
 
             return hook
@@ -263,8 +265,9 @@ def _layers_with_parameters(network):
     """Find the linear and norm layers with parameters in the kernel, by name."""
     linear, norms, owner = {}, {}, {}
     for name, module in network.named_modules():
-        wanted = {k: p for k, p in module.named_parameters(recurse=False)
-                  if p.requires_grad}
+        wanted = {
+            k: p for k, p in module.named_parameters(recurse=False) if p.requires_grad
+        }
         if not wanted:
             continue
         if isinstance(module, nn.Linear):

@@ -37,12 +37,13 @@ def test_mask_count_and_classes(kind, codes, rate, seed):
     assert set(y_noisy) <= set(y)
 
 
-def test_rows_and_new_classes_are_uniform(global_rng):
+def test_rows_and_new_classes_are_uniform():
+    rng = np.random.RandomState(0)
     n, n_draws = 12, 4000
     y = np.arange(n) % 4
     rows, moves = np.zeros(n), np.zeros((4, 4))
     for _ in range(n_draws):
-        y_noisy, flipped = flip_labels(y, rate=0.25, random_state=global_rng)
+        y_noisy, flipped = flip_labels(y, rate=0.25, random_state=rng)
         rows += flipped
         np.add.at(moves, (y[flipped], y_noisy[flipped]), 1)
     # Each row is flipped in a quarter of the draws; five standard deviations of room.
@@ -51,11 +52,6 @@ def test_rows_and_new_classes_are_uniform(global_rng):
     off_diagonal = moves[~np.eye(4, dtype=bool)]
     expected = n_draws * 3 / 12  # three flips a draw, twelve moves
     assert np.abs(off_diagonal - expected).max() < 5 * np.sqrt(expected)
-
-
-@pytest.fixture
-def global_rng():
-    return np.random.RandomState(0)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,458 @@
+"""`FreeShapAttributor`: Shapley values of the training rows of a kernel classifier."""
+
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import Bunch, check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+
+from skshap.attribution._coalitions import GrowingRidge
+from skshap.attribution._samplers import (
+    Estimate,
+    enumerate_coalitions,
+    permutations,
+    sample_permutations,
+)
+from skshap.attribution._utility import Utility, check_scoring, null_utility
+from skshap.kernel_ridge import KernelRidgeClassifier
+from skshap.kernels._base import make_kernel, set_kernel_tags, takes_sparse
+from skshap.utils._sklearn import HasMethods, Interval, StrOptions, fit_context
+from skshap.utils._validation import (
+    check_gram,
+    check_kernel_values,
+    check_rows,
+    check_targets,
+    encode_targets,
+)
+
+__all__ = ["FreeShapAttributor"]
+
+LARGEST_GAME = 20  # players that can be enumerated
+
+
+class FreeShapAttributor(ClassifierMixin, BaseEstimator):
+    """Shapley values of training rows, without fine-tuning (FreeShap).
+
+    The utility of a coalition of training rows is the score that kernel ridge
+    regression trained on it alone has on given rows; the value of a training row is its
+    average gain in utility when it joins the rows before it in a random order [1]_.
+    With a :class:`skshap.EmpiricalNTK` as kernel, the classifier stands in for
+    fine-tuning the network. The estimator itself is that classifier, trained on all
+    rows.
+
+    Parameters
+    ----------
+    kernel : str, callable or kernel object, default="rbf"
+        "precomputed"; a name or a callable that
+        :func:`sklearn.metrics.pairwise.pairwise_kernels` takes; or an object with
+        `fit`, `fit_transform` and `transform` such as :class:`skshap.EmpiricalNTK`, of
+        which a clone is fitted.
+    alpha : float, default=1.0
+        Strength of the ridge, in units of the kernel's diagonal.
+    kernel_params : dict or None, default=None
+        Parameters of a kernel given by name or as a callable.
+    scoring : {"accuracy", "neg_log_loss", "neg_brier_score"} or callable, \
+            default="accuracy"
+        Score of each row, and the unit of the values: accuracy points, nats, or squared
+        probability, the latter two of the probabilities of `predict_proba`. A callable
+        ``f(decision, y_index)`` takes decision values of shape (n, n_classes) and the
+        indices of n labels, and returns n scores.
+    sampler : {"permutation", "exact"}, default="permutation"
+        Average over random permutations, or enumerate the coalitions of at most 20
+        training rows.
+    n_permutations : int, default=100
+        How many permutations are drawn.
+    truncation_tol : float or None, default=None
+        End a permutation once the mean utility of two prefixes in a row is within this
+        share of ``|score - null_score_|`` of the score of all rows [1]_. It saves time
+        at the price of a bias that more permutations do not lower.
+    null_score : {"prior", "chance"} or float, default="prior"
+        Utility of no training row at all. "prior": what predicting the class
+        frequencies of the training labels scores on average over those labels;
+        "chance": the same for equal frequencies, as in [1]_; or a number.
+    device : str, torch.device or None, default=None
+        Where factors are computed, such as "cuda"; None is the CPU.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the permutations.
+    verbose : int, default=0
+        Show a progress bar on what takes longer than a few seconds.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Sorted labels.
+    null_score_ : float
+        Utility of no training row, in the units of `scoring`.
+    classifier_ : KernelRidgeClassifier
+        Trained on all rows, with ``kernel="precomputed"``.
+    kernel_ : object
+        The fitted kernel.
+    n_features_in_ : int
+        Number of columns seen in `fit`; not set for texts.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns, where `fit` saw a dataframe with string names.
+
+    See Also
+    --------
+    skshap.EmpiricalNTK : Kernel of a pretrained network.
+    skshap.LabelNoiseDetector : Finds rows with wrong labels.
+
+    Notes
+    -----
+    One Cholesky factor of the permuted kernel serves all prefixes of a permutation.
+    Values are exact in expectation, and standard errors are those of the mean over
+    permutations. Without truncation, ``attribute(X, y).sum()`` equals ``score(X, y) -
+    null_score_`` to rounding.
+
+    References
+    ----------
+    .. [1] Wang, Lin, Qiao, Foo and Low, "Helpful or Harmful Data? Fine-tuning-free
+       Shapley Attribution for Explaining Language Model Predictions", ICML 2024.
+       :arxiv:`2406.04606`
+    .. [2] Ghorbani and Zou, "Data Shapley: Equitable Valuation of Data for Machine
+       Learning", ICML 2019: permutations and truncation. :arxiv:`1904.02868`
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.model_selection import train_test_split
+    >>> from skshap import FreeShapAttributor
+    >>> X, X_val, y, y_val = train_test_split(
+    ...     *load_iris(return_X_y=True), random_state=0
+    ... )
+    >>> attributor = FreeShapAttributor(random_state=0).fit(X, y)
+    >>> values, std = attributor.attribute(X_val, y_val, return_std=True)
+    >>> values.shape, std.shape
+    ((112,), (112,))
+    >>> gain = attributor.score(X_val, y_val) - attributor.null_score_
+    >>> bool(abs(values.sum() - gain) < 1e-9)
+    True
+    """
+
+    _parameter_constraints: dict = {
+        "kernel": [str, callable, HasMethods(["fit_transform", "transform"])],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "kernel_params": [dict, None],
+        "scoring": [str, callable],
+        "sampler": [StrOptions({"permutation", "exact"})],
+        "n_permutations": [Interval(Integral, 1, None, closed="left")],
+        "truncation_tol": [Interval(Real, 0, None, closed="left"), None],
+        "null_score": [
+            StrOptions({"prior", "chance"}),
+            Interval(Real, None, None, closed="neither"),
+        ],
+        "device": [str, torch.device, None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        kernel="rbf",
+        *,
+        alpha=1.0,
+        kernel_params=None,
+        scoring="accuracy",
+        sampler="permutation",
+        n_permutations=100,
+        truncation_tol=None,
+        null_score="prior",
+        device=None,
+        random_state=None,
+        verbose=0,
+    ):
+        self.kernel = kernel
+        self.alpha = alpha
+        self.kernel_params = kernel_params
+        self.scoring = scoring
+        self.sampler = sampler
+        self.n_permutations = n_permutations
+        self.truncation_tol = truncation_tol
+        self.null_score = null_score
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y):
+        """Compute the kernel of the training rows and train on all of them.
+
+        Parameters
+        ----------
+        X : list of str, list of pairs of str, or {array-like, sparse matrix} of shape \
+                (n_samples, n_features)
+            Training rows; the kernel matrix, of shape (n_samples, n_samples), with
+            ``kernel="precomputed"``.
+        y : array-like of shape (n_samples,)
+            Labels, of two classes or more.
+
+        Returns
+        -------
+        self : FreeShapAttributor
+            Fitted attributor.
+
+        Raises
+        ------
+        NotPositiveDefiniteError
+            If the kernel plus alpha has no Cholesky factor; the message names `alpha`.
+        ValueError
+            If rows, labels, the kernel or parameters are malformed.
+        """
+        check_scoring(self.scoring)
+        rows = check_rows(self, X, reset=True, sparse=takes_sparse(self.kernel))
+        self.classes_, self._y_index = check_targets(y, rows)
+        if self.sampler == "exact" and len(self._y_index) > LARGEST_GAME:
+            raise ValueError(
+                f"sampler='exact' enumerates the coalitions of at most {LARGEST_GAME} "
+                f"training rows, but X has {len(self._y_index)}; use "
+                "sampler='permutation'."
+            )
+        self.kernel_ = make_kernel(self.kernel, self.kernel_params)
+        self._gram = check_gram(self.kernel_.fit_transform(rows))
+        self.classifier_ = KernelRidgeClassifier(
+            self.alpha, kernel="precomputed", device=self.device
+        ).fit(self._gram, y)
+        self.null_score_ = null_utility(
+            self.scoring, self.null_score, self._y_index, len(self.classes_)
+        )
+        # Drawn here, so that every call of `attribute` sees the same permutations.
+        self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        return self
+
+    def decision_function(self, X):
+        """Return decision values of the classifier trained on all rows.
+
+        Parameters
+        ----------
+        X : list of str, list of pairs of str, or {array-like, sparse matrix} of shape \
+                (n_samples, n_features)
+            Rows; kernel values against the training rows, of shape (n_samples,
+            n_samples_fit), with ``kernel="precomputed"``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+            Regressed indicators; with two classes the second minus the first.
+        """
+        K = self._cross(X)
+        return self.classifier_.decision_function(K)
+
+    def predict(self, X):
+        """Return the labels that the classifier trained on all rows predicts.
+
+        Parameters
+        ----------
+        X : list of str, list of pairs of str, or {array-like, sparse matrix} of shape \
+                (n_samples, n_features)
+            Rows, as in `decision_function`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels.
+        """
+        K = self._cross(X)
+        return self.classifier_.predict(K)
+
+    def predict_proba(self, X):
+        """Return class probabilities of the classifier trained on all rows.
+
+        Parameters
+        ----------
+        X : list of str, list of pairs of str, or {array-like, sparse matrix} of shape \
+                (n_samples, n_features)
+            Rows, as in `decision_function`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Probabilities, see :meth:`skshap.KernelRidgeClassifier.predict_proba`.
+        """
+        K = self._cross(X)
+        return self.classifier_.predict_proba(K)
+
+    def score(self, X, y, sample_weight=None):
+        """Return the utility of all training rows: the mean of `scoring`.
+
+        Parameters
+        ----------
+        X : list of str, list of pairs of str, or {array-like, sparse matrix} of shape \
+                (n_samples, n_features)
+            Rows, as in `decision_function`.
+        y : array-like of shape (n_samples,)
+            Their labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows in the mean.
+
+        Returns
+        -------
+        float
+            With ``scoring="accuracy"`` the share of labels predicted.
+        """
+        K = self._cross(X)
+        utility = self._utility(y, K)
+        scores = utility(self._full_decision(K, utility)).cpu().numpy()
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, K)
+        return float(np.average(scores, weights=sample_weight))
+
+    def attribute(self, X, y, *, per_sample=False, return_std=False):
+        """Compute the value of every training row for predicting given rows.
+
+        Parameters
+        ----------
+        X : list of str, list of pairs of str, or {array-like, sparse matrix} of shape \
+                (n_samples, n_features)
+            Rows whose predictions are scored, as in `decision_function`.
+        y : array-like of shape (n_samples,)
+            Their labels.
+        per_sample : bool, default=False
+            Keep the values for each row of X apart, instead of their mean.
+        return_std : bool, default=False
+            Return standard errors as well.
+
+        Returns
+        -------
+        values : ndarray of shape (n_samples_fit,) or (n_samples, n_samples_fit)
+            In the units of `scoring`; positive values help, negative ones harm.
+        std : ndarray of the same shape
+            Standard error of each value, over permutations; zero if values are exact.
+            Only if `return_std`.
+
+        Raises
+        ------
+        ValueError
+            If `y` is missing, has another length than `X` or a label that the training
+            rows do not have, or if `return_std` meets a single permutation.
+        """
+        K = self._cross(X)
+        estimate = self._estimate(K, self._utility(y, K), per_sample=per_sample)
+        if not return_std:
+            return estimate.values
+        if self.sampler == "permutation" and self.n_permutations < 2:
+            raise ValueError(
+                "return_std=True needs n_permutations of at least 2, got 1: one "
+                "permutation has no standard error."
+            )
+        return estimate.values, estimate.standard_error
+
+    def explain(self, X, y=None, *, k=5):
+        """Find the training rows that help and harm each prediction most.
+
+        Parameters
+        ----------
+        X : list of str, list of pairs of str, or {array-like, sparse matrix} of shape \
+                (n_samples, n_features)
+            Rows to explain, as in `decision_function`.
+        y : array-like of shape (n_samples,) or None, default=None
+            The labels that training rows help or harm to predict; None for the
+            predicted ones.
+        k : int, default=5
+            How many training rows of each kind.
+
+        Returns
+        -------
+        Bunch
+            `helpful` and `harmful`, indices of training rows of shape (n_samples, k),
+            from the largest and from the smallest value on; `helpful_values` and
+            `harmful_values`, in the units of `scoring`, and their standard errors
+            `helpful_std` and `harmful_std`, of the same shape; `y`, the labels
+            explained, of shape (n_samples,).
+
+        Raises
+        ------
+        ValueError
+            If `k` is not between 1 and the number of training rows.
+        """
+        check_is_fitted(self)
+        n = len(self._y_index)
+        if not isinstance(k, Integral) or not 1 <= k <= n:
+            raise ValueError(f"k must be an integer from 1 to {n}, got {k!r}.")
+        K = self._cross(X)
+        y = self.classifier_.predict(K) if y is None else np.asarray(y)
+        values, std = self._estimate(K, self._utility(y, K), per_sample=True)
+        order = np.argsort(values, axis=1, kind="stable")
+        harmful, helpful = order[:, :k], order[:, ::-1][:, :k]
+        found = Bunch(helpful=helpful, harmful=harmful, y=y)
+        for name in ("helpful", "harmful"):
+            found[f"{name}_values"] = np.take_along_axis(values, found[name], 1)
+            found[f"{name}_std"] = np.take_along_axis(std, found[name], 1)
+        return found
+
+    def prequential_decision_function(self):
+        """Predict each training row from random subsets of the others.
+
+        In a random order every row is predicted from those before it, at no cost beyond
+        the factor: out-of-sample predictions of the training rows, averaged over
+        `n_permutations` orders, without any rows held out.
+
+        Returns
+        -------
+        ndarray of shape (n_samples_fit,) or (n_samples_fit, n_classes)
+            Mean decision values, in the form of `decision_function`.
+        """
+        check_is_fitted(self)
+        utility = Utility("accuracy", self._y_index, len(self.classes_), self.device)
+        ridge = self._ridge(np.empty((0, len(self._gram))), utility)
+        total = sum(ridge.prequential(order) for order in self._orders())
+        mean = (total / self.n_permutations).cpu().numpy()
+        return mean[:, 0] if utility.uses_margin else mean
+
+    def _cross(self, X):
+        """Return the kernel between rows and the training rows."""
+        check_is_fitted(self)
+        rows = check_rows(self, X, reset=False, sparse=takes_sparse(self.kernel))
+        return check_kernel_values(self.kernel_.transform(rows))
+
+    def _utility(self, y, K):
+        y_index = encode_targets(y, self.classes_, K)
+        return Utility(self.scoring, y_index, len(self.classes_), self.device)
+
+    def _ridge(self, K, utility):
+        tensors = (torch.tensor(a, device=self.device) for a in (self._gram, K.T))
+        return GrowingRidge(*tensors, utility.targets(self._y_index), self.alpha)
+
+    def _orders(self):
+        return permutations(len(self._y_index), self.n_permutations, self._seed)
+
+    def _full_decision(self, K, utility):
+        """Decision values of the classifier on all rows, as `utility` takes them."""
+        decision = K @ self.classifier_.dual_coef_
+        if utility.uses_margin:
+            decision = decision[:, [1]] - decision[:, [0]]
+        return torch.tensor(decision.T, device=self.device)
+
+    def _estimate(self, K, utility, *, per_sample):
+        ridge = self._ridge(K, utility)
+        if self.sampler == "exact":
+            estimate = enumerate_coalitions(
+                ridge.K,
+                ridge.cross,
+                ridge.targets,
+                self.alpha,
+                utility,
+                null=self.null_score_,
+            )
+            if not per_sample:
+                estimate = Estimate(*(part.mean(1) for part in estimate))
+        else:
+            full = float(utility(self._full_decision(K, utility)).mean())
+            estimate = sample_permutations(
+                ridge,
+                utility,
+                self._orders(),
+                n_permutations=self.n_permutations,
+                null=self.null_score_,
+                full=full,
+                per_sample=per_sample,
+                truncation_tol=self.truncation_tol,
+                verbose=self.verbose,
+            )
+        return Estimate(*(part.T for part in estimate))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        set_kernel_tags(tags, self.kernel)
+        return tags

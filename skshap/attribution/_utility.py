@@ -1,0 +1,179 @@
+"""Utilities: how well decision values predict the labels of given rows."""
+
+import numpy as np
+import torch
+from scipy.special import xlogy
+
+from skshap.utils._sklearn import is_scorer
+
+__all__ = ["SCORINGS", "Utility", "check_scoring", "null_utility"]
+
+SCORINGS = ("accuracy", "neg_log_loss", "neg_brier_score")
+
+
+def check_scoring(scoring):
+    """Raise if `scoring` is neither built in nor a score of single rows.
+
+    Parameters
+    ----------
+    scoring : str or callable
+        What the user passed.
+
+    Raises
+    ------
+    ValueError
+        If it is another name, or a scikit-learn scorer.
+    """
+    why = (
+        "values need a score of each single row, computed from decision values "
+        "alone: a scikit-learn scorer or a score of a whole sample (AUC, F1) would "
+        "need a fitted model, and a pass over all rows, for each of very many "
+        f"coalitions. Use one of {list(SCORINGS)} or a callable f(decision, y_index) "
+        "that maps decision values of shape (n, n_classes) and label indices of "
+        "shape (n,) to n scores."
+    )
+    if is_scorer(scoring):
+        raise ValueError(f"scoring={scoring!r} is a scikit-learn scorer; {why}")
+    if not callable(scoring) and scoring not in SCORINGS:
+        raise ValueError(f"scoring={scoring!r} is not known; {why}")
+
+
+class Utility:
+    """Scores decision values at rows with known labels.
+
+    With two classes the built-in scores depend on the margin alone, the second
+    decision value minus the first, so that only the margin is computed.
+
+    Parameters
+    ----------
+    scoring : {"accuracy", "neg_log_loss", "neg_brier_score"} or callable
+        The score of a row.
+    y_index : ndarray of shape (m,)
+        Index of each row's label.
+    n_classes : int
+        Number of classes.
+    device : str, torch.device or None, default=None
+        Where decision values lie.
+    """
+
+    def __init__(self, scoring, y_index, n_classes, device=None):
+        self.scoring = scoring
+        self.n_classes = n_classes
+        self.uses_margin = n_classes == 2 and not callable(scoring)
+        self.y = torch.as_tensor(y_index, dtype=torch.int64, device=device)
+        self._sign = (2 * self.y - 1).double()
+
+    def targets(self, y_index):
+        """Return what ridge regresses on, of shape (n, n_outputs).
+
+        Parameters
+        ----------
+        y_index : ndarray of shape (n,)
+            Index of each training row's label.
+
+        Returns
+        -------
+        Tensor of shape (n, n_outputs)
+            Indicators of the classes, or their difference.
+        """
+        Y = np.eye(self.n_classes)[y_index]
+        Y = Y[:, [1]] - Y[:, [0]] if self.uses_margin else Y
+        return torch.tensor(Y, device=self.y.device)
+
+    def __call__(self, decision):
+        """Score decision values.
+
+        Parameters
+        ----------
+        decision : Tensor of shape (n_outputs, ..., m)
+            Decision values, or margins where `uses_margin`.
+
+        Returns
+        -------
+        Tensor of shape (..., m)
+            Scores, float64, in the units of `scoring`.
+        """
+        if callable(self.scoring):
+            return self._call(decision)
+        if self.uses_margin:
+            return getattr(self, f"_margin_{self.scoring}")(decision[0])
+        return getattr(self, f"_{self.scoring}")(decision)
+
+    def _margin_accuracy(self, margin):
+        # The first class wins a tie, as in predict.
+        return ((margin > 0) == (self.y == 1)).double()
+
+    def _margin_neg_log_loss(self, margin):
+        return torch.nn.functional.logsigmoid(2 * self._sign * margin)
+
+    def _margin_neg_brier_score(self, margin):
+        return -torch.sigmoid(-2 * self._sign * margin).square()
+
+    def _own(self, decision):
+        index = self.y.expand(decision.shape[1:]).unsqueeze(0)
+        return decision.gather(0, index).squeeze(0)
+
+    def _accuracy(self, decision):
+        own = self._own(decision)
+        correct = torch.ones_like(own, dtype=torch.bool)
+        for c, other in enumerate(decision):
+            # The first class wins a tie, as in predict.
+            correct &= (other < own) | ((other == own) & (self.y <= c))
+        return correct.double()
+
+    def _neg_log_loss(self, decision):
+        return self._own(torch.log_softmax(self.n_classes * decision, 0))
+
+    def _neg_brier_score(self, decision):
+        p = torch.softmax(self.n_classes * decision, 0)
+        return 2 * self._own(p) - 1 - p.square().sum(0)
+
+    def _call(self, decision):
+        shape = decision.shape[1:]
+        rows = decision.movedim(0, -1).reshape(-1, self.n_classes).cpu().numpy()
+        y = self.y.expand(shape).reshape(-1).cpu().numpy()
+        scores = np.asarray(self.scoring(rows, y), dtype=np.float64)
+        if scores.shape != y.shape or not np.isfinite(scores).all():
+            raise ValueError(
+                "scoring must return one finite score a row: for decision values of "
+                f"shape {rows.shape} it returned an array of shape {scores.shape}"
+                f"{'' if np.isfinite(scores).all() else ' with NaN or infinity'}."
+            )
+        return torch.from_numpy(scores).to(decision.device).reshape(shape)
+
+
+def null_utility(scoring, null_score, y_index, n_classes):
+    """Return the utility of no training row at all, the same for every row scored.
+
+    Parameters
+    ----------
+    scoring : {"accuracy", "neg_log_loss", "neg_brier_score"} or callable
+        The score of a row.
+    null_score : {"prior", "chance"} or float
+        "prior": what predicting the class frequencies of the training labels scores on
+        average over those labels; "chance": the same for equal frequencies; or the
+        utility itself.
+    y_index : ndarray of shape (n,)
+        Index of each training row's label.
+    n_classes : int
+        Number of classes.
+
+    Returns
+    -------
+    float
+        In the units of `scoring`.
+    """
+    if not isinstance(null_score, str):
+        return float(null_score)
+    p = np.full(n_classes, 1 / n_classes)
+    if null_score == "prior":
+        p = np.bincount(y_index, minlength=n_classes) / len(y_index)
+    if callable(scoring):
+        utility = Utility(scoring, np.arange(n_classes), n_classes)
+        decision = torch.tensor(p).unsqueeze(1).expand(n_classes, n_classes)
+        return float(p @ utility(decision).numpy())
+    if scoring == "accuracy":
+        return float(p.max())
+    if scoring == "neg_log_loss":
+        return float(xlogy(p, p).sum())
+    return float((p @ p - 1) / (2 if n_classes == 2 else 1))
