@@ -1,6 +1,7 @@
 """Kernel ridge regression on class indicators, as a classifier."""
 
 from numbers import Real
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -85,7 +86,7 @@ class KernelRidgeClassifier(ClassifierMixin, BaseEstimator):
     (150, 3)
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: ClassVar[dict] = {
         "alpha": [Interval(Real, 0, None, closed="left")],
         "kernel": [str, callable, HasMethods(["fit_transform", "transform"])],
         "kernel_params": [dict, None],

@@ -49,7 +49,7 @@ class GrowingRidge:
         What is regressed on.
     alpha : float
         Strength of the ridge.
-    block_size : int, default=256
+    block_size : int, default=128
         Rows that join in one step.
 
     Notes
@@ -58,7 +58,7 @@ class GrowingRidge:
     matrix products, and the buffers ``8 n (n + m)`` bytes, made once.
     """
 
-    def __init__(self, K, cross, targets, alpha, block_size=256):
+    def __init__(self, K, cross, targets, alpha, block_size=128):
         self.K = K
         self.cross = cross
         self.alpha = alpha

@@ -1,12 +1,17 @@
 """`FreeShapAttributor`: Shapley values of the training rows of a kernel classifier."""
 
 from numbers import Integral, Real
+from typing import ClassVar
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Bunch, check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import (
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+)
 
 from skshap.attribution._coalitions import GrowingRidge
 from skshap.attribution._samplers import (
@@ -131,7 +136,7 @@ class FreeShapAttributor(ClassifierMixin, BaseEstimator):
     True
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: ClassVar[dict] = {
         "kernel": [str, callable, HasMethods(["fit_transform", "transform"])],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "kernel_params": [dict, None],
@@ -295,7 +300,8 @@ class FreeShapAttributor(ClassifierMixin, BaseEstimator):
         utility = self._utility(y, K)
         scores = utility(self._full_decision(K, utility)).cpu().numpy()
         if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, K)
+            sample_weight = column_or_1d(sample_weight)
+            check_consistent_length(K, sample_weight)
         return float(np.average(scores, weights=sample_weight))
 
     def attribute(self, X, y, *, per_sample=False, return_std=False):

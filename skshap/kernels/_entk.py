@@ -3,6 +3,7 @@
 import copy
 from numbers import Integral
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from joblib import Memory
@@ -115,7 +116,7 @@ class EmpiricalNTK(TransformerMixin, BaseEstimator):
     True
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: ClassVar[dict] = {
         "model": [str, Path, torch.nn.Module, None],
         "tokenizer": [callable, None],
         "readout": [StrOptions({"auto", "mean", "first"})],

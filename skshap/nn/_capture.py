@@ -176,7 +176,7 @@ class GradientCapture:
         return inputs, outputs, total
 
     def _groups(self, inputs):
-        """Group linear layers by the tensor they read; weights out of reach left out."""
+        """Group the linear layers whose weights count by the tensor they read."""
         groups = {}
         for name, layer in self._linear.items():
             if layer.weight in self._wanted:

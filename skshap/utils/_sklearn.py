@@ -14,5 +14,5 @@ fit_context = _fit_context
 
 
 def is_scorer(function):
-    """Whether ``function`` is a scikit-learn scorer, called as ``f(estimator, X, y)``."""
+    """Whether ``function`` is a scikit-learn scorer, ``f(estimator, X, y)``."""
     return isinstance(function, _BaseScorer)

@@ -95,13 +95,14 @@ def check_text(X):
 
 
 def check_rows(estimator, X, *, reset, sparse=False):
-    """Check the rows that an estimator is given: texts, pairs of texts or numbers.
+    r"""Check the rows that an estimator is given: texts, pairs of texts or numbers.
 
     Parameters
     ----------
     estimator : BaseEstimator
         Carries `n_features_in_` for tables of numbers.
-    X : list of str, list of pairs of str, or array-like of shape (n_samples, n_features)
+    X : list of str, list of pairs of str, or array-like of shape \
+            (n_samples, n_features)
         The rows.
     reset : bool
         True in `fit`.
