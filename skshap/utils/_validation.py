@@ -95,7 +95,7 @@ def check_text(X):
 
 
 def check_rows(estimator, X, *, reset, sparse=False):
-    r"""Check the rows that an estimator is given: texts, pairs of texts or numbers.
+    """Check the rows that an estimator is given: texts, pairs of texts or numbers.
 
     Parameters
     ----------
