@@ -4,14 +4,17 @@ from skshap.attribution import FreeShapAttributor
 from skshap.datasets import flip_labels, load_rotten_tomatoes
 from skshap.evaluation import detection_curve
 from skshap.inspection import DetectionCurveDisplay
-from skshap.kernel_ridge import KernelRidgeClassifier
+from skshap.kernel_ridge import KernelRidgeClassifier, KernelRidgeClassifierCV
 from skshap.kernels import EmpiricalNTK
+from skshap.selection import LabelNoiseDetector
 
 __all__ = [
     "DetectionCurveDisplay",
     "EmpiricalNTK",
     "FreeShapAttributor",
     "KernelRidgeClassifier",
+    "KernelRidgeClassifierCV",
+    "LabelNoiseDetector",
     "detection_curve",
     "flip_labels",
     "load_rotten_tomatoes",

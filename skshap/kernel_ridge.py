@@ -19,7 +19,7 @@ from skshap.utils._validation import (
     check_targets,
 )
 
-__all__ = ["KernelRidgeClassifier"]
+__all__ = ["KernelRidgeClassifier", "KernelRidgeClassifierCV"]
 
 
 class KernelRidgeClassifier(ClassifierMixin, BaseEstimator):
@@ -141,18 +141,13 @@ class KernelRidgeClassifier(ClassifierMixin, BaseEstimator):
         Y = np.eye(len(self.classes_))[y_index]
         ones = np.ones((len(Y), 1))
         solved, inverse_diagonal = solve_ridge(
-            K, np.hstack([Y, ones]), self.alpha, self.device
+            K, np.hstack([Y, ones]), self._choose_alpha(K, Y), self.device
         )
-        # The weights of a constant target give those of targets minus the prior.
-        coef, coef_of_ones = solved[:, :-1], solved[:, -1:]
         prior = Y.mean(0) if self.class_prior else np.zeros(Y.shape[1])
         self.intercept_ = prior
-        self.dual_coef_ = coef - coef_of_ones * prior
-        loo = Y - coef / inverse_diagonal
-        if self.class_prior:
-            # Without row i, the prior is that of the others.
-            others = (Y.sum(0) - Y) / (len(Y) - 1)
-            loo += others * coef_of_ones / inverse_diagonal
+        # The weights of a constant target give those of targets minus the prior.
+        self.dual_coef_ = solved[:, :-1] - solved[:, -1:] * prior
+        loo = leave_one_out(Y, solved, inverse_diagonal, self.class_prior)
         self.loo_decision_function_ = self._as_decision(loo)
         return self
 
@@ -210,6 +205,9 @@ class KernelRidgeClassifier(ClassifierMixin, BaseEstimator):
         indicators = self._indicators(X)
         return softmax(len(self.classes_) * indicators, axis=1)
 
+    def _choose_alpha(self, K, Y):
+        return self.alpha
+
     def _indicators(self, X):
         check_is_fitted(self)
         rows = check_rows(self, X, reset=False, sparse=takes_sparse(self.kernel))
@@ -225,6 +223,137 @@ class KernelRidgeClassifier(ClassifierMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         set_kernel_tags(tags, self.kernel)
         return tags
+
+
+class KernelRidgeClassifierCV(KernelRidgeClassifier):
+    """Kernel ridge classifier that chooses `alpha` by exact leave-one-out error.
+
+    One eigendecomposition of the kernel gives the leave-one-out decision values for
+    every `alpha`; the one of least mean squared error is taken.
+
+    Parameters
+    ----------
+    alphas : array-like of float, default=(0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
+        Candidates, in units of the kernel's diagonal.
+    kernel : str, callable or kernel object, default="linear"
+        See :class:`KernelRidgeClassifier`.
+    kernel_params : dict or None, default=None
+        Parameters of a kernel given by name or as a callable.
+    class_prior : bool, default=False
+        Regress on indicators minus the class frequencies, and add these back.
+    device : str, torch.device or None, default=None
+        Where the factor is computed, such as "cuda"; None is the CPU.
+
+    Attributes
+    ----------
+    alpha_ : float
+        The candidate chosen.
+    loo_errors_ : ndarray of shape (n_alphas,)
+        Mean squared leave-one-out error of each candidate, in squared indicators.
+    classes_ : ndarray of shape (n_classes,)
+        Sorted labels.
+    dual_coef_ : ndarray of shape (n_samples, n_classes)
+        Weights of the training rows.
+    intercept_ : ndarray of shape (n_classes,)
+        Class frequencies with `class_prior`, else zeros.
+    loo_decision_function_ : ndarray of shape (n_samples,) or (n_samples, n_classes)
+        Decision values of each training row by the classifier trained on all others
+        with `alpha_`.
+    kernel_ : object
+        The fitted kernel.
+    n_features_in_ : int
+        Number of columns seen in `fit`; not set for texts.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns, where `fit` saw a dataframe with string names.
+
+    See Also
+    --------
+    KernelRidgeClassifier : The same with a given `alpha`.
+    sklearn.linear_model.RidgeClassifierCV : The same for linear features.
+
+    References
+    ----------
+    Rifkin and Lippert, "Notes on Regularized Least Squares", MIT-CSAIL-TR-2007-025.
+    https://hdl.handle.net/1721.1/37318
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skshap import KernelRidgeClassifierCV
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = KernelRidgeClassifierCV([0.01, 0.1, 1], kernel="rbf").fit(X, y)
+    >>> clf.alpha_
+    0.1
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        **KernelRidgeClassifier._parameter_constraints,
+        "alphas": ["array-like"],
+    }
+    _parameter_constraints.pop("alpha")
+
+    def __init__(
+        self,
+        alphas=(0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0),
+        *,
+        kernel="linear",
+        kernel_params=None,
+        class_prior=False,
+        device=None,
+    ):
+        self.alphas = alphas
+        self.kernel = kernel
+        self.kernel_params = kernel_params
+        self.class_prior = class_prior
+        self.device = device
+
+    def _choose_alpha(self, K, Y):
+        alphas = np.asarray(self.alphas, dtype=np.float64)
+        if alphas.ndim != 1 or not len(alphas) or not (alphas > 0).all():
+            raise ValueError(
+                f"alphas must be a list of positive numbers, got {self.alphas!r}."
+            )
+        eigenvalues, vectors = torch.linalg.eigh(torch.tensor(K, device=self.device))
+        vectors, eigenvalues = vectors.cpu().numpy(), eigenvalues.cpu().numpy()
+        targets = np.hstack([Y, np.ones((len(Y), 1))])
+        rotated = vectors.T @ targets
+        self.loo_errors_ = np.empty(len(alphas))
+        for i, alpha in enumerate(alphas):
+            # A kernel that is positive semi-definite has no eigenvalue below zero.
+            shrunk = 1 / np.maximum(eigenvalues + alpha, alpha)
+            solved = vectors @ (rotated * shrunk[:, None])
+            diagonal = (vectors**2) @ shrunk[:, None]
+            loo = leave_one_out(Y, solved, diagonal, self.class_prior)
+            self.loo_errors_[i] = np.mean((loo - Y) ** 2)
+        self.alpha_ = float(alphas[self.loo_errors_.argmin()])
+        return self.alpha_
+
+
+def leave_one_out(Y, solved, inverse_diagonal, class_prior):
+    """Compute exact leave-one-out regressed indicators.
+
+    Parameters
+    ----------
+    Y : ndarray of shape (n, n_classes)
+        Indicators.
+    solved : ndarray of shape (n, n_classes + 1)
+        ``(K + alpha I)^-1 [Y, 1]``.
+    inverse_diagonal : ndarray of shape (n, 1)
+        Diagonal of ``(K + alpha I)^-1``.
+    class_prior : bool
+        Whether the class frequencies of the other rows are subtracted from the targets
+        and added back.
+
+    Returns
+    -------
+    ndarray of shape (n, n_classes)
+        What the ridge trained on the other rows predicts for each row.
+    """
+    loo = Y - solved[:, :-1] / inverse_diagonal
+    if class_prior:
+        others = (Y.sum(0) - Y) / (len(Y) - 1)
+        loo += others * solved[:, -1:] / inverse_diagonal
+    return loo
 
 
 def solve_ridge(K, targets, alpha, device=None):
@@ -254,10 +383,9 @@ def solve_ridge(K, targets, alpha, device=None):
         If the matrix is not positive definite to working precision.
     """
     A = torch.tensor(K, dtype=torch.float64, device=device)
-    largest = float(A.diagonal().max())
     A.diagonal().add_(alpha)
     L, info = torch.linalg.cholesky_ex(A)
-    check_pivots(L.diagonal().square(), info, largest=largest, alpha=alpha)
+    check_pivots(L.diagonal().square(), info, diagonal=A.diagonal(), alpha=alpha)
     B = torch.tensor(targets, dtype=torch.float64, device=device)
     solution = torch.cholesky_solve(B, L)
     inverse_diagonal = torch.cholesky_inverse(L).diagonal().unsqueeze(1)

@@ -2,13 +2,22 @@
 
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skshap import EmpiricalNTK, FreeShapAttributor, KernelRidgeClassifier
+from skshap import (
+    EmpiricalNTK,
+    FreeShapAttributor,
+    KernelRidgeClassifier,
+    KernelRidgeClassifierCV,
+    LabelNoiseDetector,
+)
 
 ESTIMATORS = [
     EmpiricalNTK(),
     FreeShapAttributor(),
     FreeShapAttributor(EmpiricalNTK(random_state=0)),
     KernelRidgeClassifier(),
+    KernelRidgeClassifierCV(),
+    LabelNoiseDetector(),
+    LabelNoiseDetector(FreeShapAttributor(), method="prequential"),
     KernelRidgeClassifier(kernel="rbf", class_prior=True),
     KernelRidgeClassifier(kernel=EmpiricalNTK(random_state=0)),
 ]

@@ -94,6 +94,8 @@ class FreeShapAttributor(ClassifierMixin, BaseEstimator):
         Trained on all rows, with ``kernel="precomputed"``.
     kernel_ : object
         The fitted kernel.
+    gram_ : ndarray of shape (n_samples, n_samples)
+        Kernel matrix of the training rows.
     n_features_in_ : int
         Number of columns seen in `fit`; not set for texts.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -215,10 +217,10 @@ class FreeShapAttributor(ClassifierMixin, BaseEstimator):
                 "sampler='permutation'."
             )
         self.kernel_ = make_kernel(self.kernel, self.kernel_params)
-        self._gram = check_gram(self.kernel_.fit_transform(rows))
+        self.gram_ = check_gram(self.kernel_.fit_transform(rows))
         self.classifier_ = KernelRidgeClassifier(
             self.alpha, kernel="precomputed", device=self.device
-        ).fit(self._gram, y)
+        ).fit(self.gram_, self.classes_[self._y_index])
         self.null_score_ = null_utility(
             self.scoring, self.null_score, self._y_index, len(self.classes_)
         )
@@ -334,15 +336,13 @@ class FreeShapAttributor(ClassifierMixin, BaseEstimator):
             rows do not have, or if `return_std` meets a single permutation.
         """
         K = self._cross(X)
-        estimate = self._estimate(K, self._utility(y, K), per_sample=per_sample)
-        if not return_std:
-            return estimate.values
-        if self.sampler == "permutation" and self.n_permutations < 2:
+        if return_std and self.sampler == "permutation" and self.n_permutations < 2:
             raise ValueError(
                 "return_std=True needs n_permutations of at least 2, got 1: one "
                 "permutation has no standard error."
             )
-        return estimate.values, estimate.standard_error
+        estimate = self._estimate(K, self._utility(y, K), per_sample=per_sample)
+        return tuple(estimate) if return_std else estimate.values
 
     def explain(self, X, y=None, *, k=5):
         """Find the training rows that help and harm each prediction most.
@@ -401,7 +401,7 @@ class FreeShapAttributor(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         utility = Utility("accuracy", self._y_index, len(self.classes_), self.device)
-        ridge = self._ridge(np.empty((0, len(self._gram))), utility)
+        ridge = self._ridge(np.empty((0, len(self.gram_))), utility)
         total = sum(ridge.prequential(order) for order in self._orders())
         mean = (total / self.n_permutations).cpu().numpy()
         return mean[:, 0] if utility.uses_margin else mean
@@ -417,7 +417,7 @@ class FreeShapAttributor(ClassifierMixin, BaseEstimator):
         return Utility(self.scoring, y_index, len(self.classes_), self.device)
 
     def _ridge(self, K, utility):
-        tensors = (torch.tensor(a, device=self.device) for a in (self._gram, K.T))
+        tensors = (torch.tensor(a, device=self.device) for a in (self.gram_, K.T))
         return GrowingRidge(*tensors, utility.targets(self._y_index), self.alpha)
 
     def _orders(self):

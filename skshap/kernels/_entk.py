@@ -5,6 +5,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 import torch
 from joblib import Memory
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -46,9 +47,13 @@ class EmpiricalNTK(TransformerMixin, BaseEstimator):
     n_frozen_layers : int or None, default=None
         How many of an encoder's first layers are left out of the kernel. None leaves
         out two thirds of them, as in [2]_ (8 of 12). Embeddings are always left out.
-    normalize : bool, default=True
-        Divide by the mean of the training diagonal, so that ``alpha`` of a ridge has
-        the same meaning for every model.
+    parameters : {"all", "feedforward"}, default="all"
+        Which parameters of the encoder's other layers make the kernel: all of them and
+        the head, or the linear layers outside of attention, which are fewer.
+    normalize : bool or "cosine", default=True
+        True divides by the mean of the training diagonal, so that ``alpha`` of a ridge
+        has the same meaning for every model. "cosine" divides by the norms of both
+        gradients, so that every row counts the same, however long its text.
     max_length : int, default=128
         Tokens after which a text is cut, with a warning that says how many were.
     batch_size : int, default=32
@@ -74,8 +79,8 @@ class EmpiricalNTK(TransformerMixin, BaseEstimator):
     X_fit_ : list or ndarray
         The training rows.
     scale_ : float
-        What the kernel is divided by: the mean squared norm of the training gradients,
-        or 1.
+        Mean squared norm of the training gradients, which ``normalize=True`` divides
+        the kernel by.
     n_features_in_ : int
         Number of columns of a table seen in `fit`; not set for texts.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -121,7 +126,8 @@ class EmpiricalNTK(TransformerMixin, BaseEstimator):
         "tokenizer": [callable, None],
         "readout": [StrOptions({"auto", "mean", "first"})],
         "n_frozen_layers": [Interval(Integral, 0, None, closed="left"), None],
-        "normalize": ["boolean"],
+        "parameters": [StrOptions({"all", "feedforward"})],
+        "normalize": ["boolean", StrOptions({"cosine"})],
         "max_length": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "device": [str, torch.device, None],
@@ -138,6 +144,7 @@ class EmpiricalNTK(TransformerMixin, BaseEstimator):
         tokenizer=None,
         readout="auto",
         n_frozen_layers=None,
+        parameters="all",
         normalize=True,
         max_length=128,
         batch_size=32,
@@ -151,6 +158,7 @@ class EmpiricalNTK(TransformerMixin, BaseEstimator):
         self.tokenizer = tokenizer
         self.readout = readout
         self.n_frozen_layers = n_frozen_layers
+        self.parameters = parameters
         self.normalize = normalize
         self.max_length = max_length
         self.batch_size = batch_size
@@ -188,11 +196,12 @@ class EmpiricalNTK(TransformerMixin, BaseEstimator):
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         vars(self).pop("_cache", None)
         norms = self._gradients.squared_norms(self.X_fit_)
-        self.scale_ = float(norms.mean()) if self.normalize else 1.0
-        if self.scale_ == 0:
+        self.scale_ = float(norms.mean())
+        if self.normalize and not (norms > 0).all():
             raise ValueError(
-                "every gradient is zero, so that the kernel cannot be normalized; "
-                "check the weights of model."
+                f"normalize={self.normalize!r} divides by the norms of gradients, but "
+                f"{(norms == 0).sum()} rows have a gradient of zero; check the weights "
+                "of model, or set normalize=False."
             )
         return self
 
@@ -213,7 +222,7 @@ class EmpiricalNTK(TransformerMixin, BaseEstimator):
             Exactly symmetric; the same as ``fit(X).transform(X)`` to rounding.
         """
         self.fit(X)
-        return self._gradients.gram(self.X_fit_) / self.scale_
+        return self._normalized(self._gradients.gram(self.X_fit_), self.X_fit_)
 
     def transform(self, X):
         """Return the kernel matrix between rows and the training rows.
@@ -231,7 +240,7 @@ class EmpiricalNTK(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         rows = check_rows(self, X, reset=False)
-        return self._gradients.gram(rows, self.X_fit_) / self.scale_
+        return self._normalized(self._gradients.gram(rows, self.X_fit_), rows)
 
     def diag(self, X):
         """Return the kernel value of each row with itself.
@@ -249,7 +258,19 @@ class EmpiricalNTK(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         rows = check_rows(self, X, reset=False)
-        return self._gradients.squared_norms(rows) / self.scale_
+        norms = self._gradients.squared_norms(rows)
+        if self.normalize == "cosine":
+            return norms / norms
+        return norms / (self.scale_ if self.normalize else 1.0)
+
+    def _normalized(self, K, rows):
+        """Normalize inner products between the gradients of rows and `X_fit_`."""
+        if self.normalize == "cosine":
+            left, right = (
+                np.sqrt(self._gradients.squared_norms(r)) for r in (rows, self.X_fit_)
+            )
+            return K / np.outer(left, right)
+        return K / (self.scale_ if self.normalize else 1.0)
 
     @property
     def _gradients(self):
@@ -297,11 +318,13 @@ class EmpiricalNTK(TransformerMixin, BaseEstimator):
                 "texts, or model=None for a network on the table."
             )
         if model is None:
-            if self.n_frozen_layers is not None or self.readout != "auto":
+            chosen = self.readout, self.n_frozen_layers, self.parameters
+            if chosen != ("auto", None, "all"):
                 raise ValueError(
-                    f"n_frozen_layers={self.n_frozen_layers!r} and readout="
-                    f"{self.readout!r} apply to transformers encoders, not to model="
-                    "None; leave them at their defaults."
+                    f"readout={self.readout!r}, n_frozen_layers="
+                    f"{self.n_frozen_layers!r} and parameters={self.parameters!r} "
+                    "apply to transformers encoders, not to model=None; leave them at "
+                    "their defaults."
                 )
             network = TableNetwork(self.n_features_in_, seed=self._seed).eval()
             return network.to(device=device, dtype=torch.float64), None, True
@@ -317,6 +340,7 @@ class EmpiricalNTK(TransformerMixin, BaseEstimator):
             model,
             readout=self.readout,
             n_frozen_layers=self.n_frozen_layers,
+            parameters=self.parameters,
             seed=self._seed,
             device=device,
             dtype=dtype,

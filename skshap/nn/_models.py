@@ -24,11 +24,14 @@ class EncoderWithHead(nn.Module):
     n_frozen_layers : int or None
         How many of the encoder's first layers are left out of the kernel; None leaves
         out two thirds of them. Embeddings are always left out.
+    parameters : {"all", "feedforward"}
+        Which parameters of the other layers are in the kernel: all of them and the
+        head, or the linear layers outside of attention.
     seed : int
         Seed of the head's weights, drawn from a normal of variance ``1 / hidden``.
     """
 
-    def __init__(self, encoder, *, readout, n_frozen_layers, seed):
+    def __init__(self, encoder, *, readout, n_frozen_layers, parameters, seed):
         super().__init__()
         self.encoder = encoder
         self.readout = readout
@@ -39,9 +42,9 @@ class EncoderWithHead(nn.Module):
             weight = torch.randn(1, hidden, generator=generator)
             self.head.weight.copy_(weight / hidden**0.5)
             self.head.bias.zero_()
-        self._choose_parameters(n_frozen_layers)
+        self._choose_parameters(n_frozen_layers, parameters)
 
-    def _choose_parameters(self, n_frozen_layers):
+    def _choose_parameters(self, n_frozen_layers, parameters):
         layers = max(
             (m for m in self.encoder.modules() if isinstance(m, nn.ModuleList)),
             key=len,
@@ -54,9 +57,15 @@ class EncoderWithHead(nn.Module):
                 f"n_frozen_layers={n_frozen_layers} is more than the {len(layers)} "
                 f"layers of {type(self.encoder).__name__}."
             )
-        self.encoder.requires_grad_(False)
+        self.requires_grad_(False)
         for layer in layers[n_frozen_layers:]:
-            layer.requires_grad_(True)
+            if parameters == "all":
+                layer.requires_grad_(True)
+                continue
+            for name, module in layer.named_modules():
+                if isinstance(module, nn.Linear) and "att" not in name:
+                    module.requires_grad_(True)
+        self.head.requires_grad_(parameters == "all")
 
     def forward(self, **batch):
         """Return the output, of shape (n, 1)."""
@@ -124,7 +133,10 @@ def load_encoder(name):
         If either cannot be loaded.
     """
     from transformers import AutoModel, AutoTokenizer
+    from transformers.utils import logging
 
+    shows_bars = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(name))
         encoder = AutoModel.from_pretrained(str(name), dtype=torch.float32)
@@ -137,10 +149,15 @@ def load_encoder(name):
             f"{name}`); with HF_HUB_OFFLINE=1 only local files are used. The loader "
             f"said: {error}"
         ) from error
+    finally:
+        if shows_bars:
+            logging.enable_progress_bar()
     return encoder, tokenizer
 
 
-def prepare_network(model, *, readout, n_frozen_layers, seed, device, dtype):
+def prepare_network(
+    model, *, readout, n_frozen_layers, parameters, seed, device, dtype
+):
     """Make the network whose gradients are captured.
 
     Parameters
@@ -148,7 +165,7 @@ def prepare_network(model, *, readout, n_frozen_layers, seed, device, dtype):
     model : torch.nn.Module
         A `transformers` encoder without a head, which gets one, or any module whose
         forward returns (n, n_outputs), of which the first output is taken.
-    readout, n_frozen_layers, seed
+    readout, n_frozen_layers, parameters, seed
         See :class:`EncoderWithHead`; used for encoders only.
     device : str, torch.device or None
         Where it runs; None leaves it where it is.
@@ -167,13 +184,15 @@ def prepare_network(model, *, readout, n_frozen_layers, seed, device, dtype):
             network,
             readout="mean" if readout == "auto" else readout,
             n_frozen_layers=n_frozen_layers,
+            parameters=parameters,
             seed=seed,
         )
-    elif n_frozen_layers is not None or readout != "auto":
+    elif (readout, n_frozen_layers, parameters) != ("auto", None, "all"):
         raise ValueError(
-            f"n_frozen_layers={n_frozen_layers!r} and readout={readout!r} apply to "
-            "transformers encoders without a head; for another module choose the "
-            "parameters of the kernel with requires_grad_(False) on the rest."
+            f"readout={readout!r}, n_frozen_layers={n_frozen_layers!r} and parameters="
+            f"{parameters!r} apply to transformers encoders without a head; for "
+            "another module choose the parameters of the kernel with "
+            "requires_grad_(False) on the rest."
         )
     if device is None:
         device = next((p.device for p in network.parameters()), torch.device("cpu"))
