@@ -3,9 +3,9 @@ Find the wrong labels in a set of sentences
 ===========================================
 
 Two thousand sentences of movie reviews, a tenth of which get the wrong label on
-purpose. The detector predicts every sentence from the others, by kernel ridge regression
-on the empirical neural tangent kernel of a pretrained encoder, and puts the sentences
-whose label it doubts first. Nothing is fine-tuned and no clean data is needed.
+purpose. The detector predicts every sentence from the others, by kernel ridge
+regression on the empirical neural tangent kernel of a pretrained encoder, and puts the
+sentences whose label it doubts first. Nothing is fine-tuned, no clean data is needed.
 """
 
 # %%
@@ -72,7 +72,11 @@ embeddings = np.concatenate(embeddings).astype(np.float64)
 
 folds = StratifiedKFold(5, shuffle=True, random_state=0)
 logistic = LogisticRegressionCV(
-    Cs=np.logspace(-2, 3, 11), l1_ratios=(0,), cv=folds, use_legacy_attributes=False
+    Cs=np.logspace(-2, 2, 9),
+    cv=folds,
+    scoring="accuracy",
+    l1_ratios=(0,),
+    use_legacy_attributes=False,
 )
 probabilities = cross_val_predict(
     logistic, embeddings, y_given, cv=folds, method="predict_proba"
