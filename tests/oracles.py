@@ -4,6 +4,8 @@ Nothing here shares code with skshap: Shapley values by enumeration of coalition
 ridge by `numpy.linalg.solve`, tangent kernels by one backward pass an example.
 """
 
+import copy
+from fractions import Fraction
 from itertools import combinations
 from math import comb
 
@@ -40,6 +42,66 @@ def tangent_kernel(output, parameters, examples):
         )
     gradients = torch.stack(gradients).numpy()
     return gradients @ gradients.T
+
+
+def encoder_kernel(
+    encoder,
+    tokenizer,
+    rows,
+    *,
+    seed,
+    readout="mean",
+    n_frozen_layers=None,
+    dtype=torch.float64,
+    max_length=None,
+):
+    """Tangent kernel of an encoder with a seeded linear head, one text at a time.
+
+    Parameters
+    ----------
+    encoder : transformers.PreTrainedModel
+        BERT, RoBERTa or DistilBERT without a head.
+    tokenizer : PreTrainedTokenizerBase
+    rows : list of str or list of pairs of str
+    seed : int
+        Of `numpy.random.RandomState`, which draws the seed of the head.
+    readout : {"mean", "first"}
+        Which hidden states the head reads.
+    n_frozen_layers : int or None
+        First layers whose parameters do not count; None: two thirds, rounded down.
+    dtype : torch.dtype
+    max_length : int or None
+        Tokens after which texts are cut.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_rows)
+    """
+    encoder = copy.deepcopy(encoder).to(dtype).requires_grad_(True).eval()
+    hidden = encoder.config.hidden_size
+    seed = int(np.random.RandomState(seed).randint(2**31 - 1))
+    weight = torch.randn(1, hidden, generator=torch.Generator().manual_seed(seed))
+    weight = (weight / np.sqrt(hidden)).to(dtype).requires_grad_()
+    bias = torch.zeros(1, dtype=dtype, requires_grad=True)
+    body = encoder.encoder if hasattr(encoder, "encoder") else encoder.transformer
+    layers = list(body.layer)
+    if n_frozen_layers is None:
+        n_frozen_layers = int(2 / 3 * len(layers) + 1e-9)
+    parameters = [p for k in layers[n_frozen_layers:] for p in k.parameters()]
+
+    def output(row):
+        parts = [row] if isinstance(row, str) else row
+        encoded = tokenizer(
+            *parts,
+            return_tensors="pt",
+            truncation=max_length is not None,
+            max_length=max_length,
+        )
+        states = encoder(**encoded).last_hidden_state[0]
+        pooled = states.mean(0) if readout == "mean" else states[0]
+        return weight[0] @ pooled + bias[0]
+
+    return tangent_kernel(output, [*parameters, weight, bias], rows)
 
 
 def ridge_predictions(K, y_index, k_val, alpha, n_classes, rows):
@@ -121,3 +183,76 @@ def shapley_values(value, n):
                 total = total + gain / (n * comb(n - 1, len(S)))
         phi.append(total)
     return np.stack(phi, -1)
+
+
+def exact_ridge(K, y_index, alpha, n_classes):
+    """Predictions of kernel ridge for its own training rows, in rational arithmetic.
+
+    Parameters
+    ----------
+    K : array-like of shape (n, n)
+    y_index : sequence of int of length n
+    alpha : float
+    n_classes : int
+
+    Returns
+    -------
+    list of list of Fraction
+        Of shape (n, n_classes). A consistent singular system (alpha 0) is not solved.
+    """
+    n = len(K)
+    kernel = [[Fraction(float(value)) for value in row] for row in K]
+    rows = [
+        [kernel[i][j] + (Fraction(float(alpha)) if i == j else 0) for j in range(n)]
+        + [Fraction(int(y_index[i] == c)) for c in range(n_classes)]
+        for i in range(n)
+    ]
+    for j in range(n):  # Gauss-Jordan elimination
+        pivot = next(i for i in range(j, n) if rows[i][j] != 0)
+        rows[j], rows[pivot] = rows[pivot], rows[j]
+        rows[j] = [value / rows[j][j] for value in rows[j]]
+        for i in range(n):
+            if i != j and rows[i][j] != 0:
+                factor = rows[i][j]
+                rows[i] = [
+                    a - factor * b for a, b in zip(rows[i], rows[j], strict=True)
+                ]
+    return [
+        [sum(kernel[i][j] * rows[j][n + c] for j in range(n)) for c in range(n_classes)]
+        for i in range(n)
+    ]
+
+
+def permutation_gains(value, order, null, *, full=None, tolerance=None):
+    """What each row adds when it joins along a permutation, by the paper's rule.
+
+    Parameters
+    ----------
+    value : callable
+        Maps a tuple of rows to the scores of the rows predicted, of shape (m,).
+    order : sequence of int
+        The permutation of all n rows.
+    null : float
+        Score of no row at all.
+    full, tolerance : float or None
+        If given, the rows after two prefixes in a row whose mean score is within
+        `tolerance` of `full` add nothing.
+
+    Returns
+    -------
+    gains : ndarray of shape (n, m)
+    n_scored : int
+        How many prefixes were scored.
+    """
+    gains = np.zeros((len(order), len(value(tuple(order)))))
+    previous, n_close = null, 0
+    for k in range(1, len(order) + 1):
+        scores = value(tuple(sorted(order[:k])))
+        gains[order[k - 1]] = scores - previous
+        previous = scores
+        if tolerance is not None:
+            is_close = abs(np.mean(scores) - full) <= tolerance
+            n_close = n_close + 1 if is_close else 0
+            if n_close == 2:
+                return gains, k
+    return gains, len(order)

@@ -67,7 +67,7 @@ class GrowingRidge:
         self._right = torch.cat([cross, targets], 1)
         self._L = torch.empty_like(K)
         self._solved = torch.empty_like(self._right)
-        self._largest = float(K.diagonal().max())
+        self._diagonal = K.diagonal() + alpha
 
     def blocks(self, order):
         """Grow the coalition along a permutation.
@@ -104,7 +104,10 @@ class GrowingRidge:
             corner, info = torch.linalg.cholesky_ex(corner)
             diagonal = corner.diagonal()
             check_pivots(
-                diagonal.square(), info, largest=self._largest, alpha=self.alpha
+                diagonal.square(),
+                info,
+                diagonal=self._diagonal[rows],
+                alpha=self.alpha,
             )
             L[start:stop, start:stop] = corner
             identity = torch.eye(stop - start, dtype=L.dtype, device=L.device)

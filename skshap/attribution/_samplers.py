@@ -207,7 +207,7 @@ def _scores(K, cross, targets, alpha, utility, index):
     A = K[index[:, :, None], index[:, None, :]]
     A.diagonal(dim1=1, dim2=2).add_(alpha)
     L, info = torch.linalg.cholesky_ex(A)
-    pivots = L.diagonal(dim1=1, dim2=2).square().amin(0)
-    check_pivots(pivots, info.max(), largest=float(K.diagonal().max()), alpha=alpha)
+    pivots, diagonal = (M.diagonal(dim1=1, dim2=2) for M in (L, A))
+    check_pivots(pivots.square(), info.max(), diagonal=diagonal, alpha=alpha)
     weights = torch.cholesky_solve(targets[index], L)
     return utility(torch.einsum("bsq,bsm->qbm", weights, cross[index]))

@@ -32,8 +32,11 @@ def check_scoring(scoring):
         "that maps decision values of shape (n, n_classes) and label indices of "
         "shape (n,) to n scores."
     )
-    if is_scorer(scoring):
-        raise ValueError(f"scoring={scoring!r} is a scikit-learn scorer; {why}")
+    module = getattr(scoring, "__module__", None) or ""
+    if is_scorer(scoring) or module.startswith("sklearn.metrics"):
+        raise ValueError(
+            f"scoring={scoring!r} is scikit-learn's scorer or metric; {why}"
+        )
     if not callable(scoring) and scoring not in SCORINGS:
         raise ValueError(f"scoring={scoring!r} is not known; {why}")
 
@@ -139,7 +142,7 @@ class Utility:
                 f"shape {rows.shape} it returned an array of shape {scores.shape}"
                 f"{'' if np.isfinite(scores).all() else ' with NaN or infinity'}."
             )
-        return torch.from_numpy(scores).to(decision.device).reshape(shape)
+        return torch.tensor(scores, device=decision.device).reshape(shape)
 
 
 def null_utility(scoring, null_score, y_index, n_classes):

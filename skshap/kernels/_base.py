@@ -5,8 +5,9 @@
 them. `make_kernel` turns what users pass as ``kernel=`` into such an object.
 """
 
+import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, clone
-from sklearn.metrics.pairwise import pairwise_kernels
+from sklearn.metrics.pairwise import kernel_metrics, pairwise_kernels
 
 __all__ = ["make_kernel", "set_kernel_tags", "takes_sparse"]
 
@@ -35,9 +36,10 @@ class PairwiseKernel(TransformerMixin, BaseEstimator):
 
     def transform(self, X):
         """Return the kernel matrix between `X` and the training rows."""
-        return pairwise_kernels(
-            X, self.X_fit_, metric=self.metric, **(self.params or {})
-        )
+        params = self.params or {}
+        if callable(self.metric):
+            check_callable(self.metric, params, X[0], self.X_fit_[0])
+        return pairwise_kernels(X, self.X_fit_, metric=self.metric, **params)
 
 
 class PrecomputedKernel(TransformerMixin, BaseEstimator):
@@ -45,6 +47,11 @@ class PrecomputedKernel(TransformerMixin, BaseEstimator):
 
     def fit(self, X, y=None):
         """Do nothing: the training kernel `X` is all there is to know."""
+        if isinstance(X, list):
+            raise ValueError(
+                "kernel='precomputed' takes kernel values, but X holds texts; use "
+                "kernel=EmpiricalNTK(model) for texts."
+            )
         return self
 
     def transform(self, X):
@@ -72,7 +79,8 @@ def make_kernel(kernel, kernel_params=None):
     Raises
     ------
     ValueError
-        If `kernel_params` are given for a kernel that takes none.
+        If the name is unknown, or `kernel_params` are given for a kernel that takes
+        none.
     """
     is_object = hasattr(kernel, "fit_transform") and hasattr(kernel, "transform")
     if kernel_params and (is_object or is_precomputed(kernel)):
@@ -84,7 +92,29 @@ def make_kernel(kernel, kernel_params=None):
         return clone(kernel)
     if is_precomputed(kernel):
         return PrecomputedKernel()
+    if isinstance(kernel, str) and kernel not in kernel_metrics():
+        raise ValueError(
+            f"kernel={kernel!r} is not known; use 'precomputed', one of "
+            f"{sorted(kernel_metrics())}, a callable or a kernel object."
+        )
     return PairwiseKernel(kernel, kernel_params)
+
+
+def check_callable(kernel, params, x, y):
+    """Raise unless a callable maps two rows, `x` and `y`, to one number."""
+    what = (
+        f"kernel={kernel!r} must be a callable k(x, y) that maps two rows of X to one "
+        "number"
+    )
+    try:
+        shape = np.shape(kernel(x, y, **params))
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{what}; a function of two tables goes in by its name, or its values with "
+            f"kernel='precomputed'. On two rows of shape {x.shape} it failed: {error}"
+        ) from error
+    if shape:
+        raise ValueError(f"{what}, but it returned an array of shape {shape}.")
 
 
 def is_precomputed(kernel):

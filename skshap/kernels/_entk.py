@@ -12,7 +12,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skshap.kernels._gradients import RowGradients, network_digest
+from skshap.kernels._digest import network_digest
+from skshap.kernels._gradients import RowGradients
 from skshap.kernels._store import DiskStore, MemoryStore
 from skshap.nn._models import TableNetwork, load_encoder, prepare_network
 from skshap.utils._sklearn import Interval, StrOptions, fit_context
@@ -197,12 +198,8 @@ class EmpiricalNTK(TransformerMixin, BaseEstimator):
         vars(self).pop("_cache", None)
         norms = self._gradients.squared_norms(self.X_fit_)
         self.scale_ = float(norms.mean())
-        if self.normalize and not (norms > 0).all():
-            raise ValueError(
-                f"normalize={self.normalize!r} divides by the norms of gradients, but "
-                f"{(norms == 0).sum()} rows have a gradient of zero; check the weights "
-                "of model, or set normalize=False."
-            )
+        if self.normalize:
+            self._check_norms(norms)
         return self
 
     def fit_transform(self, X, y=None):
@@ -240,7 +237,9 @@ class EmpiricalNTK(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         rows = check_rows(self, X, reset=False)
-        return self._normalized(self._gradients.gram(rows, self.X_fit_), rows)
+        K = self._normalized(self._gradients.gram(rows, self.X_fit_), rows)
+        self._gradients.forget_all_but(self.X_fit_)
+        return K
 
     def diag(self, X):
         """Return the kernel value of each row with itself.
@@ -260,6 +259,7 @@ class EmpiricalNTK(TransformerMixin, BaseEstimator):
         rows = check_rows(self, X, reset=False)
         norms = self._gradients.squared_norms(rows)
         if self.normalize == "cosine":
+            self._check_norms(norms)
             return norms / norms
         return norms / (self.scale_ if self.normalize else 1.0)
 
@@ -267,10 +267,21 @@ class EmpiricalNTK(TransformerMixin, BaseEstimator):
         """Normalize inner products between the gradients of rows and `X_fit_`."""
         if self.normalize == "cosine":
             left, right = (
-                np.sqrt(self._gradients.squared_norms(r)) for r in (rows, self.X_fit_)
+                self._gradients.squared_norms(r) for r in (rows, self.X_fit_)
             )
-            return K / np.outer(left, right)
+            self._check_norms(left)
+            return K / np.outer(np.sqrt(left), np.sqrt(right))
         return K / (self.scale_ if self.normalize else 1.0)
+
+    def _check_norms(self, norms):
+        """Raise if a norm that is divided by is zero."""
+        is_zero = norms == 0
+        if is_zero.any() if self.normalize == "cosine" else is_zero.all():
+            raise ValueError(
+                f"normalize={self.normalize!r} divides by the norms of gradients, but "
+                f"{is_zero.sum()} rows have a gradient of zero; check the weights of "
+                "model, or set normalize=False."
+            )
 
     @property
     def _gradients(self):
@@ -312,10 +323,13 @@ class EmpiricalNTK(TransformerMixin, BaseEstimator):
                 "model=None works on tables of numbers, but X holds texts; pass the "
                 "path or name of a pretrained encoder as model."
             )
-        if isinstance(model, (str, Path)) and not is_text:
+        is_name = isinstance(model, (str, Path))
+        is_encoder = model is not None and getattr(model, "base_model", None) is model
+        if not is_text and (is_name or is_encoder or tokenizer is not None):
+            name = str(model) if is_name else type(model).__name__
             raise ValueError(
-                f"model={str(model)!r} reads texts, but X is a table of numbers; pass "
-                "texts, or model=None for a network on the table."
+                f"model={name!r} reads texts, but X is a table of numbers; pass "
+                "texts, or model=None and no tokenizer for a network on the table."
             )
         if model is None:
             chosen = self.readout, self.n_frozen_layers, self.parameters

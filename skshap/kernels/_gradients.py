@@ -1,23 +1,20 @@
 """The gradients of rows of data, each computed once, and products between them."""
 
-import hashlib
-import inspect
-import json
 import warnings
 from functools import partial
 
 import numpy as np
 import torch
+from torch import nn
 
 from skshap.exceptions import TruncatedTextWarning
+from skshap.kernels._digest import row_keys
 from skshap.nn._capture import GradientCapture
 from skshap.nn._gram import gram, squared_norms
 from skshap.nn._models import text_batches
 from skshap.utils._progress import progress
 
-__all__ = ["RowGradients", "network_digest"]
-
-FORMAT = b"skshap gradients 1"  # changes whenever stored files would mean another thing
+__all__ = ["RowGradients"]
 
 
 class RowGradients:
@@ -76,7 +73,6 @@ class RowGradients:
             self.store.get_gram(left, right),
             (left, left_rows),
             (right, right_rows),
-            symmetric=other is None,
         )
         return K[np.ix_(expand, expand_right)]
 
@@ -94,8 +90,13 @@ class RowGradients:
             )
         return norms[expand]
 
-    def _complete(self, K, left, right, *, symmetric):
+    def forget_all_but(self, rows):
+        """Let go of gradients held in memory, apart from those of some rows."""
+        self.store.keep(set(row_keys(rows)))
+
+    def _complete(self, K, left, right):
         """Compute what is NaN in K, in blocks that leave out most of what is known."""
+        symmetric = left[0] == right[0]
         while np.isnan(K).any():
             n_missing = np.isnan(K).sum(1)
             i = np.flatnonzero(2 * n_missing >= n_missing.max())
@@ -109,20 +110,42 @@ class RowGradients:
                 b = self._gradients(other_keys, [right[1][k] for k in j])
             device = self._parameter.device
             block = gram(self._layout, a, b, device=device, verbose=self.verbose)
-            if is_square:
-                # The diagonal that `squared_norms` gives, to the last bit.
-                norms = squared_norms(self._layout, a, device=device)
-                np.fill_diagonal(block, norms)
+            if not np.isfinite(block).all():
+                raise ValueError(
+                    "the kernel of model is not finite (NaN or infinity) for these "
+                    "rows: its gradients are too large; scale the weights or the rows "
+                    "down, or set dtype='float64'."
+                )
+            self._mirror(block, keys, other_keys, a)
             K[np.ix_(i, j)] = block
             if symmetric:
                 K[np.ix_(j, i)] = block.T
             self.store.put_gram(keys, other_keys, block)
         return K
 
+    def _mirror(self, block, keys, other_keys, gradients):
+        """Make what a block holds twice equal, to the last bit.
+
+        The diagonal is the one that `squared_norms` gives.
+        """
+        columns = {key: j for j, key in enumerate(other_keys)}
+        i = [k for k, key in enumerate(keys) if key in columns]
+        if i:
+            j = [columns[keys[k]] for k in i]
+            square = block[np.ix_(i, j)]
+            block[np.ix_(i, j)] = np.tril(square) + np.tril(square, -1).T
+            block[i, j] = squared_norms(
+                self._layout,
+                [gradients[k] for k in i],
+                device=self._parameter.device,
+            )
+
     def _gradients(self, keys, rows):
         """Return the flat gradients of distinct rows, computing those not stored."""
         if self._layout is None:
-            batch = next(self._batches(rows[:1]))[2]
+            with warnings.catch_warnings():  # the row is counted below
+                warnings.simplefilter("ignore", TruncatedTextWarning)
+                batch = next(self._batches(rows[:1]))[2]
             self._layout = self._capture.layout(batch)
         found = {key: self.store.get_row(key) for key in keys}
         missing = [i for i, key in enumerate(keys) if found[key] is None]
@@ -185,6 +208,11 @@ def _longest_text(network, tokenizer):
     """Return how many tokens a network can read, as far as it and its tokenizer say."""
     config = getattr(getattr(network, "encoder", network), "config", None)
     positions = getattr(config, "max_position_embeddings", None)
+    for module in network.modules():
+        table = getattr(module, "position_embeddings", None)
+        # RoBERTa counts positions from the one after padding's.
+        if isinstance(table, nn.Embedding) and table.padding_idx is not None:
+            positions = table.num_embeddings - table.padding_idx - 1
     return min(tokenizer.model_max_length, positions or tokenizer.model_max_length)
 
 
@@ -207,63 +235,3 @@ def _unique(keys):
             index[key] = len(first)
             first.append(i)
     return list(index), first, np.array([index[key] for key in keys], dtype=np.intp)
-
-
-def row_keys(rows):
-    """Digest the content of each row: texts, pairs of texts or numbers."""
-    return [hashlib.blake2b(_content(row), digest_size=16).hexdigest() for row in rows]
-
-
-def _content(row):
-    if isinstance(row, np.ndarray):
-        return row.tobytes()
-    parts = (row,) if isinstance(row, str) else row
-    encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
-    return b"".join(len(part).to_bytes(8, "big") + part for part in encoded)
-
-
-def network_digest(network, tokenizer, max_length):
-    """Digest everything that a row's gradient depends on, apart from the row.
-
-    Parameters
-    ----------
-    network : torch.nn.Module
-        Its weights, buffers, layers and which parameters count.
-    tokenizer : PreTrainedTokenizerBase or None
-        Its vocabulary and rules.
-    max_length : int
-        Tokens after which a text is cut.
-
-    Returns
-    -------
-    str
-        32 hexadecimal digits.
-    """
-    digest = hashlib.blake2b(FORMAT, digest_size=16)
-
-    def add(text):
-        digest.update(text.encode("utf-8", "surrogatepass") + b"\0")
-
-    add(str(network))
-    for module in dict.fromkeys(type(m) for m in network.modules()):
-        add(f"{module.__module__}.{module.__qualname__}")
-        if not module.__module__.startswith("torch.nn."):
-            try:
-                add(inspect.getsource(module))
-            except (OSError, TypeError):
-                pass
-    wanted = {name for name, p in network.named_parameters() if p.requires_grad}
-    for name, tensor in network.state_dict().items():
-        tensor = tensor.detach().cpu().contiguous()
-        add(f"{name} {tensor.dtype} {tuple(tensor.shape)} {name in wanted}")
-        digest.update(tensor.flatten().view(torch.uint8).numpy().data)
-    if tokenizer is not None:
-        add(str(max_length))
-        add(str(tokenizer.special_tokens_map))
-        if getattr(tokenizer, "is_fast", False):
-            rules = json.loads(tokenizer.backend_tokenizer.to_str())
-            # How the last call cut and padded is state, not a rule.
-            add(json.dumps({**rules, "truncation": None, "padding": None}))
-        else:
-            add(f"{type(tokenizer)} {sorted(tokenizer.get_vocab().items())}")
-    return digest.hexdigest()

@@ -6,10 +6,13 @@ finds an empty folder. Rows are found by a digest of their own content, whatever
 set, fold or order they come in.
 """
 
+import io
 import os
-import tempfile
+import struct
+import uuid
 import warnings
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +20,20 @@ import numpy as np
 from skshap.exceptions import DamagedStoreWarning
 
 __all__ = ["DiskStore", "MemoryStore"]
+
+# What reading a damaged archive raises: an unknown compression or a flag of encryption
+# come as the last two.
+DAMAGE = (
+    OSError,
+    ValueError,
+    KeyError,
+    EOFError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+    NotImplementedError,
+    RuntimeError,
+)
 
 
 class MemoryStore:
@@ -32,6 +49,10 @@ class MemoryStore:
     def put_row(self, key, row):
         """Keep a flat gradient."""
         self._rows[key] = row
+
+    def keep(self, keys):
+        """Let go of all gradients but those of some keys."""
+        self._rows = {key: row for key, row in self._rows.items() if key in keys}
 
     def get_gram(self, left, right):
         """Return kernel values between keys: all NaN, none is kept."""
@@ -73,6 +94,9 @@ class DiskStore:
     def put_row(self, key, row):
         """Write a flat gradient."""
         _write(self._row_path(key), row=row)
+
+    def keep(self, keys):
+        """Do nothing: files stay."""
 
     def get_gram(self, left, right):
         """Return kernel values between keys, NaN where unknown.
@@ -126,11 +150,16 @@ class DiskStore:
 def _read(path, names):
     """Read arrays of an archive; None, with a warning, if it is damaged."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in names}
+        with zipfile.ZipFile(path) as archive:
+            # Whole members, since only their end is compared with the checksum.
+            members = {name: archive.read(f"{name}.npy") for name in names}
+        return {
+            name: np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+            for name, content in members.items()
+        }
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except DAMAGE as error:
         warnings.warn(
             f"{path} is damaged ({error}); what it held is computed again.",
             DamagedStoreWarning,
@@ -142,11 +171,11 @@ def _read(path, names):
 def _write(path, **arrays):
     """Write arrays to an archive, all or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+    temporary = path.with_name(f"{uuid.uuid4().hex}.tmp")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(temporary, "xb") as file:
             np.savez(file, **arrays)
         os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise

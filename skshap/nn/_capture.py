@@ -16,6 +16,8 @@ from skshap.nn._models import first_output
 
 __all__ = ["Factor", "GradientCapture", "Layout"]
 
+PARAMETERS = {"weight", "bias"}  # of the layers that have a rule
+
 
 @dataclass(frozen=True)
 class Factor:
@@ -77,6 +79,7 @@ class GradientCapture:
 
     def __init__(self, network):
         self.network = network
+        self._grouped = None
         self._linear, self._norms = _layers_with_parameters(network)
         # What is recorded of the network's gradients, in a fixed order.
         self._layers = self._linear | self._norms
@@ -106,9 +109,10 @@ class GradientCapture:
         Raises
         ------
         ValueError
-            If a gradient is not finite.
+            If a gradient is not finite, or if padding counts.
         """
-        inputs, outputs, total = self._forward(batch)
+        with torch.enable_grad():
+            inputs, outputs, total = self._forward(batch)
         names = list(outputs)
         grads = torch.autograd.grad(
             total, [outputs[name] for name in names], allow_unused=True
@@ -124,15 +128,16 @@ class GradientCapture:
         inputs, outputs, versions = {}, {}, {}
 
         def record(name):
-            def hook(module, args, output):
+            def hook(module, args, kwargs, output):
                 if name in inputs:
                     raise ValueError(
                         f"layer {name!r} is called more than once in a forward pass, "
                         "which the exact kernel has no rule for; freeze it with "
                         "requires_grad_(False)."
                     )
-                inputs[name] = args[0].detach()
-                versions[name] = (args[0], args[0]._version)
+                read = args[0] if args else kwargs["input"]
+                inputs[name] = read.detach()
+                versions[name] = (read, read._version)
                 # A leaf of its own: no gradient flows further down than needed, and
                 # later in-place operations touch only the copy.
                 outputs[name] = (
@@ -144,16 +149,18 @@ class GradientCapture:
 
             return hook
 
+        # Before hooks that the network came with: they may change what is written.
         handles = [
-            layer.register_forward_hook(record(name))
+            layer.register_forward_hook(record(name), prepend=True, with_kwargs=True)
             for name, layer in self._layers.items()
         ]
         wanted = [(p, p.requires_grad) for p in self.network.parameters()]
-        device = next(self.network.parameters()).device
+        batch = _to_device(batch, next(self.network.parameters()).device)
+        n = len(next(iter(batch.values())) if isinstance(batch, dict) else batch)
         try:
             for parameter, _ in wanted:
                 parameter.requires_grad_(False)
-            total = first_output(self.network, _to_device(batch, device)).sum()
+            output = first_output(self.network, batch)
         finally:
             for handle in handles:
                 handle.remove()
@@ -171,17 +178,42 @@ class GradientCapture:
                     f"what layer {name!r} reads is changed in place later in the "
                     "forward pass; use an out-of-place operation, or freeze the layer."
                 )
+            if len(tensor) != n:
+                raise ValueError(
+                    f"layer {name!r} reads a tensor of shape {tuple(tensor.shape)} in "
+                    f"a batch of {n}; the exact kernel needs the examples on its first "
+                    "axis. Freeze the layer with requires_grad_(False)."
+                )
             # Layers that read one tensor share one record of it.
             inputs[name] = (id(tensor), inputs[name])
-        return inputs, outputs, total
+        if len(output) != n:
+            raise ValueError(
+                f"the forward of model must return one row for each of the {n} in the "
+                f"batch, got {len(output)}."
+            )
+        return inputs, outputs, output.sum()
 
     def _groups(self, inputs):
-        """Group the linear layers whose weights count by the tensor they read."""
-        groups = {}
-        for name, layer in self._linear.items():
-            if layer.weight in self._wanted:
-                groups.setdefault(inputs[name][0], []).append(name)
-        return list(groups.values())
+        """Group the linear layers whose weights count by the tensor they read.
+
+        The first batch decides, so that the rows of all batches are laid out alike.
+        """
+        if self._grouped is None:
+            groups = {}
+            for name, layer in self._linear.items():
+                if layer.weight in self._wanted:
+                    groups.setdefault(inputs[name][0], []).append(name)
+            self._grouped = list(groups.values())
+        for first, *others in self._grouped:
+            key, tensor = inputs[first]
+            for name in others:
+                if inputs[name][0] != key and not torch.equal(inputs[name][1], tensor):
+                    raise ValueError(
+                        f"layers {first!r} and {name!r} read the same tensor in one "
+                        "batch and different ones in another; freeze one of them with "
+                        "requires_grad_(False)."
+                    )
+        return self._grouped
 
     def _layout(self, inputs, outputs):
         layout = Layout()
@@ -242,6 +274,8 @@ class GradientCapture:
                 "the gradients of model are not finite (NaN or infinity) for these "
                 "rows; check its weights and the range of the rows."
             )
+        if lengths is not None:
+            _check_padding(grads, lengths)
         rows = []
         for i in range(n):
             stop = None if lengths is None else int(lengths[i])
@@ -256,6 +290,21 @@ def _to_device(batch, device):
     return batch.to(device)
 
 
+def _check_padding(grads, lengths):
+    """Raise if the output depends on what a layer writes for padding."""
+    for name, grad in grads.items():
+        if grad.ndim != 3:
+            continue
+        tokens = torch.arange(grad.shape[1], device=grad.device)
+        stops = torch.as_tensor(lengths, device=grad.device)
+        if grad[tokens >= stops[:, None]].any():
+            raise ValueError(
+                f"the output of model depends on what layer {name!r} writes for "
+                "padding, so that the kernel would depend on the batches; make the "
+                "model obey the attention mask, or set batch_size=1."
+            )
+
+
 def _sum_tokens(grad, size):
     """Sum the gradient of a broadcast parameter over the tokens of each example."""
     return grad.reshape(len(grad), -1, size).sum(1)
@@ -264,16 +313,21 @@ def _sum_tokens(grad, size):
 def _layers_with_parameters(network):
     """Find the linear and norm layers with parameters in the kernel, by name."""
     linear, norms, owner = {}, {}, {}
+    rules = {nn.Linear: linear, nn.LayerNorm: norms}
     for name, module in network.named_modules():
         wanted = {
             k: p for k, p in module.named_parameters(recurse=False) if p.requires_grad
         }
         if not wanted:
             continue
-        if isinstance(module, nn.Linear):
-            linear[name] = module
-        elif isinstance(module, nn.LayerNorm):
-            norms[name] = module
+        # A subclass that computes something else, or of more, has no rule.
+        known = [
+            found
+            for kind, found in rules.items()
+            if type(module).forward is kind.forward and wanted.keys() <= PARAMETERS
+        ]
+        if known:
+            known[0][name] = module
         else:
             raise ValueError(
                 f"the exact kernel has no rule for the parameters {sorted(wanted)} of "

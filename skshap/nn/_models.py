@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.utils import skip_init
 
 from skshap.exceptions import ModelNotFoundError
 
@@ -36,7 +37,8 @@ class EncoderWithHead(nn.Module):
         self.encoder = encoder
         self.readout = readout
         hidden = encoder.config.hidden_size
-        self.head = nn.Linear(hidden, 1)
+        # Without default weights, which would move torch's global generator.
+        self.head = skip_init(nn.Linear, hidden, 1)
         generator = torch.Generator().manual_seed(seed)
         with torch.no_grad():
             weight = torch.randn(1, hidden, generator=generator)
@@ -94,11 +96,11 @@ class TableNetwork(nn.Module):
     def __init__(self, n_features, *, seed):
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Linear(n_features, self.width),
+            skip_init(nn.Linear, n_features, self.width),
             nn.Tanh(),
-            nn.Linear(self.width, self.width),
+            skip_init(nn.Linear, self.width, self.width),
             nn.Tanh(),
-            nn.Linear(self.width, 1),
+            skip_init(nn.Linear, self.width, 1),
         )
         generator = torch.Generator().manual_seed(seed)
         with torch.no_grad():
@@ -130,8 +132,9 @@ def load_encoder(name):
     Raises
     ------
     ModelNotFoundError
-        If either cannot be loaded.
+        If either cannot be loaded, or weights are missing.
     """
+    from safetensors import SafetensorError
     from transformers import AutoModel, AutoTokenizer
     from transformers.utils import logging
 
@@ -139,8 +142,10 @@ def load_encoder(name):
     logging.disable_progress_bar()
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(name))
-        encoder = AutoModel.from_pretrained(str(name), dtype=torch.float32)
-    except (OSError, ValueError, KeyError) as error:
+        encoder, report = AutoModel.from_pretrained(
+            str(name), dtype=torch.float32, output_loading_info=True
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelNotFoundError(
             f"model={str(name)!r} could not be loaded: looked for a folder of that "
             "name and for a model of that name in the local cache or on the model "
@@ -152,6 +157,18 @@ def load_encoder(name):
     finally:
         if shows_bars:
             logging.enable_progress_bar()
+    # transformers fills gaps with random weights. A pooler's do not count, but must be
+    # the same in every run for a store to be found again.
+    gaps = sorted(report["missing_keys"])
+    needed = [key for key in gaps if not key.startswith("pooler.")]
+    if needed:
+        raise ModelNotFoundError(
+            f"model={str(name)!r} was found, but its files lack {len(needed)} weights "
+            f"of {type(encoder).__name__}: {needed[:5]}; get a complete copy."
+        )
+    with torch.no_grad():
+        for key in gaps:
+            encoder.get_parameter(key).zero_()
     return encoder, tokenizer
 
 

@@ -1,15 +1,16 @@
 """Checks of what users pass: rows (text or numbers), labels, kernel matrices."""
 
+from itertools import filterfalse
+
 import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import (
-    check_array,
-    check_consistent_length,
-    column_or_1d,
-    validate_data,
-)
+from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
 from skshap.exceptions import NotPositiveDefiniteError
+
+# Smallest pivot of a Cholesky factor that is trusted, as a share of the diagonal entry
+# it is left of: rounding of the entry is then at most a 1e-6 of the pivot or so.
+SMALLEST_PIVOT = 1e-9
 
 
 def is_text(X):
@@ -23,7 +24,8 @@ def is_text(X):
     Returns
     -------
     bool
-        True for a sequence whose first element is a `str`, or a pair of them.
+        True for a sequence whose first element is a `str`, or a pair of them; missing
+        elements before it do not count.
 
     Raises
     ------
@@ -35,15 +37,15 @@ def is_text(X):
             f"X must be a sequence of texts, got the single string {X[:40]!r}; "
             "wrap it in a list: [text]."
         )
-    if not hasattr(X, "__len__") or hasattr(X, "nnz") or len(X) == 0:
+    is_array = hasattr(X, "__len__") and not hasattr(X, "nnz")
+    if not is_array or getattr(X, "shape", None) == () or len(X) == 0:
         return False
-    if hasattr(X, "dtypes"):  # dataframe
-        X = X.head(1).to_numpy()
-    elif not isinstance(X, (list, tuple)):
-        X = np.asarray(X[:1] if isinstance(X, np.ndarray) else X)
+    if not isinstance(X, (list, tuple)):
+        X = X.to_numpy() if hasattr(X, "to_numpy") else np.asarray(X)
         if X.dtype.kind not in "OUT":
             return False
-    first = X[0]
+    # A text that is missing is not a number.
+    first = next((row for row in X if not is_missing(row)), X[0])
     if isinstance(first, str):
         return True
     is_row = isinstance(first, (list, tuple, np.ndarray)) and np.ndim(first) == 1
@@ -69,15 +71,16 @@ def check_text(X):
         If an element is not a `str`, is empty or blank, or rows differ in kind.
     """
     rows = X.to_numpy() if hasattr(X, "to_numpy") else X
-    is_pairs = not isinstance(rows[0], str)
+    is_pairs = not isinstance(next(filterfalse(is_missing, rows), None), str)
     texts = []
     for index, row in enumerate(rows):
-        parts = tuple(row) if is_pairs and not isinstance(row, str) else (row,)
-        if len(parts) != 1 + is_pairs:
-            what = f"a row of {len(parts)} columns" if is_pairs else "a text"
+        is_row = isinstance(row, (list, tuple, np.ndarray))
+        parts = tuple(row) if is_row else (row,)
+        if is_row and len(parts) != 2:
             raise ValueError(
                 "X must hold one text a row or one pair of texts a row, but row "
-                f"{index} is {what}; pass a column of texts as one-dimensional."
+                f"{index} has {len(parts)} columns; pass a column of texts as "
+                "one-dimensional."
             )
         for part in parts:
             if not isinstance(part, str):
@@ -90,6 +93,11 @@ def check_text(X):
                     f"X must not hold empty texts, but row {index} is {part!r}; drop "
                     "the row or fill in a placeholder."
                 )
+        if is_row != is_pairs:
+            raise ValueError(
+                "X must hold texts or pairs of texts, but not both: row 0 is "
+                f"{rows[0]!r}, row {index} is {row!r}."
+            )
         texts.append(tuple(map(str, parts)) if is_pairs else str(row))
     return texts
 
@@ -171,15 +179,19 @@ def check_targets(y, rows):
             "y must be an array of class labels, got None: this estimator requires y "
             "to be passed, but the target y is None."
         )
-    y = column_or_1d(y, warn=True)
-    check_labels_present(y)
-    check_consistent_length(rows, y)
-    check_classification_targets(y)
-    classes, y_index = np.unique(y, return_inverse=True)
+    y = check_labels(y, rows)
+    try:
+        check_classification_targets(y)
+        classes, y_index = np.unique(y, return_inverse=True)
+    except TypeError as error:
+        raise ValueError(
+            "y must hold labels of one type, got "
+            f"{sorted({type(label).__name__ for label in y})}; convert them to str."
+        ) from error
     if len(classes) < 2:
         raise ValueError(
             "y must hold at least two classes, but every label is "
-            f"{classes[0]!r} (one class); pass rows of another class as well."
+            f"{classes.tolist()[0]!r} (one class); pass rows of another class as well."
         )
     return classes, y_index
 
@@ -212,9 +224,7 @@ def encode_targets(y, classes, rows):
             "y must be the labels of the rows in X, got None: a value says how much a "
             "training row helps to predict them. For rows without labels use explain."
         )
-    y = column_or_1d(y, warn=True)
-    check_labels_present(y)
-    check_consistent_length(rows, y)
+    y = check_labels(y, rows)
     unseen = sorted(set(y.tolist()) - set(classes.tolist()), key=str)
     if unseen:
         raise ValueError(
@@ -224,17 +234,50 @@ def encode_targets(y, classes, rows):
     return np.searchsorted(classes, y.astype(classes.dtype, copy=False))
 
 
-def check_labels_present(y):
-    """Raise if a label is missing (NaN, None) or infinite."""
+def check_labels(y, rows):
+    """Raise unless there is a label a row; return labels as an array.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+        Class labels.
+    rows : sequence of length n_samples
+        The rows they belong to.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        The labels.
+
+    Raises
+    ------
+    ValueError
+        If a label is missing (NaN, None) or infinite, or their number is another.
+    """
+    y = column_or_1d(y, warn=True)
+    n_rows = rows.shape[0] if hasattr(rows, "shape") else len(rows)
+    if len(y) != n_rows:
+        raise ValueError(
+            f"y must hold one label a row of X, got {len(y)} labels for {n_rows} rows; "
+            "pass X and y of the same length."
+        )
     if y.dtype.kind == "f":
         check_array(y.reshape(-1, 1), input_name="y", dtype=None, ensure_min_samples=0)
     elif y.dtype.kind == "O":
-        missing = [i for i, v in enumerate(y) if v is None or v != v]
+        missing = [i for i, label in enumerate(y) if is_missing(label)]
         if missing:
             raise ValueError(
                 f"y must not hold missing labels, but rows {missing[:5]} are "
                 f"{y[missing[0]]!r}; drop or label them."
             )
+    return y
+
+
+def is_missing(value):
+    """Whether a value is None, NaN or a pandas NA or NaT."""
+    if value is None or hasattr(value, "__len__"):
+        return value is None
+    return str(value == value) != "True"  # NA == NA is neither True nor False
 
 
 def check_gram(K):
@@ -255,10 +298,11 @@ def check_gram(K):
     ValueError
         If it is not square, holds NaN or infinity, or is not symmetric.
     """
-    if K.shape[0] != K.shape[1]:
+    if np.ndim(K) != 2 or K.shape[0] != K.shape[1]:
         raise ValueError(
-            f"Precomputed metric requires shape (n_samples, n_samples): the training "
-            f"kernel must be a square matrix, got {K.shape}."
+            "Precomputed metric requires shape (n_samples, n_samples): the training "
+            f"kernel must be a square matrix, got an array of shape {np.shape(K)}; "
+            "pass kernel values of every training row with every training row."
         )
     K = check_kernel_values(K)
     scale = np.abs(K).max()
@@ -284,7 +328,7 @@ def check_kernel_values(K):
     return K
 
 
-def check_pivots(pivots, info, *, largest, alpha):
+def check_pivots(pivots, info, *, diagonal, alpha):
     """Raise if a Cholesky factor failed, or succeeded by rounding alone.
 
     Parameters
@@ -293,22 +337,23 @@ def check_pivots(pivots, info, *, largest, alpha):
         Squares of the factor's diagonal.
     info : int or Tensor
         What the factorization returned: zero, or the first row that failed.
-    largest : float
-        Largest entry of the kernel's diagonal.
+    diagonal : Tensor of shape (n,)
+        The diagonal of the matrix that was factorized, `alpha` included.
     alpha : float
-        What was added to it.
+        What was added to the kernel.
 
     Raises
     ------
     NotPositiveDefiniteError
-        If the smallest pivot is not above the rounding error of the largest.
+        If a pivot is not well above the rounding error of its diagonal entry.
     """
-    floor = len(pivots) * np.finfo(np.float64).eps * (largest + alpha)
-    if int(info) == 0 and float(pivots.min()) > floor:
+    if int(info) == 0 and bool((pivots > SMALLEST_PIVOT * diagonal).all()):
         return
+    largest = float(diagonal.max()) - alpha
+    start = max(1e-8 * largest, 10 * alpha) or 1.0
     raise NotPositiveDefiniteError(
         f"the kernel matrix plus alpha={alpha:.3g} on its diagonal is not positive "
         f"definite to working precision (largest diagonal entry {largest:.3g}): rows "
         "are duplicated or nearly so, or the kernel is not positive semi-definite. "
-        f"Raise alpha; {max(1e-8 * largest, 10 * alpha):.1g} would be a start."
+        f"Raise alpha; {start:.1g} would be a start."
     )

@@ -1,0 +1,125 @@
+"""Digests of rows and of networks: the names under which gradients are kept."""
+
+import hashlib
+import inspect
+import json
+import marshal
+import pickle
+from functools import cache
+
+import joblib
+import numpy as np
+import torch
+from torch import nn
+
+__all__ = ["network_digest", "row_keys"]
+
+FORMAT = b"skshap gradients 1"  # changes whenever stored files would mean another thing
+# Of transformers: where a model came from, not what it computes.
+NO_SETTINGS = {
+    "_is_hf_initialized",
+    "_name_or_path",
+    "architectures",
+    "dtype",
+    "name_or_path",
+    "transformers_version",
+}
+
+
+def row_keys(rows):
+    """Digest the content of each row: texts, pairs of texts or numbers."""
+    return [hashlib.blake2b(_content(row), digest_size=16).hexdigest() for row in rows]
+
+
+def _content(row):
+    if isinstance(row, np.ndarray):
+        return row.tobytes()
+    parts = (row,) if isinstance(row, str) else row
+    encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
+    return b"".join(len(part).to_bytes(8, "big") + part for part in encoded)
+
+
+def network_digest(network, tokenizer, max_length):
+    """Digest everything that a row's gradient depends on, apart from the row.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Its weights, buffers, layers and which parameters count.
+    tokenizer : PreTrainedTokenizerBase or None
+        Its vocabulary and rules.
+    max_length : int
+        Tokens after which a text is cut.
+
+    Returns
+    -------
+    str
+        32 hexadecimal digits.
+    """
+    digest = hashlib.blake2b(FORMAT, digest_size=16)
+
+    def add(text):
+        digest.update(text.encode("utf-8", "surrogatepass") + b"\0")
+
+    add(str(network))
+    for kind in dict.fromkeys(type(m) for m in network.modules()):
+        add(f"{kind.__module__}.{kind.__qualname__} {_source(kind)}")
+    for name, module in network.named_modules():
+        add(name)
+        for key, value in _settings(module).items():
+            add(f"{key} {_value_digest(value)}")
+    wanted = {name for name, p in network.named_parameters() if p.requires_grad}
+    for name, tensor in (*network.named_parameters(), *network.named_buffers()):
+        tensor = tensor.detach().cpu().contiguous()
+        add(f"{name} {tensor.dtype} {tuple(tensor.shape)} {name in wanted}")
+        digest.update(tensor.flatten().view(torch.uint8).numpy().data)
+    if tokenizer is not None:
+        add(str(max_length))
+        add(str(tokenizer.special_tokens_map))
+        add(f"{tokenizer.model_input_names} {tokenizer.truncation_side}")
+        if getattr(tokenizer, "is_fast", False):
+            rules = json.loads(tokenizer.backend_tokenizer.to_str())
+            # How the last call cut and padded is state, not a rule.
+            add(json.dumps({**rules, "truncation": None, "padding": None}))
+        else:
+            add(f"{type(tokenizer)} {sorted(tokenizer.get_vocab().items())}")
+    return digest.hexdigest()
+
+
+@cache
+def _source(kind):
+    """Return the code of a class of modules; torch's own is told by its name."""
+    code = []
+    for base in kind.__mro__:
+        is_torch = base.__module__.startswith("torch.nn.")
+        if is_torch or (base is not kind and "forward" not in vars(base)):
+            continue
+        try:
+            code.append(inspect.getsource(base))
+        except (OSError, TypeError):  # typed at a prompt
+            functions = filter(inspect.isfunction, vars(base).values())
+            code.extend(marshal.dumps(f.__code__).hex() for f in functions)
+    return "".join(code)
+
+
+def _settings(module):
+    """Return what a module's forward may read besides parameters and buffers."""
+    skipped = NO_SETTINGS | vars(nn.Module()).keys()
+    own = {name: v for name, v in vars(module).items() if name not in skipped}
+    if hasattr(own.get("config"), "to_dict"):
+        own["config"] = {
+            name: value
+            for name, value in own["config"].to_dict().items()
+            if name not in NO_SETTINGS
+        }
+    return own
+
+
+def _value_digest(value):
+    if torch.is_tensor(value):
+        value = value.detach().cpu().numpy()
+    try:
+        return joblib.hash(value)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        # Its address, perhaps: it will not be found again, nor mistaken for another.
+        return repr(value)

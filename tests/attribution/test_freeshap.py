@@ -1,0 +1,554 @@
+"""`FreeShapAttributor`: the axioms, the oracles, and what it refuses."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.metrics import accuracy_score, get_scorer, log_loss
+from sklearn.metrics.pairwise import rbf_kernel
+from sklearn.model_selection import GridSearchCV
+
+from skshap import EmpiricalNTK, FreeShapAttributor, KernelRidgeClassifier
+from skshap.attribution._samplers import permutations
+from skshap.exceptions import NotPositiveDefiniteError
+from tests.oracles import per_sample_score, ridge_predictions, shapley_values
+
+SCORINGS = ("accuracy", "neg_log_loss", "neg_brier_score")
+LABELS = np.array(["cat", "dog", "eel", "fox"])
+GAMMA = 0.4
+ALPHA = 0.3
+
+
+def make_data(n, n_classes, seed=0):
+    rng = np.random.default_rng(seed)
+    y = np.arange(n) % n_classes
+    X = rng.normal(size=(n, 3))
+    X[:, 0] += 0.7 * y
+    return X, y
+
+
+def make_attributor(**params):
+    defaults = {
+        "alpha": ALPHA,
+        "kernel_params": {"gamma": GAMMA},
+        "n_permutations": 20,
+        "random_state": 0,
+    }
+    return FreeShapAttributor(**{**defaults, **params})
+
+
+def own_value(decision, y_index):
+    """A scoring callable: the decision value of the label."""
+    return decision[np.arange(len(decision)), y_index]
+
+
+def null_by_hand(scoring, null_score, y, n_classes):
+    """Score of predicting frequencies as probabilities, averaged over labels."""
+    p = np.full(n_classes, 1 / n_classes)
+    if null_score == "prior":
+        p = np.bincount(y) / len(y)
+    if scoring == "accuracy":
+        return p.max()
+    if scoring == "neg_log_loss":
+        return np.sum(p * np.log(p))
+    if scoring == "neg_brier_score":
+        losses = [sum((p - np.eye(n_classes)[c]) ** 2) for c in range(n_classes)]
+        return -(p @ losses) / (2 if n_classes == 2 else 1)
+    return p @ p
+
+
+def make_game(X, y, X_val, y_val, n_classes, scoring, null):
+    """Utility of coalitions, by one fresh solve each and one row at a time."""
+    K, cross = rbf_kernel(X, gamma=GAMMA), rbf_kernel(X_val, X, gamma=GAMMA)
+
+    def value(rows):
+        if not rows:
+            return np.full(len(y_val), null)
+        decision = ridge_predictions(K, y, cross, ALPHA, n_classes, rows)
+        if callable(scoring):
+            return scoring(decision, y_val)
+        return per_sample_score(scoring, decision, y_val)
+
+    return value
+
+
+@pytest.mark.parametrize("null_score", ["prior", "chance", -0.25])
+@pytest.mark.parametrize("scoring", [*SCORINGS, own_value])
+@pytest.mark.parametrize("n, n_classes", [(10, 2), (8, 3), (7, 4)])
+def test_exact_values_equal_enumeration(n, n_classes, scoring, null_score):
+    X, y = make_data(n, n_classes)
+    y[-1] = 0  # unequal frequencies
+    X_val, y_val = make_data(4, n_classes, seed=1)
+    null = null_score
+    if isinstance(null_score, str):
+        null = null_by_hand(scoring, null_score, y, n_classes)
+    game = make_game(X, y, X_val, y_val, n_classes, scoring, null)
+    expected = shapley_values(game, n)
+    attributor = make_attributor(
+        sampler="exact", scoring=scoring, null_score=null_score
+    ).fit(X, LABELS[y])
+    assert_allclose(attributor.null_score_, null)
+    values = attributor.attribute(X_val, LABELS[y_val], per_sample=True)
+    assert values.shape == (4, n)
+    assert_allclose(values, expected, atol=1e-10)
+    values, std = attributor.attribute(X_val, LABELS[y_val], return_std=True)
+    assert_allclose(values, expected.mean(0), atol=1e-10)
+    assert_array_equal(std, np.zeros(n))
+
+
+@pytest.mark.parametrize("per_sample", [False, True])
+@pytest.mark.parametrize("scoring", ["accuracy", "neg_log_loss"])
+def test_permutation_values_and_errors_cover_the_exact_ones(scoring, per_sample):
+    n = 9
+    X, y = make_data(n, 3)
+    X_val, y_val = make_data(6, 3, seed=1)
+    shared = {"scoring": scoring, "n_permutations": 100}
+    exact = make_attributor(sampler="exact", **shared).fit(X, y)
+    exact = exact.attribute(X_val, y_val, per_sample=per_sample)
+    runs = []
+    for seed in range(40):
+        attributor = make_attributor(random_state=seed, **shared).fit(X, y)
+        runs.append(
+            attributor.attribute(X_val, y_val, per_sample=per_sample, return_std=True)
+        )
+    values, std = map(np.array, zip(*runs, strict=True))
+    spread = values.std(0, ddof=1) / np.sqrt(len(values))
+    assert (np.abs(values.mean(0) - exact) < 4 * spread + 1e-12).all()
+    usable = std > 1e-12  # some values never vary
+    z = ((values - exact)[usable] / std[usable]).ravel()
+    assert 0.9 < z.std() < 1.1
+    assert abs(z.mean()) < 0.1
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    n=st.integers(4, 30),
+    n_classes=st.integers(2, 4),
+    scoring=st.sampled_from([*SCORINGS, own_value]),
+    sampler=st.sampled_from(["permutation", "exact"]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_efficiency(n, n_classes, scoring, sampler, seed):
+    if sampler == "exact":
+        n = 4 + n % 5
+    X, y = make_data(n, n_classes, seed)
+    X_val, y_val = make_data(5, n_classes, seed + 1)
+    attributor = make_attributor(sampler=sampler, scoring=scoring, n_permutations=3)
+    attributor.fit(X, y)
+    gain = attributor.score(X_val, y_val) - attributor.null_score_
+    assert_allclose(attributor.attribute(X_val, y_val).sum(), gain, atol=1e-10)
+    kept_apart = attributor.attribute(X_val, y_val, per_sample=True).sum(1)
+    for i in range(len(X_val)):
+        score = attributor.score(X_val[[i]], y_val[[i]])
+        assert_allclose(kept_apart[i], score - attributor.null_score_, atol=1e-10)
+
+
+@pytest.mark.parametrize("scoring", SCORINGS)
+def test_duplicated_rows_have_equal_values(scoring):
+    X, y = make_data(8, 2)
+    X[5], y[5] = X[2], y[2]
+    X_val, y_val = make_data(6, 2, seed=1)
+    attributor = make_attributor(sampler="exact", scoring=scoring).fit(X, y)
+    values = attributor.attribute(X_val, y_val, per_sample=True)
+    assert_allclose(values[:, 2], values[:, 5], atol=1e-12)
+    assert not np.allclose(values[:, 2], values[:, 4])
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("scoring", SCORINGS)
+def test_values_follow_the_order_of_the_rows(scoring, n_classes):
+    X, y = make_data(8, n_classes)
+    X_val, y_val = make_data(6, n_classes, seed=1)
+    order = np.random.default_rng(0).permutation(8)
+    attributor = make_attributor(sampler="exact", scoring=scoring)
+    values = attributor.fit(X, y).attribute(X_val, y_val, per_sample=True)
+    moved = attributor.fit(X[order], y[order])
+    moved = moved.attribute(X_val[::-1], y_val[::-1], per_sample=True)
+    assert_allclose(moved, values[::-1][:, order], atol=1e-11)
+
+
+@pytest.mark.parametrize("sampler", ["permutation", "exact"])
+@pytest.mark.parametrize("scoring", ["neg_log_loss", "neg_brier_score"])
+def test_a_row_unlike_all_others_is_worth_nothing(scoring, sampler):
+    X, y = make_data(7, 2)
+    X[3] = 1e3
+    X_val, y_val = make_data(6, 2, seed=1)
+    # Alone it predicts equal probabilities, as the empty coalition does.
+    attributor = make_attributor(sampler=sampler, scoring=scoring, null_score="chance")
+    values = attributor.fit(X, y).attribute(X_val, y_val, per_sample=True)
+    assert_allclose(values[:, 3], 0, atol=1e-13)
+    assert (np.abs(np.delete(values, 3, 1)).max(0) > 1e-4).all()
+
+
+@pytest.mark.parametrize("truncation_tol", [None, 0.2])
+@pytest.mark.parametrize("scoring", [*SCORINGS, own_value])
+def test_vector_is_the_mean_of_the_matrix(scoring, truncation_tol):
+    X, y = make_data(40, 3)
+    X_val, y_val = make_data(9, 3, seed=1)
+    attributor = make_attributor(scoring=scoring, truncation_tol=truncation_tol)
+    attributor.fit(X, y)
+    matrix, matrix_std = attributor.attribute(
+        X_val, y_val, per_sample=True, return_std=True
+    )
+    vector, std = attributor.attribute(X_val, y_val, return_std=True)
+    assert matrix.shape == matrix_std.shape == (9, 40)
+    assert_allclose(matrix.mean(0), vector, atol=1e-12)
+    # The error of a mean is at most the mean error.
+    assert (std <= matrix_std.mean(0) + 1e-12).all()
+
+
+def test_values_of_rows_do_not_depend_on_the_rows_beside_them():
+    X, y = make_data(30, 2)
+    X_val, y_val = make_data(9, 2, seed=1)
+    attributor = make_attributor(scoring="neg_log_loss").fit(X, y)
+    together = attributor.attribute(X_val, y_val, per_sample=True)
+    alone = [attributor.attribute(X_val[[i]], y_val[[i]]) for i in range(9)]
+    assert_allclose(together, alone, atol=1e-12)
+
+
+def test_same_seed_same_values():
+    X, y = make_data(30, 2)
+    X_val, y_val = make_data(9, 2, seed=1)
+    attributor = make_attributor(random_state=np.random.RandomState(3)).fit(X, y)
+    first = attributor.attribute(X_val, y_val)
+    assert_array_equal(attributor.attribute(X_val, y_val), first)
+    copy = pickle.loads(pickle.dumps(attributor))
+    assert_allclose(copy.attribute(X_val, y_val), first, atol=1e-13)
+    same = make_attributor(random_state=np.random.RandomState(3)).fit(X, y)
+    assert_array_equal(same.attribute(X_val, y_val), first)
+    other = make_attributor(random_state=4).fit(X, y)
+    assert not np.allclose(other.attribute(X_val, y_val), first)
+
+
+def test_truncation_tol_is_a_share_of_the_gain():
+    X, y = make_data(60, 2)
+    X[:, 0] += y
+    attributor = make_attributor(n_permutations=5, scoring="neg_log_loss").fit(X, y)
+    X_val, y_val = X[:20], y[:20]
+    exact = attributor.attribute(X_val, y_val)
+    truncated = attributor.set_params(truncation_tol=0.5).attribute(X_val, y_val)
+    assert (truncated != exact).any()
+    # All that is left out of a permutation is less than the tolerance.
+    gain = attributor.score(X_val, y_val) - attributor.null_score_
+    assert gain > 0.1
+    assert 1e-6 < abs(truncated.sum() - gain) <= 0.5 * gain
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_classifier_is_kernel_ridge_on_all_rows(n_classes):
+    X, y = make_data(30, n_classes)
+    X_val, _ = make_data(12, n_classes, seed=1)
+    attributor = make_attributor().fit(X, LABELS[y])
+    clf = KernelRidgeClassifier(ALPHA, kernel="rbf", kernel_params={"gamma": GAMMA})
+    clf.fit(X, LABELS[y])
+    assert_array_equal(attributor.classes_, LABELS[:n_classes])
+    for method in ("decision_function", "predict_proba"):
+        expected = getattr(clf, method)(X_val)
+        assert_allclose(getattr(attributor, method)(X_val), expected, atol=1e-12)
+    assert_array_equal(attributor.predict(X_val), clf.predict(X_val))
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_score_is_the_mean_of_the_scoring(n_classes):
+    X, y = make_data(30, n_classes)
+    X_val, y_val = make_data(12, n_classes, seed=1)
+    weights = np.arange(12.0)
+    attributor = make_attributor().fit(X, y)
+    for sample_weight in (None, weights):
+        expected = accuracy_score(
+            y_val, attributor.predict(X_val), sample_weight=sample_weight
+        )
+        found = attributor.score(X_val, y_val, sample_weight=sample_weight)
+        assert_allclose(found, expected)
+    attributor = make_attributor(scoring="neg_log_loss").fit(X, y)
+    expected = -log_loss(
+        y_val, attributor.predict_proba(X_val), labels=range(n_classes)
+    )
+    assert_allclose(attributor.score(X_val, y_val), expected)
+    attributor = make_attributor(scoring="neg_brier_score").fit(X, y)
+    losses = (attributor.predict_proba(X_val) - np.eye(n_classes)[y_val]) ** 2
+    expected = -losses.sum(1).mean() / (2 if n_classes == 2 else 1)
+    assert_allclose(attributor.score(X_val, y_val), expected)
+
+
+@pytest.mark.parametrize("given_labels", [False, True])
+@pytest.mark.parametrize("sampler", ["permutation", "exact"])
+def test_explain_finds_the_extreme_rows(given_labels, sampler):
+    X, y = make_data(9, 3)
+    X_val, y_val = make_data(7, 3, seed=5)
+    attributor = make_attributor(sampler=sampler, scoring="neg_log_loss")
+    attributor.fit(X, LABELS[y])
+    predicted = attributor.predict(X_val)
+    assert (predicted != LABELS[y_val]).any()
+    labels = LABELS[y_val] if given_labels else predicted
+    found = attributor.explain(X_val, list(labels) if given_labels else None, k=3)
+    assert_array_equal(found.y, labels)
+    values, std = attributor.attribute(X_val, labels, per_sample=True, return_std=True)
+    for i, row in enumerate(values):
+        ranked = sorted(range(9), key=lambda j, row=row: row[j])
+        assert_array_equal(found.harmful[i], ranked[:3])
+        assert_array_equal(found.helpful[i], ranked[::-1][:3])
+    for name in ("helpful", "harmful"):
+        assert found[name].shape == (7, 3)
+        expected = np.take_along_axis(values, found[name], 1)
+        assert_array_equal(found[f"{name}_values"], expected)
+        expected = np.take_along_axis(std, found[name], 1)
+        assert_array_equal(found[f"{name}_std"], expected)
+
+
+def test_explain_all_rows():
+    X, y = make_data(9, 2)
+    found = make_attributor().fit(X, y).explain(X[:2], k=9)
+    assert_array_equal(np.sort(found.helpful), [range(9)] * 2)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_prequential_decisions_equal_refits_on_every_prefix(n_classes):
+    n = 12
+    X, y = make_data(n, n_classes)
+    attributor = make_attributor(n_permutations=4).fit(X, y)
+    K = rbf_kernel(X, gamma=GAMMA)
+    expected = np.zeros((n, n_classes))
+    for order in permutations(n, 4, attributor._seed):
+        order = order.tolist()
+        for k in range(1, n):
+            row = order[k]
+            expected[row] += ridge_predictions(
+                K, y, K[[row]], ALPHA, n_classes, order[:k]
+            )[0]
+    expected /= 4
+    if n_classes == 2:
+        expected = expected[:, 1] - expected[:, 0]
+    found = attributor.prequential_decision_function()
+    assert_allclose(found, expected, atol=1e-11)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_kernels_given_in_any_form_agree(n_classes):
+    X, y = make_data(20, n_classes)
+    X_val, y_val = make_data(6, n_classes, seed=1)
+    shared = {"scoring": "neg_log_loss", "kernel_params": None}
+    kernel = EmpiricalNTK(random_state=0)
+    attributor = make_attributor(kernel=kernel, **shared).fit(X, y)
+    fitted = clone(kernel).fit(X)
+    precomputed = make_attributor(kernel="precomputed", **shared)
+    precomputed.fit(fitted.transform(X), y)
+    found = precomputed.attribute(fitted.transform(X_val), y_val)
+    assert_allclose(found, attributor.attribute(X_val, y_val), atol=1e-8)
+    assert_allclose(attributor.gram_, fitted.transform(X), atol=1e-8)
+
+
+def test_sparse_tables_and_dataframes_pass():
+    X, y = make_data(20, 2)
+    X[X < 0] = 0
+    expected = make_attributor().fit(X, LABELS[y]).attribute(X, LABELS[y])
+    table = sparse.csc_array(X)
+    found = make_attributor().fit(table, LABELS[y]).attribute(table, LABELS[y])
+    assert_array_equal(found, expected)
+    frame = pd.DataFrame(X, columns=list("abc"))
+    labels = pd.Series(LABELS[y], index=np.arange(20)[::-1])
+    attributor = make_attributor().fit(frame, labels)
+    assert_array_equal(attributor.attribute(frame, labels), expected)
+    assert_array_equal(attributor.feature_names_in_, list("abc"))
+
+
+def test_device_gives_the_same_numbers():
+    X, y = make_data(20, 2)
+    expected = make_attributor().fit(X, y).attribute(X, y)
+    found = make_attributor(device="cpu").fit(X, y).attribute(X, y)
+    assert_array_equal(found, expected)
+
+
+def test_grid_search_slices_a_precomputed_kernel():
+    X, y = make_data(40, 2)
+    grid = {"alpha": [0.01, 1.0, 100.0]}
+    on_rows = make_attributor(scoring="neg_log_loss")
+    on_rows = GridSearchCV(on_rows, grid, cv=4).fit(X, y)
+    on_kernel = make_attributor(
+        kernel="precomputed", kernel_params=None, scoring="neg_log_loss"
+    )
+    on_kernel = GridSearchCV(on_kernel, grid, cv=4).fit(rbf_kernel(X, gamma=GAMMA), y)
+    scores = on_rows.cv_results_["mean_test_score"]
+    assert_allclose(on_kernel.cv_results_["mean_test_score"], scores)
+    assert len(np.unique(scores)) == 3
+
+
+class WordKernel(TransformerMixin, BaseEstimator):
+    """Number of words that two texts share."""
+
+    def fit(self, X, y=None):
+        self.X_fit_ = X
+        return self
+
+    def transform(self, X):
+        def words(row):
+            return set(" ".join(np.atleast_1d(row)).split())
+
+        return np.array(
+            [[float(len(words(a) & words(b))) for b in self.X_fit_] for a in X]
+        )
+
+
+def test_texts_and_pairs_of_texts_pass():
+    texts = ["good film", "bad film", "good plot", "bad plot", "good", "bad"]
+    y = ["pos", "neg"] * 3
+    attributor = make_attributor(
+        kernel=WordKernel(), kernel_params=None, sampler="exact"
+    ).fit(texts, y)
+    assert_array_equal(attributor.predict(["good", "bad"]), ["pos", "neg"])
+    values = attributor.attribute(["good"], ["pos"])
+    assert (values[::2] > values[1::2].max()).all()
+    pairs = [(text, "film") for text in texts]
+    for same in (pairs, np.array(pairs), pd.DataFrame(pairs)):
+        attributor.fit(same, y)
+        assert_array_equal(attributor.predict([("good", "x")]), ["pos"])
+    with pytest.raises(ValueError, match="X must hold texts, as in fit"):
+        attributor.attribute([[1.0, 2.0]], ["pos"])
+
+
+X_BAD, Y_BAD = make_data(8, 2)
+K_BAD = rbf_kernel(X_BAD)
+CLOSE = {"kernel_params": None, "kernel": "precomputed"}
+
+
+def with_value(array, value):
+    array = array.copy()
+    array[2, 1] = value
+    return array
+
+
+@pytest.mark.parametrize(
+    "params, X, y, words",
+    [
+        ({}, X_BAD, Y_BAD * 0, ["y must", "one class"]),
+        ({}, with_value(X_BAD, np.nan), Y_BAD, ["X", "NaN"]),
+        (CLOSE, with_value(K_BAD, np.nan), Y_BAD, ["X", "NaN"]),
+        (CLOSE, with_value(K_BAD, np.inf), Y_BAD, ["X", "infinity"]),
+        (CLOSE, K_BAD[:, :5], Y_BAD, ["square", "(8, 5)"]),
+        (CLOSE, K_BAD + np.triu(K_BAD, 1), Y_BAD, ["symmetric"]),
+        ({**CLOSE, "alpha": 1e-3}, -K_BAD, Y_BAD, ["alpha=0.001", "Raise alpha"]),
+        ({}, X_BAD, Y_BAD[:5], ["5 labels", "8 rows"]),
+        ({}, X_BAD, X_BAD[:, 0], ["continuous"]),
+        ({}, X_BAD, None, ["y", "None"]),
+        ({}, X_BAD, np.where(Y_BAD, np.nan, 1), ["y", "NaN"]),
+        ({}, ["good"] * 8, Y_BAD, ["kernel='rbf'", "texts"]),
+        ({}, "good", Y_BAD, ["X", "'good'", "[text]"]),
+        ({"kernel": "precomputed"}, K_BAD, Y_BAD, ["kernel_params", "precomputed"]),
+        ({"kernel": "rbff"}, X_BAD, Y_BAD, ["kernel='rbff'", "'rbf'"]),
+        ({"alpha": -1}, X_BAD, Y_BAD, ["'alpha'", "-1"]),
+        ({"scoring": "roc_auc"}, X_BAD, Y_BAD, ["scoring='roc_auc'", "coalitions"]),
+        ({"scoring": get_scorer("f1")}, X_BAD, Y_BAD, ["scoring=", "f(decision"]),
+        ({"scoring": lambda d, y: d}, X_BAD, Y_BAD, ["scoring must", "(2, 2)"]),
+        (
+            {"scoring": lambda d, y: d[:, 0] * np.nan},
+            X_BAD,
+            Y_BAD,
+            ["scoring must", "NaN"],
+        ),
+        ({"sampler": "sweeep"}, X_BAD, Y_BAD, ["'sampler'", "'sweeep'"]),
+        ({"n_permutations": 0}, X_BAD, Y_BAD, ["'n_permutations'", "0"]),
+        ({"null_score": "no"}, X_BAD, Y_BAD, ["'null_score'", "'no'"]),
+        ({"null_score": np.nan}, X_BAD, Y_BAD, ["'null_score'", "nan"]),
+        ({"truncation_tol": -0.1}, X_BAD, Y_BAD, ["'truncation_tol'", "-0.1"]),
+        (
+            {"sampler": "exact"},
+            np.tile(X_BAD, (3, 1)),
+            np.tile(Y_BAD, 3),
+            ["sampler='exact'", "20", "24", "'permutation'"],
+        ),
+    ],
+)
+def test_bad_input_of_fit_is_named(params, X, y, words):
+    with pytest.raises(ValueError) as caught:
+        make_attributor(**params).fit(X, y)
+    missing = [word for word in words if word not in str(caught.value)]
+    assert not missing, str(caught.value)
+
+
+@pytest.mark.parametrize("method", ["attribute", "score"])
+@pytest.mark.parametrize(
+    "X, y, words",
+    [
+        (X_BAD, None, ["y", "None", "explain"]),
+        (X_BAD, Y_BAD + 1, ["y", "[2]", "[0, 1]"]),
+        (X_BAD, LABELS[Y_BAD], ["y", "'cat'", "[0, 1]"]),
+        (X_BAD, Y_BAD[:3], ["3 labels", "8 rows"]),
+        (X_BAD, [np.nan, *Y_BAD[1:]], ["y", "NaN"]),
+        (["good"] * 8, Y_BAD, ["X holds texts", "3 numeric"]),
+        ("good", Y_BAD, ["'good'", "[text]"]),
+        (X_BAD[:, :2], Y_BAD, ["2 features", "3 features"]),
+        (with_value(X_BAD, np.inf), Y_BAD, ["infinity"]),
+    ],
+)
+def test_bad_rows_to_predict_are_named(method, X, y, words):
+    attributor = make_attributor().fit(X_BAD, Y_BAD)
+    with pytest.raises(ValueError) as caught:
+        getattr(attributor, method)(X, y)
+    missing = [word for word in words if word not in str(caught.value)]
+    assert not missing, str(caught.value)
+
+
+def test_labels_are_not_left_out_of_attribute():
+    attributor = make_attributor().fit(X_BAD, Y_BAD)
+    with pytest.raises(TypeError, match="'y'"):
+        attributor.attribute(X_BAD)
+
+
+def test_scoring_may_fail_on_the_rows_alone():
+    # In fit it scores two rows, one a class.
+    scoring = lambda d, y: np.ones(len(d)) if len(d) == 2 else d  # noqa: E731
+    attributor = make_attributor(scoring=scoring).fit(X_BAD, Y_BAD)
+    with pytest.raises(ValueError, match=r"one finite score a row.*\(\d+, 2\)"):
+        attributor.attribute(X_BAD, Y_BAD)
+
+
+@pytest.mark.parametrize("k", [0, 9, -1, 2.0, "3", None])
+def test_k_out_of_range(k):
+    attributor = make_attributor().fit(X_BAD, Y_BAD)
+    with pytest.raises(
+        ValueError, match=f"k must be an integer from 1 to 8, got {k!r}"
+    ):
+        attributor.explain(X_BAD, k=k)
+
+
+def test_standard_errors_need_two_permutations():
+    attributor = make_attributor(n_permutations=1).fit(X_BAD, Y_BAD)
+    assert np.isfinite(attributor.attribute(X_BAD, Y_BAD)).all()
+    with pytest.raises(ValueError, match=r"n_permutations.*at least 2, got 1"):
+        attributor.attribute(X_BAD, Y_BAD, return_std=True)
+    attributor.set_params(sampler="exact")
+    assert not attributor.attribute(X_BAD, Y_BAD, return_std=True)[1].any()
+    found = attributor.set_params(sampler="permutation").explain(X_BAD, k=2)
+    assert np.isnan(found.helpful_std).all()
+
+
+@pytest.mark.parametrize("alpha", [0, 1e-17, 1e-12])
+@pytest.mark.parametrize("sampler", ["permutation", "exact"])
+def test_duplicated_rows_with_a_tiny_alpha(alpha, sampler):
+    X, y = np.vstack([X_BAD, X_BAD[:1]]), np.append(Y_BAD, 1 - Y_BAD[0])
+    with pytest.raises(NotPositiveDefiniteError, match=f"alpha={alpha:.3g}"):
+        make_attributor(alpha=alpha, sampler=sampler).fit(X, y)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_whatever_fit_accepts_attribute_accepts(seed):
+    # Pivots of other orders than that of `fit` are smaller than its own by chance.
+    rng = np.random.default_rng(seed)
+    X, y = make_data(20, 2, seed)
+    X = np.vstack([X, X[:4] + 1e-4 * rng.normal(size=(4, 3))])
+    y = np.append(y, 1 - y[:4])
+    for alpha in 10.0 ** np.arange(-12, -6, 0.25):
+        attributor = make_attributor(alpha=alpha, scoring="neg_log_loss")
+        try:
+            attributor.fit(X, y)
+        except NotPositiveDefiniteError:
+            continue
+        values = attributor.attribute(X, y)
+        gain = attributor.score(X, y) - attributor.null_score_
+        assert_allclose(values.sum(), gain, atol=1e-4)

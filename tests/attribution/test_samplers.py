@@ -1,0 +1,258 @@
+"""Samplers against enumeration and against a naive walk along the same permutations."""
+
+from itertools import permutations as all_permutations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skshap.attribution import _samplers
+from skshap.attribution._coalitions import GrowingRidge
+from skshap.attribution._samplers import (
+    RunningMoments,
+    enumerate_coalitions,
+    permutations,
+    sample_permutations,
+)
+from skshap.attribution._utility import SCORINGS, Utility
+from skshap.exceptions import NotPositiveDefiniteError
+from tests.oracles import (
+    per_sample_score,
+    permutation_gains,
+    ridge_predictions,
+    shapley_values,
+)
+
+ALPHA = 0.4
+
+
+class Game:
+    """A small training set, as the samplers and as the oracles take it."""
+
+    def __init__(self, n, m, n_classes, scoring="neg_log_loss", seed=0):
+        rng = np.random.default_rng(seed)
+        F = rng.normal(size=(n + m, 3))
+        K = F @ F.T + 0.05 * np.eye(n + m)
+        self.K, self.cross = K[:n, :n], K[n:, :n]
+        self.y = np.arange(n) % n_classes
+        self.y_val = rng.integers(n_classes, size=m)
+        self.n, self.n_classes, self.scoring = n, n_classes, scoring
+        self.null = {"accuracy": 0.4, "neg_log_loss": -0.8}.get(scoring, -0.3)
+        self.utility = Utility(scoring, self.y_val, n_classes)
+        self.cache = {}
+
+    def ridge(self, block_size=128, kind=GrowingRidge):
+        return kind(
+            torch.tensor(self.K),
+            torch.tensor(self.cross.T),
+            self.utility.targets(self.y),
+            ALPHA,
+            block_size,
+        )
+
+    def value(self, rows):
+        """Scores of the coalition, of shape (m,), naively."""
+        if rows not in self.cache:
+            self.cache[rows] = (
+                per_sample_score(
+                    self.scoring,
+                    ridge_predictions(
+                        self.K, self.y, self.cross, ALPHA, self.n_classes, rows
+                    ),
+                    self.y_val,
+                )
+                if rows
+                else np.full(len(self.y_val), self.null)
+            )
+        return self.cache[rows]
+
+    @property
+    def full(self):
+        return float(self.value(tuple(range(self.n))).mean())
+
+    def sample(self, orders, *, block_size=128, ridge=None, **params):
+        orders = [torch.tensor(order) for order in orders]
+        params = {"per_sample": True, "truncation_tol": None, **params}
+        return sample_permutations(
+            ridge or self.ridge(block_size),
+            self.utility,
+            orders,
+            n_permutations=len(orders),
+            null=self.null,
+            full=self.full,
+            verbose=0,
+            **params,
+        )
+
+    def enumerate(self):
+        ridge = self.ridge()
+        return enumerate_coalitions(
+            ridge.K, ridge.cross, ridge.targets, ALPHA, self.utility, null=self.null
+        )
+
+
+def draw_orders(n, count, seed=0):
+    return [order.tolist() for order in permutations(n, count, seed)]
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    n=st.integers(1, 6),
+    m=st.integers(1, 4),
+    n_classes=st.integers(2, 4),
+    scoring=st.sampled_from(SCORINGS),
+    chunk=st.sampled_from([1, 60, 1 << 22]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_enumeration_equals_the_definition(n, m, n_classes, scoring, chunk, seed):
+    game = Game(n, m, n_classes, scoring, seed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_samplers, "CHUNK_NUMBERS", chunk)
+        values, error = game.enumerate()
+    assert_allclose(values.T, shapley_values(game.value, n), atol=1e-10)
+    assert_array_equal(error, np.zeros((n, m)))
+
+
+def test_enumeration_refuses_a_coalition_that_is_singular():
+    game = Game(4, 2, 2)
+    game.K[2, 2] = -3
+    with pytest.raises(NotPositiveDefiniteError, match="alpha"):
+        game.enumerate()
+
+
+@pytest.mark.parametrize("scoring", SCORINGS)
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_all_permutations_together_equal_enumeration(n_classes, scoring):
+    game = Game(5, 3, n_classes, scoring)
+    orders = list(all_permutations(range(5)))
+    expected = shapley_values(game.value, 5).T
+    for block_size in (1, 3, 128):
+        kept_apart = game.sample(orders, block_size=block_size).values
+        mean = game.sample(orders, block_size=block_size, per_sample=False).values
+        assert_allclose(kept_apart, expected, atol=1e-12)
+        assert_allclose(mean, expected.mean(1), atol=1e-12)
+
+
+@pytest.mark.parametrize("scoring", SCORINGS)
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_values_and_errors_are_moments_of_naive_gains(n_classes, scoring):
+    game = Game(11, 4, n_classes, scoring, seed=1)
+    orders = draw_orders(11, 6)
+    gains = np.array([permutation_gains(game.value, o, game.null)[0] for o in orders])
+    for block_size in (1, 3, 128):
+        for per_sample in (True, False):
+            expected = gains if per_sample else gains.mean(2)
+            values, error = game.sample(
+                orders, block_size=block_size, per_sample=per_sample
+            )
+            assert_allclose(values, expected.mean(0), atol=1e-11)
+            expected_error = expected.std(0, ddof=1) / np.sqrt(len(orders))
+            assert_allclose(error, expected_error, atol=1e-11)
+
+
+@pytest.mark.parametrize("per_sample", [False, True])
+@pytest.mark.parametrize("block_size", [1, 3, 5, 128])
+@pytest.mark.parametrize("scoring", SCORINGS)
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_truncation_follows_the_rule(n_classes, scoring, block_size, per_sample):
+    game = Game(14, 9, n_classes, scoring, seed=3)
+    orders = draw_orders(14, 12)
+    # Not a number that a difference of accuracies hits exactly.
+    tol = 0.3234567
+    tolerance = tol * abs(game.full - game.null)
+    found = [
+        permutation_gains(
+            game.value, order, game.null, full=game.full, tolerance=tolerance
+        )
+        for order in orders
+    ]
+    stops = {n_scored for _, n_scored in found}
+    assert len(stops) > 2 and min(stops) < 14
+    gains = np.array([gains for gains, _ in found])
+    values = game.sample(
+        orders, block_size=block_size, per_sample=per_sample, truncation_tol=tol
+    ).values
+    expected = gains if per_sample else gains.mean(2)
+    assert_allclose(values, expected.mean(0), atol=1e-11)
+
+
+def test_a_tiny_truncation_tol_changes_nothing():
+    game = Game(12, 5, 3, seed=1)
+    orders = draw_orders(12, 5)
+    expected = game.sample(orders, block_size=4).values
+    found = game.sample(orders, block_size=4, truncation_tol=1e-14).values
+    assert_array_equal(found, expected)
+
+
+class CountingRidge(GrowingRidge):
+    """Counts the blocks it has made."""
+
+    n_blocks = 0
+
+    def blocks(self, order):
+        for block in super().blocks(order):
+            self.n_blocks += 1
+            yield block
+
+
+def test_truncation_stops_the_factor():
+    game = Game(14, 9, 2, seed=3)
+    orders = draw_orders(14, 12)
+    made = {}
+    for tol in (None, 0.3):
+        ridge = game.ridge(block_size=2, kind=CountingRidge)
+        game.sample(orders, ridge=ridge, truncation_tol=tol)
+        made[tol] = ridge.n_blocks
+    tolerance = 0.3 * abs(game.full - game.null)
+    needed = [
+        permutation_gains(
+            game.value, order, game.null, full=game.full, tolerance=tolerance
+        )[1]
+        for order in orders
+    ]
+    assert made[None] == 12 * 7
+    assert made[0.3] == sum(-(-n_scored // 2) for n_scored in needed) < 12 * 7
+
+
+def test_one_permutation_has_no_standard_error():
+    game = Game(5, 2, 2)
+    values, error = game.sample([[0, 1, 2, 3, 4]])
+    assert np.isfinite(values).all()
+    assert np.isnan(error).all()
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    count=st.integers(2, 12),
+    offset=st.sampled_from([0.0, 1e6]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_running_moments(count, offset, seed):
+    arrays = np.random.default_rng(seed).normal(offset, size=(count, 3, 2))
+    moments = RunningMoments((3, 2), None)
+    for array in arrays:
+        moments.update(torch.tensor(array))
+    values, error = moments.estimate()
+    assert_allclose(values, arrays.mean(0), rtol=1e-12, atol=1e-12)
+    expected = arrays.std(0, ddof=1) / np.sqrt(count)
+    assert_allclose(error, expected, rtol=1e-7)
+
+
+def test_each_permutation_has_a_seed_of_its_own():
+    few, many = draw_orders(20, 3, seed=7), draw_orders(20, 9, seed=7)
+    assert many[:3] == few
+    assert all(sorted(order) == list(range(20)) for order in many)
+    assert len({tuple(order) for order in many}) == 9
+    assert draw_orders(20, 3, seed=8) != few
+
+
+def test_permutations_are_uniform():
+    counts = {}
+    for order in draw_orders(3, 3000):
+        counts[tuple(order)] = counts.get(tuple(order), 0) + 1
+    # 500 each; a standard deviation is about 20.
+    assert len(counts) == 6
+    assert all(abs(count - 500) < 100 for count in counts.values())

@@ -1,0 +1,192 @@
+"""Scores of single rows against one-row-at-a-time definitions."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.metrics import accuracy_score, get_scorer, log_loss
+
+from skshap.attribution._utility import (
+    SCORINGS,
+    Utility,
+    check_scoring,
+    null_utility,
+)
+from tests.oracles import per_sample_score
+
+# Few values, so that ties are common.
+VALUES = st.sampled_from([0.0, 0.25, 0.5, 1.0, -1.5]) | st.floats(-20, 20)
+
+
+@st.composite
+def decisions(draw):
+    """Decision values of shape (k, m, n_classes) and labels."""
+    n_classes = draw(st.integers(2, 4))
+    k, m = draw(st.integers(1, 3)), draw(st.integers(1, 5))
+    numbers = st.lists(VALUES, min_size=k * m * n_classes, max_size=k * m * n_classes)
+    decision = np.array(draw(numbers)).reshape(k, m, n_classes)
+    labels = st.lists(st.integers(0, n_classes - 1), min_size=m, max_size=m)
+    return decision, np.array(draw(labels))
+
+
+def call(utility, decision):
+    """Scores of shape (k, m) of decision values of shape (k, m, n_classes)."""
+    decision = torch.tensor(decision).permute(2, 0, 1)
+    if utility.uses_margin:
+        decision = decision[1:] - decision[:1]
+    return utility(decision).numpy()
+
+
+@pytest.mark.parametrize("scoring", SCORINGS)
+@settings(deadline=None, max_examples=60)
+@given(case=decisions())
+def test_scores_equal_their_definition(scoring, case):
+    decision, y = case
+    utility = Utility(scoring, y, decision.shape[2])
+    expected = [per_sample_score(scoring, d, y) for d in decision]
+    assert_allclose(call(utility, decision), expected, rtol=1e-8, atol=1e-12)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 4])
+def test_the_first_class_wins_a_tie(n_classes):
+    y = np.arange(n_classes)
+    utility = Utility("accuracy", y, n_classes)
+    tied = np.full((1, n_classes, n_classes), 0.3)
+    assert_array_equal(call(utility, tied), [[1.0] + [0.0] * (n_classes - 1)])
+    tied[..., 0] = -1  # the tie is among the others
+    expected = [[0.0, 1.0] + [0.0] * (n_classes - 2)]
+    assert_array_equal(call(utility, tied), expected)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_log_loss_is_finite_where_probabilities_vanish(n_classes):
+    utility = Utility("neg_log_loss", np.array([0]), n_classes)
+    decision = np.zeros((1, 1, n_classes))
+    decision[..., 1] = 1e3
+    assert_allclose(call(utility, decision), -1e3 * n_classes)
+
+
+def test_margins_of_two_classes_alone_give_the_scores_of_both():
+    rng = np.random.default_rng(0)
+    decision, y = rng.normal(size=(4, 6, 2)), rng.integers(2, size=6)
+    for scoring in SCORINGS:
+        utility = Utility(scoring, y, 2)
+        assert utility.uses_margin
+        shifted = decision + rng.normal(size=(4, 6, 1))
+        assert_allclose(call(utility, shifted), call(utility, decision), atol=1e-12)
+    assert not Utility(lambda d, y: d[:, 0], y, 2).uses_margin
+    assert not Utility("accuracy", y, 3).uses_margin
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_targets_are_indicators_or_their_difference(n_classes):
+    y = np.array([0, 1, n_classes - 1])
+    utility = Utility("accuracy", y, n_classes)
+    expected = {2: [[-1], [1], [1]], 3: np.eye(3)}[n_classes]
+    assert_array_equal(utility.targets(y), expected)
+    assert utility.targets(y).dtype == torch.float64
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_callable_sees_rows_and_labels(n_classes):
+    rng = np.random.default_rng(0)
+    decision, y = rng.normal(size=(4, 6, n_classes)), np.arange(6) % n_classes
+    seen = []
+
+    def own_value(d, y_index):
+        seen.append((d.shape, y_index.shape))
+        return d[np.arange(len(d)), y_index]
+
+    found = call(Utility(own_value, y, n_classes), decision)
+    assert_array_equal(found, decision[:, np.arange(6), y])
+    assert seen == [((24, n_classes), (24,))]
+
+
+def test_callable_may_return_any_sequence():
+    y = np.array([0, 1, 1])
+    for scoring in (
+        lambda d, y: [1] * len(y),
+        lambda d, y: np.broadcast_to(1.0, y.shape),  # read-only
+        lambda d, y: y == y,
+    ):
+        assert_array_equal(call(Utility(scoring, y, 2), np.zeros((2, 3, 2))), 1)
+
+
+@pytest.mark.parametrize(
+    "scoring, words",
+    [
+        (lambda d, y: d, ["(6, 2)"]),
+        (lambda d, y: 1.0, ["()"]),
+        (lambda d, y: d[:, 0] * np.nan, ["(6,)", "NaN"]),
+        (lambda d, y: d[:, 0] - np.inf, ["infinity"]),
+    ],
+)
+def test_callable_must_return_a_finite_score_a_row(scoring, words):
+    utility = Utility(scoring, np.array([0, 1, 1]), 2)
+    with pytest.raises(ValueError, match="scoring must return one finite") as caught:
+        call(utility, np.zeros((2, 3, 2)))
+    assert all(word in str(caught.value) for word in words)
+
+
+@pytest.mark.parametrize(
+    "scoring",
+    ["roc_auc", "f1", "log_loss", get_scorer("accuracy"), accuracy_score, log_loss],
+)
+def test_scores_of_whole_samples_are_refused(scoring):
+    with pytest.raises(ValueError) as caught:
+        check_scoring(scoring)
+    message = str(caught.value)
+    assert message.startswith(f"scoring={scoring!r}")
+    assert "coalitions" in message and "f(decision, y_index)" in message
+
+
+def test_known_scorings_pass():
+    for scoring in (*SCORINGS, lambda d, y: y):
+        check_scoring(scoring)
+
+
+# Labels 0, 0, 0, 1: frequencies 3/4 and 1/4.
+BINARY = np.array([0, 0, 0, 1])
+# Labels 0, 0, 1, 2: frequencies 1/2, 1/4 and 1/4.
+TERNARY = np.array([0, 0, 1, 2])
+
+
+@pytest.mark.parametrize(
+    "scoring, null_score, y, n_classes, expected",
+    [
+        ("accuracy", "prior", BINARY, 2, 3 / 4),
+        ("accuracy", "chance", BINARY, 2, 1 / 2),
+        ("accuracy", "prior", TERNARY, 3, 1 / 2),
+        ("accuracy", "chance", TERNARY, 3, 1 / 3),
+        ("neg_log_loss", "chance", BINARY, 2, -np.log(2)),
+        ("neg_log_loss", "chance", TERNARY, 3, -np.log(3)),
+        (
+            "neg_log_loss",
+            "prior",
+            BINARY,
+            2,
+            0.75 * np.log(0.75) + 0.25 * np.log(0.25),
+        ),
+        ("neg_log_loss", "prior", TERNARY, 3, -1.5 * np.log(2)),
+        # 3 rows of squared error 1/16 and one of 9/16, a class
+        ("neg_brier_score", "prior", BINARY, 2, -3 / 16),
+        ("neg_brier_score", "chance", BINARY, 2, -1 / 4),
+        # 0: (1/2)^2 + 2 (1/4)^2 = 3/8, twice; 1 and 2: 1/4 + 9/16 + 1/16 = 7/8
+        ("neg_brier_score", "prior", TERNARY, 3, -(3 / 8 + 7 / 8) / 2),
+        ("neg_brier_score", "chance", TERNARY, 3, -2 / 3),
+        ("accuracy", -1.25, TERNARY, 3, -1.25),
+    ],
+)
+def test_null_utility_by_hand(scoring, null_score, y, n_classes, expected):
+    assert_allclose(null_utility(scoring, null_score, y, n_classes), expected)
+
+
+def test_null_utility_of_a_callable_scores_the_frequencies():
+    def own_value(decision, y_index):
+        return decision[np.arange(len(decision)), y_index]
+
+    # The mean over the labels of the own class's frequency.
+    assert_allclose(null_utility(own_value, "prior", TERNARY, 3), 1 / 4 + 1 / 8)
+    assert_allclose(null_utility(own_value, "chance", TERNARY, 3), 1 / 3)

@@ -1,0 +1,125 @@
+"""What users pass as ``kernel=`` becomes an object that gives kernel matrices."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
+from sklearn.base import clone
+from sklearn.utils import get_tags
+
+from skshap.kernel_ridge import KernelRidgeClassifier
+from skshap.kernels import EmpiricalNTK
+from skshap.kernels._base import make_kernel, takes_sparse
+
+X = np.random.default_rng(0).normal(size=(9, 3))
+
+
+def dots(x, y, power=1):
+    return (x @ y) ** power
+
+
+KERNELS = {
+    "linear": ("linear", None, lambda x, y: x @ y),
+    "rbf": ("rbf", {"gamma": 0.3}, lambda x, y: np.exp(-0.3 * ((x - y) ** 2).sum())),
+    "poly": (
+        "poly",
+        {"gamma": 0.5, "degree": 2, "coef0": 3},
+        lambda x, y: (0.5 * x @ y + 3) ** 2,
+    ),
+    "callable": (dots, None, lambda x, y: x @ y),
+    "callable with parameters": (dots, {"power": 3}, lambda x, y: (x @ y) ** 3),
+}
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_kernels_of_vectors(name):
+    kernel, params, naive = KERNELS[name]
+    fitted = make_kernel(kernel, params)
+    K = fitted.fit_transform(X)
+    expected = np.array([[naive(x, y) for y in X] for x in X])
+    assert_allclose(K, expected, rtol=1e-12, atol=1e-14)
+    assert_array_equal(K, K.T)
+    assert_allclose(fitted.transform(X[:4]), expected[:4], rtol=1e-12, atol=1e-14)
+    fitted = make_kernel(kernel, params).fit(X[:5])
+    assert_allclose(fitted.transform(X), expected[:, :5], rtol=1e-12, atol=1e-14)
+
+
+def test_sparse_tables():
+    for kernel in ("linear", "rbf"):
+        assert takes_sparse(kernel)
+        expected = make_kernel(kernel).fit_transform(X)
+        assert_allclose(make_kernel(kernel).fit_transform(csr_array(X)), expected)
+    assert not takes_sparse("precomputed")
+    assert not takes_sparse(dots)
+    assert not takes_sparse(EmpiricalNTK())
+
+
+def test_precomputed():
+    K = X @ X.T
+    kernel = make_kernel("precomputed")
+    assert_array_equal(kernel.fit_transform(K), K)
+    assert_array_equal(kernel.transform(K[:2]), K[:2])
+
+
+def test_object_is_cloned():
+    given = EmpiricalNTK(random_state=0)
+    kernel = make_kernel(given)
+    assert kernel is not given
+    assert kernel.get_params() == given.get_params()
+    kernel.fit(X)
+    assert not hasattr(given, "X_fit_")
+
+
+def test_object_of_another_library():
+    class Own:
+        """Not a scikit-learn estimator, apart from what clone needs."""
+
+        def get_params(self, deep=True):
+            return {}
+
+        def fit_transform(self, X, y=None):
+            return 2 * X @ X.T
+
+        def transform(self, X):
+            return X
+
+    kernel = make_kernel(Own())
+    assert isinstance(kernel, Own)
+    assert_array_equal(kernel.fit_transform(X), 2 * X @ X.T)
+
+
+@pytest.mark.parametrize("kernel", ["precomputed", EmpiricalNTK()])
+def test_parameters_for_a_kernel_that_takes_none(kernel):
+    with pytest.raises(ValueError, match=r"kernel_params=.*gamma"):
+        make_kernel(kernel, {"gamma": 1.0})
+    make_kernel(kernel, {})
+
+
+def test_unknown_name():
+    with pytest.raises(ValueError, match=r"kernel='rfb'.*'rbf'"):
+        make_kernel("rfb").fit(X).transform(X)
+
+
+@pytest.mark.parametrize("kernel", ["linear", "precomputed", dots])
+def test_texts_for_a_kernel_of_vectors(kernel):
+    with pytest.raises(ValueError, match="EmpiricalNTK"):
+        make_kernel(kernel).fit(["a film", "a plot"])
+
+
+def test_clones():
+    kernel = make_kernel("rbf", {"gamma": 2.0})
+    assert_array_equal(clone(kernel).fit_transform(X), kernel.fit_transform(X))
+
+
+@pytest.mark.parametrize(
+    ("kernel", "pairwise", "sparse", "string"),
+    [
+        ("linear", False, True, False),
+        ("precomputed", True, False, False),
+        (dots, False, False, False),
+        (EmpiricalNTK(), False, False, True),
+    ],
+)
+def test_tags(kernel, pairwise, sparse, string):
+    tags = get_tags(KernelRidgeClassifier(kernel=kernel)).input_tags
+    assert (tags.pairwise, tags.sparse, tags.string) == (pairwise, sparse, string)

@@ -1,0 +1,592 @@
+"""Gradients are computed once, found again by content, and only where they belong."""
+
+import copy
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from torch import nn
+
+from skshap.exceptions import DamagedStoreWarning, TruncatedTextWarning
+from skshap.kernel_ridge import KernelRidgeClassifier
+from skshap.kernels import EmpiricalNTK
+from skshap.kernels._digest import network_digest, row_keys
+from skshap.kernels._gradients import RowGradients
+from skshap.kernels._store import MemoryStore
+from skshap.nn._capture import GradientCapture
+from skshap.nn._models import load_encoder
+from tests.conftest import WORDS, make_encoder
+
+
+@pytest.fixture
+def computed(monkeypatch):
+    """How many rows each captured batch had."""
+    counts = []
+    rows = GradientCapture.rows
+
+    def counting(self, batch, lengths):
+        out = rows(self, batch, lengths)
+        counts.append(len(out))
+        return out
+
+    monkeypatch.setattr(GradientCapture, "rows", counting)
+    return counts
+
+
+@pytest.fixture
+def make(tiny_tokenizer, tmp_path):
+    """Makes a kernel of the tiny BERT with a store; keywords override."""
+
+    def make(**kwargs):
+        defaults = {
+            "model": ("bert", 0),
+            "tokenizer": tiny_tokenizer,
+            "max_length": 32,
+            "batch_size": 4,
+            "memory": tmp_path,
+            "random_state": 0,
+        }
+        parameters = {**defaults, **kwargs}
+        if isinstance(parameters["model"], tuple):
+            parameters["model"] = make_encoder(*parameters["model"])
+        return EmpiricalNTK(**parameters)
+
+    return make
+
+
+def random_texts(n, seed=0):
+    rng = np.random.default_rng(seed)
+    texts = {}
+    while len(texts) < n:
+        texts[" ".join(rng.choice(WORDS, rng.integers(2, 12)))] = None
+    return list(texts)
+
+
+def files(folder):
+    return sorted(path for path in Path(folder).rglob("*") if path.is_file())
+
+
+# Counting
+
+
+@pytest.mark.parametrize("kind", [str, Path, joblib.Memory])
+def test_a_second_run_computes_nothing(make, computed, kind, tmp_path):
+    memory = kind(tmp_path / "here")
+    texts = random_texts(9)
+    K = make(memory=memory).fit_transform(texts)
+    assert sum(computed) == 9
+    computed.clear()
+    kernel = make(memory=memory)
+    assert_array_equal(kernel.fit_transform(texts), K)
+    assert_array_equal(kernel.transform(texts[2:4]), K[2:4])
+    assert_array_equal(kernel.diag(texts), np.diag(K))
+    assert computed == []
+    assert files(tmp_path / "here")
+
+
+def test_without_a_store_nothing_is_computed_twice_either(make, computed, tmp_path):
+    texts = random_texts(9)
+    for memory in (None, joblib.Memory(None)):
+        computed.clear()
+        kernel = make(memory=memory)
+        kernel.fit(texts).transform(texts[:4])
+        kernel.transform(texts)
+        kernel.diag(texts)
+        assert sum(computed) == 9
+    assert files(tmp_path) == []
+
+
+def test_kernel_is_the_same_with_a_store(make):
+    texts, new = random_texts(12)[:8], random_texts(12)[5:]
+    plain = make(memory=None)
+    expected = plain.fit_transform(texts), plain.transform(new), plain.diag(new)
+    for _ in range(2):
+        kernel = make()
+        found = kernel.fit_transform(texts), kernel.transform(new), kernel.diag(new)
+        for a, b in zip(found, expected, strict=True):
+            assert_allclose(a, b, rtol=1e-6)
+
+
+def test_grid_search_computes_every_row_once(make, computed):
+    texts = random_texts(20)
+    y = np.arange(20) % 2
+    search = GridSearchCV(
+        KernelRidgeClassifier(kernel=make(batch_size=3)),
+        {"alpha": [0.01, 0.1, 1.0]},
+        cv=StratifiedKFold(5),
+    )
+    search.fit([*texts, texts[3]], [*y, y[3]])
+    assert sum(computed) == 20
+    search.predict(texts)
+    assert sum(computed) == 20
+
+
+def test_grid_search_over_the_kernel(make, computed):
+    texts = random_texts(10)
+    search = GridSearchCV(
+        KernelRidgeClassifier(kernel=make()),
+        {"kernel__readout": ["mean", "first"], "kernel__normalize": [True, "cosine"]},
+        cv=2,
+    )
+    search.fit(texts, np.arange(10) % 2)
+    # Each read-out has its own gradients; normalization has none.
+    assert sum(computed) == 20
+
+
+def test_added_rows(make, computed):
+    texts = random_texts(22)
+    make().fit_transform(texts[:12])
+    assert sum(computed) == 12
+    K = make().fit_transform(texts)
+    assert sum(computed) == 22
+    assert_array_equal(K, K.T)
+    expected = make(memory=None).fit_transform(texts)
+    assert_allclose(K, expected, rtol=1e-5)
+    computed.clear()
+    assert_array_equal(make().fit_transform(texts), K)
+    assert computed == []
+
+
+def test_symmetric_whatever_was_kept_before(make):
+    # Pairs kept by rectangular calls are equal both ways, and so are their norms.
+    texts = random_texts(30)
+    kernel = make().fit(texts[:20])
+    kernel.transform(texts[10:])
+    kernel.transform(texts[25:] + texts[:5])
+    K = make().fit_transform(texts)
+    assert_array_equal(K, K.T)
+    kernel = make().fit(texts)
+    assert_array_equal(kernel.transform(texts), K)
+    assert_array_equal(kernel.diag(texts), np.diag(K))
+
+
+def test_order_of_rows_does_not_matter(make, computed):
+    texts = random_texts(11)
+    order = np.random.default_rng(0).permutation(11)
+    K = make(normalize=False).fit_transform(texts)
+    computed.clear()
+    shuffled = make(normalize=False).fit_transform([texts[i] for i in order])
+    assert computed == []
+    assert_array_equal(shuffled, K[np.ix_(order, order)])
+
+
+def test_numbers(computed, tmp_path):
+    X = np.random.default_rng(0).normal(size=(12, 3))
+    K = EmpiricalNTK(memory=tmp_path, random_state=0).fit_transform(X)
+    assert sum(computed) == 12
+    again = EmpiricalNTK(memory=tmp_path, random_state=0).fit_transform(X[::-1])
+    assert sum(computed) == 12
+    assert_allclose(again[::-1, ::-1], K, rtol=1e-12)
+    X[0, 0] += 1e-9  # another row
+    EmpiricalNTK(memory=tmp_path, random_state=0).fit(X)
+    assert sum(computed) == 13
+
+
+def test_refit_with_other_parameters(make, computed):
+    texts = random_texts(6)
+    kernel = make(memory=None, dtype="float64")
+    kernel.fit(texts)
+    for parameters in ({"readout": "first"}, {"n_frozen_layers": 0}, {"max_length": 5}):
+        computed.clear()
+        kernel.set_params(**parameters)
+        fresh = make(memory=None, dtype="float64", **parameters)
+        if "max_length" in parameters:
+            with pytest.warns(TruncatedTextWarning):
+                K = kernel.fit_transform(texts)
+            fresh.set_params(
+                n_frozen_layers=kernel.n_frozen_layers, readout=kernel.readout
+            )
+            with pytest.warns(TruncatedTextWarning):
+                expected = fresh.fit_transform(texts)
+        else:
+            K = kernel.fit_transform(texts)
+            fresh.set_params(readout=kernel.readout)
+            expected = fresh.fit_transform(texts)
+        assert sum(computed) == 12
+        assert_array_equal(K, expected)
+
+
+# What a stored gradient depends on
+
+MISSES = {
+    "readout": {"readout": "first"},
+    "n_frozen_layers": {"n_frozen_layers": 1},
+    "parameters": {"parameters": "feedforward"},
+    "max_length": {"max_length": 31},
+    "dtype": {"dtype": "float64"},
+    "random_state": {"random_state": 1},
+    "family": {"model": ("distilbert", 0)},
+    "weights": {"model": ("bert", 1)},
+}
+HITS = {
+    "normalize": {"normalize": "cosine"},
+    "batch_size": {"batch_size": 2},
+    "device": {"device": "cpu"},
+    "verbose": {"verbose": 1},
+    "random_state": {"random_state": np.int64(0)},
+    "readout": {"readout": "mean"},
+    "n_frozen_layers": {"n_frozen_layers": 2},
+}
+
+
+@pytest.mark.parametrize("name", MISSES)
+def test_parameters_that_matter(make, computed, name):
+    texts = random_texts(5)
+    make(normalize=False).fit_transform(texts)
+    computed.clear()
+    K = make(normalize=False, **MISSES[name]).fit_transform(texts)
+    assert sum(computed) == 5
+    plain = {"normalize": False, "memory": None, **MISSES[name]}
+    assert_allclose(K, make(**plain).fit_transform(texts), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", HITS)
+def test_parameters_that_do_not_matter(make, computed, name):
+    texts = random_texts(5)
+    make().fit_transform(texts)
+    computed.clear()
+    make(**HITS[name]).fit_transform(texts)
+    assert computed == []
+
+
+def one_weight(model):
+    with torch.no_grad():
+        model.encoder.layer[1].output.dense.weight[2, 3] += 1e-6
+
+
+def one_bit_of_a_norm(model):
+    with torch.no_grad():
+        model.encoder.layer[2].output.LayerNorm.bias[5] = 1e-30
+
+
+def heads(model):
+    for layer in model.encoder.layer:
+        layer.attention.self.num_attention_heads = 4
+        layer.attention.self.attention_head_size = 4
+
+
+def scaling(model):
+    model.encoder.layer[2].attention.self.scaling = 1.0
+
+
+def activation(model):
+    model.encoder.layer[2].intermediate.intermediate_act_fn = nn.ReLU()
+
+
+def activation_function(model):
+    model.encoder.layer[2].intermediate.intermediate_act_fn.act = torch.relu
+
+
+def configuration(model):
+    model.config.is_decoder = True
+
+
+def epsilon(model):
+    model.encoder.layer[2].output.LayerNorm.eps = 0.1
+
+
+CHANGES = [
+    one_weight,
+    one_bit_of_a_norm,
+    heads,
+    scaling,
+    activation,
+    activation_function,
+    configuration,
+    epsilon,
+]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
+def test_digest_of_a_changed_model(change):
+    model = make_encoder("bert").requires_grad_(False)
+    before = network_digest(model, None, 32)
+    assert network_digest(copy.deepcopy(model), None, 32) == before
+    change(model)
+    assert network_digest(model, None, 32) != before
+
+
+class Plain(nn.Module):
+    """Keeps what its forward reads in every sort of place."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(2, 1)
+        self.power = 2
+        self._shift = 0.5
+        self.mask = torch.ones(2)
+        self.table = np.ones(2)
+        self.options = {"scale": [1.0, 2.0]}
+        self.act = torch.tanh
+        self.register_buffer("kept", torch.ones(1))
+        self.register_buffer("fleeting", torch.ones(1), persistent=False)
+
+
+PLACES = {
+    "int": lambda net: setattr(net, "power", 3),
+    "private": lambda net: setattr(net, "_shift", 0.6),
+    "tensor": lambda net: setattr(net, "mask", torch.tensor([1.0, 0.0])),
+    "array": lambda net: setattr(net, "table", np.zeros(2)),
+    "dict": lambda net: net.options.update(scale=[1.0, 3.0]),
+    "function": lambda net: setattr(net, "act", torch.relu),
+    "buffer": lambda net: net.kept.add_(1),
+    "buffer that is not saved": lambda net: net.fleeting.add_(1),
+    "requires_grad": lambda net: net.layer.bias.requires_grad_(False),
+    "dtype": lambda net: net.double(),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_digest_of_a_changed_module(place):
+    torch.manual_seed(0)
+    network = Plain()
+    before = network_digest(network, None, 32)
+    assert network_digest(copy.deepcopy(network), None, 32) == before
+    PLACES[place](network)
+    assert network_digest(network, None, 32) != before
+
+
+def change_vocabulary(tokenizer):
+    tokenizer.add_tokens(["cinema"])
+
+
+def change_types(tokenizer):
+    tokenizer.model_input_names = ["input_ids", "token_type_ids", "attention_mask"]
+
+
+def change_side(tokenizer):
+    tokenizer.truncation_side = "left"
+
+
+def change_case(tokenizer):
+    from tokenizers import normalizers
+
+    tokenizer.backend_tokenizer.normalizer = normalizers.Lowercase()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [change_vocabulary, change_types, change_side, change_case],
+    ids=lambda change: change.__name__,
+)
+def test_digest_of_a_changed_tokenizer(tiny_tokenizer, change):
+    network = nn.Linear(2, 1)
+    tokenizer = copy.deepcopy(tiny_tokenizer)
+    before = network_digest(network, tokenizer, 32)
+    assert network_digest(network, tokenizer, 31) != before
+    change(tokenizer)
+    assert network_digest(network, tokenizer, 32) != before
+
+
+def test_digest_of_a_used_tokenizer(tiny_tokenizer, tiny_texts):
+    network = nn.Linear(2, 1)
+    tokenizer = copy.deepcopy(tiny_tokenizer)
+    before = network_digest(network, tokenizer, 32)
+    tokenizer(tiny_texts, truncation=True, max_length=5, padding="max_length")
+    assert tokenizer.backend_tokenizer.truncation is not None
+    assert network_digest(network, tokenizer, 32) == before
+    tokenizer.padding_side = "left"  # which padding is not left to
+    assert network_digest(network, tokenizer, 32) == before
+
+
+DIGEST = """
+from skshap.kernels._digest import network_digest
+from skshap.nn._models import load_encoder
+import sys
+
+print(network_digest(*load_encoder(sys.argv[1]), 32))
+"""
+
+
+def test_digest_in_another_process_and_folder(tiny_tokenizer, tmp_path):
+    for name in ("here", "there"):
+        make_encoder("bert").save_pretrained(tmp_path / name)
+        tiny_tokenizer.save_pretrained(tmp_path / name)
+    out = subprocess.run(
+        [sys.executable, "-c", DIGEST, str(tmp_path / "there")],
+        env={**os.environ, "PYTHONHASHSEED": "1"},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    digest = network_digest(*load_encoder(tmp_path / "here"), 32)
+    assert len(digest) == 32
+    assert out.stdout.strip() == digest
+
+
+def test_model_by_name_is_found_again(make, computed, tiny_tokenizer, tmp_path):
+    texts = random_texts(5)
+    for name in ("here", "there"):
+        make_encoder("bert").save_pretrained(tmp_path / name)
+        tiny_tokenizer.save_pretrained(tmp_path / name)
+        kernel = make(
+            model=tmp_path / name, tokenizer=None, memory=tmp_path / "store"
+        ).fit(texts)
+    assert sum(computed) == 5
+    # Also after a journey without the network.
+    pickle.loads(pickle.dumps(kernel)).transform(texts)
+    assert sum(computed) == 5
+
+
+def test_seeded_weights_need_an_integer(make):
+    for random_state in (None, np.random.RandomState(0)):
+        with pytest.raises(ValueError, match="needs an integer random_state"):
+            make(random_state=random_state).fit(["film", "plot"])
+    with pytest.raises(ValueError, match="needs an integer random_state"):
+        EmpiricalNTK(memory="unused").fit(np.ones((3, 2)))
+    assert not Path("unused").exists()
+
+
+def test_module_without_seeded_weights_needs_no_seed(computed, tmp_path):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1))
+    X = np.random.default_rng(0).normal(size=(4, 2))
+    for _ in range(2):
+        EmpiricalNTK(model, memory=tmp_path).fit(X)
+    assert sum(computed) == 4
+
+
+def test_attributes_that_cannot_be_pickled(computed, tmp_path):
+    class Net(nn.Module):
+        def __init__(self, power):
+            super().__init__()
+            self.layer = nn.Linear(2, 1)
+            self.act = lambda x: x**power
+
+        def forward(self, x):
+            return self.layer(self.act(x))
+
+    X = np.random.default_rng(0).normal(size=(4, 2))
+    for power in (1, 2):
+        K = EmpiricalNTK(Net(power), normalize=False, memory=tmp_path).fit_transform(X)
+        assert_allclose(K, 1 + X**power @ (X**power).T, rtol=1e-5)
+    assert sum(computed) == 8
+
+
+def test_digest_of_changed_code():
+    # Classes typed at a prompt have no source; inherited code counts as well.
+    digests = set()
+    for body in ("x + 1", "x + 2", "x - 1"):
+        names = {"nn": nn, "__name__": "prompt"}
+        exec(
+            "class Base(nn.Module):\n    def forward(self, x):\n"
+            f"        return {body}\nclass Net(Base):\n    pass\n",
+            names,
+        )
+        digests.add(network_digest(names["Net"](), None, 32))
+    assert len(digests) == 3
+
+
+# Keys
+
+
+def test_keys_tell_rows_apart():
+    rows = ["ab", "ba", "a b", "ab ", "é", "e\u0301", "\ud800"]
+    pairs = [("a", "b"), ("ab", ""), ("", "ab"), ("b", "a"), ("a", "b\0")]
+    keys = row_keys(rows) + row_keys(pairs)
+    assert len(set(keys)) == len(keys)
+    assert row_keys(rows) == row_keys(list(rows))
+    numbers = np.array([[1.0, 2.0], [2.0, 1.0], [1.0, 2.0]])
+    first, second, third = row_keys(numbers)
+    assert first == third != second
+    # Memory layout is not content.
+    assert row_keys(np.asfortranarray(numbers)) == [first, second, third]
+
+
+# Damage
+
+
+def damage(path, how):
+    whole = path.read_bytes()
+    content = {
+        "truncated": whole[: len(whole) // 2],
+        "random": np.random.default_rng(0).bytes(len(whole)),
+        "empty": b"",
+        "flipped": whole[:200] + bytes([whole[200] ^ 1]) + whole[201:],
+        "pickle": pickle.dumps({"row": 1}),
+    }
+    path.write_bytes(content[how])
+
+
+@pytest.mark.parametrize("how", ["truncated", "random", "empty", "flipped", "pickle"])
+def test_damaged_files_are_made_again(make, computed, how, tmp_path, monkeypatch):
+    texts = random_texts(7)
+    K = make().fit_transform(texts)
+    (gram,) = tmp_path.rglob("gram.npz")
+    rows = [path for path in files(tmp_path) if path != gram]
+    assert len(rows) == 7
+    damage(gram, how)
+    damage(rows[3], how)
+    computed.clear()
+
+    def load(*args, **kwargs):
+        raise AssertionError("unpickled")
+
+    monkeypatch.setattr(pickle, "load", load)
+    monkeypatch.setattr(pickle, "loads", load)
+    with pytest.warns(DamagedStoreWarning) as caught:
+        found = make().fit_transform(texts)
+    monkeypatch.undo()
+    assert {str(w.message).split(" is damaged")[0] for w in caught} == {
+        str(gram),
+        str(rows[3]),
+    }
+    assert computed == [1]
+    assert_allclose(found, K, rtol=1e-6)
+    # Mended: no warning, which would be an error, and nothing to compute.
+    computed.clear()
+    assert_array_equal(make().fit_transform(texts), found)
+    assert computed == []
+
+
+def test_interrupted_run_resumes(make, computed, monkeypatch):
+    texts = random_texts(10)
+    rows = GradientCapture.rows
+
+    def failing(self, batch, lengths):
+        if sum(computed) == 8:
+            raise KeyboardInterrupt
+        return rows(self, batch, lengths)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(GradientCapture, "rows", failing)
+        with pytest.raises(KeyboardInterrupt):
+            make().fit(texts)
+    assert sum(computed) == 8
+    K = make().fit_transform(texts)
+    assert sum(computed) == 10
+    assert_allclose(K, make(memory=None).fit_transform(texts), rtol=1e-5)
+
+
+# Blocks
+
+
+def test_blocks_of_what_is_missing(tiny_tokenizer):
+    # Any pattern of known values is completed to the same matrix.
+    model = nn.Sequential(nn.Linear(3, 2), nn.Tanh(), nn.Linear(2, 1)).double()
+    X = np.random.default_rng(0).normal(size=(7, 3))
+
+    class Partial(MemoryStore):
+        def get_gram(self, left, right):
+            return known[: len(left), : len(right)].copy()
+
+    def gradients(store):
+        return RowGradients(model, None, store, max_length=1, batch_size=3, verbose=0)
+
+    expected = gradients(MemoryStore()).gram(X)
+    rng = np.random.default_rng(1)
+    for share in (0.0, 0.1, 0.5, 0.9, 1.0):
+        unknown = rng.random((7, 7)) < share
+        known = np.where(unknown | unknown.T, np.nan, expected)
+        assert_allclose(gradients(Partial()).gram(X), expected, rtol=1e-12)
+        known = np.where(unknown, np.nan, expected)
+        assert_allclose(gradients(Partial()).gram(X[:4], X), expected[:4], rtol=1e-12)

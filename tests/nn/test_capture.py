@@ -1,0 +1,446 @@
+"""Gradients of whole batches against one backward pass an example."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+from torch import nn
+
+from skshap.nn._capture import GradientCapture
+from skshap.nn._gram import gram, squared_norms
+from tests.oracles import tangent_kernel
+
+
+def kernel(network, X, batch_size=None, lengths=None):
+    """Gram matrix of a network's gradients, captured in batches."""
+    X = torch.as_tensor(X, dtype=torch.float64)
+    capture = GradientCapture(network)
+    layout = capture.layout(X[:1])
+    size = batch_size or len(X)
+    rows = [r for batch in X.split(size) for r in capture.rows(batch, lengths)]
+    return gram(layout, rows)
+
+
+def naive(network, X):
+    network = copy.deepcopy(network)
+    return tangent_kernel(
+        lambda x: network(x[None])[0, 0],
+        [p for p in network.parameters() if p.requires_grad],
+        torch.as_tensor(X, dtype=torch.float64),
+    )
+
+
+def check(network, X, **kwargs):
+    expected = naive(network, X)
+    K = kernel(network, X, **kwargs)
+    assert_allclose(K, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+
+
+def randomize(network, seed=0):
+    """Double precision, and no parameter at the value it has by default."""
+    generator = torch.Generator().manual_seed(seed)
+    network = network.double().eval()
+    with torch.no_grad():
+        for p in network.parameters():
+            p.copy_(torch.randn(p.shape, generator=generator, dtype=p.dtype) / 2)
+    return network
+
+
+def table(n, *shape, seed=0):
+    return np.random.default_rng(seed).normal(size=(n, *shape))
+
+
+def deep_mlp(n_outputs=2):
+    return nn.Sequential(
+        nn.Linear(5, 7),
+        nn.LayerNorm(7),
+        nn.ReLU(inplace=True),
+        nn.Dropout(0.5),
+        nn.Linear(7, 6, bias=False),
+        nn.Tanh(),
+        nn.LayerNorm(6, bias=False),
+        nn.LayerNorm(6, elementwise_affine=False),
+        nn.Linear(6, n_outputs),
+    )
+
+
+class OverTokens(nn.Module):
+    """Attention over tokens: query, key and value read one tensor."""
+
+    def __init__(self, width=4, inner=6):
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.query = nn.Linear(width, inner)
+        self.key = nn.Linear(width, inner, bias=False)
+        self.value = nn.Linear(width, inner)
+        self.out = nn.Linear(inner, width)
+        self.head = nn.Linear(width, 3)
+
+    def forward(self, x):
+        h = self.norm(x)
+        scores = self.query(h) @ self.key(h).mT
+        x = x + self.out(scores.softmax(-1) @ self.value(h))
+        return self.head(x.mean(1))
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 100])
+def test_mlp(batch_size):
+    check(randomize(deep_mlp()), table(8, 5), batch_size=batch_size)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 100])
+@pytest.mark.parametrize("n_tokens", [1, 2, 9])
+def test_tokens(batch_size, n_tokens):
+    # One token and batches of one are where shapes are most easily mistaken.
+    network = randomize(OverTokens())
+    check(network, table(7, n_tokens, 4), batch_size=batch_size)
+
+
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_any_choice_of_parameters(data):
+    network = randomize(OverTokens())
+    names = [name for name, _ in network.named_parameters()]
+    chosen = data.draw(st.sets(st.sampled_from(names), min_size=1))
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(name in chosen)
+    X = table(4, 3, 4)
+    expected = naive(network, X)
+    K = kernel(network, X, batch_size=data.draw(st.integers(1, 5)))
+    # The bias of the keys' side of a softmax and the like: zero up to rounding.
+    assert_allclose(K, expected, rtol=1e-10, atol=1e-12)
+
+
+def test_frozen_parameters_are_left_out():
+    network = randomize(deep_mlp())
+    everything = kernel(network, table(4, 5))
+    network[0].requires_grad_(False)
+    network[4].weight.requires_grad_(False)
+    network[8].bias.requires_grad_(False)
+    check(network, table(4, 5))
+    assert (np.diag(everything) > np.diag(kernel(network, table(4, 5)))).all()
+
+
+def test_first_output_only():
+    network = randomize(deep_mlp(n_outputs=3))
+    K = kernel(network, table(4, 5))
+    with torch.no_grad():
+        network[8].weight[1:] = 99
+    assert_allclose(kernel(network, table(4, 5)), K, rtol=1e-13)
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 5), (3, 2)])
+def test_norm_over_several_axes(shape):
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm = nn.LayerNorm(shape[-2:])
+            self.head = nn.Linear(int(np.prod(shape)), 1)
+
+        def forward(self, x):
+            return self.head(self.norm(x).tanh().flatten(1))
+
+    check(randomize(Net()), table(4, *shape))
+
+
+def test_one_tensor_read_as_itself_or_as_a_copy():
+    # contiguous() copies a batch of four, but returns a batch of one as it is: what
+    # counts as the same input then differs between batches.
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.left, self.right = nn.Linear(3, 4), nn.Linear(3, 4)
+            self.head = nn.Linear(4, 1)
+
+        def forward(self, x):
+            x = x[:, :3].T.T
+            return self.head(torch.tanh(self.left(x) * self.right(x.contiguous())))
+
+    for batch_size in (1, 2, 4):
+        check(randomize(Net()), table(4, 6), batch_size=batch_size)
+
+
+def test_inputs_that_are_one_tensor_only_sometimes():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.left, self.right = nn.Linear(3, 2), nn.Linear(3, 2)
+
+        def forward(self, x):
+            return self.left(x) * self.right(x if len(x) == 1 else 2 * x)
+
+    with pytest.raises(ValueError, match="'left' and 'right' read the same tensor"):
+        kernel(randomize(Net()), table(4, 3))
+
+
+def test_inputs_of_equal_shape_are_not_confused():
+    # Tensors that are freed lend their addresses to later ones.
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.ModuleList(nn.Linear(4, 4) for _ in range(6))
+
+        def forward(self, x):
+            for layer in self.layers:
+                x = torch.tanh(layer(x * 1.0))
+            return x
+
+    check(randomize(Net()), table(5, 4))
+
+
+def test_in_place_operations_on_outputs():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = nn.Linear(4, 4), nn.Linear(4, 1)
+
+        def forward(self, x):
+            x = self.first(x)
+            x += 1
+            x.mul_(2).tanh_()
+            return self.second(x)
+
+    check(randomize(Net()), table(5, 4))
+
+
+def test_input_changed_in_place_later():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = nn.Linear(4, 4), nn.Linear(4, 1)
+
+        def forward(self, x):
+            x = x + 1
+            y = self.first(x)
+            x.mul_(3)
+            return self.second(x + y)
+
+    with pytest.raises(ValueError, match="'first' reads is changed in place"):
+        kernel(randomize(Net()), table(5, 4))
+
+
+def test_hooks_that_the_network_came_with():
+    network = randomize(deep_mlp())
+    network[4].register_forward_hook(lambda module, args, output: 3 * output)
+    network[8].register_forward_pre_hook(lambda module, args: (args[0] + 1,))
+    check(network, table(5, 5))
+
+
+def test_input_passed_by_name():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(4, 1)
+
+        def forward(self, x):
+            return self.layer(input=x)
+
+    check(randomize(Net()), table(5, 4))
+
+
+def test_layer_off_the_path_counts_zero():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.used, self.unused = nn.Linear(4, 1), nn.Linear(4, 1)
+
+        def forward(self, x):
+            return torch.cat([self.used(x), self.unused(x)], 1)
+
+    check(randomize(Net()), table(5, 4))
+
+
+def test_under_no_grad():
+    network = randomize(deep_mlp())
+    with torch.no_grad():
+        K = kernel(network, table(5, 5))
+    assert_allclose(K, kernel(network, table(5, 5)), rtol=1e-14)
+
+
+def test_network_is_left_as_it_was():
+    network = randomize(deep_mlp())
+    network[0].bias.requires_grad_(False)
+    before = copy.deepcopy(network.state_dict())
+    kernel(network, table(5, 5))
+    with pytest.raises(RuntimeError):
+        kernel(network, table(5, 6))
+    assert [p.requires_grad for p in network[0].parameters()] == [True, False]
+    assert all(p.requires_grad for p in network[4].parameters())
+    assert all(p.grad is None for p in network.parameters())
+    assert not any(m._forward_hooks for m in network.modules())
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, before[name])
+
+
+class Scaled(nn.Linear):
+    def forward(self, x):
+        return 2 * super().forward(x)
+
+
+class Gated(nn.Linear):
+    """A linear layer with one parameter more, used by the network it is in."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.gate = nn.Parameter(torch.ones(()))
+
+
+def with_weight_norm():
+    with pytest.warns(FutureWarning):
+        return nn.utils.weight_norm(nn.Linear(4, 4))
+
+
+UNSUPPORTED = {
+    "Conv1d": lambda: nn.Conv1d(4, 4, 1),
+    "Embedding": lambda: nn.Embedding(4, 4),
+    "BatchNorm1d": lambda: nn.BatchNorm1d(4),
+    "Bilinear": lambda: nn.Bilinear(4, 4, 4),
+    "Scaled": lambda: Scaled(4, 4),
+    "Gated": lambda: Gated(4, 4),
+    "ParametrizationList": lambda: nn.utils.parametrizations.weight_norm(
+        nn.Linear(4, 4)
+    ),
+    "Linear": with_weight_norm,
+}
+
+
+@pytest.mark.parametrize("name", UNSUPPORTED)
+def test_layer_without_a_rule(name):
+    network = nn.ModuleDict({"good": nn.Linear(4, 4), "odd": UNSUPPORTED[name]()})
+    with pytest.raises(ValueError, match=rf"'odd[\w.]*' \(\w*{name}\)"):
+        GradientCapture(network)
+    network.odd.requires_grad_(False)
+    GradientCapture(network)
+
+
+def test_bare_parameter():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.shift = nn.Parameter(torch.ones(4))
+            self.layer = nn.Linear(4, 1)
+
+        def forward(self, x):
+            return self.layer(x + self.shift)
+
+    network = randomize(Net())
+    with pytest.raises(ValueError, match=r"\['shift'\] of layer '' \(Net\)"):
+        GradientCapture(network)
+    network.shift.requires_grad_(False)
+    check(network, table(3, 4))
+
+
+def test_shared_parameter():
+    network = nn.ModuleDict({"a": nn.Linear(4, 4), "b": nn.Linear(4, 4)})
+    network.b.weight = network.a.weight
+    with pytest.raises(ValueError, match="layers 'a' and 'b' share a parameter"):
+        GradientCapture(network)
+    network.a.weight.requires_grad_(False)
+    GradientCapture(network)
+
+
+def test_no_parameter():
+    with pytest.raises(ValueError, match="no parameter with requires_grad=True"):
+        GradientCapture(nn.Linear(4, 4).requires_grad_(False))
+
+
+class Misused(nn.Module):
+    """Calls its layer in one of several ways that have no rule."""
+
+    def __init__(self, how):
+        super().__init__()
+        self.how = how
+        self.layer = nn.Linear(4, 4)
+        self.other = nn.Linear(4, 4)
+        self.head = nn.Linear(4, 1)
+
+    def forward(self, x):
+        x = self.other(x)
+        if self.how == "twice":
+            x = self.layer(self.layer(x))
+        elif self.how == "tokens first":
+            x = self.layer(x.transpose(0, 1)).transpose(0, 1)
+        elif self.how == "flattened":
+            x = self.layer(x.flatten(0, 1)).view(x.shape)
+        elif self.how == "four axes":
+            x = self.layer(x[:, None])[:, 0]
+        elif self.how == "fewer tokens":
+            x = x[:, :1] + self.layer(x[:, 1:])
+        return self.head(x.mean(1))
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("twice", "'layer' is called more than once"),
+        ("never", "'layer' has parameters but is not called"),
+        ("tokens first", "'layer' reads a tensor of shape .* examples on its first"),
+        ("flattened", "'layer' reads a tensor of shape .* examples on its first"),
+        ("four axes", "'layer' reads a tensor of shape"),
+        ("fewer tokens", r"see \[2, 3\] tokens"),
+    ],
+)
+def test_layer_used_in_another_way(how, message):
+    network = randomize(Misused(how))
+    # As many tokens as examples: no shape gives the mistake away.
+    X = table(3, 3, 4)
+    with pytest.raises(ValueError, match=message):
+        kernel(network, X)
+    network.layer.requires_grad_(False)
+    if how != "fewer tokens":
+        check(network, X)
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        lambda x: x[:, 0],
+        lambda x: x[:, None],
+        lambda x: (x, x),
+        lambda x: {"scores": x},
+        lambda x: x.mean(0, keepdim=True),
+        lambda x: x.repeat(2, 1),
+    ],
+)
+def test_forward_of_another_shape(output):
+    class Wrapped(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(4, 2)
+
+        def forward(self, x):
+            return output(self.layer(x))
+
+    with pytest.raises(ValueError, match="forward of model must return"):
+        capture = GradientCapture(Wrapped().double())
+        capture.rows(torch.zeros(3, 4, dtype=torch.float64), None)
+
+
+def test_padding_that_counts():
+    network = randomize(OverTokens())
+    with pytest.raises(ValueError, match="writes for padding"):
+        kernel(network, table(3, 5, 4), lengths=np.array([5, 4, 5]))
+    kernel(network, table(3, 5, 4), lengths=np.array([5, 5, 5]))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_gradients_that_are_not_finite(value):
+    network = randomize(deep_mlp())
+    with torch.no_grad():
+        network[4].weight[0, 0] = value
+    with pytest.raises(ValueError, match="not finite"):
+        kernel(network, table(3, 5))
+
+
+def test_squared_norms_are_the_diagonal():
+    network = randomize(OverTokens())
+    X = torch.as_tensor(table(5, 3, 4))
+    capture = GradientCapture(network)
+    rows = capture.rows(X, None)
+    assert_allclose(
+        squared_norms(capture.layout(X), rows), np.diag(naive(network, X)), rtol=1e-12
+    )

@@ -1,0 +1,182 @@
+"""Gram matrices of factored gradients against gradients multiplied out."""
+
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skshap.nn import _gram
+from skshap.nn._capture import Factor, Layout
+from skshap.nn._gram import gram, squared_norms
+
+# By tokens, multiplied out at once, and multiplied out one output at a time.
+FORMS = {
+    "tokens": lambda factor, left, right: (factor, [None]),
+    "whole": lambda factor, left, right: (factor, [slice(0, factor.n_outputs)]),
+    "pieces": lambda factor, left, right: (
+        factor,
+        [slice(k, k + 1) for k in range(factor.n_outputs)],
+    ),
+}
+
+
+@contextmanager
+def using(**names):
+    """Patch names of the module; usable under hypothesis, unlike a fixture."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in names.items():
+            patch.setattr(_gram, name, value)
+        yield
+
+
+def factors(sizes):
+    out = []
+    for p, q in sizes:
+        out.append(Factor(out[-1].stop if out else 0, p, q))
+    return out
+
+
+LAYOUTS = {
+    "all": Layout(5, factors([(3, 2), (1, 1)]), factors([(4, 6), (2, 3)])),
+    "vector": Layout(5),
+    "single": Layout(0, factors([(3, 2)])),
+    "tokens": Layout(0, [], factors([(4, 6)])),
+}
+
+
+def random_rows(layout, lengths, dtype=np.float64, seed=0):
+    rng = np.random.default_rng(seed)
+    size = layout.n_vector + layout.n_single
+    return [rng.normal(size=size + layout.width * t).astype(dtype) for t in lengths]
+
+
+def dense(layout, row):
+    """One gradient written out in full, in double precision."""
+    row = np.asarray(row, dtype=np.float64)
+    parts = [row[: layout.n_vector]]
+    single = row[layout.n_vector : layout.n_vector + layout.n_single]
+    for f in layout.single:
+        a, d = np.split(single[f.start : f.stop], [f.n_inputs])
+        parts.append(np.outer(d, a).ravel())
+    if layout.tokens:
+        tokens = row[layout.n_vector + layout.n_single :].reshape(-1, layout.width)
+        for f in layout.tokens:
+            a, d = np.split(tokens[:, f.start : f.stop], [f.n_inputs], axis=1)
+            parts.append(np.einsum("tq,tp->qp", d, a).ravel())
+    return np.concatenate(parts)
+
+
+def naive(layout, left, right):
+    G, H = (np.array([dense(layout, row) for row in rows]) for rows in (left, right))
+    return G @ H.T
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    name=st.sampled_from(sorted(LAYOUTS)),
+    form=st.sampled_from(sorted(FORMS)),
+    left=st.lists(st.integers(1, 9), min_size=1, max_size=9),
+    right=st.lists(st.integers(1, 9), min_size=1, max_size=9),
+    bucket=st.integers(1, 10),
+)
+def test_every_form_equals_the_definition(name, form, left, right, bucket):
+    layout = LAYOUTS[name]
+    left = random_rows(layout, left)
+    right = random_rows(layout, right, seed=1)
+    with using(_plan=FORMS[form], BUCKET=bucket):
+        K = gram(layout, left, right)
+        square = gram(layout, left)
+        norms = squared_norms(layout, left)
+    assert K.dtype == square.dtype == norms.dtype == np.float64
+    scale = np.sqrt(naive(layout, left, left).diagonal().max())
+    scale *= np.sqrt(naive(layout, right, right).diagonal().max())
+    assert_allclose(K, naive(layout, left, right), rtol=0, atol=1e-13 * scale)
+    assert_allclose(square, naive(layout, left, left), rtol=1e-12, atol=1e-11)
+    assert_array_equal(square, square.T)
+    assert_allclose(norms, square.diagonal(), rtol=1e-13)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    lengths=st.lists(st.integers(1, 12), min_size=1, max_size=12),
+    columns=st.integers(1, 40),
+    n_bytes=st.integers(1, 2000),
+    bucket=st.integers(1, 5),
+)
+def test_chunks_change_nothing(lengths, columns, n_bytes, bucket):
+    layout = LAYOUTS["all"]
+    rows = random_rows(layout, lengths)
+    expected = naive(layout, rows, rows)
+    with using(CHUNK_COLUMNS=columns, CHUNK_BYTES=n_bytes, BUCKET=bucket):
+        K = gram(layout, rows)
+        cut = gram(layout, rows, rows[:3])
+    assert_allclose(K, expected, rtol=0, atol=1e-13 * expected.max())
+    assert_allclose(cut, expected[:, :3], rtol=0, atol=1e-13 * expected.max())
+
+
+def test_plan_takes_the_cheaper_form():
+    layout = Layout(0, [], factors([(40, 60)]))
+    plans = {}
+    for length in (2, 20):
+        rows = _gram._Rows(layout, random_rows(layout, [length] * 3), "cpu")
+        plans[length] = _gram._plan(layout.tokens[0], rows, None)[1]
+    assert plans[2] == [None]  # 2 * 2 * 100 < 40 * 60
+    assert plans[20] == [slice(0, 60)]
+    with using(CHUNK_COLUMNS=90):
+        tasks = _gram._plan(layout.tokens[0], rows, None)[1]
+    covered = [k for task in tasks for k in range(60)[task]]
+    assert covered == list(range(60)) and len(tasks) == 30
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_many_rows_in_blocks(form):
+    # More rows than a bucket holds and than the blocks of a symmetric product.
+    layout = Layout(3, [], factors([(3, 2)]))
+    lengths = np.random.default_rng(0).integers(1, 6, 600)
+    rows = random_rows(layout, lengths)
+    with using(_plan=FORMS[form]):
+        K = gram(layout, rows)
+        part = gram(layout, rows[:7], rows)
+    expected = naive(layout, rows, rows)
+    assert_allclose(K, expected, rtol=0, atol=1e-13 * expected.max())
+    assert_allclose(part, expected[:7], rtol=0, atol=1e-13 * expected.max())
+    assert_array_equal(K, K.T)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_order_of_rows(form):
+    layout = LAYOUTS["all"]
+    rows = random_rows(layout, [3, 9, 1, 4, 4, 7])
+    order = [4, 0, 5, 1, 3, 2]
+    with using(_plan=FORMS[form], BUCKET=2):
+        K = gram(layout, rows)
+        shuffled = gram(layout, [rows[i] for i in order])
+    assert_allclose(shuffled, K[np.ix_(order, order)], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_single_precision(form):
+    layout = Layout(50, factors([(30, 20)]), factors([(30, 20)]))
+    rows = random_rows(layout, [3, 40, 17], dtype=np.float32)
+    expected = naive(layout, rows, rows)
+    with using(_plan=FORMS[form]):
+        K = gram(layout, rows)
+    assert K.dtype == np.float64
+    assert_allclose(K, expected, rtol=0, atol=2e-6 * expected.max())
+    assert_allclose(squared_norms(layout, rows), np.diag(expected), rtol=1e-6)
+
+
+def test_rows_are_not_changed():
+    layout = LAYOUTS["all"]
+    rows = random_rows(layout, [2, 5, 3])
+    before = [row.copy() for row in rows]
+    for form in FORMS.values():
+        with using(_plan=form):
+            gram(layout, rows)
+            gram(layout, rows, rows[:2])
+    squared_norms(layout, rows)
+    for row, old in zip(rows, before, strict=True):
+        assert_array_equal(row, old)

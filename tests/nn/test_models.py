@@ -1,0 +1,220 @@
+"""Loading, heads, the choice of parameters, and batches."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from skshap.exceptions import ModelNotFoundError
+from skshap.nn._models import (
+    TableNetwork,
+    first_output,
+    load_encoder,
+    prepare_network,
+    text_batches,
+)
+from tests.conftest import make_encoder
+
+
+def prepare(model, **kwargs):
+    defaults = {
+        "readout": "auto",
+        "n_frozen_layers": None,
+        "parameters": "all",
+        "seed": 0,
+        "device": None,
+        "dtype": torch.float32,
+    }
+    return prepare_network(model, **{**defaults, **kwargs})
+
+
+def wanted(network):
+    return {name for name, p in network.named_parameters() if p.requires_grad}
+
+
+@pytest.mark.parametrize(("n_frozen", "layers"), [(None, "2"), (0, "012"), (3, "")])
+def test_parameters_of_an_encoder(tiny_encoder, n_frozen, layers):
+    network = prepare(tiny_encoder, n_frozen_layers=n_frozen)
+    found = wanted(network)
+    assert {"head.weight", "head.bias"} <= found
+    assert not any("embeddings" in name or "pooler" in name for name in found)
+    assert {n.split("layer.")[1][0] for n in found if "layer." in n} == set(layers)
+    # Every parameter of these layers, 16 in each of the three families.
+    assert len(found) == 2 + 16 * len(layers)
+
+
+def test_default_leaves_out_two_thirds():
+    import transformers as tr
+
+    sizes = {"vocab_size": 9, "hidden_size": 4, "num_attention_heads": 1}
+    for n_layers, n_frozen in [(1, 0), (2, 1), (4, 2), (6, 4), (12, 8)]:
+        config = tr.BertConfig(**sizes, num_hidden_layers=n_layers, intermediate_size=4)
+        found = wanted(prepare(tr.BertModel(config)))
+        layers = {
+            int(n.split("layer.")[1].split(".")[0]) for n in found if "layer." in n
+        }
+        assert layers == set(range(n_frozen, n_layers))
+
+
+def test_too_many_frozen_layers(tiny_encoder):
+    with pytest.raises(ValueError, match="n_frozen_layers=4 is more than the 3 layers"):
+        prepare(tiny_encoder, n_frozen_layers=4)
+
+
+def test_model_is_left_as_it_was():
+    model = make_encoder("bert").train()
+    model.embeddings.requires_grad_(False)
+    before = {name: p.requires_grad for name, p in model.named_parameters()}
+    weight = model.pooler.dense.weight.clone()
+    network = prepare(model, dtype=torch.float64)
+    assert not network.training and model.training
+    assert {name: p.requires_grad for name, p in model.named_parameters()} == before
+    assert all(p.dtype == torch.float32 for p in model.parameters())
+    assert all(p.dtype == torch.float64 for p in network.parameters())
+    with torch.no_grad():
+        network.encoder.pooler.dense.weight.zero_()
+    assert torch.equal(model.pooler.dense.weight, weight)
+
+
+def test_head_is_seeded_and_standardized(tiny_encoder):
+    heads = [prepare(tiny_encoder, seed=seed).head for seed in (0, 0, 1)]
+    assert torch.equal(heads[0].weight, heads[1].weight)
+    assert not torch.equal(heads[0].weight, heads[2].weight)
+    assert not heads[0].bias.any()
+    draws = [prepare(tiny_encoder, seed=s).head.weight.detach() for s in range(100)]
+    variance = torch.stack(draws).square().mean().item()
+    # 1,600 draws of variance 1 / 16: four standard errors of room.
+    assert abs(variance * 16 - 1) < 4 * np.sqrt(2 / 1600)
+
+
+def test_seeds_do_not_touch_the_global_generator(tiny_encoder):
+    before = torch.get_rng_state()
+    prepare(tiny_encoder)
+    TableNetwork(4, seed=1)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_feedforward_parameters(tiny_encoder):
+    found = wanted(prepare(tiny_encoder, n_frozen_layers=1, parameters="feedforward"))
+    # Weight and bias of the two layers outside of attention, in two layers.
+    assert len(found) == 8
+    assert {n.split("layer.")[1][0] for n in found} == {"1", "2"}
+    shapes = {tuple(tiny_encoder.get_parameter(n[8:]).shape) for n in found}
+    assert shapes == {(24, 16), (24,), (16, 24), (16,)}
+
+
+@pytest.mark.parametrize(
+    "option",
+    [{"readout": "first"}, {"n_frozen_layers": 0}, {"parameters": "feedforward"}],
+)
+def test_options_of_encoders_only(option):
+    (name,) = option
+    with pytest.raises(ValueError, match=f"{name}=.*encoders without a head"):
+        prepare(nn.Linear(3, 1), **option)
+
+
+def test_own_choice_of_parameters_is_kept():
+    model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 1))
+    model[0].requires_grad_(False)
+    assert wanted(prepare(model)) == {"1.weight", "1.bias"}
+
+
+def test_table_network():
+    x = torch.randn(5, 7, generator=torch.Generator().manual_seed(0))
+    outputs = [TableNetwork(7, seed=seed)(x) for seed in (0, 0, 1)]
+    assert outputs[0].shape == (5, 1)
+    assert torch.equal(outputs[0], outputs[1])
+    assert not torch.equal(outputs[0], outputs[2])
+
+
+def test_first_output_of_logits():
+    class Output:
+        logits = torch.arange(6.0).view(3, 2)
+
+    assert first_output(lambda x: Output(), torch.zeros(3)).tolist() == [0, 2, 4]
+    assert first_output(lambda **b: b["x"], {"x": Output.logits}).tolist() == [0, 2, 4]
+
+
+def test_batches_by_length():
+    sizes = [3, 1, 4, 1, 5, 9, 2, 6]
+    encodings = [{"input_ids": [i] * size} for i, size in enumerate(sizes)]
+    seen = []
+    for indices, lengths, batch in text_batches(encodings, lambda e: {"e": e}, 3):
+        assert len(indices) <= 3
+        assert [sizes[i] for i in indices] == lengths.tolist()
+        assert [e["input_ids"][0] for e in batch["e"]] == indices.tolist()
+        seen.extend(indices)
+    assert sorted(seen) == list(range(8))
+    assert [sizes[i] for i in seen] == sorted(sizes, reverse=True)
+
+
+@pytest.mark.parametrize("where", ["no/such-model", "missing", "empty"])
+def test_unknown_name(where, tmp_path):
+    (tmp_path / "empty").mkdir()
+    name = where if "/" in where else str(tmp_path / where)
+    with pytest.raises(ModelNotFoundError, match="could not be loaded") as info:
+        load_encoder(name)
+    assert repr(name) in str(info.value)
+    assert "config.json" in str(info.value)
+
+
+def test_load_from_a_folder(tmp_path, tiny_tokenizer):
+    model = make_encoder("bert")
+    model.half().save_pretrained(tmp_path)
+    tiny_tokenizer.save_pretrained(tmp_path)
+    loaded, tokenizer = load_encoder(tmp_path)
+    assert tokenizer("the film")["input_ids"] == tiny_tokenizer("the film")["input_ids"]
+    assert all(p.dtype == torch.float32 for p in loaded.parameters())
+
+
+def test_folder_without_weights(tmp_path, tiny_tokenizer):
+    make_encoder("bert").save_pretrained(tmp_path)
+    tiny_tokenizer.save_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    with pytest.raises(ModelNotFoundError, match="could not be loaded"):
+        load_encoder(tmp_path)
+
+
+def test_damaged_weights(tmp_path, tiny_tokenizer):
+    make_encoder("bert").save_pretrained(tmp_path)
+    tiny_tokenizer.save_pretrained(tmp_path)
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(ModelNotFoundError, match="could not be loaded"):
+        load_encoder(tmp_path)
+
+
+def test_weights_that_do_not_cover_the_model(tmp_path, tiny_tokenizer):
+    # transformers fills the gaps with random weights: another kernel in every run.
+    from safetensors.torch import load_file, save_file
+
+    make_encoder("bert").save_pretrained(tmp_path)
+    tiny_tokenizer.save_pretrained(tmp_path)
+    file = tmp_path / "model.safetensors"
+    weights = load_file(file)
+    del weights["encoder.layer.2.output.dense.weight"]
+    save_file(weights, file, metadata={"format": "pt"})
+    with pytest.raises(ModelNotFoundError, match=r"layer\.2\.output\.dense\.weight"):
+        load_encoder(tmp_path)
+
+
+def test_pooler_that_is_missing(tmp_path, tiny_tokenizer):
+    # As in checkpoints of masked language models. It is not read, but its weights must
+    # not be random: nothing kept on disk would be found again.
+    import transformers as tr
+
+    model = make_encoder("bert")
+    tr.BertModel(model.config, add_pooling_layer=False).save_pretrained(tmp_path)
+    tiny_tokenizer.save_pretrained(tmp_path)
+    loaded = [load_encoder(tmp_path)[0] for _ in range(2)]
+    for a, b in zip(*(m.parameters() for m in loaded), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_progress_bars_of_transformers_are_left_on(tmp_path):
+    from transformers.utils import logging
+
+    before = logging.is_progress_bar_enabled()
+    with pytest.raises(ModelNotFoundError):
+        load_encoder(tmp_path)
+    assert logging.is_progress_bar_enabled() == before

@@ -1,0 +1,262 @@
+"""Checks of rows, labels and kernel matrices."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+from scipy import sparse
+from sklearn.base import BaseEstimator
+
+from skshap.exceptions import NotPositiveDefiniteError
+from skshap.utils._validation import (
+    check_gram,
+    check_kernel_values,
+    check_pivots,
+    check_rows,
+    check_targets,
+    check_text,
+    encode_targets,
+    is_text,
+)
+
+TEXTS = ["one", "two three"]
+PAIRS = [("one", "two"), ("three", "four")]
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        TEXTS,
+        tuple(TEXTS),
+        np.array(TEXTS),
+        np.array(TEXTS, dtype=object),
+        np.array(TEXTS, dtype=np.dtypes.StringDType()),
+        pd.Series(TEXTS),
+        pd.Series(TEXTS, dtype=object, index=[5, 3]),
+        pd.Series(TEXTS, dtype="string"),
+    ],
+)
+def test_texts_come_out_as_a_list_of_str(X):
+    assert is_text(X)
+    assert check_text(X) == TEXTS
+    assert all(type(text) is str for text in check_text(X))
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        PAIRS,
+        [list(pair) for pair in PAIRS],
+        np.array(PAIRS),
+        np.array(PAIRS, dtype=object),
+        pd.DataFrame(PAIRS, index=[5, 3]),
+    ],
+)
+def test_pairs_come_out_as_a_list_of_tuples(X):
+    assert is_text(X)
+    assert check_text(X) == PAIRS
+    assert all(type(part) is str for pair in check_text(X) for part in pair)
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        [[1.0, 2.0]],
+        [1, 2],
+        np.ones((2, 2)),
+        np.ones((2, 2), dtype=object),
+        np.array(3.0),
+        np.array("text"),
+        pd.DataFrame({"a": [1.0], "b": ["x"]}),
+        pd.DataFrame({"a": [1.0, 2.0]}),
+        pd.Series([1.0, 2.0]),
+        sparse.eye_array(3, format="csr"),
+        torch.ones(2, 2),
+        [],
+        np.empty((0, 3)),
+        [["a", "b", "c"]],
+        [None, None],
+        [[np.nan, 1.0]],
+        5,
+        None,
+    ],
+)
+def test_anything_else_is_no_text(X):
+    assert not is_text(X)
+
+
+@settings(deadline=None)
+@given(text=st.text())
+def test_a_bare_string_is_no_sequence_of_texts(text):
+    with pytest.raises(ValueError, match=r"X must be a sequence.*\[text\]"):
+        is_text(text)
+
+
+def test_a_long_bare_string_is_cut_in_the_message():
+    with pytest.raises(ValueError) as caught:
+        is_text("x" * 10_000)
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize(
+    "X, words",
+    [
+        (["one", ""], ["row 1", "''", "empty"]),
+        (["one", " \n\t"], ["row 1", "empty"]),
+        (["one", None], ["row 1", "None", "NoneType"]),
+        ([None, "one"], ["row 0", "None", "missing"]),
+        ([np.nan, "one"], ["row 0", "nan", "float"]),
+        (["one", 3], ["row 1", "3", "int"]),
+        (["one", b"two"], ["row 1", "bytes"]),
+        (pd.Series([None, "one"]), ["row 0", "missing"]),
+        (pd.Series([pd.NA, "one"], dtype="string"), ["row 0", "missing"]),
+        ([("one", "two"), ("three", "")], ["row 1", "empty"]),
+        ([("one", "two"), ("three", None)], ["row 1", "None"]),
+        ([("one", "two"), ("three",)], ["row 1", "1 columns"]),
+        ([("one", "two"), ("a", "b", "c")], ["row 1", "3 columns"]),
+        ([("one", "two"), "three"], ["row 1", "'three'", "not both"]),
+        ([("one", "two"), None], ["row 1", "None", "missing"]),
+        (["one", ("two", "three")], ["row 1", "('two', 'three')", "not both"]),
+        (np.array([["one"], ["two"]]), ["row 0", "1 columns", "one-dimensional"]),
+        (pd.DataFrame({"text": TEXTS}), ["row 0", "1 columns", "one-dimensional"]),
+    ],
+)
+def test_malformed_texts_are_named(X, words):
+    assert is_text(X)
+    with pytest.raises(ValueError, match="X must") as caught:
+        check_text(X)
+    missing = [word for word in words if word not in str(caught.value)]
+    assert not missing, str(caught.value)
+
+
+@pytest.mark.parametrize("sparse_first", [False, True])
+def test_rows_of_numbers_become_float64(sparse_first):
+    table = np.arange(6).reshape(3, 2)
+    estimator = BaseEstimator()
+    X = sparse.coo_array(table) if sparse_first else table
+    rows = check_rows(estimator, X, reset=True, sparse=True)
+    assert rows.dtype == np.float64
+    assert not sparse_first or rows.format == "csr"
+    assert_array_equal(rows.toarray() if sparse_first else rows, table)
+    assert estimator.n_features_in_ == 2
+    with pytest.raises(ValueError, match=r"X has 1 features.*2 features"):
+        check_rows(estimator, table[:, :1], reset=False)
+
+
+def test_rows_must_be_of_the_kind_fitted():
+    estimator = BaseEstimator()
+    check_rows(estimator, pd.DataFrame({"a": [1.0], "b": [2.0]}), reset=True)
+    with pytest.raises(ValueError, match=r"X holds texts.*2 numeric features"):
+        check_rows(estimator, TEXTS, reset=False)
+    # Fitting again on texts forgets the table.
+    assert check_rows(estimator, TEXTS, reset=True) == TEXTS
+    assert not hasattr(estimator, "n_features_in_")
+    assert not hasattr(estimator, "feature_names_in_")
+    for X in ([[1.0, 2.0]], [], None):
+        with pytest.raises(ValueError, match="X must hold texts, as in fit"):
+            check_rows(estimator, X, reset=False)
+
+
+@pytest.mark.parametrize(
+    "y, classes",
+    [
+        ([3, 1, 3, 2], [1, 2, 3]),
+        (["b", "a", "b", "c"], ["a", "b", "c"]),
+        (np.array(["b", "a", "b", "c"], dtype=object), ["a", "b", "c"]),
+        (pd.Series(["b", "a", "b", "c"], index=[3, 2, 1, 0]), ["a", "b", "c"]),
+        (pd.Series(["b", "a", "b", "c"], dtype="string"), ["a", "b", "c"]),
+        (pd.Categorical(["b", "a", "b", "c"]), ["a", "b", "c"]),
+        ([2.0, 0.0, 2.0, 5.0], [0, 2, 5]),
+    ],
+)
+def test_labels_are_encoded(y, classes):
+    found, y_index = check_targets(y, range(4))
+    assert_array_equal(found, classes)
+    assert [classes[i] for i in y_index] == list(y)
+    assert_array_equal(encode_targets(y, found, range(4)), y_index)
+    assert_array_equal(encode_targets([classes[2]], found, [0]), [2])
+
+
+def test_booleans_are_labels():
+    classes, y_index = check_targets([True, False, True], range(3))
+    assert_array_equal(classes, [False, True])
+    assert_array_equal(y_index, [1, 0, 1])
+    assert_array_equal(encode_targets([1, 0], classes, range(2)), [1, 0])
+
+
+def test_labels_longer_than_any_in_training_are_not_cut():
+    classes, _ = check_targets(["a", "b"], range(2))
+    with pytest.raises(ValueError, match="'apple'"):
+        encode_targets(["apple"], classes, [0])
+
+
+@pytest.mark.parametrize(
+    "y, words",
+    [
+        (None, ["y", "None"]),
+        ([1, 2, 3], ["y", "3 labels", "2 rows"]),
+        ([1], ["y", "1 labels", "2 rows"]),
+        ([1, 1], ["y", "one class", "1"]),
+        (["a", "a"], ["'a'", "one class"]),
+        ([1.0, np.nan], ["y", "NaN"]),
+        ([1.0, np.inf], ["y", "infinity"]),
+        (np.array(["a", None]), ["y", "missing", "[1]", "None"]),
+        (np.array(["a", np.nan], dtype=object), ["y", "missing", "[1]", "nan"]),
+        (pd.Series(["a", pd.NA], dtype="string"), ["y", "missing", "[1]"]),
+        (pd.Series([1, pd.NA], dtype="Int64"), ["y", "NaN"]),
+        (np.array(["a", 1], dtype=object), ["y", "'int'", "'str'"]),
+        ([0.5, 1.7], ["continuous"]),
+        ([[0, 1], [1, 0]], ["y", "1d"]),
+    ],
+)
+def test_bad_labels_are_named(y, words):
+    with pytest.raises(ValueError) as caught:
+        check_targets(y, np.ones((2, 3)))
+    missing = [word for word in words if word not in str(caught.value)]
+    assert not missing, str(caught.value)
+
+
+@pytest.mark.parametrize("rows", [["a", "b"], np.ones((2, 3)), sparse.eye_array(2)])
+def test_labels_are_counted_for_any_kind_of_rows(rows):
+    check_targets([0, 1], rows)
+    with pytest.raises(ValueError, match="3 labels for 2 rows"):
+        check_targets([0, 1, 1], rows)
+
+
+def test_kernel_values_are_finite_float64():
+    assert check_kernel_values(np.ones((2, 3), dtype=np.float32)).dtype == np.float64
+    for value in (np.nan, np.inf, -np.inf):
+        K = np.ones((3, 4))
+        K[1, 2] = value
+        with pytest.raises(ValueError, match=rf"K\[1, 2\] is {value}"):
+            check_kernel_values(K)
+
+
+def test_gram_must_be_square_and_symmetric():
+    K = np.array([[1e6, 2.0], [2.0, 1.0]])
+    assert_array_equal(check_gram(K), K)
+    skew = np.array([[0, 1.0], [0, 0]])
+    check_gram(K + 1e-3 * skew)  # rounding, next to the largest entry
+    with pytest.raises(ValueError, match=r"symmetric.*\(K \+ K\.T\) / 2"):
+        check_gram(K + skew)
+    for bad in (np.ones((2, 3)), np.ones(4), np.ones((2, 2, 2))):
+        with pytest.raises(ValueError, match="square matrix, got an array of shape"):
+            check_gram(bad)
+    with pytest.raises(ValueError, match=r"K\[0, 1\] is nan"):
+        check_gram(np.array([[1, np.nan], [np.nan, 1]]))
+
+
+@pytest.mark.parametrize("shape", [(4,), (2, 4)])
+def test_pivots_count_relative_to_their_own_entry(shape):
+    diagonal = torch.tensor([1e12, 1.0, 1e-12, 1.0]).double().expand(shape)
+    check_pivots(1e-8 * diagonal, torch.tensor(0), diagonal=diagonal, alpha=0.5)
+    for bad in (1e-10, 0.0, np.nan):
+        pivots = diagonal.clone()
+        pivots[..., 2] *= bad
+        with pytest.raises(NotPositiveDefiniteError, match=r"alpha=0\.5"):
+            check_pivots(pivots, torch.tensor(0), diagonal=diagonal, alpha=0.5)
+    with pytest.raises(NotPositiveDefiniteError, match=r"alpha=0\.5"):
+        check_pivots(diagonal, torch.tensor(2), diagonal=diagonal, alpha=0.5)
