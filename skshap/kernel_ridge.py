@@ -21,6 +21,9 @@ from skshap.utils._validation import (
 
 __all__ = ["KernelRidgeClassifier", "KernelRidgeClassifierCV"]
 
+TIE = 1e-9  # decision values this close are equal but for rounding
+LEAST_EIGENVALUE = 1e-8  # of the kernel plus alpha, as a share of its largest entry
+
 
 class KernelRidgeClassifier(ClassifierMixin, BaseEstimator):
     """Classifier by kernel ridge regression on one-vs-rest indicators.
@@ -147,7 +150,7 @@ class KernelRidgeClassifier(ClassifierMixin, BaseEstimator):
         self.intercept_ = prior
         # The weights of a constant target give those of targets minus the prior.
         self.dual_coef_ = solved[:, :-1] - solved[:, -1:] * prior
-        loo = leave_one_out(Y, solved, inverse_diagonal, self.class_prior)
+        loo = leave_one_out(Y, solved, inverse_diagonal, self._priors(Y))
         self.loo_decision_function_ = self._as_decision(loo)
         return self
 
@@ -169,7 +172,7 @@ class KernelRidgeClassifier(ClassifierMixin, BaseEstimator):
         return self._as_decision(self._indicators(X))
 
     def predict(self, X):
-        """Return the class of largest decision value, the first of them if tied.
+        """Return the class of largest decision value, the first if tied to rounding.
 
         Parameters
         ----------
@@ -183,7 +186,8 @@ class KernelRidgeClassifier(ClassifierMixin, BaseEstimator):
             Labels.
         """
         indicators = self._indicators(X)
-        return self.classes_[indicators.argmax(1)]
+        largest = indicators.max(1, keepdims=True)
+        return self.classes_[(indicators >= largest - TIE).argmax(1)]
 
     def predict_proba(self, X):
         """Return class probabilities: the softmax of n_classes times the indicators.
@@ -207,6 +211,12 @@ class KernelRidgeClassifier(ClassifierMixin, BaseEstimator):
 
     def _choose_alpha(self, K, Y):
         return self.alpha
+
+    def _priors(self, Y):
+        """What is subtracted from the targets when each row is left out."""
+        if self.class_prior:
+            return (Y.sum(0) - Y) / (len(Y) - 1)
+        return np.zeros_like(Y)
 
     def _indicators(self, X):
         check_is_fitted(self)
@@ -309,27 +319,33 @@ class KernelRidgeClassifierCV(KernelRidgeClassifier):
 
     def _choose_alpha(self, K, Y):
         alphas = np.asarray(self.alphas, dtype=np.float64)
-        if alphas.ndim != 1 or not len(alphas) or not (alphas > 0).all():
+        is_valid = np.isfinite(alphas) & (alphas > 0)
+        if alphas.ndim != 1 or not len(alphas) or not is_valid.all():
             raise ValueError(
-                f"alphas must be a list of positive numbers, got {self.alphas!r}."
+                "alphas must be a list of positive, finite numbers, got "
+                f"{self.alphas!r}."
             )
         eigenvalues, vectors = torch.linalg.eigh(torch.tensor(K, device=self.device))
         vectors, eigenvalues = vectors.cpu().numpy(), eigenvalues.cpu().numpy()
         targets = np.hstack([Y, np.ones((len(Y), 1))])
         rotated = vectors.T @ targets
-        self.loo_errors_ = np.empty(len(alphas))
+        self.loo_errors_ = np.full(len(alphas), np.inf)
+        # Too small for a factor, if the kernel is singular or indefinite.
+        usable = eigenvalues[0] + alphas > LEAST_EIGENVALUE * (K.max() + alphas)
         for i, alpha in enumerate(alphas):
+            if not usable[i] and usable.any():
+                continue
             # A kernel that is positive semi-definite has no eigenvalue below zero.
             shrunk = 1 / np.maximum(eigenvalues + alpha, alpha)
             solved = vectors @ (rotated * shrunk[:, None])
             diagonal = (vectors**2) @ shrunk[:, None]
-            loo = leave_one_out(Y, solved, diagonal, self.class_prior)
+            loo = leave_one_out(Y, solved, diagonal, self._priors(Y))
             self.loo_errors_[i] = np.mean((loo - Y) ** 2)
         self.alpha_ = float(alphas[self.loo_errors_.argmin()])
         return self.alpha_
 
 
-def leave_one_out(Y, solved, inverse_diagonal, class_prior):
+def leave_one_out(Y, solved, inverse_diagonal, prior):
     """Compute exact leave-one-out regressed indicators.
 
     Parameters
@@ -340,9 +356,8 @@ def leave_one_out(Y, solved, inverse_diagonal, class_prior):
         ``(K + alpha I)^-1 [Y, 1]``.
     inverse_diagonal : ndarray of shape (n, 1)
         Diagonal of ``(K + alpha I)^-1``.
-    class_prior : bool
-        Whether the class frequencies of the other rows are subtracted from the targets
-        and added back.
+    prior : ndarray of shape (n, n_classes) or (n_classes,)
+        What is subtracted from the targets and added back when each row is predicted.
 
     Returns
     -------
@@ -350,10 +365,7 @@ def leave_one_out(Y, solved, inverse_diagonal, class_prior):
         What the ridge trained on the other rows predicts for each row.
     """
     loo = Y - solved[:, :-1] / inverse_diagonal
-    if class_prior:
-        others = (Y.sum(0) - Y) / (len(Y) - 1)
-        loo += others * solved[:, -1:] / inverse_diagonal
-    return loo
+    return loo + prior * solved[:, -1:] / inverse_diagonal
 
 
 def solve_ridge(K, targets, alpha, device=None):
@@ -389,4 +401,8 @@ def solve_ridge(K, targets, alpha, device=None):
     B = torch.tensor(targets, dtype=torch.float64, device=device)
     solution = torch.cholesky_solve(B, L)
     inverse_diagonal = torch.cholesky_inverse(L).diagonal().unsqueeze(1)
+    # The smallest pivot that each row can have, in whatever order rows are taken.
+    check_pivots(
+        0.5 / inverse_diagonal.squeeze(1), 0, diagonal=A.diagonal(), alpha=alpha
+    )
     return solution.cpu().numpy(), inverse_diagonal.cpu().numpy()

@@ -146,7 +146,9 @@ def per_sample_score(scoring, decision, y_index):
         weights = [np.exp(n_classes * value) for value in row]
         p = [w / sum(weights) for w in weights]
         if scoring == "accuracy":
-            scores.append(float(max(range(n_classes), key=lambda c: row[c]) == label))
+            # The first class of those equal to the largest but for rounding.
+            best = [c for c in range(n_classes) if row[c] >= max(row) - 1e-9]
+            scores.append(float(best[0] == label))
         elif scoring == "neg_log_loss":
             scores.append(np.log(p[label]))
         else:
@@ -256,3 +258,32 @@ def permutation_gains(value, order, null, *, full=None, tolerance=None):
             if n_close == 2:
                 return gains, k
     return gains, len(order)
+
+
+def semivalues(value, weights):
+    """Semivalues by the definition, over all subsets.
+
+    Parameters
+    ----------
+    value : callable
+        Maps a tuple of players to an ndarray (or a float).
+    weights : sequence of length n
+        Share of each size of coalition.
+
+    Returns
+    -------
+    ndarray of shape (..., n)
+    """
+    n = len(weights)
+    values = []
+    for i in range(n):
+        others = [j for j in range(n) if j != i]
+        total = 0.0
+        for size in range(n):
+            gains = [
+                np.asarray(value(tuple(sorted((*S, i))))) - np.asarray(value(S))
+                for S in combinations(others, size)
+            ]
+            total = total + weights[size] * np.mean(gains, axis=0)
+        values.append(total)
+    return np.stack(values, -1)

@@ -54,8 +54,9 @@ class GrowingRidge:
 
     Notes
     -----
-    A whole permutation takes ``n^3 / 3 + n^2 (m + n_outputs)`` multiplications, all in
-    matrix products, and the buffers ``8 n (n + m)`` bytes, made once.
+    A whole permutation takes ``n^3 / 3 + n^2 (m + n_outputs)`` floating-point
+    operations, nearly all in matrix products. Buffers take ``8 n (n + 2 m)`` bytes and
+    are made once.
     """
 
     def __init__(self, K, cross, targets, alpha, block_size=128):

@@ -1,18 +1,15 @@
-"""Estimates of Shapley values: by permutations, with errors, or by enumeration."""
+"""Estimates of semivalues by random permutations, with standard errors."""
 
-from itertools import combinations, islice
-from math import comb
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from skshap.utils._progress import progress
-from skshap.utils._validation import check_pivots
 
-__all__ = ["Estimate", "enumerate_coalitions", "permutations", "sample_permutations"]
+__all__ = ["Estimate", "average", "generators", "permutation_marginals"]
 
-CHUNK_NUMBERS = 1 << 22  # of a batch of enumerated coalitions
+SMALLEST_SAMPLE = 10  # permutations before errors are trusted
 
 
 class Estimate(NamedTuple):
@@ -33,17 +30,23 @@ class Estimate(NamedTuple):
 class RunningMoments:
     """Mean and variance of arrays that come one by one (Welford's recurrence)."""
 
-    def __init__(self, shape, device):
+    def __init__(self):
         self.count = 0
-        self.mean = torch.zeros(shape, dtype=torch.float64, device=device)
-        self._squares = torch.zeros_like(self.mean)
 
     def update(self, values):
         """Take in one more array; it is used as scratch space."""
+        if not self.count:
+            self.mean = torch.zeros_like(values)
+            self._squares = torch.zeros_like(values)
         self.count += 1
         step = values.sub_(self.mean)
         self.mean.add_(step, alpha=1 / self.count)
         self._squares.addcmul_(step, step, value=1 - 1 / self.count)
+
+    def largest_error(self):
+        """Return the largest standard error."""
+        largest = float(self._squares.max())
+        return (largest / (self.count * (self.count - 1))) ** 0.5
 
     def estimate(self):
         """Return the mean and its standard error."""
@@ -56,41 +59,62 @@ class RunningMoments:
         return Estimate(self.mean.cpu().numpy(), error.cpu().numpy())
 
 
-def permutations(n, n_permutations, seed):
-    """Generate permutations, each from a seed of its own.
+def average(draws, *, n_permutations, tol, verbose):
+    """Average what independent draws say, until errors are small enough.
 
     Parameters
     ----------
-    n : int
-        Number of players.
+    draws : iterable of Tensor
+        Unbiased estimates of the values; each is used as scratch space.
     n_permutations : int
+        How many there are.
+    tol : float or None
+        Stop after at least 10 draws once every standard error is at most this.
+    verbose : int
+        Show a progress bar.
+
+    Returns
+    -------
+    Estimate
+        Mean and standard error.
+    """
+    moments = RunningMoments()
+    for values in progress(
+        draws,
+        total=n_permutations,
+        desc="permutations",
+        unit="permutation",
+        verbose=verbose,
+    ):
+        moments.update(values)
+        if tol is not None and moments.count >= SMALLEST_SAMPLE:
+            if moments.largest_error() <= tol:
+                break
+    return moments.estimate()
+
+
+def generators(n_draws, seed):
+    """Generate random generators, each from a seed of its own.
+
+    Parameters
+    ----------
+    n_draws : int
         How many.
     seed : int
-        The t-th permutation depends on it and on t alone.
+        The t-th generator depends on it and on t alone.
 
     Yields
     ------
-    Tensor of shape (n,)
-        A permutation of ``range(n)``.
+    numpy.random.Generator
     """
-    for t in range(n_permutations):
-        rng = np.random.default_rng([seed, t])
-        yield torch.from_numpy(rng.permutation(n))
+    for t in range(n_draws):
+        yield np.random.default_rng([seed, t])
 
 
-def sample_permutations(
-    ridge,
-    utility,
-    orders,
-    *,
-    n_permutations,
-    null,
-    full,
-    per_sample,
-    truncation_tol,
-    verbose,
+def permutation_marginals(
+    ridge, utility, rngs, *, weights, null, per_sample, truncation_tol
 ):
-    """Estimate Shapley values by the marginals along permutations.
+    """Weigh what every row adds when it joins along random permutations.
 
     Parameters
     ----------
@@ -98,43 +122,41 @@ def sample_permutations(
         Predicts with every prefix.
     utility : Utility
         Scores predictions.
-    orders : iterable of Tensor of shape (n,)
-        The permutations.
-    n_permutations : int
-        How many there are.
+    rngs : iterable of numpy.random.Generator
+        One a permutation.
+    weights : ndarray of shape (n,)
+        Share of each size of coalition in the semivalue.
     null : float
         Utility of the empty coalition.
-    full : float
-        Mean utility of all rows, for truncation.
     per_sample : bool
         Whether to keep the rows scored apart.
     truncation_tol : float or None
         Stop a permutation after two prefixes in a row whose mean utility is within this
-        share of ``|full - null|`` of `full`; the rows after them get zero from it.
-    verbose : int
-        Show a progress bar.
+        share of ``|full - null|`` of `full`, the mean utility of all rows; the rows
+        after them get zero from it.
 
-    Returns
-    -------
-    Estimate
-        Of shape (n,), or (n, m) if `per_sample`.
+    Yields
+    ------
+    Tensor of shape (n,), or (n, m) if `per_sample`
+        An unbiased estimate of the values, by training row, if nothing is truncated;
+        overwritten by the next one.
     """
     n, m = len(ridge.K), len(utility.y)
-    moments = RunningMoments((n, m) if per_sample else (n,), ridge.K.device)
-    marginals = torch.empty_like(moments.mean)
-    tolerance = None if truncation_tol is None else truncation_tol * abs(full - null)
-    for order in progress(
-        orders,
-        total=n_permutations,
-        desc="permutations",
-        unit="permutation",
-        verbose=verbose,
-    ):
-        _marginals(
-            ridge, utility, order.to(ridge.K.device), null, full, tolerance, marginals
-        )
-        moments.update(marginals)
-    return moments.estimate()
+    shape = (n, m) if per_sample else (n,)
+    out = torch.empty(shape, dtype=ridge.K.dtype, device=ridge.K.device)
+    full = tolerance = None
+    if truncation_tol is not None:
+        *_, (_, decision) = ridge.decisions(torch.arange(n, device=out.device))
+        full = float(utility(decision[:, -1]).mean())
+        tolerance = truncation_tol * abs(full - null)
+    # A row stands at each size with probability 1 / n.
+    weights = torch.tensor(n * weights, device=out.device)
+    weights = weights.unsqueeze(1) if per_sample else weights
+    for rng in rngs:
+        order = torch.from_numpy(rng.permutation(n)).to(out.device)
+        _marginals(ridge, utility, order, null, full, tolerance, out)
+        out[order] *= weights
+        yield out
 
 
 def _marginals(ridge, utility, order, null, full, tolerance, out):
@@ -158,56 +180,3 @@ def _marginals(ridge, utility, order, null, full, tolerance, out):
             was_close = bool(close[-1])
         out[rows] = gains
         previous = scores[-1] if out.ndim == 2 else means[-1]
-
-
-def enumerate_coalitions(K, cross, targets, alpha, utility, *, null):
-    """Compute Shapley values from the utility of every coalition.
-
-    Parameters
-    ----------
-    K : Tensor of shape (n, n)
-        Kernel of the training rows.
-    cross : Tensor of shape (n, m)
-        Kernel between training rows and the rows to predict.
-    targets : Tensor of shape (n, n_outputs)
-        What is regressed on.
-    alpha : float
-        Strength of the ridge.
-    utility : Utility
-        Scores predictions.
-    null : float
-        Utility of the empty coalition.
-
-    Returns
-    -------
-    Estimate
-        Of shape (n, m); standard errors are zero.
-    """
-    n, m = cross.shape
-    # The empty coalition: minus its utility, weighted, to everyone who joins it.
-    values = torch.full_like(cross, -null / n)
-    for size in range(1, n + 1):
-        coalitions = combinations(range(n), size)
-        batch = max(1, CHUNK_NUMBERS // (size * (size + m) + n))
-        while chunk := list(islice(coalitions, batch)):
-            index = torch.tensor(chunk, device=K.device)
-            scores = _scores(K, cross, targets, alpha, utility, index)
-            # A member gains the coalition's utility, an outsider is charged it.
-            member = 1 / (n * comb(n - 1, size - 1))
-            outsider = 0.0 if size == n else -1 / (n * comb(n - 1, size))
-            weights = torch.full((len(chunk), n), outsider, dtype=K.dtype)
-            weights = weights.to(K.device).scatter_(1, index, member)
-            values += weights.T @ scores
-    values = values.cpu().numpy()
-    return Estimate(values, np.zeros_like(values))
-
-
-def _scores(K, cross, targets, alpha, utility, index):
-    """Score every coalition of one size, of shape (n_coalitions, m)."""
-    A = K[index[:, :, None], index[:, None, :]]
-    A.diagonal(dim1=1, dim2=2).add_(alpha)
-    L, info = torch.linalg.cholesky_ex(A)
-    pivots, diagonal = (M.diagonal(dim1=1, dim2=2) for M in (L, A))
-    check_pivots(pivots.square(), info.max(), diagonal=diagonal, alpha=alpha)
-    weights = torch.cholesky_solve(targets[index], L)
-    return utility(torch.einsum("bsq,bsm->qbm", weights, cross[index]))

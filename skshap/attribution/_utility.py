@@ -4,10 +4,13 @@ import numpy as np
 import torch
 from scipy.special import xlogy
 
+from skshap.kernel_ridge import TIE
 from skshap.utils._sklearn import is_scorer
 
 __all__ = ["SCORINGS", "Utility", "check_scoring", "null_utility"]
 
+MOVES = 96  # scored at a time
+LOGS = 8  # factors whose product is taken before a logarithm
 SCORINGS = ("accuracy", "neg_log_loss", "neg_brier_score")
 
 
@@ -104,13 +107,77 @@ class Utility:
 
     def _margin_accuracy(self, margin):
         # The first class wins a tie, as in predict.
-        return ((margin > 0) == (self.y == 1)).double()
+        return ((margin > TIE) == (self.y == 1)).double()
 
     def _margin_neg_log_loss(self, margin):
         return torch.nn.functional.logsigmoid(2 * self._sign * margin)
 
     def _margin_neg_brier_score(self, margin):
         return -torch.sigmoid(-2 * self._sign * margin).square()
+
+    def gains(self, decision, cross, weight, *, per_sample):
+        """Score what moves of the decision values gain.
+
+        Parameters
+        ----------
+        decision : Tensor of shape (n_outputs, m)
+            Decision values.
+        cross : Tensor of shape (b, m)
+            With `weight`: move i adds ``weight[i, c] * cross[i]`` to output c.
+        weight : Tensor of shape (b, n_outputs)
+            Of each move.
+        per_sample : bool
+            Whether to keep the rows scored apart.
+
+        Returns
+        -------
+        Tensor of shape (b,), or (b, m) if `per_sample`
+            Scores after each move minus scores before, their mean over the rows scored
+            or each.
+        """
+        is_fused = self.uses_margin and not per_sample
+        gain = getattr(self, f"_gain_{self.scoring}") if is_fused else None
+        shape = cross.shape if per_sample else cross.shape[:1]
+        out = torch.empty(shape, dtype=cross.dtype, device=cross.device)
+        before = None if is_fused else self(decision)
+        # Blocks that stay in the cache, on a CPU.
+        step = MOVES if cross.device.type == "cpu" else max(1, len(cross))
+        for i in range(0, len(cross), step):
+            moves = slice(i, i + step)
+            if is_fused:
+                out[moves] = gain(decision[0], cross[moves], weight[moves])
+                continue
+            after = weight[moves].T.unsqueeze(2) * cross[moves]
+            after = self(after.add_(decision.unsqueeze(1))) - before
+            out[moves] = after if per_sample else after.mean(1)
+        return out
+
+    def _gain_accuracy(self, margin, cross, weight):
+        after = torch.addcmul(margin - TIE, cross, weight).sign_().clamp_min_(0)
+        # One where the second class is predicted now, minus the same before.
+        before = (margin > TIE).to(margin.dtype) @ self._sign
+        return (after @ self._sign - before) / len(margin)
+
+    def _gain_neg_log_loss(self, margin, cross, weight):
+        # log p after - log p before = -log(1 - q + q exp(-2 sign move)), q = 1 - p
+        # before; one logarithm of a product serves several rows.
+        q = torch.sigmoid(-2 * self._sign * margin)
+        m = len(margin)
+        groups = -(-m // LOGS)
+        factors = cross.new_ones(len(cross), LOGS * groups)
+        ratio = torch.mul(cross, weight, out=factors[:, :m])
+        ratio.mul_(-2 * self._sign).exp_()
+        torch.addcmul(1 - q, ratio, q, out=ratio)
+        total = factors.view(len(cross), LOGS, groups).prod(1).log_().sum(1)
+        if not torch.isfinite(total).all():  # a product left the range of numbers
+            after = self._margin_neg_log_loss(margin + cross * weight)
+            return (after - self._margin_neg_log_loss(margin)).mean(1)
+        return -total / m
+
+    def _gain_neg_brier_score(self, margin, cross, weight):
+        after = torch.addcmul(margin, cross, weight).mul_(-2 * self._sign)
+        before = self._margin_neg_brier_score(margin).mean()
+        return -after.sigmoid_().square_().mean(1) - before
 
     def _own(self, decision):
         index = self.y.expand(decision.shape[1:]).unsqueeze(0)
@@ -121,7 +188,7 @@ class Utility:
         correct = torch.ones_like(own, dtype=torch.bool)
         for c, other in enumerate(decision):
             # The first class wins a tie, as in predict.
-            correct &= (other < own) | ((other == own) & (self.y <= c))
+            correct &= other < torch.where(self.y <= c, own + TIE, own - TIE)
         return correct.double()
 
     def _neg_log_loss(self, decision):
@@ -134,7 +201,7 @@ class Utility:
     def _call(self, decision):
         shape = decision.shape[1:]
         rows = decision.movedim(0, -1).reshape(-1, self.n_classes).cpu().numpy()
-        y = self.y.expand(shape).reshape(-1).cpu().numpy()
+        y = self.y.expand(shape).reshape(-1).cpu().numpy().copy()
         scores = np.asarray(self.scoring(rows, y), dtype=np.float64)
         if scores.shape != y.shape or not np.isfinite(scores).all():
             raise ValueError(

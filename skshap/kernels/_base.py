@@ -82,7 +82,7 @@ def make_kernel(kernel, kernel_params=None):
         If the name is unknown, or `kernel_params` are given for a kernel that takes
         none.
     """
-    is_object = hasattr(kernel, "fit_transform") and hasattr(kernel, "transform")
+    is_object = is_kernel_object(kernel)
     if kernel_params and (is_object or is_precomputed(kernel)):
         raise ValueError(
             f"kernel_params={kernel_params!r} is only used by a kernel given by name "
@@ -117,6 +117,11 @@ def check_callable(kernel, params, x, y):
         raise ValueError(f"{what}, but it returned an array of shape {shape}.")
 
 
+def is_kernel_object(kernel):
+    """Whether ``kernel=`` is an object that makes kernel matrices itself."""
+    return hasattr(kernel, "fit_transform") and hasattr(kernel, "transform")
+
+
 def is_precomputed(kernel):
     """Whether ``kernel=`` is "precomputed"."""
     return isinstance(kernel, str) and kernel == "precomputed"
@@ -131,4 +136,4 @@ def set_kernel_tags(tags, kernel):
     """Set the input tags of an estimator that has a parameter ``kernel``."""
     tags.input_tags.pairwise = is_precomputed(kernel)
     tags.input_tags.sparse = takes_sparse(kernel)
-    tags.input_tags.string = not (isinstance(kernel, str) or callable(kernel))
+    tags.input_tags.string = is_kernel_object(kernel)

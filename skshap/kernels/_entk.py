@@ -56,7 +56,8 @@ class EmpiricalNTK(TransformerMixin, BaseEstimator):
         has the same meaning for every model. "cosine" divides by the norms of both
         gradients, so that every row counts the same, however long its text.
     max_length : int, default=128
-        Tokens after which a text is cut, with a warning that says how many were.
+        Tokens after which a text is cut. A warning says how many different texts were,
+        of those whose gradients were computed and not read from `memory`.
     batch_size : int, default=32
         Rows in a forward and backward pass.
     device : str, torch.device or None, default=None
@@ -95,7 +96,11 @@ class EmpiricalNTK(TransformerMixin, BaseEstimator):
     Notes
     -----
     One batched forward and one backward pass give the gradients of all rows of a batch
-    in factored form. On a machine without a network or with ``HF_HUB_OFFLINE=1``, pass
+    in factored form. A row takes ``itemsize * n_tokens * (inputs + outputs)`` bytes for
+    each layer: 1.2 MB for 25 tokens and three feed-forward blocks of 384 to 1,536.
+    They are held in memory and, with `memory`, written to disk, beside 8 bytes for
+    each pair of all rows seen so far; delete the folder ``skshap`` in it to start anew.
+    On a machine without a network or with ``HF_HUB_OFFLINE=1``, pass
     the path of a model folder.
 
     References
@@ -258,6 +263,7 @@ class EmpiricalNTK(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         rows = check_rows(self, X, reset=False)
         norms = self._gradients.squared_norms(rows)
+        self._gradients.forget_all_but(self.X_fit_)
         if self.normalize == "cosine":
             self._check_norms(norms)
             return norms / norms

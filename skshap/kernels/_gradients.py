@@ -186,6 +186,13 @@ class RowGradients:
                 f"max_length={self.max_length} is more than the {limit} tokens that "
                 "model can read; set max_length to at most that."
             )
+        is_pair = not isinstance(rows[0], str)
+        n_special = self.tokenizer.num_special_tokens_to_add(pair=is_pair)
+        if self.max_length <= n_special:
+            raise ValueError(
+                f"max_length={self.max_length} leaves no room for text beside the "
+                f"{n_special} special tokens of tokenizer; set max_length higher."
+            )
         options = {"truncation": True, "max_length": self.max_length, "verbose": False}
         encodings = _encode(self.tokenizer, rows, **options)
         full = [

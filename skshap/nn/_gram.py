@@ -3,8 +3,8 @@
 The inner product of two linear gradients, ``sum_{t,u} (a_t . a_u') (d_t . d_u')``, is
 computed in one of two ways, whichever takes fewer operations: from the tokens, as it
 is written, or by multiplying the factors out to weight gradients, some outputs at a
-time. The first costs ``T T' (p + q)`` products a pair of rows, the second ``p q``,
-for p inputs and q outputs.
+time. For p inputs and q outputs the first costs ``T T' (p + q)`` products a pair of
+rows, the second ``p q`` a pair and as many a token.
 """
 
 import numpy as np
@@ -166,8 +166,10 @@ def _plan(factor, left, right):
     """Split one layer's products into tasks: output ranges, or None for tokens."""
     other = left if right is None else right
     p, q = factor.n_inputs, factor.n_outputs
-    by_tokens = left.lengths.mean() * other.lengths.mean() * (p + q)
-    if by_tokens < p * q:
+    pairs = len(left) * len(other) / (2 if right is None else 1)
+    by_tokens = pairs * left.lengths.mean() * other.lengths.mean() * (p + q)
+    n_tokens = left.lengths.sum() + (0 if right is None else right.lengths.sum())
+    if by_tokens < (pairs + n_tokens) * p * q:
         return factor, [None]
     n = len(left) + (0 if right is None else len(right))
     itemsize = left.rows[0].itemsize

@@ -41,7 +41,7 @@ class EncoderWithHead(nn.Module):
         self.head = skip_init(nn.Linear, hidden, 1)
         generator = torch.Generator().manual_seed(seed)
         with torch.no_grad():
-            weight = torch.randn(1, hidden, generator=generator)
+            weight = torch.randn(1, hidden, generator=generator, dtype=torch.float32)
             self.head.weight.copy_(weight / hidden**0.5)
             self.head.bias.zero_()
         self._choose_parameters(n_frozen_layers, parameters)
@@ -105,7 +105,9 @@ class TableNetwork(nn.Module):
         generator = torch.Generator().manual_seed(seed)
         with torch.no_grad():
             for layer in self.layers[::2]:
-                weight = torch.randn(layer.weight.shape, generator=generator)
+                weight = torch.randn(
+                    layer.weight.shape, generator=generator, dtype=torch.float32
+                )
                 layer.weight.copy_(weight / layer.in_features**0.5)
                 layer.bias.zero_()
 

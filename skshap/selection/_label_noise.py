@@ -10,11 +10,20 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils import get_tags
 
 from skshap.attribution import FreeShapAttributor
-from skshap.kernel_ridge import KernelRidgeClassifierCV
-from skshap.utils._sklearn import HasMethods, Interval, StrOptions, fit_context
+from skshap.kernel_ridge import (
+    KernelRidgeClassifierCV,
+    leave_one_out,
+    solve_ridge,
+)
+from skshap.utils._sklearn import Interval, StrOptions, fit_context
 from skshap.utils._validation import check_targets
 
 __all__ = ["LabelNoiseDetector"]
+
+# Of leave-one-out error, as shares of the mean diagonal of the kernel.
+ALPHAS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+LARGEST_LOGIT = 30.0  # of a quality that is not yet 1 in floating point
+TIE = 1e-9  # decision values this close are equal but for rounding
 
 
 class LabelNoiseDetector(BaseEstimator):
@@ -37,8 +46,9 @@ class LabelNoiseDetector(BaseEstimator):
         "prequential": the mean over random subsets of the other rows, those before it
         in the attributor's permutations.
     contamination : "auto" or float, default="auto"
-        Which rows are called issues. "auto": those that another label fits at least as
-        well as it fits, on average, the rows that carry it (confident learning [1]_); a
+        Which rows are called issues. "auto": those whose strongest
+        rival label is more probable than the given one, and at least as probable as it
+        is on average on the rows that carry it (after confident learning [1]_); a
         float: that share of the rows, those of lowest quality.
 
     Attributes
@@ -86,7 +96,7 @@ class LabelNoiseDetector(BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict] = {
-        "attributor": [HasMethods(["fit", "attribute"]), None],
+        "attributor": [FreeShapAttributor, None],
         "method": [StrOptions({"auto", "loo", "prequential"})],
         "contamination": [
             StrOptions({"auto"}),
@@ -133,15 +143,20 @@ class LabelNoiseDetector(BaseEstimator):
         others = decision.copy()
         others[rows, given] = -np.inf
         rival = others.argmax(1)
-        sharpness = best_sharpness(decision, given)
         margin = decision[rows, given] - decision[rows, rival]
+        # Capped, so that qualities of rows with other margins stay apart.
+        sharpness = best_sharpness(decision, given)
+        sharpness = min(sharpness, LARGEST_LOGIT / np.abs(margin).max(initial=1e-9))
         self.label_quality_ = expit(sharpness * margin)
         if self.contamination == "auto":
             probabilities = softmax(sharpness * decision, axis=1)
-            self.label_issues_ = confident_issues(probabilities, given)
+            # A row left out alone moves class frequencies against its own label.
+            is_beaten = margin < -1 / (len(given) - 1) - TIE
+            confident = confident_issues(probabilities, given, rival)
+            self.label_issues_ = is_beaten & confident
         else:
             n_issues = round(self.contamination * len(given))
-            lowest = np.argsort(self.label_quality_, kind="stable")[:n_issues]
+            lowest = np.argsort(margin, kind="stable")[:n_issues]
             self.label_issues_ = np.isin(rows, lowest)
         self.suggested_labels_ = self.classes_[
             np.where(self.label_issues_, rival, given)
@@ -177,13 +192,26 @@ class LabelNoiseDetector(BaseEstimator):
         elif self.method == "loo":
             decision = fitted.classifier_.loo_decision_function_
         else:
-            ridge = KernelRidgeClassifierCV(
-                kernel="precomputed", class_prior=True, device=fitted.device
-            )
-            decision = ridge.fit(fitted.gram_, y).loo_decision_function_
+            decision = self._tuned_decision(y)
         if decision.ndim == 1:  # the second class minus the first
             return np.column_stack([-decision, decision]) / 2
         return decision
+
+    def _tuned_decision(self, y):
+        """Leave-one-out decision values with the best alpha, (n, n_classes)."""
+        gram, device = self.attributor_.gram_, self.attributor_.device
+        ridge = KernelRidgeClassifierCV(
+            np.diagonal(gram).mean() * np.array(ALPHAS),
+            kernel="precomputed",
+            class_prior=True,
+            device=device,
+        ).fit(gram, y)
+        Y = (np.asarray(y).reshape(-1, 1) == self.classes_).astype(np.float64)
+        right = np.hstack([Y, np.ones((len(Y), 1))])
+        # One prior for all rows: that of the others speaks against the given label.
+        return leave_one_out(
+            Y, *solve_ridge(gram, right, ridge.alpha_, device), prior=Y.mean(0)
+        )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -216,7 +244,7 @@ def best_sharpness(decision, given):
     return float(np.exp(best.x))
 
 
-def confident_issues(probabilities, given):
+def confident_issues(probabilities, given, rival):
     """Find rows that confidently belong to another class than the given one.
 
     Parameters
@@ -225,15 +253,17 @@ def confident_issues(probabilities, given):
         Out-of-sample probabilities.
     given : ndarray of shape (n,)
         Index of each row's label.
+    rival : ndarray of shape (n,)
+        Index of the most probable other label.
 
     Returns
     -------
     ndarray of shape (n,)
-        True where the most probable class, of those whose probability is at least
-        their mean over the rows that carry them, is not the given one.
+        True where the rival is more probable than the given label, and at least as
+        probable as it is on average on the rows that carry it.
     """
+    rows = np.arange(len(given))
+    own, other = probabilities[rows, given], probabilities[rows, rival]
     n_classes = probabilities.shape[1]
-    thresholds = [probabilities[given == c, c].mean() for c in range(n_classes)]
-    confident = np.where(probabilities >= thresholds, probabilities, -np.inf)
-    is_any = (confident > -np.inf).any(1)
-    return is_any & (confident.argmax(1) != given)
+    thresholds = np.array([own[given == c].mean() for c in range(n_classes)])
+    return (other > own) & (other >= thresholds[rival])

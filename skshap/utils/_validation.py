@@ -98,6 +98,11 @@ def check_text(X):
                 "X must hold texts or pairs of texts, but not both: row 0 is "
                 f"{rows[0]!r}, row {index} is {row!r}."
             )
+            if any("\ud800" <= letter <= "\udfff" for letter in part):
+                raise ValueError(
+                    f"X must hold valid text, but row {index} holds half of a "
+                    f"surrogate pair: {part[:40]!r}; decode it again, or replace it."
+                )
         texts.append(tuple(map(str, parts)) if is_pairs else str(row))
     return texts
 
@@ -318,7 +323,7 @@ def check_gram(K):
 
 def check_kernel_values(K):
     """Raise if a kernel matrix holds NaN or infinity; return it as float64."""
-    K = np.asarray(K, dtype=np.float64)
+    K = np.ascontiguousarray(K, dtype=np.float64)
     if not np.isfinite(K).all():
         row, column = np.argwhere(~np.isfinite(K))[0]
         raise ValueError(

@@ -15,7 +15,7 @@ from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import GridSearchCV
 
 from skshap import EmpiricalNTK, FreeShapAttributor, KernelRidgeClassifier
-from skshap.attribution._samplers import permutations
+from skshap.attribution._samplers import generators
 from skshap.exceptions import NotPositiveDefiniteError
 from tests.oracles import per_sample_score, ridge_predictions, shapley_values
 
@@ -39,6 +39,7 @@ def make_attributor(**params):
         "kernel_params": {"gamma": GAMMA},
         "n_permutations": 20,
         "random_state": 0,
+        "sampler": "permutation",
     }
     return FreeShapAttributor(**{**defaults, **params})
 
@@ -173,7 +174,7 @@ def test_values_follow_the_order_of_the_rows(scoring, n_classes):
     assert_allclose(moved, values[::-1][:, order], atol=1e-11)
 
 
-@pytest.mark.parametrize("sampler", ["permutation", "exact"])
+@pytest.mark.parametrize("sampler", ["sweep", "permutation", "exact"])
 @pytest.mark.parametrize("scoring", ["neg_log_loss", "neg_brier_score"])
 def test_a_row_unlike_all_others_is_worth_nothing(scoring, sampler):
     X, y = make_data(7, 2)
@@ -315,8 +316,8 @@ def test_prequential_decisions_equal_refits_on_every_prefix(n_classes):
     attributor = make_attributor(n_permutations=4).fit(X, y)
     K = rbf_kernel(X, gamma=GAMMA)
     expected = np.zeros((n, n_classes))
-    for order in permutations(n, 4, attributor._seed):
-        order = order.tolist()
+    for rng in generators(4, attributor._seed):
+        order = rng.permutation(n).tolist()
         for k in range(1, n):
             row = order[k]
             expected[row] += ridge_predictions(
@@ -456,11 +457,14 @@ def with_value(array, value):
         ({"null_score": "no"}, X_BAD, Y_BAD, ["'null_score'", "'no'"]),
         ({"null_score": np.nan}, X_BAD, Y_BAD, ["'null_score'", "nan"]),
         ({"truncation_tol": -0.1}, X_BAD, Y_BAD, ["'truncation_tol'", "-0.1"]),
+        ({"semivalue": "shap"}, X_BAD, Y_BAD, ["semivalue='shap'", "'banzhaf'"]),
+        ({"semivalue": 3}, X_BAD, Y_BAD, ["'semivalue'", "3"]),
+        ({"tol": 0.0}, X_BAD, Y_BAD, ["'tol'", "0.0"]),
         (
-            {"sampler": "exact"},
-            np.tile(X_BAD, (3, 1)),
-            np.tile(Y_BAD, 3),
-            ["sampler='exact'", "20", "24", "'permutation'"],
+            {"sampler": "sweep", "truncation_tol": 0.1},
+            X_BAD,
+            Y_BAD,
+            ["truncation_tol=0.1", "sampler='permutation'", "tol"],
         ),
     ],
 )
@@ -552,3 +556,99 @@ def test_whatever_fit_accepts_attribute_accepts(seed):
         values = attributor.attribute(X, y)
         gain = attributor.score(X, y) - attributor.null_score_
         assert_allclose(values.sum(), gain, atol=1e-4)
+
+
+def test_enumeration_refuses_many_rows():
+    X, y = np.tile(X_BAD, (3, 1)), np.tile(Y_BAD, 3)
+    attributor = make_attributor(sampler="exact").fit(X, y)
+    with pytest.raises(ValueError, match=r"sampler='exact'.*20.*24.*'sweep'"):
+        attributor.attribute(X_BAD, Y_BAD)
+
+
+@pytest.mark.parametrize("per_sample", [False, True])
+@pytest.mark.parametrize("scoring", [*SCORINGS, own_value])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_sweep_agrees_with_enumeration(n_classes, scoring, per_sample):
+    X, y = make_data(9, n_classes)
+    X_val, y_val = make_data(6, n_classes, seed=1)
+    exact = make_attributor(sampler="exact", scoring=scoring).fit(X, y)
+    expected = exact.attribute(X_val, y_val, per_sample=per_sample)
+    sweep = make_attributor(sampler="sweep", scoring=scoring, n_permutations=200)
+    values, std = sweep.fit(X, y).attribute(
+        X_val, y_val, per_sample=per_sample, return_std=True
+    )
+    assert values.shape == std.shape == expected.shape
+    assert (np.abs(values - expected) < 5 * std + 1e-12).all()
+    assert std.max() < 0.05
+
+
+@pytest.mark.parametrize("semivalue", ["banzhaf", "loo", ("beta", 4, 1)])
+def test_semivalues_of_all_samplers_agree(semivalue):
+    X, y = make_data(8, 2)
+    X_val, y_val = make_data(6, 2, seed=1)
+    found = {}
+    for sampler in ("exact", "sweep", "permutation"):
+        attributor = make_attributor(
+            sampler=sampler,
+            semivalue=semivalue,
+            scoring="neg_log_loss",
+            n_permutations=300,
+        ).fit(X, y)
+        found[sampler] = attributor.attribute(X_val, y_val, return_std=True)
+    for sampler in ("sweep", "permutation"):
+        values, std = found[sampler]
+        assert (np.abs(values - found["exact"][0]) < 5 * std + 1e-12).all()
+    shapley = make_attributor(sampler="exact", scoring="neg_log_loss").fit(X, y)
+    assert not np.allclose(found["exact"][0], shapley.attribute(X_val, y_val))
+    is_exact = (found["sweep"][1] == 0).all()
+    assert is_exact == (semivalue == "loo")
+
+
+def test_tol_draws_no_more_than_needed():
+    X, y = make_data(30, 2)
+    X_val, y_val = make_data(20, 2, seed=1)
+    attributor = make_attributor(sampler="sweep", n_permutations=1000, tol=0.01)
+    std = attributor.fit(X, y).attribute(X_val, y_val, return_std=True)[1]
+    assert 0.005 < std.max() <= 0.01
+
+
+def test_parameters_changed_after_fit_do_not_mix():
+    X, y = make_data(20, 2)
+    attributor = make_attributor().fit(X, y)
+    values = attributor.attribute(X, y)
+    attributor.set_params(alpha=10.0, scoring="neg_log_loss", null_score="chance")
+    assert_array_equal(attributor.attribute(X, y), values)
+
+
+@pytest.mark.parametrize("sampler", ["exact", "permutation"])
+def test_ties_but_for_rounding(sampler):
+    # Duplicates under both labels: the margin at a row is zero, or 1e-17.
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        X = np.eye(4)[rng.integers(0, 4, 12)]
+        y = rng.integers(0, 2, 12)
+        y[:2] = 0, 1
+        attributor = FreeShapAttributor(
+            "linear", sampler=sampler, n_permutations=5, random_state=0
+        ).fit(X, y)
+        X_val = np.eye(4)
+        y_val = np.array([0, 1, 1, 0])
+        values = attributor.attribute(X_val, y_val, per_sample=True)
+        decision = attributor.decision_function(X_val)
+        predicted = np.where(decision > 1e-9, 1, 0)
+        assert_array_equal(attributor.predict(X_val), predicted)
+        scores = (predicted == y_val) - attributor.null_score_
+        assert_allclose(values.sum(1), scores, atol=1e-12)
+
+
+def test_a_precomputed_kernel_is_the_attributors_own():
+    X, y = make_data(10, 2)
+    K = rbf_kernel(X)
+    attributor = FreeShapAttributor("precomputed", random_state=0)
+    # Seen from behind, too.
+    backwards = attributor.fit(K[::-1, ::-1], y[::-1]).attribute(K[:, ::-1], y)
+    values = attributor.fit(K, y).attribute(K, y)
+    assert np.isfinite(backwards).all()
+    K_val = K.copy()
+    K[:] = 0
+    assert_array_equal(attributor.attribute(K_val, y), values)

@@ -9,20 +9,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skshap.attribution import _samplers
+from skshap.attribution import _enumeration
 from skshap.attribution._coalitions import GrowingRidge
+from skshap.attribution._enumeration import enumerate_coalitions
 from skshap.attribution._samplers import (
     RunningMoments,
-    enumerate_coalitions,
-    permutations,
-    sample_permutations,
+    average,
+    generators,
+    permutation_marginals,
 )
+from skshap.attribution._semivalues import size_weights
 from skshap.attribution._utility import SCORINGS, Utility
 from skshap.exceptions import NotPositiveDefiniteError
 from tests.oracles import (
     per_sample_score,
     permutation_gains,
     ridge_predictions,
+    semivalues,
     shapley_values,
 )
 
@@ -74,28 +77,45 @@ class Game:
         return float(self.value(tuple(range(self.n))).mean())
 
     def sample(self, orders, *, block_size=128, ridge=None, **params):
-        orders = [torch.tensor(order) for order in orders]
         params = {"per_sample": True, "truncation_tol": None, **params}
-        return sample_permutations(
+        semivalue = params.pop("semivalue", "shapley")
+        draws = permutation_marginals(
             ridge or self.ridge(block_size),
             self.utility,
-            orders,
-            n_permutations=len(orders),
+            [FixedOrder(order) for order in orders],
+            weights=size_weights(semivalue, self.n),
             null=self.null,
-            full=self.full,
-            verbose=0,
             **params,
         )
+        return average(draws, n_permutations=len(orders), tol=None, verbose=0)
 
-    def enumerate(self):
+    def enumerate(self, semivalue="shapley"):
         ridge = self.ridge()
+        weights = size_weights(semivalue, self.n)
         return enumerate_coalitions(
-            ridge.K, ridge.cross, ridge.targets, ALPHA, self.utility, null=self.null
-        )
+            ridge.K,
+            ridge.cross,
+            ridge.targets,
+            ALPHA,
+            self.utility,
+            weights=weights,
+            null=self.null,
+        ).numpy()
+
+
+class FixedOrder:
+    """A random generator that is not random."""
+
+    def __init__(self, order):
+        self.order = order
+
+    def permutation(self, n):
+        assert len(self.order) == n
+        return np.array(self.order)
 
 
 def draw_orders(n, count, seed=0):
-    return [order.tolist() for order in permutations(n, count, seed)]
+    return [rng.permutation(n).tolist() for rng in generators(count, seed)]
 
 
 @settings(deadline=None, max_examples=25)
@@ -110,10 +130,9 @@ def draw_orders(n, count, seed=0):
 def test_enumeration_equals_the_definition(n, m, n_classes, scoring, chunk, seed):
     game = Game(n, m, n_classes, scoring, seed)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_samplers, "CHUNK_NUMBERS", chunk)
-        values, error = game.enumerate()
+        patch.setattr(_enumeration, "CHUNK_NUMBERS", chunk)
+        values = game.enumerate()
     assert_allclose(values.T, shapley_values(game.value, n), atol=1e-10)
-    assert_array_equal(error, np.zeros((n, m)))
 
 
 def test_enumeration_refuses_a_coalition_that_is_singular():
@@ -134,6 +153,46 @@ def test_all_permutations_together_equal_enumeration(n_classes, scoring):
         mean = game.sample(orders, block_size=block_size, per_sample=False).values
         assert_allclose(kept_apart, expected, atol=1e-12)
         assert_allclose(mean, expected.mean(1), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "semivalue", ["banzhaf", "loo", ("beta", 4, 1), ("beta", 1, 4)]
+)
+def test_semivalues(semivalue):
+    game = Game(5, 3, 2)
+    expected = semivalues(game.value, size_weights(semivalue, 5)).T
+    assert_allclose(game.enumerate(semivalue), expected, atol=1e-12)
+    orders = list(all_permutations(range(5)))
+    found = game.sample(orders, semivalue=semivalue).values
+    assert_allclose(found, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("per_sample", [False, True])
+def test_tol_stops_once_every_error_is_small(per_sample):
+    game = Game(8, 4, 2)
+    orders = draw_orders(8, 400)
+    errors = [game.sample(orders[:k], per_sample=per_sample)[1].max() for k in (10, 60)]
+    used = []
+
+    def draws(tol):
+        for values in permutation_marginals(
+            game.ridge(),
+            game.utility,
+            (FixedOrder(order) for order in orders),
+            weights=size_weights("shapley", 8),
+            null=game.null,
+            per_sample=per_sample,
+            truncation_tol=None,
+        ):
+            used.append(tol)
+            yield values
+
+    for tol in (10 * errors[0], errors[1] * 1.0001, 1e-12):
+        error = average(draws(tol), n_permutations=400, tol=tol, verbose=0)[1]
+        assert error.max() <= tol or used.count(tol) == 400
+    assert used.count(10 * errors[0]) == 10
+    assert 10 < used.count(errors[1] * 1.0001) <= 60
+    assert used.count(1e-12) == 400
 
 
 @pytest.mark.parametrize("scoring", SCORINGS)
@@ -214,7 +273,8 @@ def test_truncation_stops_the_factor():
         for order in orders
     ]
     assert made[None] == 12 * 7
-    assert made[0.3] == sum(-(-n_scored // 2) for n_scored in needed) < 12 * 7
+    # One permutation more, in full, tells what the rule compares with.
+    assert made[0.3] == 7 + sum(-(-n_scored // 2) for n_scored in needed) < 12 * 7
 
 
 def test_one_permutation_has_no_standard_error():
@@ -232,13 +292,14 @@ def test_one_permutation_has_no_standard_error():
 )
 def test_running_moments(count, offset, seed):
     arrays = np.random.default_rng(seed).normal(offset, size=(count, 3, 2))
-    moments = RunningMoments((3, 2), None)
+    moments = RunningMoments()
     for array in arrays:
         moments.update(torch.tensor(array))
     values, error = moments.estimate()
     assert_allclose(values, arrays.mean(0), rtol=1e-12, atol=1e-12)
     expected = arrays.std(0, ddof=1) / np.sqrt(count)
     assert_allclose(error, expected, rtol=1e-7)
+    assert_allclose(moments.largest_error(), expected.max(), rtol=1e-7)
 
 
 def test_each_permutation_has_a_seed_of_its_own():

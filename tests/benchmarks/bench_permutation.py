@@ -30,7 +30,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from skshap.attribution._coalitions import GrowingRidge
-from skshap.attribution._samplers import permutations, sample_permutations
+from skshap.attribution._samplers import generators, permutation_marginals
 from skshap.attribution._utility import SCORINGS, Utility
 
 RESTART = 500  # rows after which the block inverse is made anew
@@ -206,7 +206,7 @@ def run(args, folder):
     K = torch.tensor((K + K.T) / 2 / scale)
     cross = torch.tensor(X[args.n :] @ X[: args.n].T / scale)
     y, y_val = labels[: args.n], labels[args.n :]
-    (order,) = permutations(args.n, 1, seed=0)
+    order = torch.from_numpy(next(generators(1, seed=0)).permutation(args.n))
 
     utility = Utility(args.scoring, y_val, 2)
     ridge = GrowingRidge(K, cross.T.contiguous(), utility.targets(y), args.alpha)
@@ -214,17 +214,16 @@ def run(args, folder):
     right = torch.cat([ridge.cross, ridge.targets], 1)[order]
 
     def sampler():
-        return sample_permutations(
+        draws = permutation_marginals(
             ridge,
             utility,
-            [order],
-            n_permutations=1,
+            generators(1, seed=0),
+            weights=np.full(args.n, 1 / args.n),
             null=0.5,
-            full=0.0,
             per_sample=False,
             truncation_tol=None,
-            verbose=0,
         )
+        return next(draws)
 
     def bare():
         L = torch.linalg.cholesky(A)

@@ -136,10 +136,10 @@ def test_confident_issues_by_hand():
     p = np.array([[0.9, 0.1], [0.1, 0.9], [1.0, 0.0], [0.2, 0.8], [0.2, 0.8]])
     p[1] = [0.2, 0.8]
     given = np.array([0, 0, 0, 1, 1])
-    assert_array_equal(confident_issues(p, given), [0, 1, 0, 0, 0])
+    assert_array_equal(confident_issues(p, given, 1 - given), [0, 1, 0, 0, 0])
     # Not confident in anything: no issue.
     p[1] = [0.45, 0.55]
-    assert_array_equal(confident_issues(p, given), [0, 0, 0, 0, 0])
+    assert_array_equal(confident_issues(p, given, 1 - given), [0, 0, 0, 0, 0])
 
 
 @pytest.mark.parametrize("factor", [0.5, 4.0])
@@ -164,6 +164,34 @@ def test_bad_parameters(parameters, message, noisy_iris):
     X, _, y, _ = noisy_iris
     with pytest.raises(ValueError, match=message):
         LabelNoiseDetector(**parameters).fit(X, y)
+
+
+def test_confident_data_keep_their_order():
+    X, y = load_digits(n_class=2, return_X_y=True)
+    detector = LabelNoiseDetector(contamination=0.05).fit(X / 16, y)
+    assert len(np.unique(detector.label_quality_)) > 0.95 * len(y)
+    issues = np.flatnonzero(detector.label_issues_)
+    lowest = np.argsort(detector.label_quality_)[: len(issues)]
+    assert set(issues) == set(lowest)
+
+
+def test_no_signal_is_no_issue():
+    detector = LabelNoiseDetector().fit(np.zeros((20, 1)), [0, 1] * 10)
+    assert not detector.label_issues_.any()
+    assert_allclose(detector.label_quality_, 0.5, atol=0.01)
+
+
+def test_kernels_of_any_scale(noisy_iris):
+    X, _, y, _ = noisy_iris
+    K = X @ X.T  # singular
+    qualities = [
+        LabelNoiseDetector(FreeShapAttributor("precomputed", alpha=scale))
+        .fit(scale * K, y)
+        .label_quality_
+        for scale in (1e4, 1.0, 1e6)
+    ]
+    for quality in qualities[1:]:
+        assert_allclose(quality, qualities[0], rtol=1e-4)
 
 
 def test_one_class_and_texts_to_a_vector_kernel(noisy_iris):

@@ -1,0 +1,57 @@
+"""Semivalues: how much each size of coalition counts in the value of a row."""
+
+from numbers import Real
+
+import numpy as np
+from scipy.stats import betabinom, binom
+
+__all__ = ["size_weights"]
+
+
+def size_weights(semivalue, n):
+    """Return the share of each size of coalition in a semivalue.
+
+    The value of a row is the sum over sizes s of ``weights[s]`` times the mean of what
+    the row adds to a random coalition of s other rows.
+
+    Parameters
+    ----------
+    semivalue : {"shapley", "banzhaf", "loo"} or tuple ("beta", a, b)
+        Shapley: all sizes alike; Banzhaf: all coalitions alike; leave-one-out: all
+        other rows at once; Beta Shapley with parameters a and b, where ``("beta", 1,
+        1)`` is Shapley and a larger a puts weight on small coalitions.
+    n : int
+        Number of rows.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        Adds up to 1.
+
+    Raises
+    ------
+    ValueError
+        If `semivalue` is none of these.
+
+    References
+    ----------
+    Kwon and Zou, "Beta Shapley: a Unified and Noise-reduced Data Valuation Framework
+    for Machine Learning", AISTATS 2022. :arxiv:`2110.14049`
+    """
+    sizes = np.arange(n)
+    if semivalue == "shapley":
+        return np.full(n, 1 / n)
+    if semivalue == "banzhaf":
+        return binom.pmf(sizes, n - 1, 0.5)
+    if semivalue == "loo":
+        return (sizes == n - 1).astype(np.float64)
+    if isinstance(semivalue, (tuple, list)) and len(semivalue) == 3:
+        name, *parameters = semivalue
+        if name == "beta" and all(isinstance(p, Real) and p > 0 for p in parameters):
+            a, b = parameters
+            # The size, as the number of successes in n - 1 trials, is beta-binomial.
+            return betabinom.pmf(sizes, n - 1, b, a)
+    raise ValueError(
+        f"semivalue={semivalue!r} is not known; use 'shapley', 'banzhaf', 'loo' or "
+        "('beta', a, b) with positive numbers a and b."
+    )

@@ -1,0 +1,228 @@
+"""The sweep against enumeration and fresh solves; its errors."""
+
+from itertools import permutations, product
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skshap import FreeShapAttributor
+from skshap.attribution import _sweep
+from skshap.attribution._marginals import SweepingRidge
+from skshap.attribution._samplers import average, generators
+from skshap.attribution._semivalues import size_weights
+from skshap.attribution._sweep import leave_one_out, size_bins, sweep_marginals
+from skshap.attribution._utility import SCORINGS
+from skshap.exceptions import NotPositiveDefiniteError
+from tests.attribution.test_samplers import ALPHA, Game
+from tests.oracles import per_sample_score, ridge_predictions, semivalues
+
+SEMIVALUES = ["shapley", "banzhaf", ("beta", 1, 4), ("beta", 4, 1)]
+
+
+def own_value(decision, y_index):
+    """A scoring callable: the decision value of the label."""
+    return decision[np.arange(len(decision)), y_index]
+
+
+class CallableGame(Game):
+    def value(self, rows):
+        if rows not in self.cache:
+            decision = ridge_predictions(
+                self.K, self.y, self.cross, ALPHA, self.n_classes, rows
+            )
+            self.cache[rows] = own_value(decision, self.y_val)
+        return self.cache[rows] if rows else np.full(len(self.y_val), self.null)
+
+
+class Fixed:
+    """A random generator that is not random."""
+
+    def __init__(self, order, sizes):
+        self.order, self.sizes = order, sizes
+
+    def permutation(self, n):
+        return np.array(self.order)
+
+    def integers(self, low, high):
+        assert ((low <= self.sizes) & (self.sizes < high)).all()
+        return np.array(self.sizes)
+
+
+def sweep(game, rngs, semivalue="shapley", per_sample=True, block_size=192):
+    return sweep_marginals(
+        game.ridge(block_size, kind=SweepingRidge),
+        game.utility,
+        rngs,
+        weights=size_weights(semivalue, game.n),
+        null=game.null,
+        per_sample=per_sample,
+    )
+
+
+@pytest.mark.parametrize("growth", [1.0, 3.0])
+@pytest.mark.parametrize("semivalue", SEMIVALUES)
+@pytest.mark.parametrize("scoring", [*SCORINGS, own_value])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_unbiased(n_classes, scoring, semivalue, growth, monkeypatch):
+    """The mean over all permutations and all sizes drawn is the value."""
+    monkeypatch.setattr(_sweep, "GROWTH", growth)
+    monkeypatch.setattr(_sweep, "LARGEST_SHARE", 1.0)
+    kind = CallableGame if callable(scoring) else Game
+    game = kind(4, 3, n_classes, scoring)
+    weights = size_weights(semivalue, 4)
+    expected = semivalues(game.value, weights).T
+    bins = [range(first, last + 1) for first, last in size_bins(weights)]
+    assert (len(bins) < 4) == (growth > 1)
+    rngs = [Fixed(o, s) for o in permutations(range(4)) for s in product(*bins)]
+    for per_sample in (True, False):
+        draws = sweep(game, rngs, semivalue, per_sample, block_size=2)
+        mean = average(draws, n_permutations=len(rngs), tol=None, verbose=0).values
+        found = expected if per_sample else expected.mean(1)
+        assert_allclose(mean, found, atol=1e-12)
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    n=st.integers(2, 12),
+    m=st.integers(1, 5),
+    n_classes=st.integers(2, 4),
+    block_size=st.sampled_from([1, 2, 3, 192]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_moves_equal_fresh_solves(n, m, n_classes, block_size, seed):
+    game = Game(n, m, n_classes, scoring=own_value, seed=seed)
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(n)
+    sizes = np.flatnonzero(rng.random(n + 1) < 0.5)
+
+    def predict(rows):
+        if not len(rows):
+            return np.zeros((n_classes, m))
+        return ridge_predictions(game.K, game.y, game.cross, ALPHA, n_classes, rows).T
+
+    ridge = game.ridge(block_size, kind=SweepingRidge)
+    coalitions = ridge.coalitions(torch.tensor(order), sizes.tolist())
+    for size, (k, decision, outside, inside) in zip(sizes, coalitions, strict=True):
+        assert k == size
+        members, others = order[:size], order[size:]
+        assert_allclose(decision, predict(members), atol=1e-10)
+        for i, row in enumerate(others):
+            moved = decision + outside[1][i][:, None] * outside[0][i]
+            assert_allclose(moved, predict([*members, row]), atol=1e-10)
+        for i in range(size):
+            moved = decision + inside[1][i][:, None] * inside[0][i]
+            assert_allclose(moved, predict(np.delete(members, i)), atol=1e-9)
+
+
+@pytest.mark.parametrize("scoring", SCORINGS)
+@pytest.mark.parametrize("n_moves", [1, 95, 96, 97, 200])
+def test_fused_gains_equal_plain_ones(scoring, n_moves):
+    game = Game(6, 13, 2, scoring)
+    rng = np.random.default_rng(0)
+    decision = torch.tensor(rng.normal(size=(1, 13)))
+    decision[0, :2] = 0
+    cross = torch.tensor(rng.normal(size=(n_moves, 13)))
+    weight = torch.tensor(rng.normal(size=(n_moves, 1)))
+    weight[0] = 0
+    cross[-1], weight[-1] = 300, 1.0  # a product of its factors overflows
+    fused = game.utility.gains(decision, cross, weight, per_sample=False)
+    apart = game.utility.gains(decision, cross, weight, per_sample=True)
+    after = (decision + weight * cross).numpy()
+    margins = np.stack(
+        [np.vstack([-a, a]).T / 2 for a in (*after, decision[0].numpy())]
+    )
+    scores = [per_sample_score(scoring, f, game.y_val) for f in margins]
+    expected = np.array(scores[:-1]) - scores[-1]
+    if scoring == "neg_log_loss":  # of a probability of zero, naively
+        finite = np.isfinite(expected).all(1)
+        assert finite.sum() >= n_moves - 1
+        fused, apart, expected = fused[finite], apart[finite], expected[finite]
+    assert_allclose(apart, expected, atol=1e-12)
+    assert_allclose(fused, expected.mean(1), atol=1e-12)
+
+
+@pytest.mark.parametrize("scoring", SCORINGS)
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_leave_one_out_is_exact(n_classes, scoring):
+    game = Game(8, 5, n_classes, scoring)
+    ridge = game.ridge(kind=SweepingRidge)
+    expected = semivalues(game.value, size_weights("loo", 8)).T
+    apart = leave_one_out(ridge, game.utility, per_sample=True)
+    assert_allclose(apart, expected, atol=1e-12)
+    mean = leave_one_out(ridge, game.utility, per_sample=False)
+    assert_allclose(mean, expected.mean(1), atol=1e-12)
+
+
+@pytest.mark.parametrize("semivalue", [*SEMIVALUES, "loo"])
+@pytest.mark.parametrize("n", [1, 2, 3, 50, 2000])
+def test_bins_cover_what_counts_once(semivalue, n):
+    weights = size_weights(semivalue, n)
+    bins = size_bins(weights) if n > 1 else []
+    covered = [size for first, last in bins for size in range(first, last + 1)]
+    assert covered == sorted(set(covered))
+    assert all(1 <= size <= n for size in covered)
+    for size in range(1, n):
+        if weights[size] > 1e-12:
+            assert {size, size + 1} <= set(covered)
+
+
+def test_errors_cover():
+    """Deviations from the exact values are of the size that is claimed."""
+    game = Game(9, 6, 2, "neg_log_loss", seed=5)
+    exact = game.enumerate()
+    z = []
+    for seed in range(60):
+        values, error = average(
+            sweep(game, generators(25, seed)), n_permutations=25, tol=None, verbose=0
+        )
+        assert (error > 0).all()
+        z.append((values - exact) / error)
+    z = np.array(z)
+    assert abs(z).max() < 7
+    assert 0.85 < z.std() < 1.25
+    assert abs(z.mean()) < 0.2
+
+
+def test_lower_variance_than_permutations():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(120, 4))
+    y = (X[:, 0] + 0.5 * rng.normal(size=120) > 0).astype(int)
+    X_val = rng.normal(size=(60, 4))
+    y_val = (X_val[:, 0] > 0).astype(int)
+    for scoring in SCORINGS:
+        errors = []
+        for sampler in ("permutation", "sweep"):
+            attributor = FreeShapAttributor(
+                sampler=sampler, scoring=scoring, n_permutations=40, random_state=0
+            ).fit(X, y)
+            std = attributor.attribute(X_val, y_val, return_std=True)[1]
+            errors.append(np.mean(std**2))
+        assert errors[1] < errors[0] / 8
+
+
+def test_blocks_change_nothing_and_draws_are_reproducible():
+    game = Game(40, 7, 3)
+    found = [
+        average(
+            sweep(game, generators(3, 0), block_size=size),
+            n_permutations=3,
+            tol=None,
+            verbose=0,
+        )
+        for size in (1, 7, 192, 192)
+    ]
+    for other in found[:2]:
+        assert_allclose(other.values, found[2].values, atol=1e-11)
+    assert_array_equal(found[2].values, found[3].values)
+    assert_array_equal(found[2].standard_error, found[3].standard_error)
+
+
+def test_singular_kernel_names_alpha():
+    game = Game(4, 2, 2)
+    game.K[2, 2] = -3
+    with pytest.raises(NotPositiveDefiniteError, match="alpha"):
+        next(sweep(game, generators(1, 0)))
