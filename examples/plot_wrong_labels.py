@@ -44,6 +44,7 @@ y_given, is_flipped = flip_labels(y, rate=0.1, random_state=0)
 # %%
 # The detector needs the sentences and their labels, and a kernel: the gradients of the
 # feed-forward layers in the upper half of the encoder, each sentence counting the same.
+print("computing the kernel of 2,000 sentences: gradients, then products of them")
 start = time.perf_counter()
 kernel = EmpiricalNTK(
     get_model_path(),

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from skshap.kernels._base import make_kernel, set_kernel_tags, takes_sparse
 from skshap.utils._sklearn import HasMethods, Interval, fit_context
 from skshap.utils._validation import (
+    check_device,
     check_gram,
     check_kernel_values,
     check_pivots,
@@ -25,7 +26,118 @@ TIE = 1e-9  # decision values this close are equal but for rounding
 LEAST_EIGENVALUE = 1e-8  # of the kernel plus alpha, as a share of its largest entry
 
 
-class KernelRidgeClassifier(ClassifierMixin, BaseEstimator):
+class BaseKernelRidge(ClassifierMixin, BaseEstimator):
+    """What classifiers by kernel ridge regression share.
+
+    Subclasses have parameters `alpha` (or choose it), `kernel`, `kernel_params` and
+    `device`.
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "kernel": [str, callable, HasMethods(["fit_transform", "transform"])],
+        "kernel_params": [dict, None],
+        "device": [str, torch.device, None],
+    }
+
+    def _fit(self, X, y, *, class_prior=False):
+        """Fit the ridge; return the kernel of the training rows and their labels."""
+        check_device(self.device)
+        rows = check_rows(self, X, reset=True, sparse=takes_sparse(self.kernel))
+        self.classes_, y_index = check_targets(y, rows)
+        self.kernel_ = make_kernel(self.kernel, self.kernel_params)
+        K = check_gram(self.kernel_.fit_transform(rows))
+        Y = np.eye(len(self.classes_))[y_index]
+        # When a row is left out, so is its label from the class frequencies.
+        priors = (Y.sum(0) - Y) / (len(Y) - 1) if class_prior else np.zeros_like(Y)
+        ones = np.ones((len(Y), 1))
+        solved, inverse_diagonal = solve_ridge(
+            K, np.hstack([Y, ones]), self._choose_alpha(K, Y, priors), self.device
+        )
+        self.intercept_ = Y.mean(0) if class_prior else np.zeros(Y.shape[1])
+        # The weights of a constant target give those of targets minus the prior.
+        self.dual_coef_ = solved[:, :-1] - solved[:, -1:] * self.intercept_
+        loo = leave_one_out(Y, solved, inverse_diagonal, priors)
+        self.loo_decision_function_ = as_decision(loo)
+        return K, y_index
+
+    def _choose_alpha(self, K, Y, priors):
+        return self.alpha
+
+    def decision_function(self, X):
+        """Return decision values.
+
+        Parameters
+        ----------
+        X : list of str, list of pairs of str, or {array-like, sparse matrix} of shape \
+                (n_samples, n_features)
+            Rows; kernel values against the training rows, of shape (n_samples,
+            n_samples_fit), with ``kernel="precomputed"``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+            Regressed indicators; with two classes the second minus the first.
+        """
+        return as_decision(self._indicators(self._cross(X)))
+
+    def predict(self, X):
+        """Return the class of largest decision value, the first if tied to rounding.
+
+        Parameters
+        ----------
+        X : list of str, list of pairs of str, or {array-like, sparse matrix} of shape \
+                (n_samples, n_features)
+            Rows, as in `decision_function`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels.
+        """
+        return self._labels(self._indicators(self._cross(X)))
+
+    def predict_proba(self, X):
+        """Return class probabilities: the softmax of n_classes times the indicators.
+
+        The factor makes the map agree to first order, around equal probabilities, with
+        reading the regressed indicators as probabilities.
+
+        Parameters
+        ----------
+        X : list of str, list of pairs of str, or {array-like, sparse matrix} of shape \
+                (n_samples, n_features)
+            Rows, as in `decision_function`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Probabilities.
+        """
+        indicators = self._indicators(self._cross(X))
+        return softmax(len(self.classes_) * indicators, axis=1)
+
+    def _cross(self, X):
+        """Return the kernel between rows and the training rows."""
+        check_is_fitted(self)
+        rows = check_rows(self, X, reset=False, sparse=takes_sparse(self.kernel))
+        return check_kernel_values(self.kernel_.transform(rows))
+
+    def _indicators(self, K):
+        """Return the regressed indicators of rows, given their kernel values."""
+        return K @ self.dual_coef_ + self.intercept_
+
+    def _labels(self, indicators):
+        largest = indicators.max(1, keepdims=True)
+        return self.classes_[(indicators >= largest - TIE).argmax(1)]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        set_kernel_tags(tags, self.kernel)
+        return tags
+
+
+class KernelRidgeClassifier(BaseKernelRidge):
     """Classifier by kernel ridge regression on one-vs-rest indicators.
 
     The decision value of class c at x is ``k(x)' (K + alpha I)^-1 Y_c`` with Y_c the
@@ -90,11 +202,8 @@ class KernelRidgeClassifier(ClassifierMixin, BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict] = {
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "kernel": [str, callable, HasMethods(["fit_transform", "transform"])],
-        "kernel_params": [dict, None],
+        **BaseKernelRidge._parameter_constraints,
         "class_prior": ["boolean"],
-        "device": [str, torch.device, None],
     }
 
     def __init__(
@@ -137,102 +246,8 @@ class KernelRidgeClassifier(ClassifierMixin, BaseEstimator):
         ValueError
             If rows, labels or the kernel are malformed.
         """
-        rows = check_rows(self, X, reset=True, sparse=takes_sparse(self.kernel))
-        self.classes_, y_index = check_targets(y, rows)
-        self.kernel_ = make_kernel(self.kernel, self.kernel_params)
-        K = check_gram(self.kernel_.fit_transform(rows))
-        Y = np.eye(len(self.classes_))[y_index]
-        ones = np.ones((len(Y), 1))
-        solved, inverse_diagonal = solve_ridge(
-            K, np.hstack([Y, ones]), self._choose_alpha(K, Y), self.device
-        )
-        prior = Y.mean(0) if self.class_prior else np.zeros(Y.shape[1])
-        self.intercept_ = prior
-        # The weights of a constant target give those of targets minus the prior.
-        self.dual_coef_ = solved[:, :-1] - solved[:, -1:] * prior
-        loo = leave_one_out(Y, solved, inverse_diagonal, self._priors(Y))
-        self.loo_decision_function_ = self._as_decision(loo)
+        self._fit(X, y, class_prior=self.class_prior)
         return self
-
-    def decision_function(self, X):
-        """Return decision values.
-
-        Parameters
-        ----------
-        X : list of str, list of pairs of str, or {array-like, sparse matrix} of shape \
-                (n_samples, n_features)
-            Rows; kernel values against the training rows, of shape (n_samples,
-            n_samples_fit), with ``kernel="precomputed"``.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_classes)
-            Regressed indicators; with two classes the second minus the first.
-        """
-        return self._as_decision(self._indicators(X))
-
-    def predict(self, X):
-        """Return the class of largest decision value, the first if tied to rounding.
-
-        Parameters
-        ----------
-        X : list of str, list of pairs of str, or {array-like, sparse matrix} of shape \
-                (n_samples, n_features)
-            Rows, as in `decision_function`.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Labels.
-        """
-        indicators = self._indicators(X)
-        largest = indicators.max(1, keepdims=True)
-        return self.classes_[(indicators >= largest - TIE).argmax(1)]
-
-    def predict_proba(self, X):
-        """Return class probabilities: the softmax of n_classes times the indicators.
-
-        The factor makes the map agree to first order, around equal probabilities, with
-        reading the regressed indicators as probabilities.
-
-        Parameters
-        ----------
-        X : list of str, list of pairs of str, or {array-like, sparse matrix} of shape \
-                (n_samples, n_features)
-            Rows, as in `decision_function`.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            Probabilities.
-        """
-        indicators = self._indicators(X)
-        return softmax(len(self.classes_) * indicators, axis=1)
-
-    def _choose_alpha(self, K, Y):
-        return self.alpha
-
-    def _priors(self, Y):
-        """What is subtracted from the targets when each row is left out."""
-        if self.class_prior:
-            return (Y.sum(0) - Y) / (len(Y) - 1)
-        return np.zeros_like(Y)
-
-    def _indicators(self, X):
-        check_is_fitted(self)
-        rows = check_rows(self, X, reset=False, sparse=takes_sparse(self.kernel))
-        K = check_kernel_values(self.kernel_.transform(rows))
-        return K @ self.dual_coef_ + self.intercept_
-
-    def _as_decision(self, indicators):
-        if indicators.shape[1] == 2:
-            return indicators[:, 1] - indicators[:, 0]
-        return indicators
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        set_kernel_tags(tags, self.kernel)
-        return tags
 
 
 class KernelRidgeClassifierCV(KernelRidgeClassifier):
@@ -317,7 +332,7 @@ class KernelRidgeClassifierCV(KernelRidgeClassifier):
         self.class_prior = class_prior
         self.device = device
 
-    def _choose_alpha(self, K, Y):
+    def _choose_alpha(self, K, Y, priors):
         alphas = np.asarray(self.alphas, dtype=np.float64)
         is_valid = np.isfinite(alphas) & (alphas > 0)
         if alphas.ndim != 1 or not len(alphas) or not is_valid.all():
@@ -339,10 +354,17 @@ class KernelRidgeClassifierCV(KernelRidgeClassifier):
             shrunk = 1 / np.maximum(eigenvalues + alpha, alpha)
             solved = vectors @ (rotated * shrunk[:, None])
             diagonal = (vectors**2) @ shrunk[:, None]
-            loo = leave_one_out(Y, solved, diagonal, self._priors(Y))
+            loo = leave_one_out(Y, solved, diagonal, priors)
             self.loo_errors_[i] = np.mean((loo - Y) ** 2)
         self.alpha_ = float(alphas[self.loo_errors_.argmin()])
         return self.alpha_
+
+
+def as_decision(indicators):
+    """Turn regressed indicators into decision values: a margin with two classes."""
+    if indicators.shape[1] == 2:
+        return indicators[:, 1] - indicators[:, 0]
+    return indicators
 
 
 def leave_one_out(Y, solved, inverse_diagonal, prior):

@@ -50,7 +50,8 @@ class GrowingRidge:
     alpha : float
         Strength of the ridge.
     block_size : int, default=128
-        Rows that join in one step.
+        Rows that join in one step: enough for fast matrix products, few enough for
+        truncation to save some.
 
     Notes
     -----

@@ -5,7 +5,6 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils.validation import (
     check_consistent_length,
@@ -18,27 +17,16 @@ from skshap.attribution._estimation import LARGEST_GAME, estimate_values
 from skshap.attribution._samplers import generators
 from skshap.attribution._semivalues import size_weights
 from skshap.attribution._utility import Utility, check_scoring, null_utility
-from skshap.kernel_ridge import KernelRidgeClassifier
-from skshap.kernels._base import (
-    is_precomputed,
-    make_kernel,
-    set_kernel_tags,
-    takes_sparse,
-)
+from skshap.kernel_ridge import BaseKernelRidge
+from skshap.kernels._base import is_precomputed
 from skshap.utils._progress import progress
-from skshap.utils._sklearn import HasMethods, Interval, StrOptions, fit_context
-from skshap.utils._validation import (
-    check_gram,
-    check_kernel_values,
-    check_rows,
-    check_targets,
-    encode_targets,
-)
+from skshap.utils._sklearn import Interval, StrOptions, fit_context
+from skshap.utils._validation import encode_targets
 
 __all__ = ["FreeShapAttributor"]
 
 
-class FreeShapAttributor(ClassifierMixin, BaseEstimator):
+class FreeShapAttributor(BaseKernelRidge):
     """Shapley values of training rows, without fine-tuning (FreeShap).
 
     The utility of a coalition of training rows is the score that kernel ridge
@@ -106,8 +94,13 @@ class FreeShapAttributor(ClassifierMixin, BaseEstimator):
         Sorted labels.
     null_score_ : float
         Utility of no training row, in the units of `scoring`.
-    classifier_ : KernelRidgeClassifier
-        Trained on all rows, with ``kernel="precomputed"``.
+    dual_coef_ : ndarray of shape (n_samples, n_classes)
+        Weights of the training rows in the classifier trained on all of them.
+    intercept_ : ndarray of shape (n_classes,)
+        Zeros: targets are not centred.
+    loo_decision_function_ : ndarray of shape (n_samples,) or (n_samples, n_classes)
+        Decision values of each training row by the classifier trained on all others,
+        exact, in the form of `decision_function`.
     kernel_ : object
         The fitted kernel.
     gram_ : ndarray of shape (n_samples, n_samples)
@@ -158,9 +151,7 @@ class FreeShapAttributor(ClassifierMixin, BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict] = {
-        "kernel": [str, callable, HasMethods(["fit_transform", "transform"])],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "kernel_params": [dict, None],
+        **BaseKernelRidge._parameter_constraints,
         "scoring": [str, callable],
         "sampler": [StrOptions({"sweep", "permutation", "exact"})],
         "n_permutations": [Interval(Integral, 1, None, closed="left")],
@@ -171,7 +162,6 @@ class FreeShapAttributor(ClassifierMixin, BaseEstimator):
             StrOptions({"prior", "chance"}),
             Interval(Real, None, None, closed="neither"),
         ],
-        "device": [str, torch.device, None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
@@ -240,75 +230,17 @@ class FreeShapAttributor(ClassifierMixin, BaseEstimator):
                 f"sampler='permutation', not of sampler={self.sampler!r}; set it to "
                 "None, or use tol to stop once errors are small."
             )
-        rows = check_rows(self, X, reset=True, sparse=takes_sparse(self.kernel))
-        self.classes_, self._y_index = check_targets(y, rows)
-        self.kernel_ = make_kernel(self.kernel, self.kernel_params)
-        self.gram_ = check_gram(self.kernel_.fit_transform(rows))
+        self.gram_, self._y_index = self._fit(X, y)
         if is_precomputed(self.kernel):
             self.gram_ = self.gram_.copy()  # the caller's may change
-        self.classifier_ = KernelRidgeClassifier(
-            self.alpha, kernel="precomputed", device=self.device
-        ).fit(self.gram_, self.classes_[self._y_index])
         # What values are made of stays that of `fit`, whatever parameters become.
-        self._scoring = self.scoring
+        self._alpha, self._scoring = self.alpha, self.scoring
         self.null_score_ = null_utility(
             self.scoring, self.null_score, self._y_index, len(self.classes_)
         )
         # Drawn here, so that every call of `attribute` sees the same permutations.
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         return self
-
-    def decision_function(self, X):
-        """Return decision values of the classifier trained on all rows.
-
-        Parameters
-        ----------
-        X : list of str, list of pairs of str, or {array-like, sparse matrix} of shape \
-                (n_samples, n_features)
-            Rows; kernel values against the training rows, of shape (n_samples,
-            n_samples_fit), with ``kernel="precomputed"``.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_classes)
-            Regressed indicators; with two classes the second minus the first.
-        """
-        K = self._cross(X)
-        return self.classifier_.decision_function(K)
-
-    def predict(self, X):
-        """Return the labels that the classifier trained on all rows predicts.
-
-        Parameters
-        ----------
-        X : list of str, list of pairs of str, or {array-like, sparse matrix} of shape \
-                (n_samples, n_features)
-            Rows, as in `decision_function`.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Labels.
-        """
-        K = self._cross(X)
-        return self.classifier_.predict(K)
-
-    def predict_proba(self, X):
-        """Return class probabilities of the classifier trained on all rows.
-
-        Parameters
-        ----------
-        X : list of str, list of pairs of str, or {array-like, sparse matrix} of shape \
-                (n_samples, n_features)
-            Rows, as in `decision_function`.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            Probabilities, see :meth:`skshap.KernelRidgeClassifier.predict_proba`.
-        """
-        K = self._cross(X)
-        return self.classifier_.predict_proba(K)
 
     def score(self, X, y, sample_weight=None):
         """Return the utility of all training rows: the mean of `scoring`.
@@ -409,7 +341,11 @@ class FreeShapAttributor(ClassifierMixin, BaseEstimator):
         if not isinstance(k, Integral) or not 1 <= k <= n:
             raise ValueError(f"k must be an integer from 1 to {n}, got {k!r}.")
         K = self._cross(X)
-        y = self.classifier_.predict(K) if y is None else column_or_1d(y, warn=True)
+        y = (
+            self._labels(self._indicators(K))
+            if y is None
+            else column_or_1d(y, warn=True)
+        )
         values, std = self._estimate(K, self._utility(y, K), per_sample=True)
         order = np.argsort(values, axis=1, kind="stable")
         harmful, helpful = order[:, :k], order[:, ::-1][:, :k]
@@ -436,7 +372,7 @@ class FreeShapAttributor(ClassifierMixin, BaseEstimator):
         gram = torch.tensor(self.gram_, device=self.device)
         none = gram.new_empty(len(gram), 0)
         targets = utility.targets(self._y_index)
-        ridge = GrowingRidge(gram, none, targets, self.classifier_.alpha)
+        ridge = GrowingRidge(gram, none, targets, self._alpha)
         total = 0
         for rng in progress(
             generators(self.n_permutations, self._seed),
@@ -450,19 +386,13 @@ class FreeShapAttributor(ClassifierMixin, BaseEstimator):
         mean = (total / self.n_permutations).cpu().numpy()
         return mean[:, 0] if utility.uses_margin else mean
 
-    def _cross(self, X):
-        """Return the kernel between rows and the training rows."""
-        check_is_fitted(self)
-        rows = check_rows(self, X, reset=False, sparse=takes_sparse(self.kernel))
-        return check_kernel_values(self.kernel_.transform(rows))
-
     def _utility(self, y, K):
         y_index = encode_targets(y, self.classes_, K)
         return Utility(self._scoring, y_index, len(self.classes_), self.device)
 
     def _full_decision(self, K, utility):
         """Decision values of the classifier on all rows, as `utility` takes them."""
-        decision = K @ self.classifier_.dual_coef_
+        decision = self._indicators(K)
         if utility.uses_margin:
             decision = decision[:, [1]] - decision[:, [0]]
         return torch.tensor(decision.T, device=self.device)
@@ -479,7 +409,7 @@ class FreeShapAttributor(ClassifierMixin, BaseEstimator):
             K,
             self._y_index,
             utility,
-            alpha=self.classifier_.alpha,
+            alpha=self._alpha,
             sampler=self.sampler,
             semivalue=self.semivalue,
             n_permutations=self.n_permutations,
@@ -491,8 +421,3 @@ class FreeShapAttributor(ClassifierMixin, BaseEstimator):
             device=self.device,
             verbose=self.verbose,
         )
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        set_kernel_tags(tags, self.kernel)
-        return tags

@@ -52,7 +52,8 @@ class SweepingRidge:
     alpha : float
         Strength of the ridge.
     block_size : int, default=192
-        Rows that join in one step at most.
+        Rows that join in one step at most: enough for fast matrix products, few enough
+        to keep small what is not one.
 
     Notes
     -----

@@ -179,7 +179,7 @@ class DetectionCurveDisplay:
             self.chance_ = self._add_reference([0, 1], [0, 1], "chance", "--")
 
         ax.set(
-            xlabel="share of rows inspected, lowest score first",
+            xlabel="share of rows inspected, most suspicious first",
             ylabel="share of wrong labels found",
             xlim=(0, 1),
             ylim=(0, 1.02),  # room for a line along the top

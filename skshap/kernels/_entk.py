@@ -8,7 +8,11 @@ from typing import ClassVar
 import numpy as np
 import torch
 from joblib import Memory
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -17,12 +21,12 @@ from skshap.kernels._gradients import RowGradients
 from skshap.kernels._store import DiskStore, MemoryStore
 from skshap.nn._models import TableNetwork, load_encoder, prepare_network
 from skshap.utils._sklearn import Interval, StrOptions, fit_context
-from skshap.utils._validation import check_rows
+from skshap.utils._validation import check_device, check_rows
 
 __all__ = ["EmpiricalNTK"]
 
 
-class EmpiricalNTK(TransformerMixin, BaseEstimator):
+class EmpiricalNTK(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Empirical neural tangent kernel of a network, as a transformer.
 
     The kernel of two rows is the inner product of the gradients of the network's
@@ -198,6 +202,7 @@ class EmpiricalNTK(TransformerMixin, BaseEstimator):
         ValueError
             If rows or parameters do not fit together; the message names them.
         """
+        check_device(self.device)
         self.X_fit_ = check_rows(self, X, reset=True)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         vars(self).pop("_cache", None)
@@ -288,6 +293,10 @@ class EmpiricalNTK(TransformerMixin, BaseEstimator):
                 f"{is_zero.sum()} rows have a gradient of zero; check the weights of "
                 "model, or set normalize=False."
             )
+
+    @property
+    def _n_features_out(self):
+        return len(self.X_fit_)
 
     @property
     def _gradients(self):

@@ -190,7 +190,7 @@ class LabelNoiseDetector(BaseEstimator):
         if self.method == "prequential":
             decision = fitted.prequential_decision_function()
         elif self.method == "loo":
-            decision = fitted.classifier_.loo_decision_function_
+            decision = fitted.loo_decision_function_
         else:
             decision = self._tuned_decision(y)
         if decision.ndim == 1:  # the second class minus the first

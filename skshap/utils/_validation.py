@@ -3,6 +3,7 @@
 from itertools import filterfalse
 
 import numpy as np
+import torch
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
@@ -362,3 +363,24 @@ def check_pivots(pivots, info, *, diagonal, alpha):
         "are duplicated or nearly so, or the kernel is not positive semi-definite. "
         f"Raise alpha; {start:.1g} would be a start."
     )
+
+
+def check_device(device):
+    """Raise if torch cannot compute on a device.
+
+    Parameters
+    ----------
+    device : str, torch.device or None
+        What the user passed; None is the CPU.
+
+    Raises
+    ------
+    ValueError
+        If there is no such device, or not on this machine.
+    """
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(
+            f"device={device!r} cannot be used: {error}; use device=None for the CPU."
+        ) from error

@@ -838,3 +838,28 @@ def test_real_model(readout):
     )
     assert_close(K, expected, "float32")
     assert_close(kernel.transform(texts[:3]), expected[:3], "float32")
+
+
+def test_pandas_output():
+    X = np.random.default_rng(0).normal(size=(5, 2))
+    kernel = EmpiricalNTK(random_state=0).set_output(transform="pandas")
+    frame = kernel.fit_transform(X)
+    assert list(frame.columns) == [f"empiricalntk{i}" for i in range(5)]
+
+
+def test_weights_do_not_depend_on_the_default_dtype():
+    X = np.random.default_rng(0).normal(size=(5, 2))
+    expected = EmpiricalNTK(random_state=0).fit_transform(X)
+    torch.set_default_dtype(torch.float64)
+    try:
+        found = EmpiricalNTK(random_state=0).fit_transform(X)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert_array_equal(found, expected)
+
+
+def test_max_length_leaves_room_for_text(make, tiny_texts):
+    with pytest.raises(ValueError, match=r"max_length=2.*2 special tokens"):
+        make(max_length=2).fit(tiny_texts)
+    with pytest.raises(ValueError, match=r"max_length=3.*3 special tokens"):
+        make(max_length=3).fit([("a film", "a plot"), ("a", "the")])

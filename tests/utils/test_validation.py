@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 
 from skshap.exceptions import NotPositiveDefiniteError
 from skshap.utils._validation import (
+    check_device,
     check_gram,
     check_kernel_values,
     check_pivots,
@@ -260,3 +261,11 @@ def test_pivots_count_relative_to_their_own_entry(shape):
             check_pivots(pivots, torch.tensor(0), diagonal=diagonal, alpha=0.5)
     with pytest.raises(NotPositiveDefiniteError, match=r"alpha=0\.5"):
         check_pivots(diagonal, torch.tensor(2), diagonal=diagonal, alpha=0.5)
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99"])
+def test_a_device_that_is_not_there_is_named(device):
+    with pytest.raises(ValueError, match=f"device='{device}'.*None"):
+        check_device(device)
+    check_device(None)
+    check_device("cpu")
