@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import pkgutil
+from pathlib import Path
 
 import pytest
 from numpydoc.validate import validate
@@ -113,3 +114,9 @@ def undocumented_parameter(rows):
 )
 def test_validation_objects(function, code):
     assert code in [error[0] for error in faults(f"{__name__}.{function.__name__}")]
+
+
+def test_the_reference_lists_every_public_name():
+    reference = (Path(__file__).parents[1] / "doc" / "api.rst").read_text("utf-8")
+    listed = {line.strip() for line in reference.splitlines()}
+    assert set(skshap.__all__) <= listed
