@@ -4,7 +4,6 @@ import torch
 
 from skshap.attribution._coalitions import GrowingRidge
 from skshap.attribution._enumeration import enumerate_coalitions
-from skshap.attribution._marginals import SweepingRidge
 from skshap.attribution._samplers import (
     Estimate,
     average,
@@ -80,12 +79,11 @@ def estimate_values(
         values = enumerate_coalitions(*game, utility, weights=weights, null=null)
         return _exact(values if per_sample else values.mean(1))
     if sampler == "sweep" and semivalue == "loo":
-        ridge = SweepingRidge(*game)
-        return _exact(leave_one_out(ridge, utility, per_sample=per_sample))
+        return _exact(leave_one_out(game, utility, per_sample=per_sample))
     rngs = generators(n_permutations, seed)
     options = {"weights": weights, "null": null, "per_sample": per_sample}
     if sampler == "sweep":
-        draws = sweep_marginals(SweepingRidge(*game), utility, rngs, **options)
+        draws = sweep_marginals(game, utility, rngs, **options)
     else:
         draws = permutation_marginals(
             GrowingRidge(*game), utility, rngs, truncation_tol=truncation_tol, **options

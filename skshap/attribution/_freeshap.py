@@ -61,7 +61,7 @@ class FreeShapAttributor(BaseKernelRidge):
         less than half the work a permutation and many times the variance; "exact":
         enumerate the coalitions of at most 20 training rows.
     n_permutations : int, default=100
-        How many permutations are drawn at most.
+        How many permutations, or sweeps of two to four permutations, are drawn at most.
     tol : float or None, default=None
         Stop after 10 permutations or more once every standard error is at most this,
         in the units of `scoring`. None draws all permutations.

@@ -5,6 +5,11 @@ moves the prediction at x by ``c_i(x) r_i / s_i``, where s_i is its Schur comple
 c_i(x) its kernel with x that S does not explain and r_i its residual; a member i that
 leaves moves it by ``-g_i(x) b_i / d_i``, where d is the diagonal of the inverse of
 ``K_SS + alpha I``, g that inverse times the kernel with x and b it times the targets.
+
+Large coalitions are reached from the other end. With ``P = (K + alpha I)^-1``, taking a
+set R out of all rows lowers the prediction by what ridge without penalty predicts from
+R with kernel P, cross kernel ``P k(x)`` and targets ``P Y``: the same algebra with
+joining and leaving exchanged, from one inverse for all permutations.
 """
 
 from typing import NamedTuple
@@ -13,7 +18,27 @@ import torch
 
 from skshap.utils._validation import check_pivots
 
-__all__ = ["Coalition", "SweepingRidge"]
+__all__ = ["Coalition", "GrowingCoalitions", "Moves", "ShrinkingCoalitions"]
+
+
+class Moves(NamedTuple):
+    """How each of some rows would move the decision values.
+
+    Row ``rows[i]`` moves decision value c at x by ``cross[i, x] * weight[i, c]``.
+
+    Attributes
+    ----------
+    rows : Tensor of shape (k,)
+        Which training rows.
+    cross : Tensor of shape (k, m)
+        See above.
+    weight : Tensor of shape (k, n_outputs)
+        See above.
+    """
+
+    rows: torch.Tensor
+    cross: torch.Tensor
+    weight: torch.Tensor
 
 
 class Coalition(NamedTuple):
@@ -22,24 +47,23 @@ class Coalition(NamedTuple):
     Attributes
     ----------
     size : int
-        Number of members: the first rows of the permutation.
+        Number of members.
     decision : Tensor of shape (n_outputs, m)
         Decision values.
-    outside : tuple of Tensor of shape (n - size, m) and (n - size, n_outputs)
-        Row i, the next of the permutation on, moves the decision value c at x by
-        ``outside[0][i, x] * outside[1][i, c]`` when it joins.
-    inside : tuple of Tensor of shape (size, m) and (size, n_outputs)
-        The same for each member when it leaves.
+    joining : Moves
+        Of the rows that are no members, if they join.
+    leaving : Moves
+        Of the members, if they leave.
     """
 
     size: int
     decision: torch.Tensor
-    outside: tuple
-    inside: tuple
+    joining: Moves
+    leaving: Moves
 
 
-class SweepingRidge:
-    """Kernel ridge regression on prefixes of a permutation, with all marginals.
+class GrowingCoalitions:
+    """Kernel ridge regression on prefixes of a permutation, with all moves.
 
     Parameters
     ----------
@@ -51,28 +75,31 @@ class SweepingRidge:
         What is regressed on.
     alpha : float
         Strength of the ridge.
+    largest : int or None, default=None
+        Size of the largest coalition; None for all rows.
     block_size : int, default=192
         Rows that join in one step at most: enough for fast matrix products, few enough
         to keep small what is not one.
 
     Notes
     -----
-    A whole permutation takes about ``2 n^3 / 3`` floating-point operations for the
-    factor and its inverse and ``3 n^2 m`` for the predictions, all in matrix products
-    and however many coalitions are looked at. Buffers take ``8 n (2 n + 3 m)`` bytes
-    and are made once.
+    Growing to k of n rows takes about ``n k^2 - k^3 / 3 + 2 m n k`` floating-point
+    operations, all in matrix products and however many coalitions are looked at.
+    Buffers take ``8 (k n + k^2 + 3 n m)`` bytes and are made once.
     """
 
-    def __init__(self, K, cross, targets, alpha, block_size=192):
+    def __init__(self, K, cross, targets, alpha, *, largest=None, block_size=192):
         self.K = K
         self.cross = cross
         self.targets = targets
         self.alpha = alpha
         self.block_size = block_size
+        n = len(K)
+        largest = n if largest is None else largest
         self._right = torch.cat([cross, targets], 1)
         self._diagonal = K.diagonal() + alpha
-        self._factor = torch.empty_like(K)  # upper: its transpose is the factor
-        self._inverse = torch.empty_like(K)  # of the factor, lower
+        self._factor = K.new_empty(largest, n)  # its transpose is the factor
+        self._inverse = K.new_empty(largest, largest)  # of the factor
         self._unexplained = torch.empty_like(self._right)
         self._solved = torch.empty_like(self._right)
 
@@ -84,7 +111,7 @@ class SweepingRidge:
         order : Tensor of shape (n,)
             The permutation.
         sizes : list of int
-            Increasing sizes, from 0 to n.
+            Increasing sizes, from 0 to `largest`.
 
         Yields
         ------
@@ -96,28 +123,34 @@ class SweepingRidge:
         NotPositiveDefiniteError
             If the kernel plus alpha is not positive definite; the message names alpha.
         """
-        n, q = len(order), self.targets.shape[1]
+        q = self.targets.shape[1]
         m = self.cross.shape[1]
         rest, solved = self._unexplained, self._solved
         torch.index_select(self._right, 0, order, out=rest)
         schur = self._diagonal[order]
-        diagonal = torch.zeros(n, dtype=schur.dtype, device=schur.device)
+        inverse_diagonal = torch.zeros_like(schur)
         decision = torch.zeros(q, m, dtype=schur.dtype, device=schur.device)
         spans, size = [], 0
         for target_size in sizes:
             while size < target_size:
                 stop = min(size + self.block_size, target_size)
-                self._grow(order, spans, size, stop, schur, diagonal, decision)
+                self._grow(order, spans, size, stop, schur, inverse_diagonal, decision)
                 spans.append((size, stop))
                 size = stop
             check_pivots(
                 schur[size:], 0, diagonal=self._diagonal[order[size:]], alpha=self.alpha
             )
-            outside = rest[size:, :m], rest[size:, m:] / schur[size:, None]
-            inside = solved[:size, :m], -solved[:size, m:] / diagonal[:size, None]
-            yield Coalition(size, decision, outside, inside)
+            joining = Moves(
+                order[size:], rest[size:, :m], rest[size:, m:] / schur[size:, None]
+            )
+            leaving = Moves(
+                order[:size],
+                solved[:size, :m],
+                -solved[:size, m:] / inverse_diagonal[:size, None],
+            )
+            yield Coalition(size, decision, joining, leaving)
 
-    def _grow(self, order, spans, start, stop, schur, diagonal, decision):
+    def _grow(self, order, spans, start, stop, schur, inverse_diagonal, decision):
         """Let the rows ``order[start:stop]`` join."""
         U, inverse, rest, solved = (
             self._factor, self._inverse, self._unexplained, self._solved,
@@ -151,5 +184,56 @@ class SweepingRidge:
         inverse[start:stop, start:stop] = corner
         solved[:start].addmm_(new.T, joined)
         torch.mm(corner.T, joined, out=solved[start:stop])
-        diagonal[:start] += new.square().sum(0)
-        diagonal[start:stop] = corner.square().sum(0)
+        inverse_diagonal[:start] += new.square().sum(0)
+        inverse_diagonal[start:stop] = corner.square().sum(0)
+
+
+class ShrinkingCoalitions:
+    """Kernel ridge regression on all rows but some, with all moves.
+
+    Parameters
+    ----------
+    K, cross, targets, alpha, block_size
+        See :class:`GrowingCoalitions`.
+    most : int
+        How many rows are taken out at most.
+
+    Notes
+    -----
+    Making it takes one inverse, about ``2 n^3`` floating-point operations; taking out k
+    of n rows what growing to k rows takes.
+    """
+
+    def __init__(self, K, cross, targets, alpha, *, most, block_size=192):
+        A = K.clone()
+        A.diagonal().add_(alpha)
+        P = torch.cholesky_inverse(torch.linalg.cholesky(A))
+        weights = P @ targets
+        self._full = weights.T @ cross
+        self._taken = GrowingCoalitions(
+            P, P @ cross, weights, 0.0, largest=most, block_size=block_size
+        )
+
+    def coalitions(self, order, numbers):
+        """Take rows out along a permutation and stop at some numbers of them.
+
+        Parameters
+        ----------
+        order : Tensor of shape (n,)
+            The permutation.
+        numbers : list of int
+            Increasing numbers of rows taken out, from 0 to `most`.
+
+        Yields
+        ------
+        Coalition
+            Of the other rows, each time. Its tensors are overwritten by the next one.
+        """
+        for taken in self._taken.coalitions(order, numbers):
+            back, out = taken.leaving, taken.joining
+            yield Coalition(
+                len(order) - taken.size,
+                self._full - taken.decision,
+                Moves(back.rows, back.cross, -back.weight),
+                Moves(out.rows, out.cross, -out.weight),
+            )

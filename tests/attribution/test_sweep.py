@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skshap import FreeShapAttributor
 from skshap.attribution import _sweep
-from skshap.attribution._marginals import SweepingRidge
+from skshap.attribution._marginals import GrowingCoalitions, ShrinkingCoalitions
 from skshap.attribution._samplers import average, generators
 from skshap.attribution._semivalues import size_weights
 from skshap.attribution._sweep import leave_one_out, size_bins, sweep_marginals
@@ -41,21 +41,27 @@ class CallableGame(Game):
 class Fixed:
     """A random generator that is not random."""
 
-    def __init__(self, order, sizes):
-        self.order, self.sizes = order, sizes
+    def __init__(self, order, small, large):
+        self.order, self.small, self.large = order, small, large
 
     def permutation(self, n):
         return np.array(self.order)
 
     def integers(self, low, high):
-        sizes = np.array(self.sizes[: len(low)])
-        assert ((low <= sizes) & (sizes < high)).all()
-        return sizes
+        # Large sizes are drawn as numbers of rows taken out, from none on.
+        drawn = np.array(self.large if low[0] == 0 else self.small)
+        assert ((low <= drawn) & (drawn < high)).all()
+        return drawn
 
 
-def sweep(game, rngs, semivalue="shapley", per_sample=True, block_size=192):
+def tensors(game):
+    ridge = game.ridge()
+    return ridge.K, ridge.cross, ridge.targets, ALPHA
+
+
+def sweep(game, rngs, semivalue="shapley", per_sample=True):
     return sweep_marginals(
-        game.ridge(block_size, kind=SweepingRidge),
+        tensors(game),
         game.utility,
         rngs,
         weights=size_weights(semivalue, game.n),
@@ -80,14 +86,14 @@ def test_unbiased(n_classes, scoring, semivalue, growth, monkeypatch):
     game = kind(4, 3, n_classes, scoring)
     weights = size_weights(semivalue, 4)
     expected = semivalues(game.value, weights).T
-    bins = [
-        range(first, last + 1)
-        for first, last in size_bins(weights, game.utility.is_smooth)
-    ]
+    bins = size_bins(weights, game.utility.is_smooth)
     assert (len(bins) < 4) == (growth > 1)
-    rngs = [Fixed(o, s) for o in permutations(range(4)) for s in product(*bins)]
+    small = [range(i, j + 1) for i, j in bins if j <= 2]
+    large = [range(4 - j, 4 - i + 1) for i, j in bins[::-1] if j > 2]
+    sizes = list(product(product(*small), product(*large)))
+    rngs = [Fixed(o, *s) for o in permutations(range(4)) for s in sizes]
     for per_sample in (True, False):
-        draws = sweep(game, rngs, semivalue, per_sample, block_size=2)
+        draws = sweep(game, rngs, semivalue, per_sample)
         mean = average(draws, n_permutations=len(rngs), tol=None, verbose=0).values
         found = expected if per_sample else expected.mean(1)
         assert_allclose(mean, found, atol=1e-12)
@@ -105,25 +111,32 @@ def test_moves_equal_fresh_solves(n, m, n_classes, block_size, seed):
     game = Game(n, m, n_classes, scoring=own_value, seed=seed)
     rng = np.random.default_rng(seed)
     order = rng.permutation(n)
-    sizes = np.flatnonzero(rng.random(n + 1) < 0.5)
+    stops = np.flatnonzero(rng.random(n + 1) < 0.5)
 
     def predict(rows):
         if not len(rows):
             return np.zeros((n_classes, m))
-        return ridge_predictions(game.K, game.y, game.cross, ALPHA, n_classes, rows).T
+        return ridge_predictions(
+            game.K, game.y, game.cross, ALPHA, n_classes, sorted(rows)
+        ).T
 
-    ridge = game.ridge(block_size, kind=SweepingRidge)
-    coalitions = ridge.coalitions(torch.tensor(order), sizes.tolist())
-    for size, (k, decision, outside, inside) in zip(sizes, coalitions, strict=True):
-        assert k == size
-        members, others = order[:size], order[size:]
-        assert_allclose(decision, predict(members), atol=1e-10)
-        for i, row in enumerate(others):
-            moved = decision + outside[1][i][:, None] * outside[0][i]
-            assert_allclose(moved, predict([*members, row]), atol=1e-10)
-        for i in range(size):
-            moved = decision + inside[1][i][:, None] * inside[0][i]
-            assert_allclose(moved, predict(np.delete(members, i)), atol=1e-9)
+    for kind, limit in ((GrowingCoalitions, "largest"), (ShrinkingCoalitions, "most")):
+        ridge = kind(*tensors(game), **{limit: n}, block_size=block_size)
+        coalitions = ridge.coalitions(torch.tensor(order), stops.tolist())
+        for stop, coalition in zip(stops, coalitions, strict=True):
+            size, decision, joining, leaving = coalition
+            is_growing = kind is GrowingCoalitions
+            members = set(order[:stop] if is_growing else order[stop:])
+            assert size == len(members)
+            assert set(leaving.rows.tolist()) == members
+            assert set(joining.rows.tolist()) == set(range(n)) - members
+            assert_allclose(decision, predict(members), atol=1e-9)
+            for row, cross, weight in zip(*joining, strict=True):
+                moved = decision + weight[:, None] * cross
+                assert_allclose(moved, predict(members | {int(row)}), atol=1e-9)
+            for row, cross, weight in zip(*leaving, strict=True):
+                moved = decision + weight[:, None] * cross
+                assert_allclose(moved, predict(members - {int(row)}), atol=1e-9)
 
 
 @pytest.mark.parametrize("scoring", SCORINGS)
@@ -157,11 +170,10 @@ def test_fused_gains_equal_plain_ones(scoring, n_moves):
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_leave_one_out_is_exact(n_classes, scoring):
     game = Game(8, 5, n_classes, scoring)
-    ridge = game.ridge(kind=SweepingRidge)
     expected = semivalues(game.value, size_weights("loo", 8)).T
-    apart = leave_one_out(ridge, game.utility, per_sample=True)
+    apart = leave_one_out(tensors(game), game.utility, per_sample=True)
     assert_allclose(apart, expected, atol=1e-12)
-    mean = leave_one_out(ridge, game.utility, per_sample=False)
+    mean = leave_one_out(tensors(game), game.utility, per_sample=False)
     assert_allclose(mean, expected.mean(1), atol=1e-12)
 
 
@@ -213,25 +225,19 @@ def test_lower_variance_than_permutations():
         assert errors[1] < errors[0] / 8
 
 
-def test_blocks_change_nothing_and_draws_are_reproducible():
+def test_draws_are_reproducible():
     game = Game(40, 7, 3)
-    found = [
-        average(
-            sweep(game, generators(3, 0), block_size=size),
-            n_permutations=3,
-            tol=None,
-            verbose=0,
-        )
-        for size in (1, 7, 192, 192)
-    ]
-    for other in found[:2]:
-        assert_allclose(other.values, found[2].values, atol=1e-11)
-    assert_array_equal(found[2].values, found[3].values)
-    assert_array_equal(found[2].standard_error, found[3].standard_error)
+    first, second = (
+        average(sweep(game, generators(3, 0)), n_permutations=3, tol=None, verbose=0)
+        for _ in range(2)
+    )
+    assert_array_equal(first.values, second.values)
+    assert_array_equal(first.standard_error, second.standard_error)
 
 
 def test_singular_kernel_names_alpha():
     game = Game(4, 2, 2)
     game.K[2, 2] = -3
+    grow = GrowingCoalitions(*tensors(game))
     with pytest.raises(NotPositiveDefiniteError, match="alpha"):
-        next(sweep(game, generators(1, 0)))
+        list(grow.coalitions(torch.arange(4), [4]))

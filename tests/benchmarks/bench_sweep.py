@@ -20,7 +20,6 @@ from _sentences import centred_kernel
 from threadpoolctl import threadpool_limits
 
 from skshap.attribution._coalitions import GrowingRidge
-from skshap.attribution._marginals import SweepingRidge
 from skshap.attribution._samplers import generators, permutation_marginals
 from skshap.attribution._semivalues import size_weights
 from skshap.attribution._sweep import size_bins, sweep_marginals
@@ -79,9 +78,7 @@ def run(args, folder):
             truncation_tol=None,
             **options,
         )
-        many = sweep_marginals(
-            SweepingRidge(*game), utility, generators(args.sweeps, 1), **options
-        )
+        many = sweep_marginals(game, utility, generators(args.sweeps, 1), **options)
         found = {
             "permutation": measure(one, args.permutations),
             "sweep": measure(many, args.sweeps),
