@@ -26,7 +26,9 @@ class NotPositiveDefiniteError(np.linalg.LinAlgError):
 
 
 class DamagedStoreWarning(UserWarning):
-    """A file of an on-disk store was unreadable; its content is computed again.
+    """A file of an on-disk store could not be read, or not be written.
+
+    What it held is computed again, or what it should hold is not kept.
 
     Examples
     --------

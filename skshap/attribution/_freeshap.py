@@ -328,8 +328,7 @@ class FreeShapAttributor(BaseKernelRidge):
             index: use ``.iloc`` on pandas objects); `helpful_values` and
             `harmful_values`, in the units of `scoring`, and their standard errors
             `helpful_std` and `harmful_std`, of the same shape, NaN after a single
-            permutation; `y`, the labels
-            explained, of shape (n_samples,).
+            permutation; `y`, the labels explained, of shape (n_samples,).
 
         Raises
         ------

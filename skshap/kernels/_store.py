@@ -74,7 +74,8 @@ class DiskStore:
     -----
     Every file is written under another name and renamed, so that a reader sees all of
     it or nothing. Zip archives carry a checksum of what they hold: a damaged file is
-    reported with a `DamagedStoreWarning`, and what it held is computed again. Of two
+    reported with a `DamagedStoreWarning`, and what it held is computed again. The same
+    warning tells once that a disk is full, and nothing more is written. Of two
     processes that write kernel values at once, one may lose what it added, which costs
     time and nothing else.
     """
@@ -82,6 +83,7 @@ class DiskStore:
     def __init__(self, folder):
         self.folder = Path(folder)
         (self.folder / "rows").mkdir(parents=True, exist_ok=True)
+        self._is_writable = True
 
     def _row_path(self, key):
         return self.folder / "rows" / key[:2] / f"{key}.npz"
@@ -93,7 +95,7 @@ class DiskStore:
 
     def put_row(self, key, row):
         """Write a flat gradient."""
-        _write(self._row_path(key), row=row)
+        self._keep(self._row_path(key), row=row)
 
     def keep(self, keys):
         """Do nothing: files stay."""
@@ -138,7 +140,22 @@ class DiskStore:
         columns = [index[key] for key in right]
         new[np.ix_(rows, columns)] = K
         new[np.ix_(columns, rows)] = K.T
-        _write(self.folder / "gram.npz", keys=np.array(list(index)), K=new)
+        self._keep(self.folder / "gram.npz", keys=np.array(list(index)), K=new)
+
+    def _keep(self, path, **arrays):
+        """Write a file, or go on without once one cannot be written."""
+        if not self._is_writable:
+            return
+        try:
+            _write(path, **arrays)
+        except OSError as error:
+            self._is_writable = False
+            warnings.warn(
+                f"{path} cannot be written ({error}); what is computed from here on is "
+                "not kept.",
+                DamagedStoreWarning,
+                stacklevel=2,
+            )
 
     def _read_gram(self):
         content = _read(self.folder / "gram.npz", ["keys", "K"])

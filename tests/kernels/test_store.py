@@ -163,9 +163,14 @@ def test_a_write_that_fails_leaves_nothing(error, tmp_path, monkeypatch):
         raise error
 
     monkeypatch.setattr(_store.np, "savez", savez)
-    for key in (KEY, OTHER):
-        with pytest.raises(type(error)):
-            store.put_row(key, 2 * ROW)
+    if isinstance(error, OSError):
+        with pytest.warns(DamagedStoreWarning, match="disk full"):
+            store.put_row(KEY, 2 * ROW)
+        store.put_row(OTHER, 2 * ROW)  # said once
+    else:
+        for key in (KEY, OTHER):
+            with pytest.raises(type(error)):
+                store.put_row(key, 2 * ROW)
     assert files(tmp_path) == before
     assert_array_equal(store.get_row(KEY), ROW)
     assert store.get_row(OTHER) is None
