@@ -10,19 +10,18 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skshap.kernels._base import make_kernel, set_kernel_tags, takes_sparse
+from skshap.utils._ridge import TIE, leave_one_out, solve_ridge
 from skshap.utils._sklearn import HasMethods, Interval, fit_context
 from skshap.utils._validation import (
     check_device,
     check_gram,
     check_kernel_values,
-    check_pivots,
     check_rows,
     check_targets,
 )
 
 __all__ = ["KernelRidgeClassifier", "KernelRidgeClassifierCV"]
 
-TIE = 1e-9  # decision values this close are equal but for rounding
 LEAST_EIGENVALUE = 1e-8  # of the kernel plus alpha, as a share of its largest entry
 
 
@@ -365,66 +364,3 @@ def as_decision(indicators):
     if indicators.shape[1] == 2:
         return indicators[:, 1] - indicators[:, 0]
     return indicators
-
-
-def leave_one_out(Y, solved, inverse_diagonal, prior):
-    """Compute exact leave-one-out regressed indicators.
-
-    Parameters
-    ----------
-    Y : ndarray of shape (n, n_classes)
-        Indicators.
-    solved : ndarray of shape (n, n_classes + 1)
-        ``(K + alpha I)^-1 [Y, 1]``.
-    inverse_diagonal : ndarray of shape (n, 1)
-        Diagonal of ``(K + alpha I)^-1``.
-    prior : ndarray of shape (n, n_classes) or (n_classes,)
-        What is subtracted from the targets and added back when each row is predicted.
-
-    Returns
-    -------
-    ndarray of shape (n, n_classes)
-        What the ridge trained on the other rows predicts for each row.
-    """
-    loo = Y - solved[:, :-1] / inverse_diagonal
-    return loo + prior * solved[:, -1:] / inverse_diagonal
-
-
-def solve_ridge(K, targets, alpha, device=None):
-    """Solve ``(K + alpha I) x = targets`` by one Cholesky factor.
-
-    Parameters
-    ----------
-    K : ndarray of shape (n, n)
-        Symmetric.
-    targets : ndarray of shape (n, k)
-        Right-hand sides.
-    alpha : float
-        Added to the diagonal.
-    device : str, torch.device or None, default=None
-        Where to compute.
-
-    Returns
-    -------
-    solution : ndarray of shape (n, k)
-        The weights.
-    inverse_diagonal : ndarray of shape (n, 1)
-        Diagonal of the inverse of the matrix.
-
-    Raises
-    ------
-    NotPositiveDefiniteError
-        If the matrix is not positive definite to working precision.
-    """
-    A = torch.tensor(K, dtype=torch.float64, device=device)
-    A.diagonal().add_(alpha)
-    L, info = torch.linalg.cholesky_ex(A)
-    check_pivots(L.diagonal().square(), info, diagonal=A.diagonal(), alpha=alpha)
-    B = torch.tensor(targets, dtype=torch.float64, device=device)
-    solution = torch.cholesky_solve(B, L)
-    inverse_diagonal = torch.cholesky_inverse(L).diagonal().unsqueeze(1)
-    # The smallest pivot that each row can have, in whatever order rows are taken.
-    check_pivots(
-        0.5 / inverse_diagonal.squeeze(1), 0, diagonal=A.diagonal(), alpha=alpha
-    )
-    return solution.cpu().numpy(), inverse_diagonal.cpu().numpy()

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import torch
 
-from skshap.utils._validation import check_pivots
+from skshap.utils._ridge import check_pivots
 
-__all__ = ["Block", "GrowingRidge"]
+__all__ = ["Block", "PrefixRidge"]
 
 
 class Block(NamedTuple):
@@ -36,7 +36,7 @@ class Block(NamedTuple):
     diagonal: torch.Tensor
 
 
-class GrowingRidge:
+class PrefixRidge:
     """Kernel ridge regression on every prefix of a permutation of the training rows.
 
     Parameters

@@ -5,7 +5,7 @@ from math import comb
 
 import torch
 
-from skshap.utils._validation import check_pivots
+from skshap.utils._ridge import check_pivots
 
 __all__ = ["enumerate_coalitions"]
 

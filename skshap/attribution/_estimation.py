@@ -2,7 +2,7 @@
 
 import torch
 
-from skshap.attribution._coalitions import GrowingRidge
+from skshap.attribution._coalitions import PrefixRidge
 from skshap.attribution._enumeration import enumerate_coalitions
 from skshap.attribution._samplers import (
     Estimate,
@@ -11,7 +11,7 @@ from skshap.attribution._samplers import (
     permutation_marginals,
 )
 from skshap.attribution._semivalues import size_weights
-from skshap.attribution._sweep import leave_one_out, sweep_marginals
+from skshap.attribution._sweep import leave_one_out_values, sweep_marginals
 
 __all__ = ["LARGEST_GAME", "estimate_values"]
 
@@ -79,14 +79,14 @@ def estimate_values(
         values = enumerate_coalitions(*game, utility, weights=weights, null=null)
         return _exact(values if per_sample else values.mean(1))
     if sampler == "sweep" and semivalue == "loo":
-        return _exact(leave_one_out(game, utility, per_sample=per_sample))
+        return _exact(leave_one_out_values(game, utility, per_sample=per_sample))
     rngs = generators(n_permutations, seed)
     options = {"weights": weights, "null": null, "per_sample": per_sample}
     if sampler == "sweep":
         draws = sweep_marginals(game, utility, rngs, **options)
     else:
         draws = permutation_marginals(
-            GrowingRidge(*game), utility, rngs, truncation_tol=truncation_tol, **options
+            PrefixRidge(*game), utility, rngs, truncation_tol=truncation_tol, **options
         )
     estimate = average(draws, n_permutations=n_permutations, tol=tol, verbose=verbose)
     return Estimate(*(part.T for part in estimate))

@@ -12,7 +12,7 @@ from sklearn.utils.validation import (
     column_or_1d,
 )
 
-from skshap.attribution._coalitions import GrowingRidge
+from skshap.attribution._coalitions import PrefixRidge
 from skshap.attribution._estimation import LARGEST_GAME, estimate_values
 from skshap.attribution._samplers import generators
 from skshap.attribution._semivalues import size_weights
@@ -371,7 +371,7 @@ class FreeShapAttributor(BaseKernelRidge):
         gram = torch.tensor(self.gram_, device=self.device)
         none = gram.new_empty(len(gram), 0)
         targets = utility.targets(self._y_index)
-        ridge = GrowingRidge(gram, none, targets, self._alpha)
+        ridge = PrefixRidge(gram, none, targets, self._alpha)
         total = 0
         for rng in progress(
             generators(self.n_permutations, self._seed),

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import torch
 
-from skshap.utils._validation import check_pivots
+from skshap.utils._ridge import check_pivots
 
 __all__ = ["Coalition", "GrowingCoalitions", "Moves", "ShrinkingCoalitions"]
 

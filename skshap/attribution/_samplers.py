@@ -118,7 +118,7 @@ def permutation_marginals(
 
     Parameters
     ----------
-    ridge : GrowingRidge
+    ridge : PrefixRidge
         Predicts with every prefix.
     utility : Utility
         Scores predictions.
@@ -154,12 +154,12 @@ def permutation_marginals(
     weights = weights.unsqueeze(1) if per_sample else weights
     for rng in rngs:
         order = torch.from_numpy(rng.permutation(n)).to(out.device)
-        _marginals(ridge, utility, order, null, full, tolerance, out)
+        _gains_along(ridge, utility, order, null, full, tolerance, out)
         out[order] *= weights
         yield out
 
 
-def _marginals(ridge, utility, order, null, full, tolerance, out):
+def _gains_along(ridge, utility, order, null, full, tolerance, out):
     """Write what each row adds when it joins along a permutation into `out`."""
     out.zero_()
     previous = torch.full(out.shape[1:], null, dtype=out.dtype, device=out.device)

@@ -150,7 +150,7 @@ def _alone(grow, utility, null, per_sample):
     return gains + (start if per_sample else start.mean())
 
 
-def leave_one_out(game, utility, *, per_sample):
+def leave_one_out_values(game, utility, *, per_sample):
     """Compute what every row adds to all others, exactly.
 
     Parameters

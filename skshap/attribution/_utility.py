@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from scipy.special import xlogy
 
-from skshap.kernel_ridge import TIE
+from skshap.utils._ridge import TIE
 from skshap.utils._sklearn import is_scorer
 
 __all__ = ["SCORINGS", "Utility", "check_scoring", "null_utility"]

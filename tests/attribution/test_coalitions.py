@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skshap.attribution._coalitions import GrowingRidge
+from skshap.attribution._coalitions import PrefixRidge
 from skshap.exceptions import NotPositiveDefiniteError
 from tests.oracles import ridge_predictions
 
@@ -23,9 +23,7 @@ def make_problem(n, m, n_outputs, seed=0):
 
 def make_ridge(K, cross, y, n_outputs, alpha, **params):
     targets = torch.tensor(np.eye(n_outputs)[y])
-    return GrowingRidge(
-        torch.tensor(K), torch.tensor(cross.T), targets, alpha, **params
-    )
+    return PrefixRidge(torch.tensor(K), torch.tensor(cross.T), targets, alpha, **params)
 
 
 def all_decisions(ridge, order):

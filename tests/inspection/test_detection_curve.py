@@ -15,7 +15,9 @@ SCORES = np.array([-0.5, 0.1, 0.2, 0.3, 0.4])
 
 @pytest.fixture
 def pyplot():
-    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib = pytest.importorskip(
+        "matplotlib", reason="pictures come with the extra 'plot'"
+    )
     matplotlib.use("Agg")
     from matplotlib import pyplot
 

@@ -10,12 +10,10 @@ from numpy.testing import assert_array_equal
 from scipy import sparse
 from sklearn.base import BaseEstimator
 
-from skshap.exceptions import NotPositiveDefiniteError
 from skshap.utils._validation import (
     check_device,
     check_gram,
     check_kernel_values,
-    check_pivots,
     check_rows,
     check_targets,
     check_text,
@@ -248,19 +246,6 @@ def test_gram_must_be_square_and_symmetric():
             check_gram(bad)
     with pytest.raises(ValueError, match=r"K\[0, 1\] is nan"):
         check_gram(np.array([[1, np.nan], [np.nan, 1]]))
-
-
-@pytest.mark.parametrize("shape", [(4,), (2, 4)])
-def test_pivots_count_relative_to_their_own_entry(shape):
-    diagonal = torch.tensor([1e12, 1.0, 1e-12, 1.0]).double().expand(shape)
-    check_pivots(1e-8 * diagonal, torch.tensor(0), diagonal=diagonal, alpha=0.5)
-    for bad in (1e-10, 0.0, np.nan):
-        pivots = diagonal.clone()
-        pivots[..., 2] *= bad
-        with pytest.raises(NotPositiveDefiniteError, match=r"alpha=0\.5"):
-            check_pivots(pivots, torch.tensor(0), diagonal=diagonal, alpha=0.5)
-    with pytest.raises(NotPositiveDefiniteError, match=r"alpha=0\.5"):
-        check_pivots(diagonal, torch.tensor(2), diagonal=diagonal, alpha=0.5)
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:99"])

@@ -1,0 +1,106 @@
+"""The algebra of ridge regression: one factor, and what it says of left-out rows."""
+
+import torch
+
+from skshap.exceptions import NotPositiveDefiniteError
+
+__all__ = ["TIE", "check_pivots", "leave_one_out", "solve_ridge"]
+
+TIE = 1e-9  # decision values this close are equal but for rounding
+# Smallest pivot of a Cholesky factor that is trusted, as a share of the diagonal entry
+# it is left of: rounding of the entry is then about a 1e-6 of the pivot at most.
+SMALLEST_PIVOT = 1e-9
+
+
+def leave_one_out(Y, solved, inverse_diagonal, prior):
+    """Compute exact leave-one-out regressed indicators.
+
+    Parameters
+    ----------
+    Y : ndarray of shape (n, n_classes)
+        Indicators.
+    solved : ndarray of shape (n, n_classes + 1)
+        ``(K + alpha I)^-1 [Y, 1]``.
+    inverse_diagonal : ndarray of shape (n, 1)
+        Diagonal of ``(K + alpha I)^-1``.
+    prior : ndarray of shape (n, n_classes) or (n_classes,)
+        What is subtracted from the targets and added back when each row is predicted.
+
+    Returns
+    -------
+    ndarray of shape (n, n_classes)
+        What the ridge trained on the other rows predicts for each row.
+    """
+    loo = Y - solved[:, :-1] / inverse_diagonal
+    return loo + prior * solved[:, -1:] / inverse_diagonal
+
+
+def solve_ridge(K, targets, alpha, device=None):
+    """Solve ``(K + alpha I) x = targets`` by one Cholesky factor.
+
+    Parameters
+    ----------
+    K : ndarray of shape (n, n)
+        Symmetric.
+    targets : ndarray of shape (n, k)
+        Right-hand sides.
+    alpha : float
+        Added to the diagonal.
+    device : str, torch.device or None, default=None
+        Where to compute.
+
+    Returns
+    -------
+    solution : ndarray of shape (n, k)
+        The weights.
+    inverse_diagonal : ndarray of shape (n, 1)
+        Diagonal of the inverse of the matrix.
+
+    Raises
+    ------
+    NotPositiveDefiniteError
+        If the matrix is not positive definite to working precision.
+    """
+    A = torch.tensor(K, dtype=torch.float64, device=device)
+    A.diagonal().add_(alpha)
+    L, info = torch.linalg.cholesky_ex(A)
+    check_pivots(L.diagonal().square(), info, diagonal=A.diagonal(), alpha=alpha)
+    B = torch.tensor(targets, dtype=torch.float64, device=device)
+    solution = torch.cholesky_solve(B, L)
+    inverse_diagonal = torch.cholesky_inverse(L).diagonal().unsqueeze(1)
+    # The smallest pivot that each row can have, in whatever order rows are taken.
+    check_pivots(
+        0.5 / inverse_diagonal.squeeze(1), 0, diagonal=A.diagonal(), alpha=alpha
+    )
+    return solution.cpu().numpy(), inverse_diagonal.cpu().numpy()
+
+
+def check_pivots(pivots, info, *, diagonal, alpha):
+    """Raise if a Cholesky factor failed, or succeeded by rounding alone.
+
+    Parameters
+    ----------
+    pivots : Tensor of shape (n,)
+        Squares of the factor's diagonal.
+    info : int or Tensor
+        What the factorization returned: zero, or the first row that failed.
+    diagonal : Tensor of shape (n,)
+        The diagonal of the matrix that was factorized, `alpha` included.
+    alpha : float
+        What was added to the kernel.
+
+    Raises
+    ------
+    NotPositiveDefiniteError
+        If a pivot is not well above the rounding error of its diagonal entry.
+    """
+    if int(info) == 0 and bool((pivots > SMALLEST_PIVOT * diagonal).all()):
+        return
+    largest = float(diagonal.max()) - alpha
+    start = max(1e-8 * largest, 10 * alpha) or 1.0
+    raise NotPositiveDefiniteError(
+        f"the kernel matrix plus alpha={alpha:.3g} on its diagonal is not positive "
+        f"definite to working precision (largest diagonal entry {largest:.3g}): rows "
+        "are duplicated or nearly so, or the kernel is not positive semi-definite. "
+        f"Raise alpha; {start:.1g} would be a start."
+    )
