@@ -86,6 +86,33 @@ def test_prequential_and_leave_one_out_agree_mostly(noisy_iris):
     assert not np.allclose(*qualities)
 
 
+@pytest.mark.parametrize("step", [3, 5])
+def test_auto_equals_refits_without_each_row(step, noisy_iris):
+    X, _, y, _ = noisy_iris
+    X, y = X[::step], y[::step]
+    K, n, Y = rbf_kernel(X), len(y), np.eye(3)[y]
+
+    def predictions(alpha, prior):
+        out = []
+        for i in range(n):
+            rest = np.delete(np.arange(n), i)
+            A = K[np.ix_(rest, rest)] + alpha * np.eye(n - 1)
+            p = prior(rest)
+            out.append(p + K[i, rest] @ np.linalg.solve(A, Y[rest] - p))
+        return np.array(out)
+
+    # Chosen with each row out of the frequencies too, used with them held fixed.
+    alpha = min(
+        (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0),
+        key=lambda a: np.mean((predictions(a, lambda r: Y[r].mean(0)) - Y) ** 2),
+    )
+    f = predictions(alpha, lambda rest: Y.mean(0))
+    margins = [f[i, y[i]] - np.delete(f[i], y[i]).max() for i in range(n)]
+    quality = LabelNoiseDetector().fit(X, y).label_quality_
+    sharpness = np.log(quality / (1 - quality)) / margins
+    assert_allclose(sharpness, sharpness[0], rtol=1e-6)
+
+
 def test_auto_takes_the_alpha_of_least_leave_one_out_error(noisy_iris):
     X, _, y, _ = noisy_iris
     good, bad = (
