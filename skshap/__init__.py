@@ -1,6 +1,6 @@
 """Data attribution for scikit-learn: which training rows help, and which harm."""
 
-from skshap.attribution import FreeShapAttributor
+from skshap.attribution import FreeShapAttributor, FreeShapRegressor
 from skshap.datasets import flip_labels, load_rotten_tomatoes
 from skshap.evaluation import detection_curve
 from skshap.inspection import DetectionCurveDisplay
@@ -12,6 +12,7 @@ __all__ = [
     "DetectionCurveDisplay",
     "EmpiricalNTK",
     "FreeShapAttributor",
+    "FreeShapRegressor",
     "KernelRidgeClassifier",
     "KernelRidgeClassifierCV",
     "LabelNoiseDetector",

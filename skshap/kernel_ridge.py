@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skshap.kernels._base import make_kernel, set_kernel_tags, takes_sparse
-from skshap.utils._ridge import TIE, leave_one_out, solve_ridge
+from skshap.utils._ridge import TIE, leave_one_out, solve_explicit_ridge, solve_ridge
 from skshap.utils._sklearn import HasMethods, Interval, fit_context
 from skshap.utils._validation import (
     check_device,
@@ -25,8 +25,8 @@ __all__ = ["KernelRidgeClassifier", "KernelRidgeClassifierCV"]
 LEAST_EIGENVALUE = 1e-8  # of the kernel plus alpha, as a share of its largest entry
 
 
-class BaseKernelRidge(ClassifierMixin, BaseEstimator):
-    """What classifiers by kernel ridge regression share.
+class BaseKernelRidge(BaseEstimator):
+    """What estimators by kernel ridge regression share.
 
     Subclasses have parameters `alpha` (or choose it), `kernel`, `kernel_params` and
     `device`.
@@ -39,28 +39,71 @@ class BaseKernelRidge(ClassifierMixin, BaseEstimator):
         "device": [str, torch.device, None],
     }
 
-    def _fit(self, X, y, *, class_prior=False):
-        """Fit the ridge; return the kernel of the training rows and their labels."""
+    def _check_rows(self, X):
+        """Check the training rows and where to compute."""
         check_device(self.device)
-        rows = check_rows(self, X, reset=True, sparse=takes_sparse(self.kernel))
-        self.classes_, y_index = check_targets(y, rows)
+        return check_rows(self, X, reset=True, sparse=takes_sparse(self.kernel))
+
+    def _map_rows(self, rows):
+        """Fit the kernel; return its matrix of the rows, or their explicit features.
+
+        Features are preferred where they are fewer than the rows.
+        """
         self.kernel_ = make_kernel(self.kernel, self.kernel_params)
-        K = check_gram(self.kernel_.fit_transform(rows))
+        is_possible = self.alpha > 0 and hasattr(self.kernel_, "transform_features")
+        self._is_explicit = is_possible and rows.shape[1] < rows.shape[0]
+        if self._is_explicit:
+            return self.kernel_.fit(rows).transform_features(rows)
+        return check_gram(self.kernel_.fit_transform(rows))
+
+    def _solve(self, M, targets, alpha):
+        """Solve for the rows' weights; M is what `_map_rows` returned."""
+        if not self._is_explicit:
+            return solve_ridge(M, targets, alpha, self.device)
+        return solve_explicit_ridge(M, targets, alpha, self.device)
+
+    def _map(self, X):
+        """Map rows to their kernel with the training rows, or to features."""
+        check_is_fitted(self)
+        rows = check_rows(self, X, reset=False, sparse=takes_sparse(self.kernel))
+        if self._is_explicit:
+            return self.kernel_.transform_features(rows)
+        return check_kernel_values(self.kernel_.transform(rows))
+
+    def _outputs(self, M):
+        """Predict what was regressed on; M is what `_map` returned."""
+        return M @ self._weights + self.intercept_
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        set_kernel_tags(tags, self.kernel)
+        return tags
+
+
+class BaseKernelRidgeClassifier(ClassifierMixin, BaseKernelRidge):
+    """What classifiers by kernel ridge regression share."""
+
+    def _fit(self, X, y, *, class_prior=False):
+        """Fit the ridge; return its map of the rows, and their labels."""
+        rows = self._check_rows(X)
+        self.classes_, y_index = check_targets(y, rows)
+        M = self._map_rows(rows)
         Y = np.eye(len(self.classes_))[y_index]
         # When a row is left out, so is its label from the class frequencies.
         priors = (Y.sum(0) - Y) / (len(Y) - 1) if class_prior else np.zeros_like(Y)
         ones = np.ones((len(Y), 1))
-        solved, inverse_diagonal = solve_ridge(
-            K, np.hstack([Y, ones]), self._choose_alpha(K, Y, priors), self.device
+        solved, inverse_diagonal = self._solve(
+            M, np.hstack([Y, ones]), self._choose_alpha(M, Y, priors)
         )
         self.intercept_ = Y.mean(0) if class_prior else np.zeros(Y.shape[1])
         # The weights of a constant target give those of targets minus the prior.
         self.dual_coef_ = solved[:, :-1] - solved[:, -1:] * self.intercept_
+        self._weights = M.T @ self.dual_coef_ if self._is_explicit else self.dual_coef_
         loo = leave_one_out(Y, solved, inverse_diagonal, priors)
         self.loo_decision_function_ = as_decision(loo)
-        return K, y_index
+        return M, y_index
 
-    def _choose_alpha(self, K, Y, priors):
+    def _choose_alpha(self, M, Y, priors):
         return self.alpha
 
     def decision_function(self, X):
@@ -78,7 +121,7 @@ class BaseKernelRidge(ClassifierMixin, BaseEstimator):
         ndarray of shape (n_samples,) or (n_samples, n_classes)
             Regressed indicators; with two classes the second minus the first.
         """
-        return as_decision(self._indicators(self._cross(X)))
+        return as_decision(self._outputs(self._map(X)))
 
     def predict(self, X):
         """Return the class of largest decision value, the first if tied to rounding.
@@ -94,7 +137,7 @@ class BaseKernelRidge(ClassifierMixin, BaseEstimator):
         ndarray of shape (n_samples,)
             Labels.
         """
-        return self._labels(self._indicators(self._cross(X)))
+        return self._labels(self._outputs(self._map(X)))
 
     def predict_proba(self, X):
         """Return class probabilities: the softmax of n_classes times the indicators.
@@ -113,30 +156,15 @@ class BaseKernelRidge(ClassifierMixin, BaseEstimator):
         ndarray of shape (n_samples, n_classes)
             Probabilities.
         """
-        indicators = self._indicators(self._cross(X))
+        indicators = self._outputs(self._map(X))
         return softmax(len(self.classes_) * indicators, axis=1)
-
-    def _cross(self, X):
-        """Return the kernel between rows and the training rows."""
-        check_is_fitted(self)
-        rows = check_rows(self, X, reset=False, sparse=takes_sparse(self.kernel))
-        return check_kernel_values(self.kernel_.transform(rows))
-
-    def _indicators(self, K):
-        """Return the regressed indicators of rows, given their kernel values."""
-        return K @ self.dual_coef_ + self.intercept_
 
     def _labels(self, indicators):
         largest = indicators.max(1, keepdims=True)
         return self.classes_[(indicators >= largest - TIE).argmax(1)]
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        set_kernel_tags(tags, self.kernel)
-        return tags
 
-
-class KernelRidgeClassifier(BaseKernelRidge):
+class KernelRidgeClassifier(BaseKernelRidgeClassifier):
     """Classifier by kernel ridge regression on one-vs-rest indicators.
 
     The decision value of class c at x is ``k(x)' (K + alpha I)^-1 Y_c`` with Y_c the
@@ -201,7 +229,7 @@ class KernelRidgeClassifier(BaseKernelRidge):
     """
 
     _parameter_constraints: ClassVar[dict] = {
-        **BaseKernelRidge._parameter_constraints,
+        **BaseKernelRidgeClassifier._parameter_constraints,
         "class_prior": ["boolean"],
     }
 
@@ -330,6 +358,12 @@ class KernelRidgeClassifierCV(KernelRidgeClassifier):
         self.kernel_params = kernel_params
         self.class_prior = class_prior
         self.device = device
+
+    def _map_rows(self, rows):
+        # The kernel matrix is what every candidate shares.
+        self.kernel_ = make_kernel(self.kernel, self.kernel_params)
+        self._is_explicit = False
+        return check_gram(self.kernel_.fit_transform(rows))
 
     def _choose_alpha(self, K, Y, priors):
         alphas = np.asarray(self.alphas, dtype=np.float64)

@@ -1,5 +1,6 @@
 """Attribution: values of training rows."""
 
 from skshap.attribution._freeshap import FreeShapAttributor
+from skshap.attribution._regressor import FreeShapRegressor
 
-__all__ = ["FreeShapAttributor"]
+__all__ = ["FreeShapAttributor", "FreeShapRegressor"]

@@ -12,7 +12,7 @@ import torch
 
 from skshap.utils._ridge import check_pivots
 
-__all__ = ["Block", "PrefixRidge"]
+__all__ = ["Block", "PrefixRidge", "Prefixes"]
 
 
 class Block(NamedTuple):
@@ -36,40 +36,11 @@ class Block(NamedTuple):
     diagonal: torch.Tensor
 
 
-class PrefixRidge:
-    """Kernel ridge regression on every prefix of a permutation of the training rows.
+class Prefixes:
+    """Ridge regression on every prefix of a permutation of the training rows.
 
-    Parameters
-    ----------
-    K : Tensor of shape (n, n)
-        Kernel of the training rows, float64.
-    cross : Tensor of shape (n, m)
-        Kernel between training rows and the rows to predict.
-    targets : Tensor of shape (n, n_outputs)
-        What is regressed on.
-    alpha : float
-        Strength of the ridge.
-    block_size : int, default=128
-        Rows that join in one step: enough for fast matrix products, few enough for
-        truncation to save some.
-
-    Notes
-    -----
-    A whole permutation takes ``n^3 / 3 + n^2 (m + n_outputs)`` floating-point
-    operations, nearly all in matrix products. Buffers take ``8 n (n + 2 m)`` bytes and
-    are made once.
+    Subclasses have `targets` and `blocks`.
     """
-
-    def __init__(self, K, cross, targets, alpha, block_size=128):
-        self.K = K
-        self.cross = cross
-        self.alpha = alpha
-        self.block_size = block_size
-        self.targets = targets
-        self._right = torch.cat([cross, targets], 1)
-        self._L = torch.empty_like(K)
-        self._solved = torch.empty_like(self._right)
-        self._diagonal = K.diagonal() + alpha
 
     def blocks(self, order):
         """Grow the coalition along a permutation.
@@ -89,38 +60,7 @@ class PrefixRidge:
         NotPositiveDefiniteError
             If the kernel plus alpha is not positive definite; the message names alpha.
         """
-        L, solved = self._L, self._solved
-        inverses = []  # of the diagonal blocks
-        starts = range(0, len(order), self.block_size)
-        spans = [(i, min(i + self.block_size, len(order))) for i in starts]
-        for start, stop in spans:
-            rows = order[start:stop]
-            new = self.K.index_select(0, rows).index_select(1, order[:stop])
-            new[:, start:].diagonal().add_(self.alpha)
-            for (i, j), inverse in zip(spans, inverses, strict=False):
-                # new[:, i:j] minus what the columns before it explain
-                new[:, i:j].addmm_(L[start:stop, :i], L[i:j, :i].T, alpha=-1)
-                L[start:stop, i:j] = new[:, i:j] @ inverse.T
-            left = L[start:stop, :start]
-            corner = torch.addmm(new[:, start:], left, left.T, alpha=-1)
-            corner, info = torch.linalg.cholesky_ex(corner)
-            diagonal = corner.diagonal()
-            check_pivots(
-                diagonal.square(),
-                info,
-                diagonal=self._diagonal[rows],
-                alpha=self.alpha,
-            )
-            L[start:stop, start:stop] = corner
-            identity = torch.eye(stop - start, dtype=L.dtype, device=L.device)
-            inverse = torch.linalg.solve_triangular(corner, identity, upper=False)
-            inverses.append(inverse)
-            right = self._right.index_select(0, rows)
-            right.addmm_(left, solved[:start], alpha=-1)
-            torch.mm(inverse, right, out=solved[start:stop])
-            new = solved[start:stop]
-            q = self.targets.shape[1]
-            yield Block(rows, new[:, :-q], new[:, -q:], diagonal)
+        raise NotImplementedError
 
     def decisions(self, order):
         """Predict with every prefix of a permutation.
@@ -163,3 +103,74 @@ class PrefixRidge:
             target = self.targets[block.rows]
             out[block.rows] = target - block.diagonal.unsqueeze(1) * block.Z
         return out
+
+
+class PrefixRidge(Prefixes):
+    """Kernel ridge regression on every prefix of a permutation of the training rows.
+
+    Parameters
+    ----------
+    K : Tensor of shape (n, n)
+        Kernel of the training rows, float64.
+    cross : Tensor of shape (n, m)
+        Kernel between training rows and the rows to predict.
+    targets : Tensor of shape (n, n_outputs)
+        What is regressed on.
+    alpha : float
+        Strength of the ridge.
+    block_size : int, default=128
+        Rows that join in one step: enough for fast matrix products, few enough for
+        truncation to save some.
+
+    Notes
+    -----
+    A whole permutation takes ``n^3 / 3 + n^2 (m + n_outputs)`` floating-point
+    operations, nearly all in matrix products. Buffers take ``8 n (n + 2 m)`` bytes and
+    are made once.
+    """
+
+    def __init__(self, K, cross, targets, alpha, block_size=128):
+        self.K = K
+        self.cross = cross
+        self.alpha = alpha
+        self.block_size = block_size
+        self.targets = targets
+        self._right = torch.cat([cross, targets], 1)
+        self._L = torch.empty_like(K)
+        self._solved = torch.empty_like(self._right)
+        self._diagonal = K.diagonal() + alpha
+
+    def blocks(self, order):
+        """Grow the coalition along a permutation; see `Prefixes`."""
+        L, solved = self._L, self._solved
+        inverses = []  # of the diagonal blocks
+        starts = range(0, len(order), self.block_size)
+        spans = [(i, min(i + self.block_size, len(order))) for i in starts]
+        for start, stop in spans:
+            rows = order[start:stop]
+            new = self.K.index_select(0, rows).index_select(1, order[:stop])
+            new[:, start:].diagonal().add_(self.alpha)
+            for (i, j), inverse in zip(spans, inverses, strict=False):
+                # new[:, i:j] minus what the columns before it explain
+                new[:, i:j].addmm_(L[start:stop, :i], L[i:j, :i].T, alpha=-1)
+                L[start:stop, i:j] = new[:, i:j] @ inverse.T
+            left = L[start:stop, :start]
+            corner = torch.addmm(new[:, start:], left, left.T, alpha=-1)
+            corner, info = torch.linalg.cholesky_ex(corner)
+            diagonal = corner.diagonal()
+            check_pivots(
+                diagonal.square(),
+                info,
+                diagonal=self._diagonal[rows],
+                alpha=self.alpha,
+            )
+            L[start:stop, start:stop] = corner
+            identity = torch.eye(stop - start, dtype=L.dtype, device=L.device)
+            inverse = torch.linalg.solve_triangular(corner, identity, upper=False)
+            inverses.append(inverse)
+            right = self._right.index_select(0, rows)
+            right.addmm_(left, solved[:start], alpha=-1)
+            torch.mm(inverse, right, out=solved[start:stop])
+            new = solved[start:stop]
+            q = self.targets.shape[1]
+            yield Block(rows, new[:, :-q], new[:, -q:], diagonal)

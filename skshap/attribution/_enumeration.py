@@ -3,64 +3,77 @@
 from itertools import combinations, islice
 from math import comb
 
+import numpy as np
 import torch
 
 from skshap.utils._ridge import check_pivots
 
-__all__ = ["enumerate_coalitions"]
+__all__ = ["LARGEST_GAME", "enumerate_coalitions"]
 
+LARGEST_GAME = 20  # players
 CHUNK_NUMBERS = 1 << 22  # of a batch of enumerated coalitions
 
 
-def enumerate_coalitions(K, cross, targets, alpha, utility, *, weights, null):
+def enumerate_coalitions(game, problem):
     """Compute semivalues from the utility of every coalition.
 
     Parameters
     ----------
-    K : Tensor of shape (n, n)
-        Kernel of the training rows.
-    cross : Tensor of shape (n, m)
-        Kernel between training rows and the rows to predict.
-    targets : Tensor of shape (n, n_outputs)
-        What is regressed on.
-    alpha : float
-        Strength of the ridge.
-    utility : Utility
-        Scores predictions.
-    weights : ndarray of shape (n,)
-        Share of each size of coalition in the semivalue.
-    null : float
-        Utility of the empty coalition.
+    game : KernelGame
+        Of at most 20 players.
+    problem : Problem
+        What is computed.
 
     Returns
     -------
-    Tensor of shape (n, m)
-        Values of each training row for each row scored.
+    Tensor of shape (n_semivalues, n_scorings, n_players)
+        Or with m more if values are kept by the row scored.
     """
-    n, m = cross.shape
+    K, cross, targets = game.tensors[:3]
+    n, m = game.n_players, cross.shape[1]
+    rows = [game.players.arrange(np.array([p]))[0] for p in range(n)]
+    weights = torch.tensor(problem.weights, device=K.device)
+    nulls = K.new_tensor(problem.nulls).reshape(1, -1, 1, 1)
     # The empty coalition: minus its utility, weighted, to everyone who joins it.
-    values = torch.full_like(cross, -null * weights[0])
+    values = -weights[:, :1, None, None] * nulls.expand(1, -1, n, m)
     for size in range(1, n + 1):
         coalitions = combinations(range(n), size)
-        batch = max(1, CHUNK_NUMBERS // (size * (size + m) + n))
+        n_rows = game.players.most_rows(size)
+        batch = max(1, CHUNK_NUMBERS // (n_rows * (n_rows + m) + n))
         while chunk := list(islice(coalitions, batch)):
-            index = torch.tensor(chunk, device=K.device)
-            scores = _scores(K, cross, targets, alpha, utility, index)
+            index, is_row = _pad([[rows[p] for p in players] for players in chunk])
+            decision = _predict(K, cross, targets, game.alpha, index, is_row)
+            scores = torch.stack([u.score(decision) for u in problem.utilities])
             # A member gains the coalition's utility, an outsider is charged it.
-            member = weights[size - 1] / comb(n - 1, size - 1)
-            outsider = 0.0 if size == n else -weights[size] / comb(n - 1, size)
-            share = torch.full((len(chunk), n), outsider, dtype=K.dtype)
-            share = share.to(K.device).scatter_(1, index, float(member))
-            values += share.T @ scores
-    return values
+            member = weights[:, size - 1] / comb(n - 1, size - 1)
+            outsider = -weights[:, size] / comb(n - 1, size) if size < n else 0 * member
+            players = torch.tensor(chunk, device=K.device)
+            is_member = K.new_zeros(len(chunk), n).scatter_(1, players, 1.0)
+            share = (
+                outsider[:, None, None] + is_member * (member - outsider)[:, None, None]
+            )
+            values = values + torch.einsum("vbn,sbm->vsnm", share, scores)
+    return values if problem.per_sample else values.mean(3)
 
 
-def _scores(K, cross, targets, alpha, utility, index):
-    """Score every coalition of one size, of shape (n_coalitions, m)."""
+def _pad(coalitions):
+    """Return rows of coalitions, of shape (b, k), and which of them are not padding."""
+    coalitions = [torch.cat(parts) for parts in coalitions]
+    index = torch.nn.utils.rnn.pad_sequence(
+        coalitions, batch_first=True, padding_value=-1
+    )
+    return index.clamp_min(0), index >= 0
+
+
+def _predict(K, cross, targets, alpha, index, is_row):
+    """Predict with every coalition, (n_outputs, n_coalitions, m)."""
     A = K[index[:, :, None], index[:, None, :]]
-    A.diagonal(dim1=1, dim2=2).add_(alpha)
+    A *= is_row[:, :, None] & is_row[:, None, :]
+    # Padding has a one of its own, and explains nothing.
+    ones = torch.ones_like(A[:, :, 0])
+    A.diagonal(dim1=1, dim2=2).add_(torch.where(is_row, alpha * ones, ones))
     L, info = torch.linalg.cholesky_ex(A)
     pivots, diagonal = (M.diagonal(dim1=1, dim2=2) for M in (L, A))
     check_pivots(pivots.square(), info.max(), diagonal=diagonal, alpha=alpha)
-    weights = torch.cholesky_solve(targets[index], L)
-    return utility(torch.einsum("bsq,bsm->qbm", weights, cross[index]))
+    weights = torch.cholesky_solve(targets[index] * is_row.unsqueeze(2), L)
+    return torch.einsum("bsq,bsm->qbm", weights, cross[index])

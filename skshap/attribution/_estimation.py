@@ -1,98 +1,306 @@
-"""The choice of how values are computed: exactly, by sweeps or by permutations."""
+"""The choice of how values are computed: by which game, exactly or by which sampler."""
 
+import warnings
+from typing import NamedTuple
+
+import numpy as np
 import torch
+from sklearn.exceptions import ConvergenceWarning
 
-from skshap.attribution._coalitions import PrefixRidge
-from skshap.attribution._enumeration import enumerate_coalitions
-from skshap.attribution._samplers import (
-    Estimate,
-    average,
-    generators,
-    permutation_marginals,
-)
-from skshap.attribution._semivalues import size_weights
-from skshap.attribution._sweep import leave_one_out_values, sweep_marginals
+from skshap.attribution._checkpoint import Checkpoint, describe_callable, digest
+from skshap.attribution._enumeration import LARGEST_GAME, enumerate_coalitions
+from skshap.attribution._games import FeatureGame, KernelGame, Route
+from skshap.attribution._moments import Estimate, StoppingRule
+from skshap.attribution._permutations import Permutations
+from skshap.attribution._running import Run, draw_flops
+from skshap.attribution._sweep import Sweep, leave_one_out_values
 
-__all__ = ["LARGEST_GAME", "estimate_values"]
-
-LARGEST_GAME = 20  # players that can be enumerated
+__all__ = ["Data", "Method", "Problem", "choose_game", "estimate_values"]
 
 
-def estimate_values(
-    gram,
-    cross,
-    y_index,
-    utility,
-    *,
-    alpha,
-    sampler,
-    semivalue,
-    n_permutations,
-    tol,
-    truncation_tol,
-    null,
-    seed,
-    per_sample,
-    device,
-    verbose,
-):
-    """Compute the values of training rows for predicting given rows.
+USUAL_DRAWS = 100  # that the work of setting up a game is spread over
+FORMAT = 1  # of checkpoints; another one for draws that differ
+
+
+class Problem(NamedTuple):
+    """What is estimated.
+
+    Attributes
+    ----------
+    utilities : list of Utility
+        Scores of predictions, of the same m rows.
+    weights : ndarray of shape (n_semivalues, n_players)
+        Share of each size of coalition in each semivalue.
+    nulls : list of float
+        Utility of the empty coalition, by scoring.
+    per_sample : bool
+        Whether the rows scored are kept apart.
+    seed : int
+        Of the permutations.
+    """
+
+    utilities: list
+    weights: np.ndarray
+    nulls: list
+    per_sample: bool
+    seed: int
+
+    @property
+    def is_smooth(self):
+        """Whether all scores change smoothly with predictions."""
+        return all(utility.is_smooth for utility in self.utilities)
+
+    def generator(self, t, part):
+        """Return the random generator of a part of a draw, which has its own seed."""
+        return np.random.default_rng([self.seed, t, part])
+
+    def shape(self, n_players):
+        """Return the shape of values."""
+        shape = (len(self.weights), len(self.utilities), n_players)
+        return (*shape, len(self.utilities[0].y)) if self.per_sample else shape
+
+    def size(self, n_players):
+        """Return the number of values."""
+        return int(np.prod(self.shape(n_players)))
+
+    def zeros(self, n_players):
+        """Return zeros of the shape of values."""
+        device = self.utilities[0].y.device
+        return torch.zeros(self.shape(n_players), dtype=torch.float64, device=device)
+
+
+class Method(NamedTuple):
+    """How values are estimated; see :class:`skshap.FreeShapAttributor`.
+
+    Attributes
+    ----------
+    sampler : {"sweep", "permutation", "exact"}
+    n_permutations : int
+    tol : float, tuple or None
+    truncation_tol : float or None
+    n_jobs : int or None
+    checkpoint : path or None
+    is_seeded : bool
+        Whether the seed is the user's, so that a checkpoint of another is refused.
+    verbose : int
+    """
+
+    sampler: str
+    n_permutations: int
+    tol: object
+    truncation_tol: float | None
+    n_jobs: int | None
+    checkpoint: object
+    is_seeded: bool
+    verbose: int
+
+
+class Data(NamedTuple):
+    """What a game is made of.
+
+    Attributes
+    ----------
+    rows : ndarray of shape (n, n) or (n, d)
+        Kernel of the training rows, or their features.
+    cross : ndarray of shape (m, n) or (m, d)
+        The same of the rows to predict.
+    targets : ndarray of shape (n, n_outputs)
+        What is regressed on.
+    alpha : float
+        Strength of the ridge.
+    is_explicit : bool
+        Whether `rows` are features.
+    groups : ndarray of shape (n,) or None
+        Player of each row, from 0 on; None if every row is one.
+    device : str, torch.device or None
+        Where to compute.
+    """
+
+    rows: np.ndarray
+    cross: np.ndarray
+    targets: np.ndarray
+    alpha: float
+    is_explicit: bool
+    groups: np.ndarray | None
+    device: object
+
+    @property
+    def n_players(self):
+        """Number of rows or of groups."""
+        return len(self.rows) if self.groups is None else int(self.groups.max()) + 1
+
+    def outline(self, kind):
+        """Return a game of the right shapes that holds no numbers."""
+        n, m, d = len(self.rows), len(self.cross), self.rows.shape[1]
+        shapes = [(n, n), (n, m)] if kind is KernelGame else [(n, d), (m, d)]
+        shapes.append(self.targets.shape)
+        nothing = tuple(np.broadcast_to(0.0, shape) for shape in shapes)
+        return kind(nothing, self.alpha, self.groups, self.device)
+
+    def game(self, kind):
+        """Return the game by kernel or by features."""
+        # Tensors begin where vector instructions like it, so that bits do not depend
+        # on where numpy put the arrays.
+        rows, cross, targets = (torch.tensor(array) for array in self[:3])
+        if kind is KernelGame:
+            cross = (rows @ cross.T) if self.is_explicit else cross.T.contiguous()
+            rows = (rows @ rows.T) if self.is_explicit else rows
+        arrays = tuple(array.numpy() for array in (rows, cross, targets))
+        return kind(arrays, self.alpha, self.groups, self.device)
+
+
+def choose_game(data, problem, method, *, is_loo):
+    """Choose between a game by kernel and one by explicit features.
 
     Parameters
     ----------
-    gram : ndarray of shape (n, n)
-        Kernel of the training rows.
-    cross : ndarray of shape (m, n)
-        Kernel between the rows scored and the training rows.
-    y_index : ndarray of shape (n,)
-        Index of each training row's label.
-    utility : Utility
-        Scores predictions of the m rows.
-    alpha : float
-        Strength of the ridge.
-    sampler, semivalue, n_permutations, tol, truncation_tol
-        See :class:`skshap.FreeShapAttributor`.
-    null : float
-        Utility of the empty coalition.
-    seed : int
-        Of the permutations.
-    per_sample : bool
-        Whether to keep the rows scored apart.
-    device : str, torch.device or None
-        Where to compute.
-    verbose : int
-        Show a progress bar.
+    data : Data
+    problem : Problem
+    method : Method
+    is_loo : list of bool
+        Which semivalues are leave-one-out values, for which a sweep draws nothing.
+
+    Returns
+    -------
+    type
+        The one of less work, where there are features. It does not depend on the number
+        of permutations, so that a checkpoint may go on with more of them.
+    """
+    if not data.is_explicit or method.sampler == "exact":
+        return KernelGame
+    work = {}
+    for kind in (FeatureGame, KernelGame):
+        outline = data.outline(kind)
+        work[kind] = 0.0
+        if method.sampler == "sweep":
+            n = outline.n_players
+            work[kind] += outline.setup_flops()
+            if kind is FeatureGame:
+                work[kind] += outline.walk_flops(Route("direct", [(n, n)])).sum()
+        sampled = sampled_part(problem, method, is_loo)
+        if len(sampled.weights):
+            sampler = make_sampler(outline, sampled, method)
+            work[kind] += USUAL_DRAWS * draw_flops(sampler)
+    return min(work, key=work.get)
+
+
+def sampled_part(problem, method, is_loo):
+    """Return the problem of those semivalues that need draws."""
+    if method.sampler != "sweep":
+        return problem
+    return problem._replace(weights=problem.weights[~np.array(is_loo)])
+
+
+def check_enumerable(data):
+    """Raise unless a game is small enough to be enumerated."""
+    if data.n_players > LARGEST_GAME:
+        raise ValueError(
+            f"sampler='exact' enumerates the coalitions of at most {LARGEST_GAME} "
+            f"players, but there are {data.n_players}; use sampler='sweep'."
+        )
+
+
+def make_sampler(game, problem, method):
+    """Return the sampler of a game."""
+    if method.sampler == "sweep":
+        return Sweep(game, problem)
+    return Permutations(game, problem, method.truncation_tol)
+
+
+def estimate_values(data, problem, method, *, is_loo):
+    """Compute the values of players.
+
+    Parameters
+    ----------
+    data : Data
+        What coalitions are trained on.
+    problem : Problem
+        What is estimated.
+    method : Method
+        How.
+    is_loo : list of bool
+        Which of the semivalues are leave-one-out values, which a sweep has in closed
+        form.
 
     Returns
     -------
     Estimate
-        Of shape (n,), or (m, n) if `per_sample`.
+        Of shape (n_semivalues, n_scorings, n_players), or (n_semivalues, n_scorings, m,
+        n_players) if values are kept by the row scored.
     """
-    weights = size_weights(semivalue, len(gram))
-    game = (
-        torch.tensor(gram, device=device),
-        torch.tensor(cross.T, device=device),
-        utility.targets(y_index),
-        alpha,
+    if method.sampler == "exact":
+        check_enumerable(data)
+        values = enumerate_coalitions(data.game(KernelGame), problem)
+        return _arrange(problem, values.cpu().numpy(), 0.0)
+    if data.n_players == 1:  # all there is to join is the empty coalition
+        is_loo = [False] * len(is_loo)
+    game = data.game(choose_game(data, problem, method, is_loo=is_loo))
+    if method.sampler == "permutation":
+        return _arrange(problem, *_run(data, game, problem, method))
+    game = game.with_inverse()
+    if not any(is_loo):
+        return _arrange(problem, *_run(data, game, problem, method))
+    shape = problem.shape(data.n_players)
+    values, errors = np.empty(shape), np.zeros(shape)
+    values[is_loo] = leave_one_out_values(game, problem).cpu().numpy()
+    if not all(is_loo):
+        rest = sampled_part(problem, method, is_loo)
+        sampled = ~np.array(is_loo)
+        values[sampled], errors[sampled] = _run(data, game, rest, method)
+    return _arrange(problem, values, errors)
+
+
+def _run(data, game, problem, method):
+    """Estimate by sampling; return values and standard errors."""
+    sampler = make_sampler(game, problem, method)
+    if not sampler.parts:  # a single player: all there is is the empty coalition
+        return Estimate(sampler.start().cpu().numpy(), 0.0)
+    identity = (
+        "" if method.checkpoint is None else _identify(data, game, problem, method)
     )
-    if sampler == "exact":
-        values = enumerate_coalitions(*game, utility, weights=weights, null=null)
-        return _exact(values if per_sample else values.mean(1))
-    if sampler == "sweep" and semivalue == "loo":
-        return _exact(leave_one_out_values(game, utility, per_sample=per_sample))
-    rngs = generators(n_permutations, seed)
-    options = {"weights": weights, "null": null, "per_sample": per_sample}
-    if sampler == "sweep":
-        draws = sweep_marginals(game, utility, rngs, **options)
-    else:
-        draws = permutation_marginals(
-            PrefixRidge(*game), utility, rngs, truncation_tol=truncation_tol, **options
+    run = Run(
+        sampler,
+        n_draws=method.n_permutations,
+        rule=StoppingRule(method.tol),
+        checkpoint=Checkpoint(method.checkpoint, identity),
+        n_jobs=method.n_jobs,
+        verbose=method.verbose,
+    )
+    estimate, is_met = run.estimate(is_seeded=method.is_seeded)
+    if not is_met:
+        warnings.warn(
+            f"tol={method.tol!r} was not reached in n_permutations="
+            f"{method.n_permutations}; the largest standard error is "
+            f"{estimate.standard_error.max():.2g}. Raise n_permutations, or ask for "
+            "less.",
+            ConvergenceWarning,
+            stacklevel=2,
         )
-    estimate = average(draws, n_permutations=n_permutations, tol=tol, verbose=verbose)
-    return Estimate(*(part.T for part in estimate))
+    return estimate
 
 
-def _exact(values):
-    """Wrap values that have no error."""
-    values = values.cpu().numpy().T
-    return Estimate(values, 0 * values)
+def _identify(data, game, problem, method):
+    """Digest what values depend on, but for the seed and the number of draws."""
+    scores = [
+        (type(u).__name__, describe_callable(getattr(u, "scoring", None)))
+        for u in problem.utilities
+    ]
+    groups = () if data.groups is None else (data.groups,)
+    return digest(
+        data.rows,
+        data.cross,
+        data.targets,
+        *groups,
+        problem.utilities[0].y.cpu().numpy(),
+        problem.weights,
+        (FORMAT, type(game).__name__, data.alpha, scores, problem.nulls),
+        (problem.per_sample, method.sampler, method.truncation_tol),
+    )
+
+
+def _arrange(problem, values, errors):
+    """Put training rows last."""
+    values, errors = np.broadcast_arrays(values, errors)
+    if problem.per_sample:
+        values, errors = (np.swapaxes(part, 2, 3) for part in (values, errors))
+    return Estimate(np.ascontiguousarray(values), np.ascontiguousarray(errors))

@@ -1,32 +1,36 @@
 """`FreeShapAttributor`: Shapley values of the training rows of a kernel classifier."""
 
-from numbers import Integral, Real
+from numbers import Real
 from typing import ClassVar
 
 import numpy as np
 import torch
-from sklearn.utils import Bunch, check_random_state
-from sklearn.utils.validation import (
-    check_consistent_length,
-    check_is_fitted,
-    column_or_1d,
-)
+from sklearn.utils.validation import check_is_fitted
 
+from skshap.attribution._base import BaseFreeShap
+from skshap.attribution._class_scores import (
+    CLASS_SCORINGS,
+    class_null,
+    class_targets,
+    class_utility,
+)
 from skshap.attribution._coalitions import PrefixRidge
-from skshap.attribution._estimation import LARGEST_GAME, estimate_values
-from skshap.attribution._samplers import generators
-from skshap.attribution._semivalues import size_weights
-from skshap.attribution._utility import Utility, check_scoring, null_utility
-from skshap.kernel_ridge import BaseKernelRidge
-from skshap.kernels._base import is_precomputed
+from skshap.attribution._features import FeaturePrefixes
+from skshap.attribution._utility import check_scoring
+from skshap.kernel_ridge import BaseKernelRidgeClassifier
 from skshap.utils._progress import progress
 from skshap.utils._sklearn import Interval, StrOptions, fit_context
 from skshap.utils._validation import encode_targets
 
 __all__ = ["FreeShapAttributor"]
 
+SIGNATURE = (
+    "f(decision, y_index) that maps decision values of shape (n, n_classes) and label "
+    "indices of shape (n,) to n scores"
+)
 
-class FreeShapAttributor(BaseKernelRidge):
+
+class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
     """Shapley values of training rows, without fine-tuning (FreeShap).
 
     The utility of a coalition of training rows is the score that kernel ridge
@@ -61,10 +65,12 @@ class FreeShapAttributor(BaseKernelRidge):
         less than half the work a permutation and many times the variance; "exact":
         enumerate the coalitions of at most 20 training rows.
     n_permutations : int, default=100
-        How many permutations, or sweeps of two to four permutations, are drawn at most.
-    tol : float or None, default=None
-        Stop after 10 permutations or more once every standard error is at most this,
-        in the units of `scoring`. None draws all permutations.
+        How many permutations, or sweeps of a few permutations, are drawn at most.
+    tol : float, ("sign", confidence), ("lowest", k, confidence) or None, default=None
+        Stop after 10 draws or more. A float: once every standard error is at most this,
+        in the units of `scoring`. ("sign", 0.95): once the sign of every value is
+        settled with 95 % confidence, for all values together; ("lowest", 50, 0.95):
+        once it is settled which values are the 50 lowest. None draws all permutations.
     truncation_tol : float or None, default=None
         With ``sampler="permutation"``, end a permutation once the mean utility of two
         prefixes in a row is within this share of ``|score - null_score_|`` of the score
@@ -83,6 +89,15 @@ class FreeShapAttributor(BaseKernelRidge):
         `scoring` is given the frequencies as decision values.
     device : str, torch.device or None, default=None
         Where factors are computed, such as "cuda"; None is the CPU.
+    n_jobs : int or None, default=None
+        How many processes share the work, by joblib: -1 is one a core, None one in all,
+        unless in a :class:`joblib.parallel_config` context, which may name a cluster
+        too. Values do not depend on it, but for rounding.
+    checkpoint : path or None, default=None
+        A file for the state of `attribute`, written at least each 30 seconds as long as
+        no part of a draw takes longer. After a kill the same call goes on from there
+        and ends with the same bits; with a larger `n_permutations` it adds draws. A
+        file of another computation is refused.
     random_state : int, RandomState instance or None, default=None
         Seed of the permutations.
     verbose : int, default=0
@@ -104,7 +119,8 @@ class FreeShapAttributor(BaseKernelRidge):
     kernel_ : object
         The fitted kernel.
     gram_ : ndarray of shape (n_samples, n_samples)
-        Kernel matrix of the training rows.
+        Kernel matrix of the training rows; computed when it is asked for if the kernel
+        has fewer explicit features than there are rows.
     n_features_in_ : int
         Number of columns seen in `fit`; not set for texts.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -151,19 +167,12 @@ class FreeShapAttributor(BaseKernelRidge):
     """
 
     _parameter_constraints: ClassVar[dict] = {
-        **BaseKernelRidge._parameter_constraints,
-        "scoring": [str, callable],
-        "sampler": [StrOptions({"sweep", "permutation", "exact"})],
-        "n_permutations": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="neither"), None],
-        "truncation_tol": [Interval(Real, 0, None, closed="left"), None],
-        "semivalue": [str, tuple],
+        **BaseKernelRidgeClassifier._parameter_constraints,
+        **BaseFreeShap._value_constraints,
         "null_score": [
             StrOptions({"prior", "chance"}),
             Interval(Real, None, None, closed="neither"),
         ],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
     }
 
     def __init__(
@@ -180,6 +189,8 @@ class FreeShapAttributor(BaseKernelRidge):
         semivalue="shapley",
         null_score="prior",
         device=None,
+        n_jobs=None,
+        checkpoint=None,
         random_state=None,
         verbose=0,
     ):
@@ -194,6 +205,8 @@ class FreeShapAttributor(BaseKernelRidge):
         self.semivalue = semivalue
         self.null_score = null_score
         self.device = device
+        self.n_jobs = n_jobs
+        self.checkpoint = checkpoint
         self.random_state = random_state
         self.verbose = verbose
 
@@ -222,137 +235,11 @@ class FreeShapAttributor(BaseKernelRidge):
         ValueError
             If rows, labels, the kernel or parameters are malformed.
         """
-        check_scoring(self.scoring)
-        size_weights(self.semivalue, 1)  # raises if it is not known
-        if self.truncation_tol is not None and self.sampler != "permutation":
-            raise ValueError(
-                f"truncation_tol={self.truncation_tol} ends permutations of "
-                f"sampler='permutation', not of sampler={self.sampler!r}; set it to "
-                "None, or use tol to stop once errors are small."
-            )
-        self.gram_, self._y_index = self._fit(X, y)
-        if is_precomputed(self.kernel):
-            self.gram_ = self.gram_.copy()  # the caller's may change
-        # What values are made of stays that of `fit`, whatever parameters become.
-        self._alpha, self._scoring = self.alpha, self.scoring
-        self.null_score_ = null_utility(
-            self.scoring, self.null_score, self._y_index, len(self.classes_)
-        )
-        # Drawn here, so that every call of `attribute` sees the same permutations.
-        self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        self._check_parameters()
+        self._null_score = self.null_score
+        M, self._y_index = self._fit(X, y)
+        self._keep(M)
         return self
-
-    def score(self, X, y, sample_weight=None):
-        """Return the utility of all training rows: the mean of `scoring`.
-
-        Parameters
-        ----------
-        X : list of str, list of pairs of str, or {array-like, sparse matrix} of shape \
-                (n_samples, n_features)
-            Rows, as in `decision_function`.
-        y : array-like of shape (n_samples,)
-            Their labels.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows in the mean.
-
-        Returns
-        -------
-        float
-            With ``scoring="accuracy"`` the share of labels predicted.
-        """
-        K = self._cross(X)
-        utility = self._utility(y, K)
-        scores = utility(self._full_decision(K, utility)).cpu().numpy()
-        if sample_weight is not None:
-            sample_weight = column_or_1d(sample_weight)
-            check_consistent_length(K, sample_weight)
-        return float(np.average(scores, weights=sample_weight))
-
-    def attribute(self, X, y, *, per_sample=False, return_std=False):
-        """Compute the value of every training row for predicting given rows.
-
-        Parameters
-        ----------
-        X : list of str, list of pairs of str, or {array-like, sparse matrix} of shape \
-                (n_samples, n_features)
-            Rows whose predictions are scored, as in `decision_function`.
-        y : array-like of shape (n_samples,)
-            Their labels.
-        per_sample : bool, default=False
-            Keep the values for each row of X apart, instead of their mean.
-        return_std : bool, default=False
-            Return standard errors as well.
-
-        Returns
-        -------
-        values : ndarray of shape (n_samples_fit,) or (n_samples, n_samples_fit)
-            In the units of `scoring`; positive values help, negative ones harm.
-        std : ndarray of the same shape
-            Standard error of each value, over permutations; zero if values are exact.
-            Only if `return_std`.
-
-        Raises
-        ------
-        ValueError
-            If `y` is missing, has another length than `X` or a label that the training
-            rows do not have, or if `return_std` meets a single permutation.
-        """
-        K = self._cross(X)
-        if return_std and self.sampler != "exact" and self.n_permutations < 2:
-            raise ValueError(
-                "return_std=True needs n_permutations of at least 2, got 1: one "
-                "permutation has no standard error."
-            )
-        estimate = self._estimate(K, self._utility(y, K), per_sample=per_sample)
-        return tuple(estimate) if return_std else estimate.values
-
-    def explain(self, X, y=None, *, k=5):
-        """Find the training rows that help and harm each prediction most.
-
-        Parameters
-        ----------
-        X : list of str, list of pairs of str, or {array-like, sparse matrix} of shape \
-                (n_samples, n_features)
-            Rows to explain, as in `decision_function`.
-        y : array-like of shape (n_samples,) or None, default=None
-            The labels that training rows help or harm to predict; None for the
-            predicted ones.
-        k : int, default=5
-            How many training rows of each kind.
-
-        Returns
-        -------
-        Bunch
-            `helpful` and `harmful`, positions of training rows of shape (n_samples, k),
-            from the largest and from the smallest value on (positions, not labels of an
-            index: use ``.iloc`` on pandas objects); `helpful_values` and
-            `harmful_values`, in the units of `scoring`, and their standard errors
-            `helpful_std` and `harmful_std`, of the same shape, NaN after a single
-            permutation; `y`, the labels explained, of shape (n_samples,).
-
-        Raises
-        ------
-        ValueError
-            If `k` is not between 1 and the number of training rows.
-        """
-        check_is_fitted(self)
-        n = len(self._y_index)
-        if not isinstance(k, Integral) or not 1 <= k <= n:
-            raise ValueError(f"k must be an integer from 1 to {n}, got {k!r}.")
-        K = self._cross(X)
-        y = (
-            self._labels(self._indicators(K))
-            if y is None
-            else column_or_1d(y, warn=True)
-        )
-        values, std = self._estimate(K, self._utility(y, K), per_sample=True)
-        order = np.argsort(values, axis=1, kind="stable")
-        harmful, helpful = order[:, :k], order[:, ::-1][:, :k]
-        found = Bunch(helpful=helpful, harmful=harmful, y=y)
-        for name in ("helpful", "harmful"):
-            found[f"{name}_values"] = np.take_along_axis(values, found[name], 1)
-            found[f"{name}_std"] = np.take_along_axis(std, found[name], 1)
-        return found
 
     def prequential_decision_function(self):
         """Predict each training row from random subsets of the others.
@@ -367,56 +254,42 @@ class FreeShapAttributor(BaseKernelRidge):
             Mean decision values, in the form of `decision_function`.
         """
         check_is_fitted(self)
-        utility = Utility("accuracy", self._y_index, len(self.classes_), self.device)
-        gram = torch.tensor(self.gram_, device=self.device)
-        none = gram.new_empty(len(gram), 0)
-        targets = utility.targets(self._y_index)
-        ridge = PrefixRidge(gram, none, targets, self._alpha)
+        Y = np.eye(len(self.classes_))[self._y_index]
+        is_binary = len(self.classes_) == 2
+        targets = torch.tensor(Y[:, [1]] - Y[:, [0]] if is_binary else Y)
+        rows = torch.tensor(self._rows, device=self.device)
+        game = (rows, rows[:0] if self._is_explicit else rows[:, :0])
+        kind = FeaturePrefixes if self._is_explicit else PrefixRidge
+        ridge = kind(*game, targets.to(rows.device), self._alpha)
         total = 0
-        for rng in progress(
-            generators(self.n_permutations, self._seed),
+        for t in progress(
+            range(self.n_permutations),
             total=self.n_permutations,
             desc="permutations",
             unit="permutation",
             verbose=self.verbose,
         ):
-            order = torch.from_numpy(rng.permutation(len(gram))).to(gram.device)
+            rng = np.random.default_rng([self._seed, t])
+            order = torch.from_numpy(rng.permutation(len(rows))).to(rows.device)
             total = total + ridge.prequential(order)
         mean = (total / self.n_permutations).cpu().numpy()
-        return mean[:, 0] if utility.uses_margin else mean
+        return mean[:, 0] if is_binary else mean
 
-    def _utility(self, y, K):
-        y_index = encode_targets(y, self.classes_, K)
-        return Utility(self._scoring, y_index, len(self.classes_), self.device)
+    def _check_scoring(self, scoring):
+        check_scoring(scoring, CLASS_SCORINGS, SIGNATURE)
 
-    def _full_decision(self, K, utility):
-        """Decision values of the classifier on all rows, as `utility` takes them."""
-        decision = self._indicators(K)
-        if utility.uses_margin:
-            decision = decision[:, [1]] - decision[:, [0]]
-        return torch.tensor(decision.T, device=self.device)
+    def _null(self, scoring):
+        n_classes = len(self.classes_)
+        return class_null(scoring, self._null_score, self._y_index, n_classes)
 
-    def _estimate(self, K, utility, *, per_sample):
-        n = len(self._y_index)
-        if self.sampler == "exact" and n > LARGEST_GAME:
-            raise ValueError(
-                f"sampler='exact' enumerates the coalitions of at most {LARGEST_GAME} "
-                f"training rows, but there are {n}; use sampler='sweep'."
-            )
-        return estimate_values(
-            self.gram_,
-            K,
-            self._y_index,
-            utility,
-            alpha=self._alpha,
-            sampler=self.sampler,
-            semivalue=self.semivalue,
-            n_permutations=self.n_permutations,
-            tol=self.tol,
-            truncation_tol=self.truncation_tol,
-            null=self.null_score_,
-            seed=self._seed,
-            per_sample=per_sample,
-            device=self.device,
-            verbose=self.verbose,
-        )
+    def _utility(self, scoring, y):
+        return class_utility(scoring, y, len(self.classes_), self.device)
+
+    def _targets(self, utilities):
+        return class_targets(utilities, self._y_index, len(self.classes_))
+
+    def _encode(self, y, M):
+        return encode_targets(y, self.classes_, M)
+
+    def _predict(self, M):
+        return self._labels(self._outputs(M))

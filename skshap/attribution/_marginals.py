@@ -12,54 +12,14 @@ R with kernel P, cross kernel ``P k(x)`` and targets ``P Y``: the same algebra w
 joining and leaving exchanged, from one inverse for all permutations.
 """
 
-from typing import NamedTuple
+from functools import partial
 
 import torch
 
+from skshap.attribution._moves import Coalition, Side
 from skshap.utils._ridge import check_pivots
 
-__all__ = ["Coalition", "GrowingCoalitions", "Moves", "ShrinkingCoalitions"]
-
-
-class Moves(NamedTuple):
-    """How each of some rows would move the decision values.
-
-    Row ``rows[i]`` moves decision value c at x by ``cross[i, x] * weight[i, c]``.
-
-    Attributes
-    ----------
-    rows : Tensor of shape (k,)
-        Which training rows.
-    cross : Tensor of shape (k, m)
-        See above.
-    weight : Tensor of shape (k, n_outputs)
-        See above.
-    """
-
-    rows: torch.Tensor
-    cross: torch.Tensor
-    weight: torch.Tensor
-
-
-class Coalition(NamedTuple):
-    """A coalition and how every row would move its predictions.
-
-    Attributes
-    ----------
-    size : int
-        Number of members.
-    decision : Tensor of shape (n_outputs, m)
-        Decision values.
-    joining : Moves
-        Of the rows that are no members, if they join.
-    leaving : Moves
-        Of the members, if they leave.
-    """
-
-    size: int
-    decision: torch.Tensor
-    joining: Moves
-    leaving: Moves
+__all__ = ["GrowingCoalitions", "ShrinkingCoalitions", "invert_ridge"]
 
 
 class GrowingCoalitions:
@@ -116,7 +76,8 @@ class GrowingCoalitions:
         Yields
         ------
         Coalition
-            At each size. Its tensors are overwritten by the next one.
+            At each size; rows on both sides as in the permutation. Its tensors are
+            overwritten by the next one.
 
         Raises
         ------
@@ -140,15 +101,39 @@ class GrowingCoalitions:
             check_pivots(
                 schur[size:], 0, diagonal=self._diagonal[order[size:]], alpha=self.alpha
             )
-            joining = Moves(
-                order[size:], rest[size:, :m], rest[size:, m:] / schur[size:, None]
+            joining = Side(
+                order[size:],
+                rest[size:, :m],
+                rest[size:, m:],
+                schur[size:],
+                partial(self._schur_block, order, size),
+                1,
             )
-            leaving = Moves(
+            leaving = Side(
                 order[:size],
                 solved[:size, :m],
-                -solved[:size, m:] / inverse_diagonal[:size, None],
+                solved[:size, m:],
+                inverse_diagonal[:size],
+                partial(self._inverse_block, size),
+                -1,
             )
             yield Coalition(size, decision, joining, leaving)
+
+    def _schur_block(self, order, size, start, stop):
+        """What the members leave of the kernel between rows outside, with alpha."""
+        start, stop = size + start, size + stop
+        rows = order[start:stop]
+        block = self.K.index_select(0, rows).index_select(1, rows)
+        block.diagonal().add_(self.alpha)
+        explained = self._factor[:size, start:stop]
+        return block.addmm_(explained.T, explained, alpha=-1)
+
+    def _inverse_block(self, size, start, stop):
+        """The block of some members in the inverse of all members' kernel."""
+        columns = self._inverse[start:size, start:stop].clone()
+        # Above the diagonal of a triangle, where nothing was written.
+        columns[: stop - start].tril_()
+        return columns.T @ columns
 
     def _grow(self, order, spans, start, stop, schur, inverse_diagonal, decision):
         """Let the rows ``order[start:stop]`` join."""
@@ -193,25 +178,28 @@ class ShrinkingCoalitions:
 
     Parameters
     ----------
-    K, cross, targets, alpha, block_size
-        See :class:`GrowingCoalitions`.
+    P : Tensor of shape (n, n)
+        ``(K + alpha I)^-1``, from `invert_ridge`.
+    cross : Tensor of shape (n, m)
+        ``P`` times the kernel between training rows and the rows to predict.
+    weights : Tensor of shape (n, n_outputs)
+        ``P`` times the targets.
+    decision : Tensor of shape (n_outputs, m)
+        What the ridge on all rows predicts.
     most : int
         How many rows are taken out at most.
+    block_size : int, default=192
+        See :class:`GrowingCoalitions`.
 
     Notes
     -----
-    Making it takes one inverse, about ``2 n^3`` floating-point operations; taking out k
-    of n rows what growing to k rows takes.
+    Taking out k of n rows takes what growing to k rows takes.
     """
 
-    def __init__(self, K, cross, targets, alpha, *, most, block_size=192):
-        A = K.clone()
-        A.diagonal().add_(alpha)
-        P = torch.cholesky_inverse(torch.linalg.cholesky(A))
-        weights = P @ targets
-        self._full = weights.T @ cross
+    def __init__(self, P, cross, weights, decision, *, most, block_size=192):
+        self._decision = decision
         self._taken = GrowingCoalitions(
-            P, P @ cross, weights, 0.0, largest=most, block_size=block_size
+            P, cross, weights, 0.0, largest=most, block_size=block_size
         )
 
     def coalitions(self, order, numbers):
@@ -227,13 +215,61 @@ class ShrinkingCoalitions:
         Yields
         ------
         Coalition
-            Of the other rows, each time. Its tensors are overwritten by the next one.
+            Of the other rows, each time; rows on both sides as in the permutation. Its
+            tensors are overwritten by the next one.
         """
         for taken in self._taken.coalitions(order, numbers):
-            back, out = taken.leaving, taken.joining
             yield Coalition(
                 len(order) - taken.size,
-                self._full - taken.decision,
-                Moves(back.rows, back.cross, -back.weight),
-                Moves(out.rows, out.cross, -out.weight),
+                self._decision - taken.decision,
+                taken.leaving._replace(sign=-taken.leaving.sign),
+                taken.joining._replace(sign=-taken.joining.sign),
             )
+
+
+def invert_ridge(K, alpha, block_size=512):
+    """Return ``(K + alpha I)^-1``.
+
+    Parameters
+    ----------
+    K : Tensor of shape (n, n)
+        Kernel of the training rows.
+    alpha : float
+        Strength of the ridge.
+    block_size : int, default=512
+        Columns that are worked on at a time, so that an interrupt is seen soon.
+
+    Returns
+    -------
+    Tensor of shape (n, n)
+
+    Notes
+    -----
+    About ``n^3`` floating-point multiplications, and as many additions.
+    """
+    n = len(K)
+    L = K.clone()  # its lower triangle becomes the factor, then the factor's inverse
+    L.diagonal().add_(alpha)
+    diagonal = L.diagonal().clone()
+    spans = [(i, min(i + block_size, n)) for i in range(0, n, block_size)]
+    for i, j in spans:
+        L[i:, i:j].addmm_(L[i:, :i], L[i:j, :i].T, alpha=-1)
+        corner, info = torch.linalg.cholesky_ex(L[i:j, i:j])
+        pivots = corner.diagonal().square()
+        check_pivots(pivots, info, diagonal=diagonal[i:j], alpha=alpha)
+        L[i:j, i:j] = corner
+        solved = torch.linalg.solve_triangular(corner, L[j:, i:j].T, upper=False)
+        L[j:, i:j] = solved.T
+    L.tril_()
+    for i, j in spans:
+        identity = torch.eye(j - i, dtype=L.dtype, device=L.device)
+        corner = torch.linalg.solve_triangular(L[i:j, i:j], identity, upper=False)
+        left = corner @ L[i:j, :i]
+        L[i:j, :i] = torch.mm(left, L[:i, :i]).neg_()
+        L[i:j, i:j] = corner
+    out = torch.empty_like(K)
+    for i, j in spans:
+        block = L[i:, i:j].T @ L[i:, :j]
+        out[i:j, :j] = block
+        out[:j, i:j] = block.T
+    return out

@@ -47,7 +47,9 @@ def size_weights(semivalue, n):
         return (sizes == n - 1).astype(np.float64)
     if isinstance(semivalue, (tuple, list)) and len(semivalue) == 3:
         name, *parameters = semivalue
-        if name == "beta" and all(isinstance(p, Real) and p > 0 for p in parameters):
+        if name == "beta" and all(
+            isinstance(p, Real) and 0 < p < np.inf for p in parameters
+        ):
             a, b = parameters
             # The size, as the number of successes in n - 1 trials, is beta-binomial.
             return betabinom.pmf(sizes, n - 1, b, a)

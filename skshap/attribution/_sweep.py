@@ -1,26 +1,28 @@
-"""The sweep: marginals of every row at many sizes of every permutation.
+"""The sweep: marginals of every player at many sizes of every permutation.
 
-A row that is outside of a random coalition S tells the marginal of that row for
-coalitions of size ``|S|``, a row inside that for size ``|S| - 1``, both in closed form
-from one factor. Over random permutations and one random size in each bin, every row
-gets a marginal at every bin.
+A player that is outside of a random coalition S tells its marginal for coalitions of
+size ``|S|``, a player inside that for size ``|S| - 1``, both in closed form from one
+factor. Over random permutations and one random size in each bin, every player gets a
+marginal at every bin.
 """
 
 import numpy as np
 import torch
 
-from skshap.attribution._marginals import GrowingCoalitions, ShrinkingCoalitions
-
-__all__ = ["size_bins", "sweep_marginals"]
+__all__ = ["Sweep", "leave_one_out_values", "size_bins"]
 
 GROWTH = 1.4  # of the sizes at the two ends of a bin
 # Of the semivalue that a bin may hold. Marginals of a smooth score change little from
 # one size of a permutation to the next, those of accuracy jump.
 LARGEST_SHARE = {True: 1 / 4, False: 1 / 40}
-# Permutations of one draw that grow coalitions up to half of the rows, and that shrink
-# them down to it: the variance of a smooth score lies at small coalitions.
-REPEATS = {True: (3, 1), False: (1, 1)}
+# Permutations of one draw that grow coalitions, and that shrink them: the variance of a
+# smooth score lies at small coalitions.
+REPEATS = {
+    True: {"growing": 3, "shrinking": 1, "direct": 1},
+    False: {"growing": 1, "shrinking": 1, "direct": 1},
+}
 NEGLIGIBLE = 1e-15  # share of the semivalue of a size that is never visited
+PROFILED = 512  # entries of each output whose variance a pilot looks at
 
 
 def size_bins(weights, is_smooth):
@@ -34,7 +36,7 @@ def size_bins(weights, is_smooth):
     weights : ndarray of shape (n,)
         Share of each size in the semivalue.
     is_smooth : bool
-        Whether the score is a smooth function of decision values.
+        Whether the score is a smooth function of predictions.
 
     Returns
     -------
@@ -66,108 +68,173 @@ def size_bins(weights, is_smooth):
     return bins
 
 
-def sweep_marginals(game, utility, rngs, *, weights, null, per_sample):
-    """Weigh the marginals of every row along random permutations.
+class Sweep:
+    """Unbiased estimates of values, each from a few permutations of the players.
 
     Parameters
     ----------
-    game : tuple
-        K, cross, targets and alpha of :class:`GrowingCoalitions`.
-    utility : Utility
-        Scores predictions.
-    rngs : iterable of numpy.random.Generator
-        One a draw.
-    weights : ndarray of shape (n,)
-        Share of each size of coalition in the semivalue.
-    null : float
-        Utility of the empty coalition.
-    per_sample : bool
-        Whether to keep the rows scored apart.
-
-    Yields
-    ------
-    Tensor of shape (n,), or (n, m) if `per_sample`
-        An unbiased estimate of the values, by training row, one for each generator;
-        overwritten by the next one.
+    game : KernelGame or FeatureGame
+        Predicts with coalitions; with its inverse.
+    problem : Problem
+        What is estimated.
+    counts : list of ndarray of int or None, default=None
+        By route of the game, how many permutations of a draw go as far as each of its
+        stops; none more than as far as the stop before. None for a schedule that suits
+        most games.
 
     Notes
     -----
-    At size k, each row gets one marginal: for coalitions of size k if it is outside,
+    At size k, each player gets one marginal: for coalitions of size k if it is outside,
     with probability ``(n - k) / n``, of size k - 1 if it is inside, with probability
     ``k / n``. Over the sizes 1 to n, coalitions of each size from 1 to n - 1 so come up
     with probability ``(n + 1) / n``, which is divided by. The empty coalition is left
     to a term of its own, which is exact.
 
-    Sizes up to half of the rows are reached by growing coalitions, larger ones by
-    shrinking the coalition of all rows, along other permutations.
+    A draw is a sum of parts, each of one permutation with a seed of its own.
     """
-    n = len(weights)
-    bins = size_bins(weights, utility.is_smooth)
-    small = [(first, last) for first, last in bins if 2 * last <= n]
-    large = [(first, last) for first, last in bins if 2 * last > n]
-    grow = GrowingCoalitions(*game, largest=small[-1][1] if small else 0)
-    out = _alone(grow, utility, null, per_sample) * weights[0]
-    alone = out.clone()
-    ends = [(grow, small, False)] if small else []
-    if large:
-        # As numbers of rows taken out, the smallest first.
-        large = [(n - last, n - first) for first, last in reversed(large)]
-        ends.append((ShrinkingCoalitions(*game, most=large[-1][1]), large, True))
-    repeats = REPEATS[utility.is_smooth]
-    for rng in rngs:
-        out.copy_(alone)
-        for ridge, ranges, is_shrinking in ends:
-            first, last = np.array(ranges).T
-            shares = (last - first + 1) * n / (n + 1) / repeats[is_shrinking]
-            for _ in range(repeats[is_shrinking]):
-                order = torch.from_numpy(rng.permutation(n)).to(out.device)
-                stops = rng.integers(first, last + 1).tolist()
-                for share, coalition in zip(
-                    shares, ridge.coalitions(order, stops), strict=True
-                ):
-                    _add_marginals(out, coalition, share, utility, weights, per_sample)
-        yield out
+
+    def __init__(self, game, problem, counts=None):
+        self.game = game
+        self.problem = problem
+        self.routes = game.routes(self.bins)
+        repeats = REPEATS[problem.is_smooth]
+        self.counts = counts or [
+            np.full(len(route.ranges), repeats[route.kind]) for route in self.routes
+        ]
+        # One a permutation: its route, and how many stops it makes.
+        self.parts = [
+            (index, int((count > j).sum()))
+            for index, count in enumerate(self.counts)
+            for j in range(count[0])
+        ]
+
+    @property
+    def bins(self):
+        """Sizes that one stop each is made in."""
+        return size_bins(self.problem.weights.mean(0), self.problem.is_smooth)
+
+    def start(self):
+        """Return what every player adds to the empty coalition, weighted.
+
+        Returns
+        -------
+        Tensor of shape (n_semivalues, n_scorings, n_players), or with m more if values
+        are kept by the row scored.
+        """
+        problem = self.problem
+        out = problem.zeros(self.game.n_players)
+        nobody = self.game.nobody()
+        for s, (utility, null) in enumerate(
+            zip(problem.utilities, problem.nulls, strict=True)
+        ):
+            gains = utility.gains(
+                nobody.decision, nobody.joining, per_sample=problem.per_sample
+            )
+            scores = utility.score(nobody.decision) - null
+            gains += scores if problem.per_sample else scores.mean()
+            for v, weights in enumerate(problem.weights):
+                out[v, s].index_add_(
+                    0, nobody.joining.players, gains, alpha=float(weights[0])
+                )
+        return out
+
+    def run(self, t, part):
+        """Compute one part of a draw.
+
+        Parameters
+        ----------
+        t : int
+            Which draw.
+        part : int
+            Which part of it.
+
+        Returns
+        -------
+        Tensor of the shape of `start`
+        """
+        out = self.problem.zeros(self.game.n_players)
+        for share, coalition in self._visit(t, part):
+            self._add_marginals(out, coalition, share)
+        return out
+
+    def profile(self, t, part):
+        """Compute one part of a draw, and what each stop contributes to it.
+
+        Parameters
+        ----------
+        t, part : int
+            See `run`.
+
+        Returns
+        -------
+        out : Tensor of the shape of `start`
+        profile : ndarray of shape (n_stops, n_outputs, n_entries)
+            Of some entries of each output (semivalue and scoring), as if this were the
+            only permutation of the draw.
+        """
+        out = self.problem.zeros(self.game.n_players)
+        route, depth = self.parts[part]
+        profile = []
+        for j, (share, coalition) in enumerate(self._visit(t, part)):
+            stop = torch.zeros_like(out)
+            self._add_marginals(stop, coalition, share)
+            flat = stop.reshape(out.shape[0] * out.shape[1], -1)
+            entries = flat[:, :: max(1, flat.shape[1] // PROFILED)]
+            profile.append(entries.cpu().numpy() * self.counts[route][j])
+            out += stop
+        return out, np.stack(profile[:depth])
+
+    def _visit(self, t, part):
+        """Visit coalitions along a permutation, with the weight of each."""
+        index, depth = self.parts[part]
+        route = self.routes[index]
+        n = self.game.n_players
+        rng = self.problem.generator(t, part)
+        order = rng.permutation(n)
+        first, last = np.array(route.ranges[:depth]).T
+        stops = rng.integers(first, last + 1).tolist()
+        shares = (last - first + 1) * n / (n + 1) / self.counts[index][:depth]
+        return zip(shares, self.game.walk(route, order, stops), strict=True)
+
+    def _add_marginals(self, out, coalition, share):
+        """Add what every player changes when it joins a coalition, or has joined it."""
+        n = self.game.n_players
+        size = coalition.size
+        sides = [
+            (coalition.joining, 1, size if size < n else None),
+            (coalition.leaving, -1, size - 1 if size > 1 else None),
+        ]
+        for moves, sign, stratum in sides:
+            if stratum is None:
+                continue
+            for s, utility in enumerate(self.problem.utilities):
+                gains = utility.gains(
+                    coalition.decision, moves, per_sample=self.problem.per_sample
+                )
+                for v, weights in enumerate(self.problem.weights):
+                    weight = float(sign * share * weights[stratum])
+                    out[v, s].index_add_(0, moves.players, gains, alpha=weight)
 
 
-def _add_marginals(out, coalition, share, utility, weights, per_sample):
-    """Add what every row changes when it joins a coalition, or has joined it."""
-    size, decision, joining, leaving = coalition
-    if size < len(weights):
-        gains = utility.gains(decision, *joining[1:], per_sample=per_sample)
-        out.index_add_(0, joining.rows, gains, alpha=float(share * weights[size]))
-    if size > 1:
-        losses = utility.gains(decision, *leaving[1:], per_sample=per_sample)
-        weight = float(-share * weights[size - 1])
-        out.index_add_(0, leaving.rows, losses, alpha=weight)
-
-
-def _alone(grow, utility, null, per_sample):
-    """What every row adds to the empty coalition."""
-    order = torch.arange(len(grow.K), device=grow.K.device)
-    empty = next(grow.coalitions(order, [0]))
-    start = utility(empty.decision) - null
-    gains = utility.gains(empty.decision, *empty.joining[1:], per_sample=per_sample)
-    return gains + (start if per_sample else start.mean())
-
-
-def leave_one_out_values(game, utility, *, per_sample):
-    """Compute what every row adds to all others, exactly.
+def leave_one_out_values(game, problem):
+    """Compute what every player adds to all others, exactly.
 
     Parameters
     ----------
-    game : tuple
-        K, cross, targets and alpha of :class:`GrowingCoalitions`.
-    utility : Utility
-        Scores predictions.
-    per_sample : bool
-        Whether to keep the rows scored apart.
+    game : KernelGame or FeatureGame
+        With its inverse.
+    problem : Problem
+        Its semivalues are not looked at.
 
     Returns
     -------
-    Tensor of shape (n,), or (n, m) if `per_sample`
-        By training row.
+    Tensor of shape (n_scorings, n_players), or (n_scorings, n_players, m)
     """
-    order = torch.arange(len(game[0]), device=game[0].device)
-    everyone = next(ShrinkingCoalitions(*game, most=0).coalitions(order, [0]))
-    leaving = everyone.leaving[1:]
-    return -utility.gains(everyone.decision, *leaving, per_sample=per_sample)
+    everyone = game.everyone()
+    out = problem.zeros(game.n_players)[0]
+    for s, utility in enumerate(problem.utilities):
+        losses = utility.gains(
+            everyone.decision, everyone.leaving, per_sample=problem.per_sample
+        )
+        out[s].index_add_(0, everyone.leaving.players, losses, alpha=-1)
+    return out

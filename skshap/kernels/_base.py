@@ -2,10 +2,13 @@
 
 ``fit_transform(X)`` gives the symmetric matrix of the training rows, and
 ``transform(X)`` the matrix of shape (n_samples, n_samples_fit) between new rows and
-them. `make_kernel` turns what users pass as ``kernel=`` into such an object.
+them. A kernel with ``transform_features(X)``, of shape (n_samples, n_components), is
+the inner product of what that returns. `make_kernel` turns what users pass as
+``kernel=`` into such an object.
 """
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.metrics.pairwise import kernel_metrics, pairwise_kernels
 
@@ -40,6 +43,17 @@ class PairwiseKernel(TransformerMixin, BaseEstimator):
         if callable(self.metric):
             check_callable(self.metric, params, X[0], self.X_fit_[0])
         return pairwise_kernels(X, self.X_fit_, metric=self.metric, **params)
+
+
+class LinearKernel(PairwiseKernel):
+    """The inner product of two rows, whose explicit features are the rows."""
+
+    def __init__(self):
+        super().__init__("linear")
+
+    def transform_features(self, X):
+        """Return features of which the kernel is the inner product, (n, d)."""
+        return X.toarray() if issparse(X) else X
 
 
 class PrecomputedKernel(TransformerMixin, BaseEstimator):
@@ -97,6 +111,8 @@ def make_kernel(kernel, kernel_params=None):
             f"kernel={kernel!r} is not known; use 'precomputed', one of "
             f"{sorted(kernel_metrics())}, a callable or a kernel object."
         )
+    if isinstance(kernel, str) and kernel == "linear" and not kernel_params:
+        return LinearKernel()
     return PairwiseKernel(kernel, kernel_params)
 
 

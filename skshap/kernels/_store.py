@@ -6,34 +6,15 @@ finds an empty folder. Rows are found by a digest of their own content, whatever
 set, fold or order they come in.
 """
 
-import io
-import os
-import struct
-import uuid
 import warnings
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
 from skshap.exceptions import DamagedStoreWarning
+from skshap.utils._files import DAMAGE, read_arrays, write_arrays
 
 __all__ = ["DiskStore", "MemoryStore"]
-
-# What reading a damaged archive raises: an unknown compression or a flag of encryption
-# come as the last two.
-DAMAGE = (
-    OSError,
-    ValueError,
-    KeyError,
-    EOFError,
-    struct.error,
-    zipfile.BadZipFile,
-    zlib.error,
-    NotImplementedError,
-    RuntimeError,
-)
 
 
 class MemoryStore:
@@ -147,7 +128,7 @@ class DiskStore:
         if not self._is_writable:
             return
         try:
-            _write(path, **arrays)
+            write_arrays(path, **arrays)
         except OSError as error:
             self._is_writable = False
             warnings.warn(
@@ -167,13 +148,8 @@ class DiskStore:
 def _read(path, names):
     """Read arrays of an archive; None, with a warning, if it is damaged."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            # Whole members, since only their end is compared with the checksum.
-            members = {name: archive.read(f"{name}.npy") for name in names}
-        return {
-            name: np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
-            for name, content in members.items()
-        }
+        arrays = read_arrays(path)
+        return {name: arrays[name] for name in names}
     except FileNotFoundError:
         return None
     except DAMAGE as error:
@@ -183,16 +159,3 @@ def _read(path, names):
             stacklevel=2,
         )
         return None
-
-
-def _write(path, **arrays):
-    """Write arrays to an archive, all or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{uuid.uuid4().hex}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            np.savez(file, **arrays)
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -37,3 +37,40 @@ def progress(iterable, *, total, desc, unit, verbose):
     if not verbose:
         return iterable
     return tqdm(iterable, total=total, desc=desc, unit=unit, delay=DELAY)
+
+
+def progress_bar(*, total, initial, desc, unit, verbose):
+    """Return a progress bar to move by hand, with the time that remains.
+
+    Parameters
+    ----------
+    total, initial : int
+        Number of items, and of those that are done before the first one.
+    desc : str
+        What is being done, shown before the bar.
+    unit : str
+        What one item is.
+    verbose : int or bool
+        Zero or False shows nothing. Otherwise the bar appears on standard error after
+        3 seconds.
+
+    Returns
+    -------
+    tqdm
+        A context manager with `update` and `set_postfix_str`.
+
+    Examples
+    --------
+    >>> from skshap.utils._progress import progress_bar
+    >>> options = {"desc": "rows", "unit": "row", "verbose": 0}
+    >>> with progress_bar(total=3, initial=0, **options) as bar:
+    ...     _ = bar.update()
+    """
+    return tqdm(
+        total=total,
+        initial=initial,
+        desc=desc,
+        unit=unit,
+        delay=DELAY,
+        disable=not verbose,
+    )

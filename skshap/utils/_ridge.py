@@ -4,7 +4,13 @@ import torch
 
 from skshap.exceptions import NotPositiveDefiniteError
 
-__all__ = ["TIE", "check_pivots", "leave_one_out", "solve_ridge"]
+__all__ = [
+    "TIE",
+    "check_pivots",
+    "leave_one_out",
+    "solve_explicit_ridge",
+    "solve_ridge",
+]
 
 TIE = 1e-9  # decision values this close are equal but for rounding
 # Smallest pivot of a Cholesky factor that is trusted, as a share of the diagonal entry
@@ -73,6 +79,48 @@ def solve_ridge(K, targets, alpha, device=None):
         0.5 / inverse_diagonal.squeeze(1), 0, diagonal=A.diagonal(), alpha=alpha
     )
     return solution.cpu().numpy(), inverse_diagonal.cpu().numpy()
+
+
+def solve_explicit_ridge(F, targets, alpha, device=None):
+    """Solve ``(F F' + alpha I) x = targets`` by a factor of the size of the columns.
+
+    Parameters
+    ----------
+    F : ndarray of shape (n, d)
+        Features, of which the kernel is the inner product.
+    targets : ndarray of shape (n, k)
+        Right-hand sides.
+    alpha : float
+        Positive.
+    device : str, torch.device or None, default=None
+        Where to compute.
+
+    Returns
+    -------
+    solution : ndarray of shape (n, k)
+        The weights.
+    inverse_diagonal : ndarray of shape (n, 1)
+        Diagonal of the inverse of the matrix.
+
+    Raises
+    ------
+    NotPositiveDefiniteError
+        If the matrix is not positive definite to working precision.
+    """
+    F = torch.tensor(F, device=device)
+    B = torch.tensor(targets, dtype=torch.float64, device=device)
+    A = F.T @ F
+    A.diagonal().add_(alpha)
+    L, info = torch.linalg.cholesky_ex(A)
+    diagonal = F.square().sum(1).add_(alpha)
+    check_pivots(diagonal, info, diagonal=diagonal, alpha=alpha)
+    whitened = torch.linalg.solve_triangular(L, F.T, upper=False)
+    inverse_diagonal = (1 - whitened.square().sum(0)) / alpha
+    # What the others leave of a row is at most all of it; rounding may say otherwise.
+    inverse_diagonal = torch.maximum(inverse_diagonal, 1 / diagonal)
+    check_pivots(0.5 / inverse_diagonal, 0, diagonal=diagonal, alpha=alpha)
+    solution = (B - whitened.T @ (whitened @ B)) / alpha
+    return solution.cpu().numpy(), inverse_diagonal.unsqueeze(1).cpu().numpy()
 
 
 def check_pivots(pivots, info, *, diagonal, alpha):

@@ -234,6 +234,38 @@ def encode_targets(y, classes, rows):
     return np.searchsorted(classes, y.astype(classes.dtype, copy=False))
 
 
+def check_numbers(y, rows):
+    """Check the targets of a regression.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+        Targets.
+    rows : sequence of length n_samples
+        The rows they belong to.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        Float64.
+
+    Raises
+    ------
+    ValueError
+        If targets are missing, infinite, no numbers, or of another number than the
+        rows.
+    """
+    if y is None:
+        raise ValueError(
+            "y must be an array of numbers, got None: this estimator requires y to be "
+            "passed, but the target y is None."
+        )
+    y = check_labels(y, rows)
+    return check_array(
+        y, input_name="y", dtype=np.float64, ensure_2d=False, ensure_min_samples=0
+    )
+
+
 def check_labels(y, rows):
     """Raise unless there is a label a row; return labels as an array.
 

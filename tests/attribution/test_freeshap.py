@@ -15,7 +15,6 @@ from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import GridSearchCV
 
 from skshap import EmpiricalNTK, FreeShapAttributor, KernelRidgeClassifier
-from skshap.attribution._samplers import generators
 from skshap.exceptions import NotPositiveDefiniteError
 from tests.oracles import per_sample_score, ridge_predictions, shapley_values
 
@@ -316,7 +315,8 @@ def test_prequential_decisions_equal_refits_on_every_prefix(n_classes):
     attributor = make_attributor(n_permutations=4).fit(X, y)
     K = rbf_kernel(X, gamma=GAMMA)
     expected = np.zeros((n, n_classes))
-    for rng in generators(4, attributor._seed):
+    for t in range(4):
+        rng = np.random.default_rng([attributor._seed, t])
         order = rng.permutation(n).tolist()
         for k in range(1, n):
             row = order[k]
@@ -578,7 +578,10 @@ def test_sweep_agrees_with_enumeration(n_classes, scoring, per_sample):
         X_val, y_val, per_sample=per_sample, return_std=True
     )
     assert values.shape == std.shape == expected.shape
-    assert (np.abs(values - expected) < 5 * std + 1e-12).all()
+    # One coalition in 70 may be the only one in which a row flips a prediction, and not
+    # come up in 200 draws; it would count for a ninth.
+    unseen = 3 / 200 / 9 if scoring == "accuracy" else 1e-12
+    assert (np.abs(values - expected) < 5 * std + unseen).all()
     assert std.max() < 0.05
 
 

@@ -10,112 +10,16 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skshap.attribution import _enumeration
+from skshap.attribution._class_scores import CLASS_SCORINGS
 from skshap.attribution._coalitions import PrefixRidge
-from skshap.attribution._enumeration import enumerate_coalitions
-from skshap.attribution._samplers import (
-    RunningMoments,
-    average,
-    generators,
-    permutation_marginals,
-)
+from skshap.attribution._moments import RunningMoments
+from skshap.attribution._permutations import Permutations
 from skshap.attribution._semivalues import size_weights
-from skshap.attribution._utility import SCORINGS, Utility
 from skshap.exceptions import NotPositiveDefiniteError
-from tests.oracles import (
-    per_sample_score,
-    permutation_gains,
-    ridge_predictions,
-    semivalues,
-    shapley_values,
-)
+from tests.attribution.games import FixedOrder, Game, average, draw_orders
+from tests.oracles import permutation_gains, semivalues, shapley_values
 
-ALPHA = 0.4
-
-
-class Game:
-    """A small training set, as the samplers and as the oracles take it."""
-
-    def __init__(self, n, m, n_classes, scoring="neg_log_loss", seed=0):
-        rng = np.random.default_rng(seed)
-        F = rng.normal(size=(n + m, 3))
-        K = F @ F.T + 0.05 * np.eye(n + m)
-        self.K, self.cross = K[:n, :n], K[n:, :n]
-        self.y = np.arange(n) % n_classes
-        self.y_val = rng.integers(n_classes, size=m)
-        self.n, self.n_classes, self.scoring = n, n_classes, scoring
-        self.null = {"accuracy": 0.4, "neg_log_loss": -0.8}.get(scoring, -0.3)
-        self.utility = Utility(scoring, self.y_val, n_classes)
-        self.cache = {}
-
-    def ridge(self, block_size=128, kind=PrefixRidge):
-        return kind(
-            torch.tensor(self.K),
-            torch.tensor(self.cross.T),
-            self.utility.targets(self.y),
-            ALPHA,
-            block_size,
-        )
-
-    def value(self, rows):
-        """Scores of the coalition, of shape (m,), naively."""
-        if rows not in self.cache:
-            self.cache[rows] = (
-                per_sample_score(
-                    self.scoring,
-                    ridge_predictions(
-                        self.K, self.y, self.cross, ALPHA, self.n_classes, rows
-                    ),
-                    self.y_val,
-                )
-                if rows
-                else np.full(len(self.y_val), self.null)
-            )
-        return self.cache[rows]
-
-    @property
-    def full(self):
-        return float(self.value(tuple(range(self.n))).mean())
-
-    def sample(self, orders, *, block_size=128, ridge=None, **params):
-        params = {"per_sample": True, "truncation_tol": None, **params}
-        semivalue = params.pop("semivalue", "shapley")
-        draws = permutation_marginals(
-            ridge or self.ridge(block_size),
-            self.utility,
-            [FixedOrder(order) for order in orders],
-            weights=size_weights(semivalue, self.n),
-            null=self.null,
-            **params,
-        )
-        return average(draws, n_permutations=len(orders), tol=None, verbose=0)
-
-    def enumerate(self, semivalue="shapley"):
-        ridge = self.ridge()
-        weights = size_weights(semivalue, self.n)
-        return enumerate_coalitions(
-            ridge.K,
-            ridge.cross,
-            ridge.targets,
-            ALPHA,
-            self.utility,
-            weights=weights,
-            null=self.null,
-        ).numpy()
-
-
-class FixedOrder:
-    """A random generator that is not random."""
-
-    def __init__(self, order):
-        self.order = order
-
-    def permutation(self, n):
-        assert len(self.order) == n
-        return np.array(self.order)
-
-
-def draw_orders(n, count, seed=0):
-    return [rng.permutation(n).tolist() for rng in generators(count, seed)]
+SCORINGS = list(CLASS_SCORINGS)
 
 
 @settings(deadline=None, max_examples=25)
@@ -149,8 +53,8 @@ def test_all_permutations_together_equal_enumeration(n_classes, scoring):
     orders = list(all_permutations(range(5)))
     expected = shapley_values(game.value, 5).T
     for block_size in (1, 3, 128):
-        kept_apart = game.sample(orders, block_size=block_size).values
-        mean = game.sample(orders, block_size=block_size, per_sample=False).values
+        kept_apart = game.sample(orders, block_size=block_size)[0]
+        mean = game.sample(orders, block_size=block_size, per_sample=False)[0]
         assert_allclose(kept_apart, expected, atol=1e-12)
         assert_allclose(mean, expected.mean(1), atol=1e-12)
 
@@ -163,7 +67,7 @@ def test_semivalues(semivalue):
     expected = semivalues(game.value, size_weights(semivalue, 5)).T
     assert_allclose(game.enumerate(semivalue), expected, atol=1e-12)
     orders = list(all_permutations(range(5)))
-    found = game.sample(orders, semivalue=semivalue).values
+    found = game.sample(orders, semivalue=semivalue)[0]
     assert_allclose(found, expected, atol=1e-12)
 
 
@@ -174,25 +78,23 @@ def test_tol_stops_once_every_error_is_small(per_sample):
     errors = [game.sample(orders[:k], per_sample=per_sample)[1].max() for k in (10, 60)]
     used = []
 
-    def draws(tol):
-        for values in permutation_marginals(
-            game.ridge(),
-            game.utility,
-            (FixedOrder(order) for order in orders),
-            weights=size_weights("shapley", 8),
-            null=game.null,
-            per_sample=per_sample,
-            truncation_tol=None,
-        ):
-            used.append(tol)
-            yield values
+    class Counting(Permutations):
+        def run(self, t, part):
+            used.append(t)
+            return super().run(t, part)
 
     for tol in (10 * errors[0], errors[1] * 1.0001, 1e-12):
-        error = average(draws(tol), n_permutations=400, tol=tol, verbose=0)[1]
-        assert error.max() <= tol or used.count(tol) == 400
-    assert used.count(10 * errors[0]) == 10
-    assert 10 < used.count(errors[1] * 1.0001) <= 60
-    assert used.count(1e-12) == 400
+        used.clear()
+        rngs = [FixedOrder(order) for order in orders]
+        problem = game.problem(rngs=rngs, per_sample=per_sample)
+        error = average(Counting(game.game(), problem), 400, tol=tol)[1]
+        assert error.max() <= tol or len(used) == 400
+        if tol == 10 * errors[0]:
+            assert len(used) == 10
+        elif tol == 1e-12:
+            assert len(used) == 400
+        else:
+            assert 10 < len(used) <= 60
 
 
 @pytest.mark.parametrize("scoring", SCORINGS)
@@ -233,7 +135,7 @@ def test_truncation_follows_the_rule(n_classes, scoring, block_size, per_sample)
     gains = np.array([gains for gains, _ in found])
     values = game.sample(
         orders, block_size=block_size, per_sample=per_sample, truncation_tol=tol
-    ).values
+    )[0]
     expected = gains if per_sample else gains.mean(2)
     assert_allclose(values, expected.mean(0), atol=1e-11)
 
@@ -241,19 +143,19 @@ def test_truncation_follows_the_rule(n_classes, scoring, block_size, per_sample)
 def test_a_tiny_truncation_tol_changes_nothing():
     game = Game(12, 5, 3, seed=1)
     orders = draw_orders(12, 5)
-    expected = game.sample(orders, block_size=4).values
-    found = game.sample(orders, block_size=4, truncation_tol=1e-14).values
+    expected = game.sample(orders, block_size=4)[0]
+    found = game.sample(orders, block_size=4, truncation_tol=1e-14)[0]
     assert_array_equal(found, expected)
 
 
 class CountingRidge(PrefixRidge):
-    """Counts the blocks it has made."""
+    """Counts the blocks that all of them have made."""
 
     n_blocks = 0
 
     def blocks(self, order):
         for block in super().blocks(order):
-            self.n_blocks += 1
+            CountingRidge.n_blocks += 1
             yield block
 
 
@@ -262,9 +164,9 @@ def test_truncation_stops_the_factor():
     orders = draw_orders(14, 12)
     made = {}
     for tol in (None, 0.3):
-        ridge = game.ridge(block_size=2, kind=CountingRidge)
-        game.sample(orders, ridge=ridge, truncation_tol=tol)
-        made[tol] = ridge.n_blocks
+        CountingRidge.n_blocks = 0
+        game.sample(orders, block_size=2, ridge=CountingRidge, truncation_tol=tol)
+        made[tol] = CountingRidge.n_blocks
     tolerance = 0.3 * abs(game.full - game.null)
     needed = [
         permutation_gains(
@@ -295,24 +197,30 @@ def test_running_moments(count, offset, seed):
     moments = RunningMoments()
     for array in arrays:
         moments.update(torch.tensor(array))
-    values, error = moments.estimate()
-    assert_allclose(values, arrays.mean(0), rtol=1e-12, atol=1e-12)
+    assert_allclose(moments.mean, arrays.mean(0), rtol=1e-12, atol=1e-12)
     expected = arrays.std(0, ddof=1) / np.sqrt(count)
-    assert_allclose(error, expected, rtol=1e-7)
+    assert_allclose(moments.errors(), expected, rtol=1e-7)
     assert_allclose(moments.largest_error(), expected.max(), rtol=1e-7)
+    typical = np.sqrt((expected**2).mean())
+    assert_allclose(moments.typical_error(), typical, rtol=1e-7)
+
+
+def problem_orders(n, count, seed):
+    problem = Game(n, 2, 2).problem(seed=seed)
+    return [problem.generator(t, 0).permutation(n).tolist() for t in range(count)]
 
 
 def test_each_permutation_has_a_seed_of_its_own():
-    few, many = draw_orders(20, 3, seed=7), draw_orders(20, 9, seed=7)
+    few, many = problem_orders(20, 3, seed=7), problem_orders(20, 9, seed=7)
     assert many[:3] == few
     assert all(sorted(order) == list(range(20)) for order in many)
     assert len({tuple(order) for order in many}) == 9
-    assert draw_orders(20, 3, seed=8) != few
+    assert problem_orders(20, 3, seed=8) != few
 
 
 def test_permutations_are_uniform():
     counts = {}
-    for order in draw_orders(3, 3000):
+    for order in problem_orders(3, 3000, seed=0):
         counts[tuple(order)] = counts.get(tuple(order), 0) + 1
     # 500 each; a standard deviation is about 20.
     assert len(counts) == 6

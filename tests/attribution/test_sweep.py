@@ -11,16 +11,24 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skshap import FreeShapAttributor
 from skshap.attribution import _sweep
-from skshap.attribution._marginals import GrowingCoalitions, ShrinkingCoalitions
-from skshap.attribution._samplers import average, generators
+from skshap.attribution._class_scores import CLASS_SCORINGS
+from skshap.attribution._features import FeatureCoalitions
+from skshap.attribution._games import FeatureGame, KernelGame
+from skshap.attribution._marginals import (
+    GrowingCoalitions,
+    ShrinkingCoalitions,
+    invert_ridge,
+)
+from skshap.attribution._moves import Moves
 from skshap.attribution._semivalues import size_weights
-from skshap.attribution._sweep import leave_one_out_values, size_bins, sweep_marginals
-from skshap.attribution._utility import SCORINGS
+from skshap.attribution._sweep import Sweep, leave_one_out_values, size_bins
 from skshap.exceptions import NotPositiveDefiniteError
-from tests.attribution.test_samplers import ALPHA, Game
+from tests.attribution.games import ALPHA, FixedOrder, Game, average
 from tests.oracles import per_sample_score, ridge_predictions, semivalues
 
+SCORINGS = list(CLASS_SCORINGS)
 SEMIVALUES = ["shapley", "banzhaf", ("beta", 1, 4), ("beta", 4, 1)]
+PAIRS = np.array([0, 1, 0, 2, 3, 3, 3])  # 7 rows of 4 players
 
 
 def own_value(decision, y_index):
@@ -28,75 +36,77 @@ def own_value(decision, y_index):
     return decision[np.arange(len(decision)), y_index]
 
 
-class CallableGame(Game):
-    def value(self, rows):
-        if rows not in self.cache:
-            decision = ridge_predictions(
-                self.K, self.y, self.cross, ALPHA, self.n_classes, rows
-            )
-            self.cache[rows] = own_value(decision, self.y_val)
-        return self.cache[rows] if rows else np.full(len(self.y_val), self.null)
+def every_choice(sweep, n):
+    """Every permutation with every choice of stops, one for each part of a draw.
+
+    Values are linear in each part of a draw, so that taking the same permutation for
+    all of them changes no mean.
+    """
+    ranges = [
+        list(product(*(range(i, j + 1) for i, j in sweep.routes[route].ranges[:depth])))
+        for route, depth in sweep.parts
+    ]
+    n_choices = max(map(len, ranges))
+    assert n_choices % np.lcm.reduce([len(choices) for choices in ranges]) == 0
+    return [
+        tuple(FixedOrder(order, choices[k % len(choices)]) for choices in ranges)
+        for order in permutations(range(n))
+        for k in range(n_choices)
+    ]
 
 
-class Fixed:
-    """A random generator that is not random."""
-
-    def __init__(self, order, small, large):
-        self.order, self.small, self.large = order, small, large
-
-    def permutation(self, n):
-        return np.array(self.order)
-
-    def integers(self, low, high):
-        # Large sizes are drawn as numbers of rows taken out, from none on.
-        drawn = np.array(self.large if low[0] == 0 else self.small)
-        assert ((low <= drawn) & (drawn < high)).all()
-        return drawn
-
-
-def tensors(game):
-    ridge = game.ridge()
-    return ridge.K, ridge.cross, ridge.targets, ALPHA
-
-
-def sweep(game, rngs, semivalue="shapley", per_sample=True):
-    return sweep_marginals(
-        tensors(game),
-        game.utility,
-        rngs,
-        weights=size_weights(semivalue, game.n),
-        null=game.null,
-        per_sample=per_sample,
-    )
-
-
+@pytest.mark.parametrize("kind", [KernelGame, FeatureGame])
+@pytest.mark.parametrize("groups", [None, PAIRS])
 @pytest.mark.parametrize("growth", [1.0, 3.0])
 @pytest.mark.parametrize("semivalue", SEMIVALUES)
 @pytest.mark.parametrize("scoring", [*SCORINGS, own_value])
 @pytest.mark.parametrize("n_classes", [2, 3])
-def test_unbiased(n_classes, scoring, semivalue, growth, monkeypatch):
-    """The mean over all permutations and all sizes drawn is the value.
-
-    Values are linear in each permutation of a draw, so that taking the same one for all
-    of them changes no mean.
-    """
+def test_unbiased(n_classes, scoring, semivalue, growth, groups, kind, monkeypatch):
+    """The mean over all permutations and all sizes drawn is the value."""
     monkeypatch.setattr(_sweep, "GROWTH", growth)
     monkeypatch.setattr(_sweep, "LARGEST_SHARE", {True: 1.0, False: 1.0})
-    kind = CallableGame if callable(scoring) else Game
-    game = kind(4, 3, n_classes, scoring)
+    n_rows = 4 if groups is None else len(groups)
+    noise = 0.05 if kind is KernelGame else 0.0
+    game = Game(n_rows, 3, n_classes, scoring, noise=noise, groups=groups)
     weights = size_weights(semivalue, 4)
     expected = semivalues(game.value, weights).T
-    bins = size_bins(weights, game.utility.is_smooth)
-    assert (len(bins) < 4) == (growth > 1)
-    small = [range(i, j + 1) for i, j in bins if j <= 2]
-    large = [range(4 - j, 4 - i + 1) for i, j in bins[::-1] if j > 2]
-    sizes = list(product(product(*small), product(*large)))
-    rngs = [Fixed(o, *s) for o in permutations(range(4)) for s in sizes]
     for per_sample in (True, False):
-        draws = sweep(game, rngs, semivalue, per_sample)
-        mean = average(draws, n_permutations=len(rngs), tol=None, verbose=0).values
+        options = {"semivalue": semivalue, "per_sample": per_sample}
+        sweep = Sweep(game.game(kind), game.problem(**options))
+        assert (len(sweep.bins) < 4) == (growth > 1)
+        rngs = every_choice(sweep, 4)
+        problem = game.problem(**options, rngs=rngs)
+        sweep = Sweep(sweep.game, problem)
+        total = sum(
+            sweep.run(t, part)
+            for t in range(len(rngs))
+            for part in range(len(sweep.parts))
+        )
+        mean = (sweep.start() + total / len(rngs))[0, 0]
         found = expected if per_sample else expected.mean(1)
         assert_allclose(mean, found, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [KernelGame, FeatureGame])
+def test_any_schedule_is_unbiased(kind):
+    """Also one in which some permutations stop early."""
+    game = Game(5, 3, 2, "neg_log_loss", noise=0.0)
+    sweep = Sweep(game.game(kind), game.problem())
+    counts = [
+        np.sort(np.arange(1, len(route.ranges) + 1))[::-1] for route in sweep.routes
+    ]
+    rngs = every_choice(Sweep(sweep.game, game.problem(), counts), 5)
+    sweep = Sweep(sweep.game, game.problem(rngs=rngs), counts)
+    total = sum(
+        sweep.run(t, part) for t in range(len(rngs)) for part in range(len(sweep.parts))
+    )
+    mean = (sweep.start() + total / len(rngs))[0, 0]
+    weights = size_weights("shapley", 5)
+    assert_allclose(mean, semivalues(game.value, weights).T, atol=1e-12)
+    values, profile = sweep.profile(0, 0)
+    assert_allclose(values, sweep.run(0, 0), atol=1e-15)
+    stops = profile / counts[0][: sweep.parts[0][1], None, None]
+    assert_allclose(stops.sum((0, 1)).ravel(), values.ravel(), atol=1e-15)
 
 
 @settings(deadline=None, max_examples=30)
@@ -120,23 +130,50 @@ def test_moves_equal_fresh_solves(n, m, n_classes, block_size, seed):
             game.K, game.y, game.cross, ALPHA, n_classes, sorted(rows)
         ).T
 
-    for kind, limit in ((GrowingCoalitions, "largest"), (ShrinkingCoalitions, "most")):
-        ridge = kind(*tensors(game), **{limit: n}, block_size=block_size)
+    def moves(side):
+        weight = side.residual * (side.sign / side.diagonal)[:, None]
+        return zip(side.rows.tolist(), side.cross[:], weight, strict=True)
+
+    K, cross, targets, alpha = game.tensors()
+    P = invert_ridge(K, alpha, block_size=block_size)
+    solved = P @ targets
+    dual = (P, P @ cross, solved, solved.T @ cross)
+    features = (torch.tensor(game.F), torch.tensor(game.F_val), targets, alpha)
+    options = {"block_size": block_size}
+    ridges = [
+        GrowingCoalitions(K, cross, targets, alpha, largest=n, **options),
+        ShrinkingCoalitions(*dual, most=n, **options),
+        FeatureCoalitions(*features),
+    ]
+    for ridge in ridges:
+        if isinstance(ridge, FeatureCoalitions):
+            game.K, game.cross = game.F @ game.F.T, game.F_val @ game.F.T
         coalitions = ridge.coalitions(torch.tensor(order), stops.tolist())
         for stop, coalition in zip(stops, coalitions, strict=True):
             size, decision, joining, leaving = coalition
-            is_growing = kind is GrowingCoalitions
-            members = set(order[:stop] if is_growing else order[stop:])
+            is_shrinking = isinstance(ridge, ShrinkingCoalitions)
+            members = set(order[stop:] if is_shrinking else order[:stop])
             assert size == len(members)
             assert set(leaving.rows.tolist()) == members
             assert set(joining.rows.tolist()) == set(range(n)) - members
             assert_allclose(decision, predict(members), atol=1e-9)
-            for row, cross, weight in zip(*joining, strict=True):
-                moved = decision + weight[:, None] * cross
-                assert_allclose(moved, predict(members | {int(row)}), atol=1e-9)
-            for row, cross, weight in zip(*leaving, strict=True):
-                moved = decision + weight[:, None] * cross
-                assert_allclose(moved, predict(members - {int(row)}), atol=1e-9)
+            for row, row_cross, weight in moves(joining):
+                moved = decision + weight[:, None] * row_cross
+                assert_allclose(moved, predict(members | {row}), atol=1e-9)
+            for row, row_cross, weight in moves(leaving):
+                moved = decision + weight[:, None] * row_cross
+                assert_allclose(moved, predict(members - {row}), atol=1e-9)
+
+
+@settings(deadline=None, max_examples=15)
+@given(n=st.integers(1, 40), block_size=st.integers(1, 50), seed=st.integers(0, 9))
+def test_the_inverse(n, block_size, seed):
+    K = Game(n, 1, 2, seed=seed).tensors()[0]
+    P = invert_ridge(K, ALPHA, block_size=block_size)
+    assert_allclose(
+        P @ (K + ALPHA * torch.eye(n, dtype=K.dtype)), np.eye(n), atol=1e-10
+    )
+    assert_allclose(P, P.T, rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize("scoring", SCORINGS)
@@ -150,8 +187,9 @@ def test_fused_gains_equal_plain_ones(scoring, n_moves):
     weight = torch.tensor(rng.normal(size=(n_moves, 1)))
     weight[0] = 0
     cross[-1], weight[-1] = 300, 1.0  # a product of its factors overflows
-    fused = game.utility.gains(decision, cross, weight, per_sample=False)
-    apart = game.utility.gains(decision, cross, weight, per_sample=True)
+    moves = Moves(torch.arange(n_moves), cross, weight)
+    fused = game.utility.gains(decision, moves, per_sample=False)
+    apart = game.utility.gains(decision, moves, per_sample=True)
     after = (decision + weight * cross).numpy()
     margins = np.stack(
         [np.vstack([-a, a]).T / 2 for a in (*after, decision[0].numpy())]
@@ -171,10 +209,11 @@ def test_fused_gains_equal_plain_ones(scoring, n_moves):
 def test_leave_one_out_is_exact(n_classes, scoring):
     game = Game(8, 5, n_classes, scoring)
     expected = semivalues(game.value, size_weights("loo", 8)).T
-    apart = leave_one_out_values(tensors(game), game.utility, per_sample=True)
-    assert_allclose(apart, expected, atol=1e-12)
-    mean = leave_one_out_values(tensors(game), game.utility, per_sample=False)
-    assert_allclose(mean, expected.mean(1), atol=1e-12)
+    for per_sample in (True, False):
+        problem = game.problem(per_sample=per_sample)
+        found = leave_one_out_values(game.game(), problem)[0]
+        wanted = expected if per_sample else expected.mean(1)
+        assert_allclose(found, wanted, atol=1e-12)
 
 
 @pytest.mark.parametrize("semivalue", [*SEMIVALUES, "loo"])
@@ -197,13 +236,11 @@ def test_errors_cover():
     exact = game.enumerate()
     z = []
     for seed in range(60):
-        values, error = average(
-            sweep(game, generators(25, seed)), n_permutations=25, tol=None, verbose=0
-        )
+        values, error = average(Sweep(game.game(), game.problem(seed=seed)), 25)
         assert (error > 0).all()
         z.append((values - exact) / error)
     z = np.array(z)
-    assert abs(z).max() < 7
+    assert 0.93 < (abs(z) < 2.06).mean() < 0.97  # Student's t, 24 degrees of freedom
     assert 0.85 < z.std() < 1.25
     assert abs(z.mean()) < 0.2
 
@@ -227,17 +264,13 @@ def test_lower_variance_than_permutations():
 
 def test_draws_are_reproducible():
     game = Game(40, 7, 3)
-    first, second = (
-        average(sweep(game, generators(3, 0)), n_permutations=3, tol=None, verbose=0)
-        for _ in range(2)
-    )
-    assert_array_equal(first.values, second.values)
-    assert_array_equal(first.standard_error, second.standard_error)
+    first, second = (average(Sweep(game.game(), game.problem()), 3) for _ in range(2))
+    assert_array_equal(first, second)
 
 
 def test_singular_kernel_names_alpha():
     game = Game(4, 2, 2)
     game.K[2, 2] = -3
-    grow = GrowingCoalitions(*tensors(game))
+    grow = GrowingCoalitions(*game.tensors())
     with pytest.raises(NotPositiveDefiniteError, match="alpha"):
         list(grow.coalitions(torch.arange(4), [4]))

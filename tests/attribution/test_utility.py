@@ -8,13 +8,17 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics import accuracy_score, get_scorer, log_loss
 
-from skshap.attribution._utility import (
-    SCORINGS,
-    Utility,
-    check_scoring,
-    null_utility,
+from skshap.attribution._class_scores import (
+    CLASS_SCORINGS,
+    class_null,
+    class_targets,
+    class_utility,
 )
+from skshap.attribution._freeshap import SIGNATURE
+from skshap.attribution._utility import check_scoring
 from tests.oracles import per_sample_score
+
+SCORINGS = list(CLASS_SCORINGS)
 
 # Few values, so that ties are common.
 VALUES = st.sampled_from([0.0, 0.25, 0.5, 1.0, -1.5]) | st.floats(-20, 20)
@@ -44,7 +48,7 @@ def call(utility, decision):
 @given(case=decisions())
 def test_scores_equal_their_definition(scoring, case):
     decision, y = case
-    utility = Utility(scoring, y, decision.shape[2])
+    utility = class_utility(scoring, y, decision.shape[2])
     expected = [per_sample_score(scoring, d, y) for d in decision]
     assert_allclose(call(utility, decision), expected, rtol=1e-8, atol=1e-12)
 
@@ -52,7 +56,7 @@ def test_scores_equal_their_definition(scoring, case):
 @pytest.mark.parametrize("n_classes", [2, 3, 4])
 def test_the_first_class_wins_a_tie(n_classes):
     y = np.arange(n_classes)
-    utility = Utility("accuracy", y, n_classes)
+    utility = class_utility("accuracy", y, n_classes)
     tied = np.full((1, n_classes, n_classes), 0.3)
     assert_array_equal(call(utility, tied), [[1.0] + [0.0] * (n_classes - 1)])
     tied[..., 0] = -1  # the tie is among the others
@@ -62,7 +66,7 @@ def test_the_first_class_wins_a_tie(n_classes):
 
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_log_loss_is_finite_where_probabilities_vanish(n_classes):
-    utility = Utility("neg_log_loss", np.array([0]), n_classes)
+    utility = class_utility("neg_log_loss", np.array([0]), n_classes)
     decision = np.zeros((1, 1, n_classes))
     decision[..., 1] = 1e3
     assert_allclose(call(utility, decision), -1e3 * n_classes)
@@ -72,21 +76,23 @@ def test_margins_of_two_classes_alone_give_the_scores_of_both():
     rng = np.random.default_rng(0)
     decision, y = rng.normal(size=(4, 6, 2)), rng.integers(2, size=6)
     for scoring in SCORINGS:
-        utility = Utility(scoring, y, 2)
+        utility = class_utility(scoring, y, 2)
         assert utility.uses_margin
         shifted = decision + rng.normal(size=(4, 6, 1))
         assert_allclose(call(utility, shifted), call(utility, decision), atol=1e-12)
-    assert not Utility(lambda d, y: d[:, 0], y, 2).uses_margin
-    assert not Utility("accuracy", y, 3).uses_margin
+    assert not class_utility(lambda d, y: d[:, 0], y, 2).uses_margin
+    assert not class_utility("accuracy", y, 3).uses_margin
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_targets_are_indicators_or_their_difference(n_classes):
     y = np.array([0, 1, n_classes - 1])
-    utility = Utility("accuracy", y, n_classes)
+    utility = class_utility("accuracy", y, n_classes)
     expected = {2: [[-1], [1], [1]], 3: np.eye(3)}[n_classes]
-    assert_array_equal(utility.targets(y), expected)
-    assert utility.targets(y).dtype == torch.float64
+    assert_array_equal(class_targets([utility], y, n_classes), expected)
+    # A callable sees all decision values.
+    utilities = [utility, class_utility(lambda d, y: d[:, 0], y, n_classes)]
+    assert_array_equal(class_targets(utilities, y, n_classes), np.eye(n_classes)[y])
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
@@ -99,7 +105,7 @@ def test_callable_sees_rows_and_labels(n_classes):
         seen.append((d.shape, y_index.shape))
         return d[np.arange(len(d)), y_index]
 
-    found = call(Utility(own_value, y, n_classes), decision)
+    found = call(class_utility(own_value, y, n_classes), decision)
     assert_array_equal(found, decision[:, np.arange(6), y])
     assert seen == [((24, n_classes), (24,))]
 
@@ -111,7 +117,7 @@ def test_callable_may_return_any_sequence():
         lambda d, y: np.broadcast_to(1.0, y.shape),  # read-only
         lambda d, y: y == y,
     ):
-        assert_array_equal(call(Utility(scoring, y, 2), np.zeros((2, 3, 2))), 1)
+        assert_array_equal(call(class_utility(scoring, y, 2), np.zeros((2, 3, 2))), 1)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +130,7 @@ def test_callable_may_return_any_sequence():
     ],
 )
 def test_callable_must_return_a_finite_score_a_row(scoring, words):
-    utility = Utility(scoring, np.array([0, 1, 1]), 2)
+    utility = class_utility(scoring, np.array([0, 1, 1]), 2)
     with pytest.raises(ValueError, match="scoring must return one finite") as caught:
         call(utility, np.zeros((2, 3, 2)))
     assert all(word in str(caught.value) for word in words)
@@ -136,7 +142,7 @@ def test_callable_must_return_a_finite_score_a_row(scoring, words):
 )
 def test_scores_of_whole_samples_are_refused(scoring):
     with pytest.raises(ValueError) as caught:
-        check_scoring(scoring)
+        check_scoring(scoring, SCORINGS, SIGNATURE)
     message = str(caught.value)
     assert message.startswith(f"scoring={scoring!r}")
     assert "coalitions" in message and "f(decision, y_index)" in message
@@ -144,7 +150,7 @@ def test_scores_of_whole_samples_are_refused(scoring):
 
 def test_known_scorings_pass():
     for scoring in (*SCORINGS, lambda d, y: y):
-        check_scoring(scoring)
+        check_scoring(scoring, SCORINGS, SIGNATURE)
 
 
 # Labels 0, 0, 0, 1: frequencies 3/4 and 1/4.
@@ -180,7 +186,7 @@ TERNARY = np.array([0, 0, 1, 2])
     ],
 )
 def test_null_utility_by_hand(scoring, null_score, y, n_classes, expected):
-    assert_allclose(null_utility(scoring, null_score, y, n_classes), expected)
+    assert_allclose(class_null(scoring, null_score, y, n_classes), expected)
 
 
 def test_null_utility_of_a_callable_scores_the_frequencies():
@@ -188,5 +194,5 @@ def test_null_utility_of_a_callable_scores_the_frequencies():
         return decision[np.arange(len(decision)), y_index]
 
     # The mean over the labels of the own class's frequency.
-    assert_allclose(null_utility(own_value, "prior", TERNARY, 3), 1 / 4 + 1 / 8)
-    assert_allclose(null_utility(own_value, "chance", TERNARY, 3), 1 / 3)
+    assert_allclose(class_null(own_value, "prior", TERNARY, 3), 1 / 4 + 1 / 8)
+    assert_allclose(class_null(own_value, "chance", TERNARY, 3), 1 / 3)

@@ -29,9 +29,14 @@ import torch
 from _sentences import centred_kernel
 from threadpoolctl import threadpool_limits
 
-from skshap.attribution._coalitions import PrefixRidge
-from skshap.attribution._samplers import generators, permutation_marginals
-from skshap.attribution._utility import SCORINGS, Utility
+from skshap.attribution._class_scores import (
+    CLASS_SCORINGS,
+    class_targets,
+    class_utility,
+)
+from skshap.attribution._estimation import Problem
+from skshap.attribution._games import KernelGame
+from skshap.attribution._permutations import Permutations
 
 RESTART = 500  # rows after which the block inverse is made anew
 GOAL_INVERSE, GOAL_BARE = 200, 1.5
@@ -140,7 +145,7 @@ def main():
     parser.add_argument("--n", type=int, default=2000, help="training rows")
     parser.add_argument("--m", type=int, default=872, help="validation rows")
     parser.add_argument("--alpha", type=float, default=1.0)
-    parser.add_argument("--scoring", choices=SCORINGS, default="accuracy")
+    parser.add_argument("--scoring", choices=list(CLASS_SCORINGS), default="accuracy")
     parser.add_argument(
         "--prefixes", type=int, default=40, help="timed, restarts apart"
     )
@@ -160,31 +165,27 @@ def main():
 
 def run(args, folder):
     K, cross, y, y_val = centred_kernel(folder, args.n, args.m)
-    order = torch.from_numpy(next(generators(1, seed=0)).permutation(args.n))
-
-    utility = Utility(args.scoring, y_val, 2)
-    ridge = PrefixRidge(K, cross.T.contiguous(), utility.targets(y), args.alpha)
+    utility = class_utility(args.scoring, y_val, 2)
+    targets = class_targets([utility], y, 2)
+    game = KernelGame((K.numpy(), cross.T.contiguous().numpy(), targets), args.alpha)
+    weights = np.full((1, args.n), 1 / args.n)
+    problem = Problem([utility], weights, [0.5], per_sample=False, seed=0)
+    permutations = Permutations(game, problem)
+    order = torch.from_numpy(problem.generator(0, 0).permutation(args.n))
     A = K[order][:, order] + args.alpha * torch.eye(args.n, dtype=torch.float64)
-    right = torch.cat([ridge.cross, ridge.targets], 1)[order]
+    right = torch.cat(game.tensors[1:], 1)[order]
 
     def sampler():
-        draws = permutation_marginals(
-            ridge,
-            utility,
-            generators(1, seed=0),
-            weights=np.full(args.n, 1 / args.n),
-            null=0.5,
-            per_sample=False,
-            truncation_tol=None,
-        )
-        return next(draws)
+        return permutations.run(0, 0)
 
     def bare():
         L = torch.linalg.cholesky(A)
         return torch.linalg.solve_triangular(L, right, upper=False)
 
     weights = strata(args.n, args.prefixes)
-    margins = torch.cat([decision[0] for _, decision in ridge.decisions(order)])
+    margins = torch.cat(
+        [decision[0] for _, decision in game.prefixes().decisions(order)]
+    )
     expected = {k: margins[k - 1] for k in weights}
     Y = torch.tensor(np.eye(2)[y])
     naive = {

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from skshap.exceptions import DamagedStoreWarning
-from skshap.kernels import _store
 from skshap.kernels._store import DiskStore, MemoryStore
+from skshap.utils import _files
 
 KEY, OTHER = "ab" * 16, "cd" * 16
 ROW = np.arange(6, dtype=np.float32) / 7
@@ -162,7 +162,7 @@ def test_a_write_that_fails_leaves_nothing(error, tmp_path, monkeypatch):
         file.write(b"half a file")
         raise error
 
-    monkeypatch.setattr(_store.np, "savez", savez)
+    monkeypatch.setattr(_files.np, "savez", savez)
     if isinstance(error, OSError):
         with pytest.warns(DamagedStoreWarning, match="disk full"):
             store.put_row(KEY, 2 * ROW)
@@ -186,8 +186,8 @@ def test_a_killed_write_is_not_seen(tmp_path, monkeypatch):
     def replace(source, target):
         raise Killed
 
-    monkeypatch.setattr(_store.os, "replace", replace)
-    monkeypatch.setattr(_store.Path, "unlink", lambda *args, **kwargs: None)
+    monkeypatch.setattr(_files.os, "replace", replace)
+    monkeypatch.setattr(_files.Path, "unlink", lambda *args, **kwargs: None)
     with pytest.raises(Killed):
         store.put_row(KEY, ROW)
     monkeypatch.undo()

@@ -1,0 +1,81 @@
+"""Allocation: how often to visit each size, from variances and costs.
+
+A pilot tells the covariance of what the stops of a permutation contribute. Permutations
+that stop early then leave work for more of them. Counts are fixed before the draws that
+they are used for, and a stop visited by c permutations is divided by c, so nothing is
+biased.
+"""
+
+import numpy as np
+
+__all__ = ["allocate", "total_cost"]
+
+MOST_WORK = 3.0  # of a draw, in units of one by the schedule that is given
+MOST_STEPS = 100
+
+
+def allocate(covariances, costs, counts):
+    """Choose how many permutations of a draw go as far as each stop.
+
+    Parameters
+    ----------
+    covariances : list of ndarray of shape (n_stops, n_stops)
+        By route, of the contributions of the stops of one permutation, summed over
+        entries.
+    costs : list of ndarray of shape (n_stops,)
+        By route, of each stop after the one before it.
+    counts : list of ndarray of int, of shape (n_stops,)
+        A schedule to begin with.
+
+    Returns
+    -------
+    list of ndarray of int
+        A schedule with a smaller product of variance and cost, if there is one nearby.
+        By route, counts do not increase, and are at least one.
+
+    Notes
+    -----
+    Stops i and j of a permutation meet in the fewer of their permutations, so that the
+    variance of a draw is the sum of ``covariance[i, j] / max(counts[i], counts[j])``.
+    Permutations are added, lengthened and shortened one at a time as long as that
+    helps.
+    """
+    counts = [count.copy() for count in counts]
+    variances = [_variance(c, k) for c, k in zip(covariances, counts, strict=True)]
+    works = [float(cost @ count) for cost, count in zip(costs, counts, strict=True)]
+    limit = MOST_WORK * sum(works)
+    for _ in range(MOST_STEPS):
+        least, step = sum(variances) * sum(works), None
+        for r, count in enumerate(counts):
+            for tried in _neighbours(count):
+                variance, work = _variance(covariances[r], tried), costs[r] @ tried
+                total = sum(works) - works[r] + work
+                product = (sum(variances) - variances[r] + variance) * total
+                # By a margin, so that rounding decides nothing.
+                if product < least * (1 - 1e-6) and total <= limit:
+                    least, step = product, (r, tried, variance, float(work))
+        if step is None:
+            break
+        r, counts[r], variances[r], works[r] = step
+    return counts
+
+
+def total_cost(costs, counts):
+    """Return what a draw takes by a schedule, by route as in `allocate`."""
+    return sum(float(cost @ count) for cost, count in zip(costs, counts, strict=True))
+
+
+def _neighbours(count):
+    """Schedules with one permutation more, or one that stops earlier."""
+    for depth in range(1, len(count) + 1):
+        more = count.copy()
+        more[:depth] += 1
+        yield more
+    for start in range(len(count)):
+        fewer = np.concatenate([count[:start], np.maximum(count[start:] - 1, 1)])
+        if (fewer != count).any():
+            yield fewer
+
+
+def _variance(covariance, count):
+    return float((covariance / np.maximum.outer(count, count)).sum())

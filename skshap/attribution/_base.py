@@ -1,0 +1,375 @@
+"""What attributors share: values of training rows and of groups, and their cost."""
+
+import os
+from numbers import Integral, Real
+from typing import ClassVar
+
+import numpy as np
+import torch
+from sklearn.utils import Bunch, check_random_state
+from sklearn.utils.validation import (
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+)
+
+from skshap.attribution._cost import predict_cost
+from skshap.attribution._estimation import Data, Method, Problem, estimate_values
+from skshap.attribution._moments import check_tol
+from skshap.attribution._semivalues import size_weights
+from skshap.kernels._base import is_precomputed
+from skshap.utils._sklearn import Interval, StrOptions
+from skshap.utils._validation import check_labels
+
+__all__ = ["BaseFreeShap"]
+
+
+class BaseFreeShap:
+    """Values of training rows by what they add to coalitions of others.
+
+    Subclasses are kernel ridge estimators, and define `_check_scoring`, `_null`,
+    `_utility`, `_targets` and `_encode`.
+    """
+
+    _value_constraints: ClassVar[dict] = {
+        "scoring": [str, callable],
+        "sampler": [StrOptions({"sweep", "permutation", "exact"})],
+        "n_permutations": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="neither"), tuple, None],
+        "truncation_tol": [Interval(Real, 0, None, closed="left"), None],
+        "semivalue": [str, tuple],
+        "n_jobs": [Integral, None],
+        "checkpoint": [str, os.PathLike, None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def _check_parameters(self):
+        """Check what the table of constraints cannot."""
+        self._check_scoring(self.scoring)
+        size_weights(self.semivalue, 1)  # raises if it is not known
+        check_tol(self.tol)
+        if self.truncation_tol is not None and self.sampler != "permutation":
+            raise ValueError(
+                f"truncation_tol={self.truncation_tol} ends permutations of "
+                f"sampler='permutation', not of sampler={self.sampler!r}; set it to "
+                "None, or use tol to stop once errors are small."
+            )
+
+    def _keep(self, M):
+        """Keep what values are made of, as it is in `fit`.
+
+        Whatever parameters become afterwards, calls of `attribute` agree.
+        """
+        is_callers = is_precomputed(self.kernel) or self._is_explicit
+        self._rows = M.copy() if is_callers else M  # the caller's may change
+        self._alpha, self._scoring = self.alpha, self.scoring
+        self.null_score_ = self._null(self.scoring)
+        # Drawn here, so that every call of `attribute` sees the same permutations.
+        self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+
+    @property
+    def gram_(self):
+        """Kernel matrix of the training rows, ndarray of shape (n_samples, n_samples).
+
+        Computed anew each time if the kernel has explicit features.
+        """
+        check_is_fitted(self)
+        return self._rows @ self._rows.T if self._is_explicit else self._rows
+
+    def score(self, X, y, sample_weight=None):
+        """Return the utility of all training rows: the mean of `scoring`.
+
+        Parameters
+        ----------
+        X : list of str, list of pairs of str, or {array-like, sparse matrix} of shape \
+                (n_samples, n_features)
+            Rows, as in `predict`.
+        y : array-like of shape (n_samples,)
+            Their labels or targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows in the mean.
+
+        Returns
+        -------
+        float
+            In the units of `scoring`.
+        """
+        M = self._map(X)
+        utility = self._utility(self._scoring, self._encode(y, M))
+        decision = torch.tensor(np.atleast_2d(self._outputs(M).T), device=self.device)
+        scores = utility.score(decision).cpu().numpy()
+        if sample_weight is not None:
+            sample_weight = column_or_1d(sample_weight)
+            check_consistent_length(M, sample_weight)
+        return float(np.average(scores, weights=sample_weight))
+
+    def attribute(
+        self,
+        X,
+        y,
+        *,
+        groups=None,
+        scorings=None,
+        semivalues=None,
+        per_sample=False,
+        return_std=False,
+    ):
+        """Compute the value of every training row for predicting given rows.
+
+        Parameters
+        ----------
+        X : list of str, list of pairs of str, or {array-like, sparse matrix} of shape \
+                (n_samples, n_features)
+            Rows whose predictions are scored, as in `predict`.
+        y : array-like of shape (n_samples,)
+            Their labels or targets.
+        groups : array-like of shape (n_samples_fit,), default=None
+            What each training row belongs to, such as a document, an annotator or a
+            source. Groups then join coalitions as one, and the values are those of
+            groups, in the order of ``np.unique(groups)``.
+        scorings : list, default=None
+            Several scorings at once, instead of `scoring`, from the same permutations.
+        semivalues : list, default=None
+            Several semivalues at once, instead of `semivalue`.
+        per_sample : bool, default=False
+            Keep the values for each row of X apart, instead of their mean.
+        return_std : bool, default=False
+            Return standard errors as well.
+
+        Returns
+        -------
+        values : ndarray of shape (n_samples_fit,) or (n_samples, n_samples_fit)
+            In the units of `scoring`; positive values help, negative ones harm. With
+            `groups`, n_groups instead of n_samples_fit. With `scorings` or
+            `semivalues`, a dict from (scoring, semivalue) to such an array.
+        std : ndarray or dict of the same shape
+            Standard error of each value, over permutations; zero if values are exact.
+            Only if `return_std`.
+
+        Raises
+        ------
+        ValueError
+            If `y` is missing, has another length than `X` or a label that the training
+            rows do not have, if groups, scorings or semivalues are malformed, if
+            `return_std` meets a single permutation, or if `checkpoint` holds another
+            computation.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If `tol` was not reached.
+        """
+        M = self._map(X)
+        y = self._encode(y, M)
+        if return_std and self.sampler != "exact" and self.n_permutations < 2:
+            raise ValueError(
+                "return_std=True needs n_permutations of at least 2, got 1: one "
+                "permutation has no standard error."
+            )
+        names = self._names(scorings, semivalues)
+        data, problem = self._pose(M, y, groups, names, per_sample)
+        estimate = self._estimate(data, problem, names)
+        if scorings is None and semivalues is None:
+            values, std = (part[0, 0] for part in estimate)
+        else:
+            values, std = (
+                {
+                    (scoring, semivalue): part[v, s]
+                    for s, scoring in enumerate(names[0])
+                    for v, semivalue in enumerate(names[1])
+                }
+                for part in estimate
+            )
+        return (values, std) if return_std else values
+
+    def estimate_cost(
+        self,
+        X,
+        y,
+        *,
+        groups=None,
+        scorings=None,
+        semivalues=None,
+        per_sample=False,
+    ):
+        """Predict how long `attribute` will take and how much memory it will need.
+
+        Pieces of the computation are timed on this machine, for a second or so. What
+        the kernel between X and the training rows takes is not counted, nor the few
+        seconds in which workers start.
+
+        Parameters
+        ----------
+        X : list of str, list of pairs of str, or {array-like, sparse matrix} of shape \
+                (n_samples, n_features)
+            As in `attribute`; only their number counts.
+        y : array-like of shape (n_samples,)
+            Their labels or targets.
+        groups : array-like of shape (n_samples_fit,), default=None
+            See `attribute`.
+        scorings, semivalues : list, default=None
+            See `attribute`.
+        per_sample : bool, default=False
+            See `attribute`.
+
+        Returns
+        -------
+        Bunch
+            `seconds`, of wall time if all `n_permutations` are drawn and nothing else
+            runs on the machine; `memory`, in bytes at the peak, beyond what is in use
+            now, in this process and, with `n_jobs`, its workers.
+        """
+        check_is_fitted(self)
+        m = X.shape[0] if hasattr(X, "shape") else len(X)
+        # Not mapped, which may take longer than all the rest.
+        M = np.broadcast_to(0.0, (m, self._rows.shape[1]))
+        y = self._encode(y, M)
+        names = self._names(scorings, semivalues)
+        data, problem = self._pose(M, y, groups, names, per_sample)
+        is_loo = [semivalue == "loo" for semivalue in names[1]]
+        return Bunch(**predict_cost(data, problem, self._method(), is_loo=is_loo))
+
+    def explain(self, X, y=None, *, k=5):
+        """Find the training rows that help and harm each prediction most.
+
+        Parameters
+        ----------
+        X : list of str, list of pairs of str, or {array-like, sparse matrix} of shape \
+                (n_samples, n_features)
+            Rows to explain, as in `predict`.
+        y : array-like of shape (n_samples,) or None, default=None
+            The labels or targets that training rows help or harm to predict; None for
+            the predicted ones.
+        k : int, default=5
+            How many training rows of each kind.
+
+        Returns
+        -------
+        Bunch
+            `helpful` and `harmful`, positions of training rows of shape (n_samples, k),
+            from the largest and from the smallest value on (positions, not labels of an
+            index: use ``.iloc`` on pandas objects); `helpful_values` and
+            `harmful_values`, in the units of `scoring`, and their standard errors
+            `helpful_std` and `harmful_std`, of the same shape, NaN after a single
+            permutation; `y`, the labels explained, of shape (n_samples,).
+
+        Raises
+        ------
+        ValueError
+            If `k` is not between 1 and the number of training rows.
+        """
+        check_is_fitted(self)
+        n = len(self._rows)
+        if not isinstance(k, Integral) or not 1 <= k <= n:
+            raise ValueError(f"k must be an integer from 1 to {n}, got {k!r}.")
+        M = self._map(X)
+        y = self._predict(M) if y is None else column_or_1d(y, warn=True)
+        names = self._names(None, None)
+        data, problem = self._pose(M, self._encode(y, M), None, names, True)
+        values, std = (part[0, 0] for part in self._estimate(data, problem, names))
+        order = np.argsort(values, axis=1, kind="stable")
+        harmful, helpful = order[:, :k], order[:, ::-1][:, :k]
+        found = Bunch(helpful=helpful, harmful=harmful, y=y)
+        for name in ("helpful", "harmful"):
+            found[f"{name}_values"] = np.take_along_axis(values, found[name], 1)
+            found[f"{name}_std"] = np.take_along_axis(std, found[name], 1)
+        return found
+
+    def _names(self, scorings, semivalues):
+        """Check what is estimated; return lists of scorings and of semivalues."""
+        self._validate_params()  # they may have changed since `fit`
+        self._check_parameters()
+        names = []
+        for name, several, one, check in (
+            ("scorings", scorings, self._scoring, self._check_scoring),
+            ("semivalues", semivalues, self.semivalue, lambda s: size_weights(s, 1)),
+        ):
+            several = [one] if several is None else several
+            if not isinstance(several, list) or not several:
+                raise ValueError(
+                    f"{name} must be a list of at least one, got {several!r}; use the "
+                    f"parameter {name[:-1]} for a single one."
+                )
+            for item in several:
+                check(item)
+                if isinstance(item, list):
+                    raise ValueError(f"{name} holds {item!r}; use tuple({item!r}).")
+            if len(set(several)) < len(several):
+                raise ValueError(f"{name} must differ, got {several!r}.")
+            names.append(several)
+        return names
+
+    def _pose(self, M, y, groups, names, per_sample):
+        """Return the data and the problem that values are the solution of."""
+        utilities = [self._utility(scoring, y) for scoring in names[0]]
+        data = Data(
+            self._rows,
+            M,
+            self._targets(utilities),
+            self._alpha,
+            self._is_explicit,
+            None if groups is None else encode_groups(groups, self._rows),
+            self.device,
+        )
+        n_players = data.n_players
+        tol = check_tol(self.tol)
+        k = tol[1] if isinstance(tol, tuple) and len(tol) == 3 else 0
+        if k >= n_players:
+            raise ValueError(
+                f"tol={self.tol!r} asks for the {k} lowest of {n_players} values; ask "
+                f"for {n_players - 1} at most."
+            )
+        nulls = [
+            self.null_score_ if scoring is self._scoring else self._null(scoring)
+            for scoring in names[0]
+        ]
+        weights = np.stack([size_weights(name, n_players) for name in names[1]])
+        problem = Problem(utilities, weights, nulls, bool(per_sample), self._seed)
+        return data, problem
+
+    def _estimate(self, data, problem, names):
+        is_loo = [semivalue == "loo" for semivalue in names[1]]
+        return estimate_values(data, problem, self._method(), is_loo=is_loo)
+
+    def _method(self):
+        return Method(
+            sampler=self.sampler,
+            n_permutations=self.n_permutations,
+            tol=check_tol(self.tol),
+            truncation_tol=self.truncation_tol,
+            n_jobs=self.n_jobs,
+            checkpoint=self.checkpoint,
+            is_seeded=self.random_state is not None,
+            verbose=self.verbose,
+        )
+
+
+def encode_groups(groups, rows):
+    """Check groups of training rows and number them, in sorted order.
+
+    Parameters
+    ----------
+    groups : array-like of shape (n,)
+        Names.
+    rows : ndarray of length n
+        The training rows.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        From 0 on.
+
+    Raises
+    ------
+    ValueError
+        If a group is missing, or their number is another than that of the rows.
+    """
+    try:
+        groups = check_labels(groups, rows)
+        return np.unique(groups, return_inverse=True)[1]
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "groups must hold what each training row belongs to, one name a row, all "
+            f"of one type: {error}"
+        ) from error

@@ -1,0 +1,135 @@
+"""Checkpoints: the state of an estimate in a file, to go on from after a kill."""
+
+import hashlib
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from skshap.exceptions import DamagedStoreWarning
+from skshap.utils._files import DAMAGE, read_arrays, write_arrays
+
+__all__ = ["Checkpoint", "describe_callable", "digest"]
+
+INTERVAL = 10.0  # seconds between writes
+
+
+def digest(*parts):
+    """Hash arrays and whatever else has a telling `repr`.
+
+    Parameters
+    ----------
+    *parts : ndarray or object
+
+    Returns
+    -------
+    str
+        Hexadecimal.
+    """
+    hashed = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            hashed.update(f"{part.dtype.str}{part.shape}".encode())
+            hashed.update(np.ascontiguousarray(part).reshape(-1).view(np.uint8))
+        else:
+            hashed.update(repr(part).encode())
+        hashed.update(b";")
+    return hashed.hexdigest()
+
+
+def describe_callable(function):
+    """Tell functions apart by their names, code, constants and defaults.
+
+    Parameters
+    ----------
+    function : callable or None
+
+    Returns
+    -------
+    tuple
+        The same in every process; of other callables, their type and attributes.
+    """
+    code = getattr(function, "__code__", None)
+    if code is None:  # none, a partial function, or an object that can be called
+        inner = getattr(function, "func", None)
+        inner = () if inner is None else describe_callable(inner)
+        parts = (getattr(function, name, None) for name in ("args", "keywords"))
+        state = sorted(getattr(function, "__dict__", {}).items())
+        return (type(function).__qualname__, inner, *parts, state)
+    constants = [c for c in code.co_consts if not hasattr(c, "co_code")]
+    cells = [cell.cell_contents for cell in function.__closure__ or ()]
+    names = function.__module__, function.__qualname__, code.co_names
+    return (*names, code.co_code, constants, function.__defaults__, cells)
+
+
+class Checkpoint:
+    """A file that holds the state of one computation.
+
+    Parameters
+    ----------
+    path : path or None
+        The file; None keeps nothing.
+    identity : str
+        Digest of what is computed.
+    """
+
+    def __init__(self, path, identity):
+        self.path = None if path is None else Path(path)
+        self.identity = identity
+        self._written = time.monotonic()
+
+    def load(self):
+        """Return the arrays of the state, by name, or None if there are none.
+
+        Raises
+        ------
+        ValueError
+            If the file holds the state of another computation, or none.
+        """
+        if self.path is None:
+            return None
+        if self.path.exists() and not self.path.is_file():
+            raise ValueError(
+                f"checkpoint={str(self.path)!r} is a folder or a device; pass the path "
+                "of a file, which need not exist."
+            )
+        try:
+            state = read_arrays(self.path)
+            identity = str(state.pop("identity"))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except DAMAGE as error:
+            raise ValueError(
+                f"checkpoint={str(self.path)!r} cannot be read as a checkpoint "
+                f"({error}). It is damaged, or another kind of file; nothing is "
+                "written over it. Use another path, or delete the file to start anew."
+            ) from error
+        if identity != self.identity:
+            raise ValueError(
+                f"checkpoint={str(self.path)!r} holds the state of another "
+                "computation: rows, labels, kernel or parameters differ. Use another "
+                "path, or delete the file to start anew."
+            )
+        return state
+
+    def is_due(self):
+        """Whether the last write was some time ago."""
+        elapsed = time.monotonic() - self._written
+        return self.path is not None and elapsed >= INTERVAL
+
+    def save(self, **state):
+        """Write arrays, all or nothing; go on without once that fails."""
+        if self.path is None:
+            return
+        try:
+            write_arrays(self.path, identity=np.array(self.identity), **state)
+        except OSError as error:
+            warnings.warn(
+                f"checkpoint={str(self.path)!r} cannot be written ({error}); the "
+                "computation goes on, but could not be resumed from here.",
+                DamagedStoreWarning,
+                stacklevel=2,
+            )
+            self.path = None
+        self._written = time.monotonic()

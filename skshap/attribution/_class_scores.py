@@ -1,0 +1,221 @@
+"""Scores of classifiers: accuracy, log loss, Brier score and callables.
+
+With two classes the built-in scores depend on the margin alone, the second decision
+value minus the first, so that only the margin is computed.
+"""
+
+import numpy as np
+import torch
+from scipy.special import xlogy
+
+from skshap.attribution._utility import Utility, call_scoring
+from skshap.utils._ridge import TIE
+
+__all__ = ["CLASS_SCORINGS", "class_null", "class_targets", "class_utility"]
+
+LOGS = 8  # factors whose product is taken before a logarithm
+
+
+class MarginUtility(Utility):
+    """Scores the margin between two classes."""
+
+    uses_margin = True
+
+    def __init__(self, y, device=None):
+        super().__init__(y, device)
+        self._sign = (2 * self.y - 1).double()
+
+
+class MarginAccuracy(MarginUtility):
+    """One for a row predicted right; the first class wins a tie, as in predict."""
+
+    is_smooth = False
+    work = 40
+
+    def __call__(self, decision):
+        return ((decision[0] > TIE) == (self.y == 1)).double()
+
+    def mean_gains(self, margin, cross, weight):
+        after = torch.addcmul(margin - TIE, cross, weight).sign_().clamp_min_(0)
+        # One where the second class is predicted now, minus the same before.
+        before = (margin > TIE).to(margin.dtype) @ self._sign
+        return (after @ self._sign - before) / len(margin)
+
+
+class MarginLogLoss(MarginUtility):
+    """Log probability of the label, in nats."""
+
+    def __call__(self, decision):
+        return torch.nn.functional.logsigmoid(2 * self._sign * decision[0])
+
+    def mean_gains(self, margin, cross, weight):
+        # log p after - log p before = -log(1 - q + q exp(-2 sign move)), q = 1 - p
+        # before; one logarithm of a product serves several rows.
+        q = torch.sigmoid(-2 * self._sign * margin)
+        m = len(margin)
+        groups = -(-m // LOGS)
+        factors = cross.new_ones(len(cross), LOGS * groups)
+        ratio = torch.mul(cross, weight, out=factors[:, :m])
+        ratio.mul_(-2 * self._sign).exp_()
+        torch.addcmul(1 - q, ratio, q, out=ratio)
+        total = factors.view(len(cross), LOGS, groups).prod(1).log_().sum(1)
+        if not torch.isfinite(total).all():  # a product left the range of numbers
+            after = self((margin + cross * weight).unsqueeze(0))
+            return (after - self(margin.unsqueeze(0))).mean(1)
+        return -total / m
+
+
+class MarginBrier(MarginUtility):
+    """Minus the squared probability of the wrong class."""
+
+    def __call__(self, decision):
+        return -torch.sigmoid(-2 * self._sign * decision[0]).square()
+
+    def mean_gains(self, margin, cross, weight):
+        after = torch.addcmul(margin, cross, weight).mul_(-2 * self._sign)
+        before = self(margin.unsqueeze(0)).mean()
+        return -after.sigmoid_().square_().mean(1) - before
+
+
+class ClassUtility(Utility):
+    """Scores the decision values of several classes."""
+
+    work = 200
+
+    def _own(self, decision):
+        index = self.y.expand(decision.shape[1:]).unsqueeze(0)
+        return decision.gather(0, index).squeeze(0)
+
+
+class Accuracy(ClassUtility):
+    """One for a row predicted right; the first class wins a tie, as in predict."""
+
+    is_smooth = False
+
+    def __call__(self, decision):
+        own = self._own(decision)
+        correct = torch.ones_like(own, dtype=torch.bool)
+        for c, other in enumerate(decision):
+            correct &= other < torch.where(self.y <= c, own + TIE, own - TIE)
+        return correct.double()
+
+
+class LogLoss(ClassUtility):
+    """Log probability of the label, in nats."""
+
+    def __call__(self, decision):
+        return self._own(torch.log_softmax(len(decision) * decision, 0))
+
+
+class Brier(ClassUtility):
+    """Minus the squared distance of the probabilities from the label's indicator."""
+
+    def __call__(self, decision):
+        p = torch.softmax(len(decision) * decision, 0)
+        return 2 * self._own(p) - 1 - p.square().sum(0)
+
+
+class CallableScore(ClassUtility):
+    """What a function of decision values and label indices says."""
+
+    is_smooth = False
+
+    def __init__(self, scoring, y, device=None):
+        super().__init__(y, device)
+        self.scoring = scoring
+
+    def __call__(self, decision):
+        shape = decision.shape[1:]
+        rows = decision.movedim(0, -1).reshape(-1, len(decision)).cpu().numpy().copy()
+        y = self.y.expand(shape).reshape(-1).cpu().numpy().copy()
+        return call_scoring(self.scoring, rows, y, shape).to(decision.device)
+
+
+# Of two classes, and of more.
+CLASS_SCORINGS = {
+    "accuracy": (MarginAccuracy, Accuracy),
+    "neg_log_loss": (MarginLogLoss, LogLoss),
+    "neg_brier_score": (MarginBrier, Brier),
+}
+
+
+def class_utility(scoring, y_index, n_classes, device=None):
+    """Return the utility that a scoring stands for.
+
+    Parameters
+    ----------
+    scoring : {"accuracy", "neg_log_loss", "neg_brier_score"} or callable
+        The score of a row.
+    y_index : ndarray of shape (m,)
+        Index of each row's label.
+    n_classes : int
+        Number of classes.
+    device : str, torch.device or None, default=None
+        Where decision values lie.
+
+    Returns
+    -------
+    Utility
+    """
+    if callable(scoring):
+        return CallableScore(scoring, y_index, device)
+    return CLASS_SCORINGS[scoring][n_classes > 2](y_index, device)
+
+
+def class_targets(utilities, y_index, n_classes):
+    """Return what ridge regresses on, as some utilities need it.
+
+    Parameters
+    ----------
+    utilities : list of Utility
+    y_index : ndarray of shape (n,)
+        Index of each training row's label.
+    n_classes : int
+        Number of classes.
+
+    Returns
+    -------
+    ndarray of shape (n, n_outputs)
+        Indicators of the classes; their difference if all utilities take the margin.
+    """
+    Y = np.eye(n_classes)[y_index]
+    if all(utility.uses_margin for utility in utilities):
+        return Y[:, [1]] - Y[:, [0]]
+    return Y
+
+
+def class_null(scoring, null_score, y_index, n_classes):
+    """Return the utility of no training row at all, the same for every row scored.
+
+    Parameters
+    ----------
+    scoring : {"accuracy", "neg_log_loss", "neg_brier_score"} or callable
+        The score of a row.
+    null_score : {"prior", "chance"} or float
+        "prior": what predicting the class frequencies of the training labels scores on
+        average over those labels; "chance": the same for equal frequencies; or the
+        utility itself.
+    y_index : ndarray of shape (n,)
+        Index of each training row's label.
+    n_classes : int
+        Number of classes.
+
+    Returns
+    -------
+    float
+        In the units of `scoring`.
+    """
+    if not isinstance(null_score, str):
+        return float(null_score)
+    p = np.full(n_classes, 1 / n_classes)
+    if null_score == "prior":
+        p = np.bincount(y_index, minlength=n_classes) / len(y_index)
+    if callable(scoring):
+        utility = CallableScore(scoring, np.arange(n_classes))
+        decision = torch.tensor(p).unsqueeze(1).expand(n_classes, n_classes)
+        return float(p @ utility(decision).numpy())
+    if scoring == "accuracy":
+        return float(p.max())
+    if scoring == "neg_log_loss":
+        return float(xlogy(p, p).sum())
+    return float((p @ p - 1) / (2 if n_classes == 2 else 1))

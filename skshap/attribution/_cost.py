@@ -1,0 +1,183 @@
+"""Predicting time and memory: operations counted, and pieces of them timed here."""
+
+import time
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from joblib import cpu_count, effective_n_jobs
+
+from skshap.attribution._enumeration import enumerate_coalitions
+from skshap.attribution._estimation import (
+    check_enumerable,
+    choose_game,
+    make_sampler,
+    sampled_part,
+)
+from skshap.attribution._games import FeatureGame, KernelGame
+from skshap.attribution._sweep import leave_one_out_values
+
+__all__ = ["predict_cost"]
+
+PIECE_FLOPS = 1e10  # of a piece that is timed
+PIECE_PLAYERS = 13  # of an enumeration that is timed
+
+
+def predict_cost(data, problem, method, *, is_loo):
+    """Predict what `estimate_values` will take.
+
+    Parameters
+    ----------
+    data : Data
+        Its `cross` may hold anything.
+    problem : Problem
+    method : Method
+    is_loo : list of bool
+        Which semivalues are leave-one-out values.
+
+    Returns
+    -------
+    dict
+        `seconds` of wall time and `memory` in bytes.
+    """
+    if method.sampler == "exact":
+        check_enumerable(data)
+        return _enumeration_cost(data, problem)
+    kind = choose_game(data, problem, method, is_loo=is_loo)
+    outline = data.outline(kind)
+    n, m = outline.n_rows, len(data.cross)
+    n_workers = effective_n_jobs(method.n_jobs)
+    is_sampled = method.sampler != "sweep" or not all(is_loo)
+    numbers = sum(array.size for array in outline.arrays)
+    numbers += 5 * problem.size(outline.n_players) + n * m
+    seconds = 0.0
+    with _threads(max(1, cpu_count() // n_workers)):
+        if method.sampler == "sweep" and kind is KernelGame:
+            seconds += outline.setup_flops() * _product_seconds(min(n, 1500))
+            numbers += 2 * n * n + n * m
+        piece = _make_piece(data, kind)
+        if any(is_loo) and kind is FeatureGame:
+            seconds += _timed(lambda: leave_one_out_values(piece, problem))[0]
+        if is_sampled:
+            sampler = make_sampler(piece, sampled_part(problem, method, is_loo), method)
+            measure = _draw_seconds if method.sampler == "sweep" else _prefix_seconds
+            seconds += method.n_permutations * measure(sampler) / n_workers
+            numbers += n_workers * _buffers(sampler)
+    return {"seconds": seconds, "memory": int(8 * numbers)}
+
+
+def _make_piece(data, kind):
+    """Return a game on the training rows, with invented rows to predict."""
+    rows = data.rows
+    if kind is KernelGame and data.is_explicit:
+        rows = rows @ rows.T
+    shape = data.outline(kind).arrays[1].shape
+    cross = np.random.default_rng(0).normal(size=shape)
+    return kind((rows, cross, data.targets), data.alpha, data.groups, data.device)
+
+
+def _draw_seconds(sampler):
+    """Time pieces of a sweep; return seconds of a draw."""
+    game = sampler.game
+    order = np.random.default_rng(0).permutation(game.n_players)
+    scoring = None
+    seconds = 0.0
+    for route, count in zip(sampler.routes, sampler.counts, strict=True):
+        flops = game.walk_flops(route)
+        depth = max(1, int(np.searchsorted(np.cumsum(flops), PIECE_FLOPS)))
+        piece = route._replace(kind="growing", ranges=route.ranges[:depth])
+        stops = [max(1, (first + last) // 2) for first, last in piece.ranges]
+        coalitions = _timed(lambda p=piece, s=stops: list(game.walk(p, order, s)))
+        walking = coalitions[0] / float(flops[:depth].sum())
+        seconds += float(count @ flops) * walking
+        if scoring is None or type(game) is not KernelGame:
+            out = sampler.problem.zeros(game.n_players)
+            last = coalitions[1][-1]
+            scoring = _timed(lambda o=out, c=last: sampler._add_marginals(o, c, 1.0))[0]
+        seconds += float(count.sum()) * scoring
+    return seconds
+
+
+def _prefix_seconds(sampler):
+    """Time the first prefixes of a permutation; return seconds of all of them."""
+    game = sampler.game
+    rows, _ = game.players.arrange(np.arange(game.n_players))
+    ridge = game.prefixes()
+
+    def look():
+        """Score a block in the middle."""
+        for size, decision in ridge.decisions(rows):
+            yield len(size), [u.score(decision) for u in sampler.problem.utilities]
+
+    start = time.perf_counter()
+    done, blocks = 0, look()
+    for size, _ in blocks:
+        done += size
+        if time.perf_counter() - start > 1.0:
+            break
+    elapsed = time.perf_counter() - start
+    n, m = game.n_rows, len(sampler.problem.utilities[0].y)
+    # Later blocks take more: they lean on all rows before them.
+    share = (done**3 / 3 + done**2 * m) / (n**3 / 3 + n**2 * m)
+    linear = done / n
+    return elapsed / (share if type(game) is KernelGame else linear)
+
+
+def _timed(function):
+    """Call a function twice, since the first call makes buffers; time the second."""
+    function()
+    start = time.perf_counter()
+    result = function()
+    return time.perf_counter() - start, result
+
+
+def _product_seconds(n):
+    """Time a matrix product, in seconds a floating-point operation."""
+    A = torch.ones(n, n, dtype=torch.float64)
+    return _timed(lambda: A @ A)[0] / (2 * n**3)
+
+
+def _buffers(sampler):
+    """Count the numbers in the buffers of a worker."""
+    game = sampler.game
+    n, m = game.n_rows, len(sampler.problem.utilities[0].y)
+    values = sampler.problem.size(game.n_players)
+    if type(game) is not KernelGame:
+        return 3 * game.arrays[0].size + values
+    if not hasattr(sampler, "routes"):
+        return n * n + 3 * n * m + values
+    total = values
+    for route in sampler.routes:
+        k = game.players.most_rows(route.ranges[-1][1])
+        total += k * n + k * k + 3 * n * m
+    return total
+
+
+def _enumeration_cost(data, problem):
+    """Time a game of fewer players."""
+    n = data.n_players
+    k = min(n, PIECE_PLAYERS)
+    labels = np.arange(n) if data.groups is None else data.groups
+    kept = labels < k
+    rows = data.rows[kept] if data.is_explicit else data.rows[np.ix_(kept, kept)]
+    cross = data.cross if data.is_explicit else data.cross[:, kept]
+    small = data._replace(
+        rows=rows, cross=cross, targets=data.targets[kept], groups=labels[kept]
+    )
+    game = small.game(KernelGame)
+    piece = problem._replace(weights=problem.weights[:, :k])
+    seconds, _ = _timed(lambda: enumerate_coalitions(game, piece))
+    growth = len(labels) / kept.sum()  # of the rows of a coalition, and their solve
+    memory = 8 * ((1 << 24) + 5 * problem.size(n))
+    return {"seconds": seconds * 2.0 ** (n - k) * growth, "memory": memory}
+
+
+@contextmanager
+def _threads(n_threads):
+    """Let torch use so many threads for a while, as a worker does."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(min(before, n_threads))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,144 @@
+"""Means of independent draws, their standard errors, and when they are good enough."""
+
+from numbers import Integral, Real
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from scipy.stats import t as student_t
+
+__all__ = ["Estimate", "RunningMoments", "StoppingRule"]
+
+SMALLEST_SAMPLE = 10  # draws before errors are trusted
+LOOK = 1.25  # growth of the number of draws between looks at a decision
+
+
+class Estimate(NamedTuple):
+    """Values and their standard errors.
+
+    Attributes
+    ----------
+    values : ndarray
+        By training row or group last, or by row scored and training row.
+    standard_error : ndarray of the same shape
+        Of each value; NaN after a single permutation, zero if values are exact.
+    """
+
+    values: np.ndarray
+    standard_error: np.ndarray
+
+
+class RunningMoments:
+    """Mean and variance of arrays that come one by one (Welford's recurrence).
+
+    Arrays may have different variances if they have the same mean and are uncorrelated:
+    the standard error is that of their plain mean all the same, without bias in its
+    square.
+    """
+
+    def __init__(self):
+        self.count = 0
+        self.mean = self.squares = None
+
+    def update(self, values):
+        """Take in one more array; it is used as scratch space."""
+        if not self.count:
+            self.mean = torch.zeros_like(values)
+            self.squares = torch.zeros_like(values)
+        self.count += 1
+        step = values.sub_(self.mean)
+        self.mean.add_(step, alpha=1 / self.count)
+        self.squares.addcmul_(step, step, value=1 - 1 / self.count)
+
+    def largest_error(self):
+        """Return the largest standard error."""
+        return (float(self.squares.max()) / self._divisor()) ** 0.5
+
+    def typical_error(self):
+        """Return the root mean square of standard errors."""
+        return (float(self.squares.mean()) / self._divisor()) ** 0.5
+
+    def errors(self):
+        """Return standard errors; NaN after a single array."""
+        return (self.squares / self._divisor()).sqrt()
+
+    def _divisor(self):
+        return self.count * (self.count - 1) if self.count > 1 else float("nan")
+
+
+class StoppingRule:
+    """When enough draws have been taken.
+
+    Parameters
+    ----------
+    tol : float, tuple ("sign", confidence), tuple ("lowest", k, confidence) or None
+        A float: once every standard error is at most that. "sign": once the sign of
+        every value is settled. "lowest": once the set of the k lowest values is. None:
+        never.
+
+    Raises
+    ------
+    ValueError
+        If `tol` is none of these.
+
+    Notes
+    -----
+    A decision is settled if it is the same all over a box that holds all values at once
+    with the given confidence: intervals of Student's t, with the error shared out over
+    all values and over all looks at the draws (Bonferroni; ``1 / (j (j + 1))`` of it
+    for the j-th look). A value all of whose draws agree counts as exact.
+    """
+
+    def __init__(self, tol):
+        self.tol = check_tol(tol)
+
+    def is_met(self, moments, is_last=False):
+        """Whether the draws suffice; a decision is looked at from time to time."""
+        if self.tol is None or moments.count < SMALLEST_SAMPLE:
+            return False
+        if not isinstance(self.tol, tuple):
+            return moments.largest_error() <= self.tol
+        look, is_due = look_at(moments.count)
+        if not is_due and not is_last:
+            return False
+        kind, *k, confidence = self.tol
+        mean, error = moments.mean, moments.errors()
+        share = (1 - confidence) / (look * (look + 1)) / mean.numel()
+        half = float(student_t.isf(share / 2, moments.count - 1)) * error
+        if kind == "sign":
+            return bool(((mean.abs() > half) | (error == 0)).all())
+        ranked = torch.argsort(mean, dim=-1, stable=True)
+        lowest, others = ranked.split([k[0], mean.shape[-1] - k[0]], dim=-1)
+        upper = (mean + half).gather(-1, lowest).amax(-1)
+        lower = (mean - half).gather(-1, others).amin(-1)
+        return bool((upper < lower).all())
+
+
+def look_at(count):
+    """Return the number of the look at so many draws, and whether one is due.
+
+    Looks come after 10 draws, and then at numbers that grow by a quarter.
+    """
+    look, due = 1, SMALLEST_SAMPLE
+    while due < count:
+        look, due = look + 1, int(LOOK * due)
+    return look, due == count
+
+
+def check_tol(tol):
+    """Return `tol`, or raise if it is no stopping rule."""
+    if tol is None or (isinstance(tol, Real) and not isinstance(tol, bool) and tol > 0):
+        return tol
+    if isinstance(tol, (tuple, list)):
+        match tuple(tol):
+            case ("sign", Real() as confidence) if 0 < confidence < 1:
+                return tuple(tol)
+            case ("lowest", Integral() as k, Real() as confidence) if (
+                k >= 1 and 0 < confidence < 1
+            ):
+                return tuple(tol)
+    raise ValueError(
+        f"tol={tol!r} is no stopping rule; use None, a positive number in the units of "
+        "scoring, ('sign', confidence) or ('lowest', k, confidence), k a positive "
+        "integer and confidence between 0 and 1."
+    )

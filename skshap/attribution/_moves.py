@@ -1,0 +1,225 @@
+"""Moves: what players change in a coalition's predictions when they join or leave it.
+
+Ridges tell of rows, on two sides of a coalition: those outside, which may join, and the
+members, which may leave. A player is a row, or a group of rows that moves as one.
+"""
+
+import itertools
+from typing import NamedTuple
+
+import torch
+
+from skshap.utils._ridge import check_pivots
+
+__all__ = ["Coalition", "JointMoves", "Moves", "Players", "Product", "Side"]
+
+
+class Product:
+    """The matrix product of two factors, computed block by block when asked for.
+
+    Parameters
+    ----------
+    left : Tensor of shape (n, d)
+    right : Tensor of shape (d, m)
+    """
+
+    def __init__(self, left, right):
+        self.left, self.right = left, right
+        self.shape = torch.Size([len(left), right.shape[1]])
+        self.dtype, self.device = left.dtype, left.device
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, rows):
+        """Return a block of rows."""
+        return self.left[rows] @ self.right
+
+
+class Side(NamedTuple):
+    """The rows on one side of a coalition, and how they would move its predictions.
+
+    If row ``rows[i]`` changes sides, output c at x changes by ``sign * cross[i, x] *
+    residual[i, c] / diagonal[i]``; rows i to j together by ``sign * cross[i:j].T @
+    inv(block(i, j)) @ residual[i:j]``.
+
+    Attributes
+    ----------
+    rows : Tensor of shape (k,)
+        Which training rows.
+    cross : Tensor or Product of shape (k, m)
+    residual : Tensor of shape (k, n_outputs)
+    diagonal : Tensor of shape (k,)
+    block : callable
+        Of two positions.
+    sign : int
+        1 or -1.
+    """
+
+    rows: torch.Tensor
+    cross: torch.Tensor
+    residual: torch.Tensor
+    diagonal: torch.Tensor
+    block: callable
+    sign: int
+
+
+class Coalition(NamedTuple):
+    """A coalition of rows and those on its two sides.
+
+    Attributes
+    ----------
+    size : int
+        Number of member rows.
+    decision : Tensor of shape (n_outputs, m)
+        What the ridge trained on the members predicts.
+    joining : Side
+        Of the other rows.
+    leaving : Side
+        Of the members.
+    """
+
+    size: int
+    decision: torch.Tensor
+    joining: Side
+    leaving: Side
+
+
+class Moves(NamedTuple):
+    """What each of some players changes, as products.
+
+    Player ``players[i]`` moves output c at x by ``cross[i, x] * weight[i, c]``.
+
+    Attributes
+    ----------
+    players : Tensor of shape (k,)
+    cross : Tensor or Product of shape (k, m)
+    weight : Tensor of shape (k, n_outputs)
+    """
+
+    players: torch.Tensor
+    cross: torch.Tensor
+    weight: torch.Tensor
+
+    def changes(self, part):
+        """Return the changes by a slice of the players, (n_outputs, b, m)."""
+        return self.weight[part].T.unsqueeze(2) * self.cross[part]
+
+    def margins(self):
+        """Return the moves of the second of two outputs minus the first."""
+        return self._replace(weight=self.weight[:, 1:] - self.weight[:, :1])
+
+
+class JointMoves(NamedTuple):
+    """What each of some players changes, by output.
+
+    Attributes
+    ----------
+    players : Tensor of shape (k,)
+    table : Tensor of shape (n_outputs, k, m)
+    """
+
+    players: torch.Tensor
+    table: torch.Tensor
+
+    def changes(self, part):
+        """Return the changes by a slice of the players, (n_outputs, b, m)."""
+        return self.table[:, part].clone()
+
+    def margins(self):
+        """Return the moves of the second of two outputs minus the first."""
+        table = self.table[1] - self.table[0]
+        ones = torch.ones_like(table[:, :1])
+        return Moves(self.players, table, ones)
+
+
+class Players:
+    """Who joins coalitions: single rows, or groups of rows.
+
+    Parameters
+    ----------
+    groups : ndarray of shape (n,) or None
+        Player of each row, from 0 on; None if every row is one.
+    n_rows : int
+        Number of rows, n.
+    device : str, torch.device or None, default=None
+        Where orders of rows are put.
+    """
+
+    def __init__(self, groups, n_rows, device=None):
+        self.n_rows = n_rows
+        self.device = device
+        self.rows = None
+        self.n = n_rows
+        if groups is not None:
+            groups = torch.as_tensor(groups)
+            self.n = int(groups.max()) + 1
+            counts = torch.bincount(groups, minlength=self.n).tolist()
+            by_group = torch.argsort(groups, stable=True)
+            self.rows = by_group.split(counts)
+            self._largest_first = sorted(counts, reverse=True)
+
+    def most_rows(self, n_players):
+        """Return how many rows so many players have at most."""
+        return n_players if self.rows is None else sum(self._largest_first[:n_players])
+
+    def arrange(self, order):
+        """Put the rows of players one after the other.
+
+        Parameters
+        ----------
+        order : ndarray of shape (n_players,)
+            Players.
+
+        Returns
+        -------
+        rows : Tensor of shape (n_rows,)
+            Training rows.
+        bounds : list of int
+            Number of rows of the first 0, 1, ... players.
+        """
+        if self.rows is None:
+            rows = torch.from_numpy(order).to(self.device)
+            return rows, range(len(order) + 1)
+        parts = [self.rows[player] for player in order]
+        bounds = [0]
+        for part in parts:
+            bounds.append(bounds[-1] + len(part))
+        return torch.cat(parts).to(self.device), bounds
+
+    def moves(self, side, order, bounds, *, alpha):
+        """Return how players move predictions, from how their rows do.
+
+        Parameters
+        ----------
+        side : Side
+            Rows as `arrange` puts them.
+        order : ndarray of shape (k,)
+            The players on this side.
+        bounds : list of int
+            Where each one's rows begin and end on this side, k + 1 numbers.
+        alpha : float
+            Named if the kernel is not positive definite.
+
+        Returns
+        -------
+        Moves or JointMoves
+        """
+        if self.rows is None:
+            weight = side.residual * (side.sign / side.diagonal).unsqueeze(1)
+            return Moves(side.rows, side.cross, weight)
+        shape = (side.residual.shape[1], len(order), side.cross.shape[1])
+        table = side.residual.new_empty(shape)
+        for k, (i, j) in enumerate(itertools.pairwise(bounds)):
+            L, info = torch.linalg.cholesky_ex(side.block(i, j))
+            pivots, diagonal = L.diagonal().square(), side.diagonal[i:j]
+            check_pivots(pivots, info, diagonal=diagonal, alpha=alpha)
+            right = torch.cat([side.cross[i:j], side.residual[i:j]], 1)
+            solved = torch.linalg.solve_triangular(L, right, upper=False)
+            m = shape[2]
+            table[:, k] = side.sign * (solved[:, m:].T @ solved[:, :m])
+        players = torch.from_numpy(order).to(table.device)
+        if shape[0] == 1:
+            ones = torch.ones_like(table[0, :, :1])
+            return Moves(players, table[0], ones)
+        return JointMoves(players, table)

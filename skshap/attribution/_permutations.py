@@ -1,0 +1,110 @@
+"""The permutation sampler: what every player adds when it joins the ones before it."""
+
+import numpy as np
+import torch
+
+__all__ = ["Permutations"]
+
+
+class Permutations:
+    """Unbiased estimates of values, each from one permutation of the players.
+
+    Parameters
+    ----------
+    game : KernelGame or FeatureGame
+        Predicts with every prefix.
+    problem : Problem
+        What is estimated.
+    truncation_tol : float or None, default=None
+        Stop a permutation after two prefixes in a row whose mean utility is within this
+        share of ``|full - null|`` of `full`, the mean utility of all players, for every
+        scoring; the players after them get zero from it, which is biased.
+    """
+
+    parts = ((0, 1),)
+
+    def __init__(self, game, problem, truncation_tol=None):
+        self.game = game
+        self.problem = problem
+        self.truncation_tol = truncation_tol
+        self._full = None
+
+    def start(self):
+        """Return zeros: nothing is known before a permutation is drawn."""
+        return self.problem.zeros(self.game.n_players)
+
+    def run(self, t, part):
+        """Compute one draw.
+
+        Parameters
+        ----------
+        t : int
+            Which one.
+        part : int
+            Zero: a draw has one part.
+
+        Returns
+        -------
+        Tensor of shape (n_semivalues, n_scorings, n_players), or with m more if values
+        are kept by the row scored.
+        """
+        game, problem = self.game, self.problem
+        if self.truncation_tol is not None and self._full is None:
+            self._full = self._score_all()
+        n = game.n_players
+        rng = problem.generator(t, part)
+        order = rng.permutation(n)
+        rows, bounds = game.players.arrange(order)
+        ends = torch.tensor(bounds[1:]) - 1  # position of each player's last row
+        gains = problem.zeros(n)[0]
+        nulls = torch.tensor(problem.nulls, dtype=gains.dtype).unsqueeze(1)
+        last = nulls.to(gains.device)
+        if problem.per_sample:
+            last = last.unsqueeze(2).expand(-1, 1, gains.shape[-1])
+        start = done = 0
+        was_close = False
+        for _, decision in game.prefixes().decisions(rows):
+            stop = start + decision.shape[1]
+            there = ends[(ends >= start) & (ends < stop)] - start
+            start = stop
+            if not len(there):
+                continue
+            decision = decision[:, there.to(decision.device)]
+            scores = torch.stack([u.score(decision) for u in problem.utilities])
+            means = scores.mean(2)
+            levels = scores if problem.per_sample else means
+            steps = torch.diff(levels, dim=1, prepend=last)
+            kept, is_truncated = len(there), False
+            if self.truncation_tol is not None:
+                close = self._is_close(means)
+                before = torch.cat([close.new_tensor([was_close]), close[:-1]])
+                found = torch.nonzero(close & before)[:1]
+                is_truncated = len(found) > 0
+                kept = int(found) + 1 if is_truncated else kept
+                was_close = bool(close[-1])
+            new = slice(done, done + kept)
+            gains[:, new] = steps[:, :kept]
+            done += kept
+            if is_truncated:
+                break
+            last = levels[:, -1:]
+        # A player stands at each size with probability 1 / n.
+        weights = torch.tensor(n * problem.weights, device=gains.device)
+        shape = (len(weights), 1, n, *[1] * (gains.ndim - 2))
+        out = problem.zeros(n)
+        players = torch.from_numpy(order).to(out.device)
+        out.index_copy_(2, players, weights.reshape(shape) * gains)
+        return out
+
+    def _is_close(self, means):
+        """Whether prefixes are as good as all players, for means (n_scorings, b)."""
+        nulls = self._full.new_tensor(self.problem.nulls).unsqueeze(1)
+        tolerance = self.truncation_tol * (self._full - nulls).abs()
+        return ((means - self._full).abs() <= tolerance).all(0)
+
+    def _score_all(self):
+        """Return the mean utility of all players, (n_scorings, 1)."""
+        rows, _ = self.game.players.arrange(np.arange(self.game.n_players))
+        *_, (_, decision) = self.game.prefixes().decisions(rows)
+        scores = [u.score(decision[:, -1]).mean() for u in self.problem.utilities]
+        return torch.stack(scores).unsqueeze(1)

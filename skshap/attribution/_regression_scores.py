@@ -1,0 +1,107 @@
+"""Scores of regressors: squared error, absolute error and callables."""
+
+import numpy as np
+import torch
+
+from skshap.attribution._utility import Utility, call_scoring
+
+__all__ = ["REGRESSION_SCORINGS", "regression_null", "regression_utility"]
+
+
+class SquaredError(Utility):
+    """Minus the squared error."""
+
+    work = 10
+
+    def __call__(self, decision):
+        return -(decision[0] - self.y).square()
+
+    def mean_gains(self, prediction, cross, weight):
+        # e^2 - (e + w c)^2 = -w (2 e c + w c^2): two products of matrix and vector.
+        weight = weight.squeeze(1)
+        error = prediction - self.y
+        slope = 2 * (cross @ error) + weight * cross.square().sum(1)
+        return -weight * slope / len(error)
+
+
+class AbsoluteError(Utility):
+    """Minus the absolute error."""
+
+    work = 30
+
+    def __call__(self, decision):
+        return -(decision[0] - self.y).abs()
+
+    def mean_gains(self, prediction, cross, weight):
+        error = prediction - self.y
+        after = torch.addcmul(error, cross, weight).abs_().mean(1)
+        return error.abs().mean() - after
+
+
+class CallableError(Utility):
+    """What a function of predictions and targets says."""
+
+    is_smooth = False
+    work = 200
+
+    def __init__(self, scoring, y, device=None):
+        super().__init__(y, device)
+        self.scoring = scoring
+
+    def __call__(self, decision):
+        shape = decision.shape[1:]
+        predictions = decision[0].reshape(-1).cpu().numpy().copy()
+        y = self.y.expand(shape).reshape(-1).cpu().numpy().copy()
+        return call_scoring(self.scoring, predictions, y, shape).to(decision.device)
+
+
+REGRESSION_SCORINGS = {
+    "neg_mean_squared_error": SquaredError,
+    "neg_mean_absolute_error": AbsoluteError,
+}
+
+
+def regression_utility(scoring, y, device=None):
+    """Return the utility that a scoring stands for.
+
+    Parameters
+    ----------
+    scoring : {"neg_mean_squared_error", "neg_mean_absolute_error"} or callable
+        The score of a row.
+    y : ndarray of shape (m,)
+        Targets.
+    device : str, torch.device or None, default=None
+        Where predictions lie.
+
+    Returns
+    -------
+    Utility
+    """
+    if callable(scoring):
+        return CallableError(scoring, y, device)
+    return REGRESSION_SCORINGS[scoring](y, device)
+
+
+def regression_null(scoring, null_score, y):
+    """Return the utility of no training row at all, the same for every row scored.
+
+    Parameters
+    ----------
+    scoring : {"neg_mean_squared_error", "neg_mean_absolute_error"} or callable
+        The score of a row.
+    null_score : {"prior", "zero"} or float
+        "prior": what predicting the mean of the training targets scores on average over
+        those targets; "zero": the same for predicting zero; or the utility itself.
+    y : ndarray of shape (n,)
+        Training targets.
+
+    Returns
+    -------
+    float
+        In the units of `scoring`.
+    """
+    if not isinstance(null_score, str):
+        return float(null_score)
+    guess = y.mean() if null_score == "prior" else 0.0
+    predictions = torch.tensor(np.full((1, len(y)), guess))
+    return float(regression_utility(scoring, y)(predictions).mean())

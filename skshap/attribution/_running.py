@@ -1,0 +1,323 @@
+"""Running a sampler: in this process or many, with checkpoints and a stopping rule.
+
+A draw is a sum of parts, and every part has a seed of its own. Parts are computed
+anywhere and added up here, in their order, so that results do not depend on where. What
+has been added up is all the state there is.
+"""
+
+import warnings
+
+import numpy as np
+import torch
+from joblib import Parallel, delayed, effective_n_jobs
+
+from skshap.attribution._allocation import allocate, total_cost
+from skshap.attribution._moments import Estimate, RunningMoments
+from skshap.attribution._sweep import Sweep
+from skshap.utils._progress import progress_bar
+
+__all__ = ["Run"]
+
+PILOT = 4  # draws, after which the schedule of a sweep is adapted
+LEAST_DRAWS = 12  # for which a pilot is worth the trouble, if they are worth
+LEAST_FLOPS = 1e10  # in all
+TASK_FLOPS = 1e10  # of the parts that are sent to a worker at once
+TASK_BYTES = 1 << 26  # of what they return
+
+
+class Run:
+    """The mean of the draws of a sampler.
+
+    Parameters
+    ----------
+    sampler : Sweep or Permutations
+        Computes parts of draws.
+    n_draws : int
+        How many at most.
+    rule : StoppingRule
+        Tells when to stop earlier.
+    checkpoint : Checkpoint
+        Keeps the state.
+    n_jobs : int or None
+        Of joblib; None is one, unless in a :class:`joblib.parallel_config` context.
+    verbose : int
+        Show a progress bar.
+    """
+
+    def __init__(self, sampler, *, n_draws, rule, checkpoint, n_jobs, verbose):
+        self.sampler = sampler
+        self.n_draws = n_draws
+        self.rule = rule
+        self.checkpoint = checkpoint
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+        self.moments = RunningMoments()
+        self._part = 0  # how many of the current draw are in the sum
+        self._sum = None
+        self._profiles = []  # of the pilot, one a part
+        self._start = None
+
+    def estimate(self, *, is_seeded):
+        """Draw, and return means and standard errors.
+
+        Parameters
+        ----------
+        is_seeded : bool
+            Whether a checkpoint with another seed is refused, not gone on from.
+
+        Returns
+        -------
+        Estimate
+            Of the shape of a draw, as arrays.
+        is_met : bool
+            Whether the stopping rule is; True if there is none.
+        """
+        # Before a schedule of the checkpoint is taken over.
+        is_adaptive = (
+            isinstance(self.sampler, Sweep)
+            and self.n_draws >= LEAST_DRAWS
+            and self.n_draws * draw_flops(self.sampler) >= LEAST_FLOPS
+        )
+        self._resume(is_seeded)
+        n_done = self.moments.count * len(self.sampler.parts) + self._part
+        if not is_adaptive or len(self._profiles) != n_done:
+            self._profiles = []  # not all of the draws so far were profiled
+        is_pilot = is_adaptive and (self._profiles or n_done == 0)
+        is_met = self.rule.is_met(self.moments)
+        options = {"desc": "permutations", "unit": "draw", "verbose": self.verbose}
+        done = self.moments.count
+        with progress_bar(total=self.n_draws, initial=done, **options) as bar:
+            if is_pilot and not is_met:
+                is_met = self._draw(PILOT, bar, is_pilot=True)
+                self._adapt()
+            n_draws = self._n_draws(is_adaptive)
+            bar.total = n_draws
+            if not is_met:
+                is_met = self._draw(n_draws, bar)
+                is_met = is_met or self.rule.is_met(self.moments, is_last=True)
+        self._save()
+        mean, error = self.moments.mean, self.moments.errors()
+        return Estimate(mean.numpy(), error.numpy()), is_met or self.rule.tol is None
+
+    def _draw(self, stop, bar, is_pilot=False):
+        """Take draws up to a number of them, or until the rule is met."""
+        n_parts = len(self.sampler.parts)
+        units = [
+            (t, part)
+            for t in range(self.moments.count, stop)
+            for part in range(self._part if t == self.moments.count else 0, n_parts)
+        ]
+        results = self._compute(units, is_pilot)
+        try:
+            for values, profile in results:
+                if self._sum is None:
+                    if self._start is None:
+                        self._start = self.sampler.start().cpu()
+                    self._sum = self._start.clone()
+                self._sum += values
+                self._part += 1
+                if is_pilot:
+                    self._profiles.append(profile)
+                if self._part == n_parts:
+                    self.moments.update(self._sum)
+                    self._sum, self._part = None, 0
+                    bar.update()
+                    if self.verbose:
+                        error = self.moments.typical_error()
+                        bar.set_postfix_str(f"standard error {error:.1e}")
+                    if self.rule.is_met(self.moments):
+                        return True
+                if self.checkpoint.is_due():
+                    self._save()
+        finally:
+            results.close()
+        return False
+
+    def _compute(self, units, is_pilot):
+        """Compute parts, here or by workers, in their order."""
+        method = "profile" if is_pilot else "run"
+        n_workers = effective_n_jobs(self.n_jobs)
+        if n_workers == 1 or len(units) < 2:
+            for unit in units:
+                yield _result(self.sampler, method, unit)
+            return
+        game = self.sampler.game
+        size = self._units_a_task(n_workers, len(units))
+        # Arrays are arguments of their own: joblib maps them into memory, or has them
+        # sent once, whatever the backend.
+        tasks = (
+            delayed(_work)(
+                type(game),
+                game.options,
+                type(self.sampler),
+                self._sampler_options(),
+                method,
+                units[i : i + size],
+                *game.arrays,
+            )
+            for i in range(0, len(units), size)
+        )
+        parallel = Parallel(self.n_jobs, return_as="generator", mmap_mode="c")
+        results = parallel(tasks)
+        try:
+            for batch in results:
+                for values, profile in batch:
+                    yield torch.from_numpy(values), profile
+        finally:
+            with warnings.catch_warnings():
+                # joblib tells that what was begun ahead of a stop is thrown away.
+                warnings.filterwarnings("ignore", ".*tasks which were still being")
+                results.close()
+
+    def _units_a_task(self, n_workers, n_units):
+        sampler = self.sampler
+        flops = draw_flops(sampler) / len(sampler.parts)
+        returned = sampler.problem.size(sampler.game.n_players) * 8
+        size = min(TASK_FLOPS / flops, TASK_BYTES / returned, n_units / n_workers)
+        return max(1, int(size))
+
+    def _sampler_options(self):
+        options = {"problem": self.sampler.problem}
+        if isinstance(self.sampler, Sweep):
+            return {**options, "counts": self.sampler.counts}
+        return {**options, "truncation_tol": self.sampler.truncation_tol}
+
+    def _adapt(self):
+        """Choose the schedule of later draws by what the pilot has seen."""
+        sampler = self.sampler
+        if self.moments.count < PILOT:
+            return
+        indices = [index for index, _ in sampler.parts] * PILOT
+        covariances = []
+        for index in range(len(sampler.routes)):
+            stops = [
+                p for i, p in zip(indices, self._profiles, strict=True) if i == index
+            ]
+            stacked = np.stack(stops)  # permutations, stops, outputs, entries
+            stacked = stacked - stacked.mean(0)
+            by_output = np.einsum("pioe,pjoe->oij", stacked, stacked) / (len(stops) - 1)
+            covariances.append(by_output)
+        # Every output counts the same, whatever its unit.
+        scale = sum(np.trace(c, axis1=1, axis2=2) for c in covariances)
+        scale = np.where(scale > 0, scale, 1)
+        covariances = [(c / scale[:, None, None]).sum(0) for c in covariances]
+        costs = [stop_flops(sampler, route) for route in sampler.routes]
+        counts = allocate(covariances, costs, sampler.counts)
+        self.sampler = Sweep(sampler.game, sampler.problem, counts)
+        self._profiles = []
+
+    def _n_draws(self, is_adaptive):
+        """Return how many draws take as long as those asked for, as schedules are."""
+        if not is_adaptive:
+            return self.n_draws
+        game, problem, counts = (
+            self.sampler.game,
+            self.sampler.problem,
+            self.sampler.counts,
+        )
+        costs = [stop_flops(self.sampler, route) for route in self.sampler.routes]
+        ratio = total_cost(costs, counts) / total_cost(
+            costs, Sweep(game, problem).counts
+        )
+        return PILOT + max(1, round((self.n_draws - PILOT) / ratio))
+
+    def _save(self):
+        moments = self.moments
+        state = {
+            "seed": np.array(self.sampler.problem.seed),
+            "count": np.array(moments.count),
+            "part": np.array(self._part),
+        }
+        if moments.count:
+            state["mean"] = moments.mean.numpy()
+            state["squares"] = moments.squares.numpy()
+        if self._sum is not None:
+            state["sum"] = self._sum.numpy()
+        for i, count in enumerate(getattr(self.sampler, "counts", [])):
+            state[f"count_{i}"] = count
+        for i, profile in enumerate(self._profiles):
+            state[f"profile_{i}"] = profile
+        self.checkpoint.save(**state)
+
+    def _resume(self, is_seeded):
+        """Go on from the checkpoint, if there is one."""
+        state = self.checkpoint.load()
+        if state is None:
+            self._save()
+            return
+        seed = int(state["seed"])
+        if is_seeded and seed != self.sampler.problem.seed:
+            raise ValueError(
+                f"checkpoint={str(self.checkpoint.path)!r} was begun with another "
+                "random_state; use that one, another path, or delete the file."
+            )
+        problem = self.sampler.problem._replace(seed=seed)
+        moments = self.moments
+        moments.count = int(state["count"])
+        self._part = int(state["part"])
+        if moments.count:
+            moments.mean = torch.tensor(state["mean"])
+            moments.squares = torch.tensor(state["squares"])
+        if "sum" in state:
+            self._sum = torch.tensor(state["sum"])
+        n_profiles = sum(name.startswith("profile_") for name in state)
+        self._profiles = [state[f"profile_{i}"] for i in range(n_profiles)]
+        if isinstance(self.sampler, Sweep):
+            counts = [state[f"count_{i}"] for i in range(len(self.sampler.routes))]
+            self.sampler = Sweep(self.sampler.game, problem, counts)
+        else:
+            self.sampler.problem = problem
+
+
+def stop_flops(sampler, route):
+    """Count what each stop of a route takes, with what its moves are scored by.
+
+    Parameters
+    ----------
+    sampler : Sweep
+    route : Route
+
+    Returns
+    -------
+    ndarray of shape (n_stops,)
+        Floating-point operations, or what takes as long.
+    """
+    game, utilities = sampler.game, sampler.problem.utilities
+    work = sum(u.work * len(u.y) for u in utilities) * game.n_players
+    return game.walk_flops(route) + work
+
+
+def draw_flops(sampler):
+    """Count what a draw takes.
+
+    Parameters
+    ----------
+    sampler : Sweep or Permutations
+
+    Returns
+    -------
+    float
+        Floating-point operations, or what takes as long.
+    """
+    if isinstance(sampler, Sweep):
+        return sum(
+            float(stop_flops(sampler, route) @ count)
+            for route, count in zip(sampler.routes, sampler.counts, strict=True)
+        )
+    game, utilities = sampler.game, sampler.problem.utilities
+    work = sum(u.work * len(u.y) for u in utilities) * game.n_rows
+    return game.prefix_flops() + work
+
+
+def _result(sampler, method, unit):
+    if method == "run":
+        return sampler.run(*unit).cpu(), None
+    values, profile = sampler.profile(*unit)
+    return values.cpu(), profile
+
+
+def _work(game_kind, game_options, kind, options, method, units, *arrays):
+    """Compute some parts in a worker."""
+    sampler = kind(game_kind(arrays, **game_options), **options)
+    results = (_result(sampler, method, unit) for unit in units)
+    return [(values.numpy(), profile) for values, profile in results]

@@ -1,0 +1,148 @@
+"""Small games, as the samplers and as the oracles take them."""
+
+import numpy as np
+import torch
+
+from skshap.attribution._checkpoint import Checkpoint
+from skshap.attribution._class_scores import class_targets, class_utility
+from skshap.attribution._coalitions import PrefixRidge
+from skshap.attribution._enumeration import enumerate_coalitions
+from skshap.attribution._estimation import Problem
+from skshap.attribution._games import FeatureGame, KernelGame
+from skshap.attribution._moments import StoppingRule
+from skshap.attribution._permutations import Permutations
+from skshap.attribution._running import Run
+from skshap.attribution._semivalues import size_weights
+from tests.oracles import per_sample_score, ridge_predictions
+
+ALPHA = 0.4
+NULLS = {"accuracy": 0.4, "neg_log_loss": -0.8}
+
+
+class Game:
+    """A small training set, whose kernel has three features and some noise.
+
+    With `noise` zero the kernel has three explicit features alone.
+    """
+
+    def __init__(
+        self, n, m, n_classes, scoring="neg_log_loss", seed=0, noise=0.05, groups=None
+    ):
+        rng = np.random.default_rng(seed)
+        F = rng.normal(size=(n + m, 3))
+        K = F @ F.T + noise * np.eye(n + m)
+        self.F, self.F_val = F[:n], F[n:]
+        self.K, self.cross = K[:n, :n], K[n:, :n]
+        self.y = np.arange(n) % n_classes
+        self.y_val = rng.integers(n_classes, size=m)
+        self.n_rows, self.n_classes, self.scoring = n, n_classes, scoring
+        self.groups = groups
+        self.n = n if groups is None else int(groups.max()) + 1
+        self.null = NULLS.get(scoring, -0.3)
+        self.utility = class_utility(scoring, self.y_val, n_classes)
+        self.targets = class_targets([self.utility], self.y, n_classes)
+        self.cache = {}
+
+    def tensors(self):
+        arrays = (self.K, np.ascontiguousarray(self.cross.T), self.targets)
+        return (*map(torch.tensor, arrays), ALPHA)
+
+    def game(self, kind=KernelGame, block_size=128, ridge=PrefixRidge):
+        if kind is FeatureGame:
+            arrays = (self.F, self.F_val, self.targets)
+            return FeatureGame(arrays, ALPHA, self.groups)
+        arrays = (self.K, np.ascontiguousarray(self.cross.T), self.targets)
+        game = KernelGame(arrays, ALPHA, self.groups).with_inverse()
+        game._ridges["prefixes"] = ridge(*game.tensors[:3], ALPHA, block_size)
+        return game
+
+    def problem(self, *, semivalue="shapley", per_sample=True, rngs=None, seed=0):
+        weights = size_weights(semivalue, self.n)[None]
+        parts = [self.utility], weights, [self.null], per_sample, seed
+        if rngs is None:
+            return Problem(*parts)
+        problem = FixedProblem(*parts)
+        FixedProblem.rngs = rngs
+        return problem
+
+    def value(self, players):
+        """Scores of the coalition, of shape (m,), naively."""
+        if players not in self.cache:
+            rows = list(players)
+            if self.groups is not None:
+                rows = np.flatnonzero(np.isin(self.groups, rows)).tolist()
+            self.cache[players] = (
+                self.score(
+                    ridge_predictions(
+                        self.K, self.y, self.cross, ALPHA, self.n_classes, rows
+                    )
+                )
+                if rows
+                else np.full(len(self.y_val), self.null)
+            )
+        return self.cache[players]
+
+    def score(self, decision):
+        if callable(self.scoring):
+            return self.scoring(decision, self.y_val)
+        return per_sample_score(self.scoring, decision, self.y_val)
+
+    @property
+    def full(self):
+        return float(self.value(tuple(range(self.n))).mean())
+
+    def sample(self, orders, *, block_size=128, ridge=PrefixRidge, **params):
+        """Mean and error of what permutations say, by player (and row scored)."""
+        truncation_tol = params.pop("truncation_tol", None)
+        problem = self.problem(rngs=[FixedOrder(order) for order in orders], **params)
+        game = self.game(block_size=block_size, ridge=ridge)
+        return average(Permutations(game, problem, truncation_tol), len(orders))
+
+    def enumerate(self, semivalue="shapley"):
+        values = enumerate_coalitions(self.game(), self.problem(semivalue=semivalue))
+        return values[0, 0].numpy()
+
+
+class FixedProblem(Problem):
+    """A problem whose permutations are given."""
+
+    rngs = ()
+
+    def generator(self, t, part):
+        rng = self.rngs[t]
+        return rng[part] if isinstance(rng, tuple) else rng
+
+
+class FixedOrder:
+    """A random generator that is not random."""
+
+    def __init__(self, order, stops=None):
+        self.order, self.stops = order, stops
+
+    def permutation(self, n):
+        assert len(self.order) == n
+        return np.array(self.order)
+
+    def integers(self, low, high):
+        drawn = np.array(self.stops)
+        assert ((low <= drawn) & (drawn < high)).all()
+        return drawn
+
+
+def average(sampler, n_draws, *, tol=None, n_jobs=None):
+    """Mean and standard error of draws, of the only semivalue and scoring."""
+    run = Run(
+        sampler,
+        n_draws=n_draws,
+        rule=StoppingRule(tol),
+        checkpoint=Checkpoint(None, ""),
+        n_jobs=n_jobs,
+        verbose=0,
+    )
+    estimate, _ = run.estimate(is_seeded=True)
+    return tuple(part[0, 0] for part in estimate)
+
+
+def draw_orders(n, count, seed=0):
+    rngs = [np.random.default_rng([seed, t]) for t in range(count)]
+    return [rng.permutation(n).tolist() for rng in rngs]

@@ -1,0 +1,96 @@
+"""Schedules against a search over all of them."""
+
+from itertools import product
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+
+from skshap.attribution import _running
+from skshap.attribution._allocation import allocate, total_cost
+from skshap.attribution._sweep import Sweep
+from tests.attribution.games import Game, average
+
+
+def make_case(stops, seed, correlation):
+    """Covariances and costs of routes, from contributions with known covariance."""
+    rng = np.random.default_rng(seed)
+    covariances = []
+    for n in stops:
+        scale = np.exp(rng.normal(size=n))
+        shape = np.full((n, n), correlation) + (1 - correlation) * np.eye(n)
+        covariances.append(shape * np.outer(scale, scale))
+    return covariances, [np.exp(2 * rng.normal(size=n)) for n in stops]
+
+
+def simulated_variance(covariance, count, rng):
+    """Variance of a draw, by drawing."""
+    n = len(count)
+    total = 0.0
+    for j in range(count[0]):
+        depth = int((count > j).sum())
+        x = rng.multivariate_normal(np.zeros(n), covariance, size=100_000)
+        total = total + (x[:, :depth] / count[:depth]).sum(1)
+    return total.var()
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    stops=st.lists(st.integers(1, 3), min_size=1, max_size=2),
+    correlation=st.sampled_from([0.0, 0.5, 0.9]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_nearly_the_best_of_all_schedules(stops, correlation, seed):
+    covariances, costs = make_case(stops, seed, correlation)
+    start = [np.full(n, 2) for n in stops]
+
+    def product_of(counts):
+        variance = sum(
+            (c / np.maximum.outer(k, k)).sum()
+            for c, k in zip(covariances, counts, strict=True)
+        )
+        return variance * total_cost(costs, counts)
+
+    found = allocate(covariances, costs, start)
+    for count in found:
+        assert (np.diff(count) <= 0).all() and count.min() >= 1
+    limit = 3 * total_cost(costs, start)
+    assert total_cost(costs, found) <= limit * (1 + 1e-12)
+    sizes = range(1, 7)
+    options = [
+        [np.array(c) for c in product(sizes, repeat=n) if (np.diff(c) <= 0).all()]
+        for n in stops
+    ]
+    best = min(
+        product_of(counts)
+        for counts in product(*options)
+        if total_cost(costs, counts) <= limit
+    )
+    assert product_of(found) <= product_of(start)
+    # Steps are single ones, so that the best may be out of reach.
+    assert product_of(found) <= 1.35 * best
+
+
+def test_the_variance_is_that_of_a_draw():
+    (covariance,), _ = make_case([3], 0, 0.5)
+    count = np.array([4, 2, 1])
+    found = (covariance / np.maximum.outer(count, count)).sum()
+    rng = np.random.default_rng(0)
+    assert_allclose(found, simulated_variance(covariance, count, rng), rtol=0.03)
+
+
+def test_an_adapted_sweep_is_as_long_and_no_worse(monkeypatch):
+    monkeypatch.setattr(_running, "LEAST_FLOPS", 0)
+    game = Game(30, 12, 2, "neg_log_loss", seed=3)
+    exact_sum = game.full - game.null
+    z = []
+    for seed in range(20):
+        sweep = Sweep(game.game(), game.problem(per_sample=False, seed=seed))
+        values, error = average(sweep, 60)
+        reference, its_error = average(
+            Sweep(game.game(), game.problem(per_sample=False, seed=seed + 100)), 11
+        )
+        z.append((values - reference) / np.hypot(error, its_error))
+        assert abs(values.sum() - exact_sum) < 30 * error.max()
+    assert 0.8 < np.std(z) < 1.3

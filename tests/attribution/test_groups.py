@@ -1,0 +1,132 @@
+"""Groups of rows as players, against enumeration of their unions."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from skshap import FreeShapAttributor
+from skshap.attribution._semivalues import size_weights
+from skshap.attribution._sweep import leave_one_out_values
+from tests.attribution.games import Game, average
+from tests.attribution.games import Permutations as PermutationSampler
+from tests.oracles import permutation_gains, semivalues
+
+GROUPS = np.array([2, 0, 1, 2, 2, 3, 1, 4, 4, 0, 2])
+NAMES = np.array(["e", "b", "c", "z", "a"])
+
+
+def make_data(n, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, 3))
+    return X, np.where(X[:, 0] + rng.normal(size=n) > 0, "yes", "no")
+
+
+@pytest.mark.parametrize("scoring", ["accuracy", "neg_log_loss", "neg_brier_score"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_enumeration_equals_the_definition(n_classes, scoring):
+    game = Game(11, 4, n_classes, scoring, groups=GROUPS)
+    for semivalue in ("shapley", "banzhaf", "loo"):
+        expected = semivalues(game.value, size_weights(semivalue, 5)).T
+        assert_allclose(game.enumerate(semivalue), expected, atol=1e-11)
+
+
+@pytest.mark.parametrize("block_size", [1, 4, 128])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_permutations_equal_naive_gains(n_classes, block_size):
+    game = Game(11, 4, n_classes, groups=GROUPS)
+    orders = [[0, 1, 2, 3, 4], [4, 2, 0, 3, 1], [2, 4, 3, 1, 0]]
+    gains = np.array([permutation_gains(game.value, o, game.null)[0] for o in orders])
+    found = game.sample(orders, block_size=block_size)[0]
+    assert_allclose(found, gains.mean(0), atol=1e-11)
+    mean = game.sample(orders, block_size=block_size, per_sample=False)[0]
+    assert_allclose(mean, gains.mean((0, 2)), atol=1e-11)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_leave_one_group_out_is_exact(n_classes):
+    game = Game(11, 4, n_classes, groups=GROUPS)
+    expected = semivalues(game.value, size_weights("loo", 5)).T
+    found = leave_one_out_values(game.game(), game.problem())[0]
+    assert_allclose(found, expected, atol=1e-11)
+
+
+@pytest.mark.parametrize("kernel", ["rbf", "linear"])
+@pytest.mark.parametrize("sampler", ["sweep", "permutation"])
+def test_samplers_agree_with_enumeration(sampler, kernel):
+    X, y = make_data(33)
+    X_val, y_val = make_data(8, seed=1)
+    groups = NAMES[np.arange(33) % 5]
+    options = {"scoring": "neg_log_loss", "random_state": 0}
+    exact = FreeShapAttributor(kernel, sampler="exact", **options).fit(X, y)
+    expected = exact.attribute(X_val, y_val, groups=groups)
+    sampled = FreeShapAttributor(kernel, sampler=sampler, n_permutations=200, **options)
+    values, std = sampled.fit(X, y).attribute(
+        X_val, y_val, groups=groups, return_std=True
+    )
+    assert values.shape == (5,)
+    assert (abs(values - expected) < 5 * std).all()
+    assert std.max() < 0.02
+
+
+def test_values_come_in_the_order_of_the_names():
+    X, y = make_data(20)
+    attributor = FreeShapAttributor(sampler="exact", scoring="neg_log_loss").fit(X, y)
+    names = NAMES[np.arange(20) % 5]
+    values = attributor.attribute(X[:6], y[:6], groups=names)
+    codes = np.unique(names, return_inverse=True)[1]
+    assert_allclose(values, attributor.attribute(X[:6], y[:6], groups=codes))
+    assert_allclose(
+        values.sum(), attributor.score(X[:6], y[:6]) - attributor.null_score_
+    )
+
+
+@pytest.mark.parametrize("sampler", ["sweep", "permutation"])
+def test_groups_of_one_row_are_rows(sampler):
+    X, y = make_data(25)
+    attributor = FreeShapAttributor(
+        sampler=sampler, n_permutations=4, random_state=0, scoring="neg_brier_score"
+    ).fit(X, y)
+    rows = attributor.attribute(X[:6], y[:6], per_sample=True)
+    groups = attributor.attribute(
+        X[:6], y[:6], per_sample=True, groups=np.arange(25) * 2
+    )
+    assert_allclose(groups, rows, atol=1e-11)
+
+
+@pytest.mark.parametrize("sampler", ["sweep", "permutation", "exact"])
+def test_one_group_is_worth_everything(sampler):
+    X, y = make_data(25)
+    attributor = FreeShapAttributor(sampler=sampler, n_permutations=3).fit(X, y)
+    value = attributor.attribute(X[:6], y[:6], groups=["all"] * 25)
+    gain = attributor.score(X[:6], y[:6]) - attributor.null_score_
+    assert_allclose(value, [gain], atol=1e-12)
+    attributor.set_params(semivalue="loo")
+    value = attributor.attribute(X[:6], y[:6], groups=["all"] * 25)
+    assert_allclose(value, [gain], atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "groups, words",
+    [
+        (["a"] * 24, ["25", "24"]),
+        (["a"] * 24 + [None], ["missing"]),
+        (np.array(["a"] * 24 + [3.5], dtype=object), ["one type"]),
+        (np.zeros((25, 2)), ["groups"]),
+        ([np.nan] + [1.0] * 24, ["NaN"]),
+    ],
+)
+def test_bad_groups_are_named(groups, words):
+    X, y = make_data(25)
+    attributor = FreeShapAttributor().fit(X, y)
+    with pytest.raises(ValueError, match=r"^groups must hold") as caught:
+        attributor.attribute(X, y, groups=groups)
+    assert all(word in str(caught.value) for word in words)
+
+
+def test_average_of_groups_covers():
+    game = Game(11, 5, 2, groups=GROUPS)
+    exact = game.enumerate()
+    for seed in range(5):
+        sampler = PermutationSampler(game.game(), game.problem(seed=seed))
+        values, error = average(sampler, 300)
+        assert (abs(values - exact) < 5 * error).all()

@@ -1,0 +1,375 @@
+"""Workers, checkpoints, kills and interrupts: none of them changes a value."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from contextlib import redirect_stderr
+
+import numpy as np
+import pytest
+from joblib import parallel_config
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import make_classification
+
+from skshap import FreeShapAttributor, FreeShapRegressor
+from skshap.attribution import _checkpoint, _running
+from skshap.exceptions import DamagedStoreWarning
+
+N, M = 150, 60
+SETTINGS = [
+    {"kernel": "rbf", "scoring": "neg_log_loss"},
+    {"kernel": "linear", "scoring": "accuracy"},
+    {"kernel": "rbf", "scoring": "accuracy", "sampler": "permutation"},
+    {"kernel": "rbf", "scoring": "accuracy", "semivalue": "banzhaf"},
+]
+
+
+def make_data(n=N, m=M):
+    X, y = make_classification(n + m, 12, n_informative=6, random_state=0, flip_y=0.2)
+    return X[:n], y[:n], X[n:], y[n:]
+
+
+def attribute(params, n_permutations=14, **options):
+    X, y, X_val, y_val = make_data()
+    attributor = FreeShapAttributor(
+        alpha=2.0, random_state=0, n_permutations=n_permutations, **params
+    )
+    return attributor.fit(X, y).attribute(X_val, y_val, return_std=True, **options)
+
+
+@pytest.fixture
+def adaptive(monkeypatch):
+    """Adapt schedules of small problems too, in this process."""
+    monkeypatch.setattr(_running, "LEAST_FLOPS", 0)
+
+
+@pytest.mark.parametrize("per_sample", [False, True])
+@pytest.mark.parametrize("params", SETTINGS)
+def test_values_do_not_depend_on_n_jobs(params, per_sample, adaptive):
+    expected = attribute(params, per_sample=per_sample)
+    for n_jobs, backend in ((2, "loky"), (2, "threading")):
+        with parallel_config(backend=backend):
+            found = attribute({**params, "n_jobs": n_jobs}, per_sample=per_sample)
+        for ours, theirs in zip(found, expected, strict=True):
+            assert_allclose(ours, theirs, rtol=1e-12, atol=1e-15)
+
+
+def test_groups_and_callables_go_to_workers():
+    params = {"scoring": lambda decision, y: decision[np.arange(len(y)), y]}
+    options = {"groups": np.arange(N) % 30, "semivalues": ["shapley", ("beta", 2, 1)]}
+    expected = attribute(params, **options)
+    found = attribute({**params, "n_jobs": 2}, **options)
+    for key, values in expected[0].items():
+        other = next(v for k, v in found[0].items() if k[1] == key[1])
+        assert_allclose(other, values, rtol=1e-12, atol=1e-15)
+
+
+def test_tol_stops_workers_at_the_same_draw():
+    params = {"kernel": "rbf", "scoring": "neg_log_loss", "tol": 0.003}
+    expected = attribute(params, n_permutations=500)
+    found = attribute({**params, "n_jobs": 2}, n_permutations=500)
+    assert_allclose(found, expected, rtol=1e-12, atol=1e-15)
+    assert not np.allclose(attribute({**params, "tol": None}, 500)[1], expected[1])
+
+
+# The cluster forks no process here: it is told to spawn, from a script of its own.
+DASK = """
+    import numpy as np
+    from distributed import Client, LocalCluster
+    from joblib import parallel_config
+    from tests.attribution.test_running import attribute
+
+    if __name__ == "__main__":
+        options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+        with LocalCluster(**options) as cluster, Client(cluster):
+            for params in ({"scoring": "neg_log_loss"}, {"sampler": "permutation"}):
+                here = attribute(params)
+                with parallel_config(backend="dask"):
+                    there = attribute(params)
+                np.testing.assert_allclose(there, here, rtol=1e-12, atol=1e-15)
+        print("equal")
+"""
+
+
+def test_a_dask_cluster_gives_the_same_values(tmp_path):
+    pytest.importorskip("distributed", reason="the extra 'dask' is not installed")
+    script = tmp_path / "cluster.py"
+    script.write_text(textwrap.dedent(DASK))
+    found = subprocess.run(
+        [sys.executable, script],
+        env={**os.environ, "PYTHONPATH": os.getcwd(), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert found.stdout.strip().endswith("equal"), found.stderr
+
+
+KILLED = """
+    import sys
+    import numpy as np
+    from skshap.attribution import _checkpoint, _running
+    from tests.attribution.test_running import attribute
+
+    _checkpoint.INTERVAL = 0.0
+    _running.LEAST_FLOPS = 0
+    path, out, kernel = sys.argv[1:]
+    params = {"kernel": kernel, "checkpoint": path, "scoring": "neg_log_loss"}
+    print("begins", flush=True)
+    np.save(out, attribute(params, n_permutations=150))
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no kill -9 here")
+@pytest.mark.parametrize("kernel", ["rbf", "linear"])
+def test_a_killed_run_goes_on_with_the_same_bits(kernel, tmp_path):
+    script = tmp_path / "run.py"
+    script.write_text(textwrap.dedent(KILLED))
+    rng = np.random.default_rng(0)
+    env = {**os.environ, "PYTHONPATH": os.getcwd(), "OMP_NUM_THREADS": "1"}
+
+    def start(name):
+        files = [tmp_path / f"{name}.npz", tmp_path / f"{name}.npy"]
+        command = [sys.executable, script, *files, kernel]
+        process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)
+        with process.stdout:
+            assert process.stdout.readline() == "begins\n"
+        return process, files[1]
+
+    process, out = start("whole")
+    assert process.wait(timeout=120) == 0
+    expected = np.load(out)
+    n_kills = 0
+    for _ in range(30):
+        process, out = start("killed")
+        try:
+            limit = 120 if n_kills >= 3 else rng.uniform(0.1, 0.8)
+            assert process.wait(timeout=limit) == 0
+            break
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            n_kills += 1
+    assert n_kills
+    assert_array_equal(np.load(out), expected)
+
+
+@pytest.mark.parametrize("params", SETTINGS)
+@pytest.mark.parametrize("n_parts", [1, 2, 7, 40])
+def test_a_stopped_run_goes_on(params, n_parts, tmp_path, monkeypatch, adaptive):
+    class Stopped(BaseException):
+        pass
+
+    expected = attribute(params)
+    params = {**params, "checkpoint": tmp_path / "state.npz"}
+    monkeypatch.setattr(_checkpoint, "INTERVAL", 0.0)
+    result, done = _running._result, []
+
+    def stop(*args):
+        if len(done) == n_parts:
+            raise Stopped
+        done.append(args[2])
+        return result(*args)
+
+    monkeypatch.setattr(_running, "_result", stop)
+    try:
+        attribute(params)
+    except Stopped:
+        monkeypatch.setattr(
+            _running, "_result", lambda *a: again.append(a[2]) or result(*a)
+        )
+        again = []
+        assert_array_equal(attribute(params), expected)
+        assert not set(done) & set(again)  # no part is computed twice
+    # Once complete, nothing is computed.
+    monkeypatch.setattr(_running, "_result", None)
+    if len(done) < n_parts or "again" in vars():
+        assert_array_equal(attribute(params), expected)
+
+
+def test_more_permutations_go_on_from_fewer(tmp_path):
+    params = {"scoring": "neg_log_loss", "sampler": "permutation"}
+    expected = attribute(params, 25)
+    params["checkpoint"] = str(tmp_path / "state.npz")
+    attribute(params, 10)
+    assert_array_equal(attribute(params, 25), expected)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"alpha": 3.0},
+        {"scoring": "accuracy"},
+        {"semivalue": "banzhaf"},
+        {"sampler": "permutation"},
+        {"null_score": 0.1},
+        {"kernel": "laplacian"},
+    ],
+)
+def test_a_checkpoint_of_another_computation_is_refused(change, tmp_path):
+    X, y, X_val, y_val = make_data()
+    path = tmp_path / "state.npz"
+    attributor = FreeShapAttributor(
+        scoring="neg_log_loss", n_permutations=3, checkpoint=path, random_state=0
+    )
+    attributor.fit(X, y).attribute(X_val, y_val)
+    content = path.read_bytes()
+    attributor.set_params(**change).fit(X, y)
+    with pytest.raises(ValueError, match=r"state.npz.* another computation"):
+        attributor.attribute(X_val, y_val)
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    "options", [{"per_sample": True}, {"groups": np.arange(N) // 2}, {"k": 5}]
+)
+def test_a_checkpoint_of_another_question_is_refused(options, tmp_path):
+    X, y, X_val, y_val = make_data()
+    path = tmp_path / "state.npz"
+    attributor = FreeShapAttributor(n_permutations=2, checkpoint=path, random_state=0)
+    attributor.fit(X, y).attribute(X_val, y_val)
+    k = options.pop("k", M)
+    with pytest.raises(ValueError, match="another computation"):
+        attributor.attribute(X_val[:k], y_val[:k], **options)
+
+
+def test_a_checkpoint_of_another_callable_is_refused(tmp_path):
+    params = {"checkpoint": tmp_path / "state.npz"}
+    attribute({**params, "scoring": lambda d, y: d[:, 0]}, 2)
+    attribute({**params, "scoring": lambda d, y: d[:, 0]}, 2)
+    with pytest.raises(ValueError, match="another computation"):
+        attribute({**params, "scoring": lambda d, y: 100 * d[:, 0]}, 2)
+
+
+@pytest.mark.parametrize("few", [2, 3, 5])
+def test_more_sweeps_go_on_from_fewer(few, tmp_path, adaptive):
+    params = {"scoring": "neg_log_loss", "checkpoint": tmp_path / "state.npz"}
+    attribute(params, few)
+    values, std = attribute(params, 40)
+    expected, its_std = attribute({"scoring": "neg_log_loss"}, 40)
+    assert (abs(values - expected) < 6 * np.hypot(std, its_std)).all()
+    assert 0.7 < std.mean() / its_std.mean() < 1.4
+
+
+def test_seeds_and_checkpoints(tmp_path):
+    X, y, X_val, y_val = make_data()
+    path = tmp_path / "state.npz"
+    attributor = FreeShapAttributor(n_permutations=3, checkpoint=path, random_state=0)
+    expected = attributor.fit(X, y).attribute(X_val, y_val)
+    attributor.set_params(random_state=1).fit(X, y)
+    with pytest.raises(ValueError, match="random_state"):
+        attributor.attribute(X_val, y_val)
+    # Without a seed of one's own, that of the file is gone on with.
+    attributor.set_params(random_state=None).fit(X, y)
+    assert_array_equal(attributor.attribute(X_val, y_val), expected)
+
+
+def test_a_damaged_checkpoint_is_said_and_kept(tmp_path):
+    path = tmp_path / "state.npz"
+    params = {"scoring": "neg_log_loss", "checkpoint": path}
+    expected = attribute(params, 4)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 255
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="damaged"):
+        attribute(params, 4)
+    assert path.read_bytes() == content  # it may be another file of the user's
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(ValueError, match="another kind of file"):
+        attribute(params, 4)
+    path.unlink()
+    assert_array_equal(attribute(params, 4), expected)
+
+
+def test_a_checkpoint_that_cannot_be_written(tmp_path):
+    with pytest.raises(ValueError, match="is a folder"):
+        attribute({"checkpoint": tmp_path}, 2)
+    (tmp_path / "file").write_text("")
+    with pytest.warns(DamagedStoreWarning, match="cannot be written"):
+        attribute({"checkpoint": tmp_path / "file" / "state.npz"}, 2)
+
+
+INTERRUPTED = """
+    import sys, time, threading, signal, os
+    import numpy as np
+    from skshap import FreeShapAttributor
+
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2500, 20))
+    y = (X[:, 0] + rng.normal(size=2500) > 0).astype(int)
+    attributor = FreeShapAttributor(n_permutations=10_000, n_jobs=int(sys.argv[1]))
+    attributor.fit(X, y)
+
+    if __name__ == "__main__":
+        def interrupt():
+            time.sleep(float(sys.argv[2]))
+            global sent
+            sent = time.perf_counter()
+            os.kill(os.getpid(), signal.SIGINT)
+
+        threading.Thread(target=interrupt, daemon=True).start()
+        try:
+            attributor.attribute(X[:500], y[:500])
+        except KeyboardInterrupt:
+            print(time.perf_counter() - sent)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
+@pytest.mark.parametrize("n_jobs, after", [(1, 0.3), (1, 2.0), (2, 6.0)])
+def test_an_interrupt_returns_soon(n_jobs, after, tmp_path):
+    script = tmp_path / "run.py"
+    script.write_text(textwrap.dedent(INTERRUPTED))
+    found = subprocess.run(
+        [sys.executable, script, str(n_jobs), str(after)],
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    # A second on an idle machine; other tests run beside this one.
+    assert float(found.stdout) < 3, found.stderr
+
+
+def test_progress_shows_the_error_and_the_time_left(monkeypatch):
+    from skshap.utils import _progress
+
+    monkeypatch.setattr(_progress, "DELAY", 0.0)
+    shown = io.StringIO()
+    with redirect_stderr(shown):
+        attribute({"verbose": 1}, 40)
+    assert "standard error" in shown.getvalue()
+    assert "40/40" in shown.getvalue() and "<" in shown.getvalue()
+
+
+@pytest.mark.parametrize("sampler", ["sweep", "permutation", "exact"])
+@pytest.mark.parametrize("kernel", ["rbf", "linear"])
+def test_cost_is_told_before_anything_runs(kernel, sampler, monkeypatch):
+    """How near it comes is a benchmark's matter: bench_cost.py."""
+    n = 12 if sampler == "exact" else N
+    X, y, X_val, y_val = make_data(n)
+    few = FreeShapAttributor(kernel, sampler=sampler, n_permutations=20).fit(X, y)
+    before = time.perf_counter()
+    cost = few.estimate_cost(X_val, y_val)
+    assert time.perf_counter() - before < 10
+    assert cost.seconds > 0
+    assert cost.memory > 8 * X.size
+    if sampler != "exact":
+        many = FreeShapAttributor(kernel, sampler=sampler, n_permutations=2000)
+        assert many.fit(X, y).estimate_cost(X_val, y_val).seconds > 5 * cost.seconds
+    # The rows need not be mapped, which may take long.
+    monkeypatch.setattr(FreeShapAttributor, "_map", None)
+    assert few.estimate_cost(list(X_val), y_val, per_sample=True).memory > cost.memory
+
+
+def test_cost_of_groups_and_regressions():
+    X, y, X_val, y_val = make_data()
+    attributor = FreeShapRegressor(n_permutations=20).fit(X, y)
+    cost = attributor.estimate_cost(
+        X_val, y_val, groups=np.arange(N) % 9, semivalues=["shapley", "loo"]
+    )
+    assert 0 < cost.seconds < 1000

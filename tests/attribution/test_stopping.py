@@ -1,0 +1,155 @@
+"""When draws suffice, on games with known values."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.exceptions import ConvergenceWarning
+
+from skshap import FreeShapAttributor
+from skshap.attribution._moments import RunningMoments, StoppingRule
+from skshap.attribution._permutations import Permutations
+from skshap.attribution._sweep import Sweep
+from tests.attribution.games import Game, average
+
+
+def settled_after(draws, tol):
+    """Moments once the rule is met, or after all draws."""
+    rule, moments = StoppingRule(tol), RunningMoments()
+    for draw in draws:
+        moments.update(torch.tensor(draw))
+        if rule.is_met(moments):
+            return moments, True
+    return moments, rule.is_met(moments, is_last=True)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    n=st.integers(2, 8),
+    m=st.integers(1, 4),
+    n_classes=st.integers(2, 3),
+    scoring=st.sampled_from(["neg_log_loss", "neg_brier_score"]),
+    kind=st.sampled_from([Sweep, Permutations]),
+    per_sample=st.booleans(),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_errors_cover_on_known_games(n, m, n_classes, scoring, kind, per_sample, seed):
+    """Errors of rows, also kept apart by the row scored, are of the size claimed."""
+    game = Game(n, m, n_classes, scoring, seed=seed)
+    exact = game.enumerate()
+    exact = exact if per_sample else exact.mean(1)
+    problem = game.problem(per_sample=per_sample, seed=seed % 1000)
+    values, error = average(kind(game.game(), problem), 60)
+    z = (values - exact) / (error + 1e-12)
+    # Student's t with 59 degrees of freedom exceeds 6.5 once in 5e7.
+    assert abs(z).max() < 6.5
+
+
+def test_errors_are_of_the_size_claimed():
+    """Neither too small nor too large, over many games."""
+    z = []
+    for seed in range(40):
+        game = Game(7, 5, 2, "neg_brier_score", seed=seed)
+        exact = game.enumerate()
+        for kind in (Sweep, Permutations):
+            values, error = average(kind(game.game(), game.problem(seed=seed)), 50)
+            z.append(((values - exact) / error).ravel())
+    z = np.concatenate(z)
+    assert 0.85 < z.std() < 1.2
+    assert abs(np.mean(abs(z) < 1.96) - 0.95) < 0.03
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    n=st.integers(2, 9),
+    k=st.integers(1, 8),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_settled_decisions_are_right(n, k, seed):
+    """With a confidence of 0.9999 none of some dozens is wrong."""
+    rng = np.random.default_rng(seed)
+    truth = rng.normal(size=(1, 1, n))
+    draws = truth + rng.normal(size=(400, 1, 1, n))
+    moments, is_settled = settled_after(draws, ("sign", 0.9999))
+    if is_settled:
+        assert (np.sign(moments.mean.numpy()) == np.sign(truth)).all()
+    assert is_settled or (abs(truth) < 0.5).any()
+    k = min(k, n - 1)
+    moments, is_settled = settled_after(draws, ("lowest", k, 0.9999))
+    if is_settled:
+        found = set(np.argsort(moments.mean[0, 0].numpy())[:k])
+        assert found == set(np.argsort(truth[0, 0])[:k])
+    gaps = np.diff(np.sort(truth[0, 0]))
+    assert is_settled or gaps[k - 1] < 1
+
+
+def test_confidence_holds():
+    """Wrong signs are settled no more often than stated, although looks are many."""
+    rng = np.random.default_rng(0)
+    n_wrong = n_settled = 0
+    for _ in range(400):
+        draws = 0.1 + rng.normal(size=(200, 1, 1, 1))
+        moments, is_settled = settled_after(draws, ("sign", 0.8))
+        n_settled += is_settled
+        n_wrong += is_settled and float(moments.mean) < 0
+    assert n_settled > 50
+    assert n_wrong < 0.2 * 400
+
+
+def test_values_that_are_exact_are_settled():
+    draws = np.broadcast_to([0.0, 1.0, -1.0], (20, 1, 1, 3))
+    assert settled_after(draws, ("sign", 0.95))[0].count == 10
+    assert settled_after(draws, ("lowest", 2, 0.95))[1]
+
+
+def test_decisions_take_fewer_draws_than_errors():
+    X = np.linspace(-2, 2, 40)[:, None]
+    y = (X[:, 0] > 0).astype(int)
+    y[5] = 1
+    rows = np.arange(40) % 4 == 0
+
+    def attribute(tol):
+        attributor = FreeShapAttributor(
+            scoring="neg_log_loss", tol=tol, n_permutations=300, random_state=0
+        )
+        return attributor.fit(X, y).attribute(X[rows], y[rows], return_std=True)
+
+    values, std = attribute(("lowest", 1, 0.95))
+    assert np.argmin(values) == 5
+    assert std.max() > attribute(None)[1].max()
+
+
+@pytest.mark.parametrize("tol", [1e-9, ("sign", 0.95), ("lowest", 3, 0.99)])
+def test_a_rule_that_is_not_met_is_said(tol):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(30, 2)), np.arange(30) % 2
+    attributor = FreeShapAttributor(tol=tol, n_permutations=12, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="n_permutations=12"):
+        attributor.fit(X, y).attribute(X[:5], y[:5])
+
+
+@pytest.mark.parametrize(
+    "tol",
+    [
+        ("sign",),
+        ("sign", 1.0),
+        ("sign", 0),
+        ("signs", 0.9),
+        ("lowest", 0.9),
+        ("lowest", 0, 0.9),
+        ("lowest", 2.0, 0.9),
+        ("sign", "0.9"),
+    ],
+)
+def test_bad_rules_are_named(tol):
+    X, y = np.eye(4), [0, 1, 0, 1]
+    with pytest.raises(ValueError, match=r"^tol=.*no stopping rule"):
+        FreeShapAttributor(tol=tol).fit(X, y)
+
+
+def test_more_lowest_than_values():
+    X, y = np.eye(4), [0, 1, 0, 1]
+    attributor = FreeShapAttributor(tol=("lowest", 4, 0.9)).fit(X, y)
+    with pytest.raises(ValueError, match="4 lowest of 4 values"):
+        attributor.attribute(X, y)
