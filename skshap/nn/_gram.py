@@ -1,10 +1,11 @@
 """Gram matrices of gradients held in factored form.
 
-The inner product of two linear gradients, ``sum_{t,u} (a_t . a_u') (d_t . d_u')``, is
-computed in one of two ways, whichever takes fewer operations: from the tokens, as it
+The inner product of two gradients of a matrix, ``sum_{t,u} (a_t . a_u') (d_t . d_u')``,
+is computed in one of two ways, whichever takes fewer operations: from the tokens, as it
 is written, or by multiplying the factors out to weight gradients, some outputs at a
 time. For p inputs and q outputs the first costs ``T T' (p + q)`` products a pair of
-rows, the second ``p q`` a pair and as many a token.
+rows, the second ``p q`` a pair and as many a token. Of two gradients of a table, only
+the rows count that both have looked up.
 """
 
 import numpy as np
@@ -25,44 +26,60 @@ class _Rows:
     def __init__(self, layout, rows, device):
         self.layout = layout
         self.device = device
-        lengths = np.array([layout.n_tokens(row) for row in rows], dtype=np.intp)
-        self.order = np.argsort(-lengths, kind="stable")
+        n_factors = len(layout.factors)
+        counts = np.array([layout.counts(row) for row in rows], dtype=np.intp)
+        counts = counts.reshape(len(rows), n_factors)
+        self.order = np.argsort(-counts.sum(1), kind="stable")
         self.rows = [rows[i] for i in self.order]
-        self.lengths = lengths[self.order]
+        self.counts = counts[self.order]
 
     def __len__(self):
         return len(self.rows)
 
-    def columns(self, start, stop):
-        """Return flat columns of all rows, of shape (n, stop - start)."""
-        out = np.stack([row[start:stop] for row in self.rows])
+    def vectors(self):
+        """Return the vectors of all rows, of shape (n, n_vector)."""
+        out = np.stack([self.layout.vector(row) for row in self.rows])
         return torch.from_numpy(out).to(self.device)
 
-    def token_factors(self, factor):
-        """Return (inputs, output gradients) of each bucket, padded with zeros."""
-        layout = self.layout
-        first = layout.n_vector + layout.n_single
+    def buckets(self, index):
+        """Return (a, d) of a factor for each bucket of rows, padded with zeros."""
+        factor = self.layout.factors[index]
         buckets = []
         for start in range(0, len(self.rows), BUCKET):
             rows = self.rows[start : start + BUCKET]
-            size = factor.stop - factor.start
-            shape = (len(rows), int(self.lengths[start]), size)
-            out = np.zeros(shape, dtype=rows[0].dtype)
+            most = max(1, self.counts[start : start + BUCKET, index].max())
+            sizes = factor.n_inputs, factor.n_outputs
+            pair = [np.zeros((len(rows), most, s), dtype=rows[0].dtype) for s in sizes]
             for i, row in enumerate(rows):
-                tokens = row[first:].reshape(-1, layout.width)
-                out[i, : len(tokens)] = tokens[:, factor.start : factor.stop]
-            out = torch.from_numpy(out).to(self.device)
-            buckets.append(out.split([factor.n_inputs, factor.n_outputs], -1))
+                for out, part in zip(pair, self.layout.tokens(row, index), strict=True):
+                    out[i, : len(part)] = part
+            buckets.append([torch.from_numpy(part).to(self.device) for part in pair])
         return buckets
 
-    def single_factors(self, factor):
-        """Return (inputs, output gradients) of a layer that sees one token a row."""
-        first = self.layout.n_vector
-        out = self.columns(first + factor.start, first + factor.stop).double()
-        return out.split([factor.n_inputs, factor.n_outputs], -1)
+    def lookups(self, index):
+        """Return which rows looked up which numbers, and their summed gradients.
+
+        Returns
+        -------
+        numbers, rows : ndarray of shape (n_pairs,)
+            Sorted by number.
+        sums : Tensor of shape (n_pairs, n_outputs)
+            float64.
+        """
+        pairs = [self.layout.tokens(row, index) for row in self.rows]
+        owners = np.repeat(np.arange(len(pairs)), [len(a) for a, _ in pairs])
+        numbers = np.concatenate([a[:, 0] for a, _ in pairs]).astype(np.intp)
+        grads = np.concatenate([d for _, d in pairs])
+        keys, inverse = np.unique(
+            numbers * len(self.rows) + owners, return_inverse=True
+        )
+        grads = torch.from_numpy(grads).to(self.device, torch.float64)
+        sums = grads.new_zeros(len(keys), grads.shape[1])
+        sums.index_add_(0, torch.from_numpy(inverse).to(self.device), grads)
+        return keys // len(self.rows), keys % len(self.rows), sums
 
 
-def gram(layout, left, right=None, *, device="cpu", verbose=0):
+def gram(layout, left, right=None, *, is_sign=False, device="cpu", verbose=0):
     """Compute the inner products between gradients.
 
     Parameters
@@ -73,6 +90,8 @@ def gram(layout, left, right=None, *, device="cpu", verbose=0):
         n flat gradients.
     right : list of ndarray or None, default=None
         m flat gradients; None for those of `left`, which takes half the work.
+    is_sign : bool, default=False
+        Take the signs of gradients instead.
     device : str or torch.device, default="cpu"
         Where products are computed.
     verbose : int, default=0
@@ -89,30 +108,33 @@ def gram(layout, left, right=None, *, device="cpu", verbose=0):
     K = torch.zeros(len(left), len(other), dtype=torch.float64, device=device)
 
     if layout.n_vector:
-        _add_product(K, *(_pair(left, right, "columns", 0, layout.n_vector)))
-    for factor in layout.single:
-        (a, d), (b, e) = left.single_factors(factor), other.single_factors(factor)
-        K += (a @ b.T) * (d @ e.T)
-    plans = [_plan(factor, left, right) for factor in layout.tokens]
+        G, H = left.vectors(), None if right is None else right.vectors()
+        _add_product(K, *_signs(is_sign, G, H))
+    plans = []
+    for index, factor in enumerate(layout.factors):
+        if factor.is_lookup:
+            _add_lookups(K, left.lookups(index), other.lookups(index), is_sign)
+        else:
+            plans.append((index, _plan(factor, index, left, right, is_sign)))
     bar = progress(
-        ((task, factor) for factor, tasks in plans for task in tasks),
+        ((task, index) for index, tasks in plans for task in tasks),
         total=sum(len(tasks) for _, tasks in plans),
         desc="kernel",
         unit="block",
         verbose=verbose,
     )
     current = None
-    for outputs, factor in bar:
-        if factor is not current:
-            current = factor
-            factors = left.token_factors(factor)
-            others = None if right is None else right.token_factors(factor)
+    for outputs, index in bar:
+        if index != current:
+            current = index
+            factors = left.buckets(index)
+            others = None if right is None else right.buckets(index)
         if outputs is None:
             _add_token_products(K, factors, others)
         else:
             G = _multiply_out(factors, outputs)
             H = None if others is None else _multiply_out(others, outputs)
-            _add_product(K, G, H)
+            _add_product(K, *_signs(is_sign, G, H))
     if right is None:
         K = torch.tril(K) + torch.tril(K, -1).T
     out = np.empty(K.shape)
@@ -120,7 +142,7 @@ def gram(layout, left, right=None, *, device="cpu", verbose=0):
     return out
 
 
-def squared_norms(layout, rows, *, device="cpu"):
+def squared_norms(layout, rows, *, is_sign=False, device="cpu"):
     """Compute the squared norm of each gradient: the diagonal of `gram`.
 
     Parameters
@@ -129,6 +151,8 @@ def squared_norms(layout, rows, *, device="cpu"):
         Of the rows.
     rows : list of ndarray
         n flat gradients.
+    is_sign : bool, default=False
+        Take the signs of gradients instead.
     device : str or torch.device, default="cpu"
         Where products are computed.
 
@@ -140,42 +164,49 @@ def squared_norms(layout, rows, *, device="cpu"):
     rows = _Rows(layout, rows, device)
     total = torch.zeros(len(rows), dtype=torch.float64, device=device)
     if layout.n_vector:
-        total += rows.columns(0, layout.n_vector).double().square().sum(1)
-    for factor in layout.single:
-        a, d = rows.single_factors(factor)
-        total += a.square().sum(1) * d.square().sum(1)
-    for factor in layout.tokens:
+        (vectors,) = _signs(is_sign, rows.vectors().double())
+        total += vectors.square().sum(1)
+    for index, factor in enumerate(layout.factors):
+        if factor.is_lookup:
+            _, owners, sums = rows.lookups(index)
+            (sums,) = _signs(is_sign, sums)
+            owners = torch.from_numpy(owners).to(device)
+            total.index_add_(0, owners, sums.square().sum(1))
+            continue
         start = 0
-        for a, d in rows.token_factors(factor):
+        for a, d in rows.buckets(index):
             a, d = a.double(), d.double()
-            products = (a @ a.mT) * (d @ d.mT)
-            total[start : start + len(a)] += products.sum((1, 2))
+            if is_sign:
+                squares = (d.mT @ a).sign().square().sum((1, 2))
+            else:
+                squares = ((a @ a.mT) * (d @ d.mT)).sum((1, 2))
+            total[start : start + len(a)] += squares
             start += len(a)
     out = np.empty(len(rows))
     out[rows.order] = total.cpu().numpy()
     return out
 
 
-def _pair(left, right, method, *args):
-    """Call a method of both sides; None where there is only one."""
-    one = getattr(left, method)(*args)
-    return one, None if right is None else getattr(right, method)(*args)
+def _signs(is_sign, *gradients):
+    """Replace gradients by their signs, if asked for."""
+    return [g.sign() if is_sign and g is not None else g for g in gradients]
 
 
-def _plan(factor, left, right):
-    """Split one layer's products into tasks: output ranges, or None for tokens."""
+def _plan(factor, index, left, right, is_sign):
+    """Split one factor's products into tasks: output ranges, or None for tokens."""
     other = left if right is None else right
     p, q = factor.n_inputs, factor.n_outputs
     pairs = len(left) * len(other) / (2 if right is None else 1)
-    by_tokens = pairs * left.lengths.mean() * other.lengths.mean() * (p + q)
-    n_tokens = left.lengths.sum() + (0 if right is None else right.lengths.sum())
-    if by_tokens < (pairs + n_tokens) * p * q:
-        return factor, [None]
+    counts, others = left.counts[:, index], other.counts[:, index]
+    by_tokens = pairs * counts.mean() * others.mean() * (p + q)
+    n_tokens = counts.sum() + (0 if right is None else others.sum())
+    if by_tokens < (pairs + n_tokens) * p * q and not is_sign:
+        return [None]
     n = len(left) + (0 if right is None else len(right))
     itemsize = left.rows[0].itemsize
     columns = min(CHUNK_COLUMNS, CHUNK_BYTES // (n * itemsize))
     step = max(1, columns // p)
-    return factor, [slice(i, min(i + step, q)) for i in range(0, q, step)]
+    return [slice(i, min(i + step, q)) for i in range(0, q, step)]
 
 
 def _multiply_out(buckets, outputs):
@@ -195,15 +226,33 @@ def _add_product(K, G, H=None):
         K[start:stop, :stop] += G[start:stop] @ G[:stop].T
 
 
+def _add_lookups(K, left, right, is_sign):
+    """Add the products of the rows of a table that both sides looked up."""
+    numbers, rows, sums = left
+    others, columns, other_sums = right
+    sums, other_sums = _signs(is_sign, sums, other_sums)
+    shared, starts, counts = np.unique(numbers, return_index=True, return_counts=True)
+    first = np.searchsorted(others, shared)
+    last = np.searchsorted(others, shared, side="right")
+    for i in np.flatnonzero(last > first):
+        mine, theirs = slice(starts[i], starts[i] + counts[i]), slice(first[i], last[i])
+        block = sums[mine] @ other_sums[theirs].T
+        index = torch.from_numpy(rows[mine]), torch.from_numpy(columns[theirs])
+        K[index[0][:, None].to(K.device), index[1].to(K.device)] += block
+
+
 def _add_token_products(K, left, right=None):
     """Add the sums over pairs of tokens, bucket by bucket."""
     row = 0
     for i, (a, d) in enumerate(left):
         column = 0
         n, t, _ = a.shape
+        if t == 1:  # one product a pair: no sum to keep in the working precision
+            a, d = a.double(), d.double()
         for j, (b, e) in enumerate(left if right is None else right):
             m, u, _ = b.shape
             if right is not None or j <= i:
+                b, e = b.to(a.dtype), e.to(a.dtype)
                 products = a.flatten(0, 1) @ b.flatten(0, 1).T
                 products *= d.flatten(0, 1) @ e.flatten(0, 1).T
                 block = products.view(n, t, m, u).sum((1, 3), dtype=torch.float64)

@@ -218,19 +218,6 @@ def prepare_network(
     return network.to(device=device, dtype=dtype).eval()
 
 
-def first_output(network, batch):
-    """Return the first output of each row of a batch, of shape (n,)."""
-    output = network(**batch) if isinstance(batch, dict) else network(batch)
-    output = getattr(output, "logits", output)
-    if not isinstance(output, torch.Tensor) or output.ndim != 2:
-        what = tuple(output.shape) if hasattr(output, "shape") else type(output)
-        raise ValueError(
-            "the forward of model must return a tensor of shape (n, n_outputs), got "
-            f"{what}."
-        )
-    return output[:, 0]
-
-
 def text_batches(encodings, pad, batch_size):
     """Batch tokenised texts by length, so that little is padded.
 

@@ -9,17 +9,14 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skshap.nn import _gram
-from skshap.nn._capture import Factor, Layout
+from skshap.nn._factors import Factor, Layout
 from skshap.nn._gram import gram, squared_norms
 
 # By tokens, multiplied out at once, and multiplied out one output at a time.
 FORMS = {
-    "tokens": lambda factor, left, right: (factor, [None]),
-    "whole": lambda factor, left, right: (factor, [slice(0, factor.n_outputs)]),
-    "pieces": lambda factor, left, right: (
-        factor,
-        [slice(k, k + 1) for k in range(factor.n_outputs)],
-    ),
+    "tokens": lambda factor, *args: [None],
+    "whole": lambda factor, *args: [slice(0, factor.n_outputs)],
+    "pieces": lambda factor, *args: [slice(k, k + 1) for k in range(factor.n_outputs)],
 }
 
 
@@ -32,40 +29,44 @@ def using(**names):
         yield
 
 
-def factors(sizes):
-    out = []
-    for p, q in sizes:
-        out.append(Factor(out[-1].stop if out else 0, p, q))
-    return out
-
-
 LAYOUTS = {
-    "all": Layout(5, factors([(3, 2), (1, 1)]), factors([(4, 6), (2, 3)])),
-    "vector": Layout(5),
-    "single": Layout(0, factors([(3, 2)])),
-    "tokens": Layout(0, [], factors([(4, 6)])),
+    "all": Layout(5, [Factor(3, 2), Factor(1, 3, True), Factor(1, 1), Factor(4, 6)]),
+    "vector": Layout(5, []),
+    "matrix": Layout(0, [Factor(4, 6)]),
+    "lookup": Layout(0, [Factor(1, 4, True)]),
 }
+TABLE = 4  # rows of the tables that are looked up
 
 
 def random_rows(layout, lengths, dtype=np.float64, seed=0):
+    """Flat rows of so many tokens, one more in each factor than in the last."""
     rng = np.random.default_rng(seed)
-    size = layout.n_vector + layout.n_single
-    return [rng.normal(size=size + layout.width * t).astype(dtype) for t in lengths]
+    rows = []
+    for length in lengths:
+        counts = [length + k for k in range(len(layout.factors))]
+        parts = [counts, rng.normal(size=layout.n_vector)]
+        for factor, count in zip(layout.factors, counts, strict=True):
+            a = rng.normal(size=(count, factor.n_inputs))
+            if factor.is_lookup:
+                a = rng.integers(0, TABLE, size=a.shape)
+            parts += [a.ravel(), rng.normal(size=count * factor.n_outputs)]
+        rows.append(np.concatenate(parts).astype(dtype))
+    return rows
 
 
 def dense(layout, row):
     """One gradient written out in full, in double precision."""
     row = np.asarray(row, dtype=np.float64)
-    parts = [row[: layout.n_vector]]
-    single = row[layout.n_vector : layout.n_vector + layout.n_single]
-    for f in layout.single:
-        a, d = np.split(single[f.start : f.stop], [f.n_inputs])
-        parts.append(np.outer(d, a).ravel())
-    if layout.tokens:
-        tokens = row[layout.n_vector + layout.n_single :].reshape(-1, layout.width)
-        for f in layout.tokens:
-            a, d = np.split(tokens[:, f.start : f.stop], [f.n_inputs], axis=1)
-            parts.append(np.einsum("tq,tp->qp", d, a).ravel())
+    k = len(layout.factors)
+    counts, rest = row[:k].astype(int), row[k + layout.n_vector :]
+    parts = [row[k : k + layout.n_vector]]
+    for f, count in zip(layout.factors, counts, strict=True):
+        sizes = np.cumsum([count * f.n_inputs, count * f.n_outputs])
+        a, d, rest = np.split(rest, sizes)
+        a, d = a.reshape(count, -1), d.reshape(count, -1)
+        if f.is_lookup:
+            a = np.eye(TABLE)[a[:, 0].astype(int)]
+        parts.append(np.einsum("tq,tp->qp", d, a).ravel())
     return np.concatenate(parts)
 
 
@@ -118,15 +119,15 @@ def test_chunks_change_nothing(lengths, columns, n_bytes, bucket):
 
 
 def test_plan_takes_the_cheaper_form():
-    layout = Layout(0, [], factors([(40, 60)]))
+    layout = Layout(0, [Factor(40, 60)])
     plans = {}
     for length in (2, 20):
         rows = _gram._Rows(layout, random_rows(layout, [length] * 3), "cpu")
-        plans[length] = _gram._plan(layout.tokens[0], rows, None)[1]
+        plans[length] = _gram._plan(layout.factors[0], 0, rows, None, False)
     assert plans[2] == [None]  # 2 * 2 * 100 < 40 * 60
     assert plans[20] == [slice(0, 60)]
     with using(CHUNK_COLUMNS=90):
-        tasks = _gram._plan(layout.tokens[0], rows, None)[1]
+        tasks = _gram._plan(layout.factors[0], 0, rows, None, False)
     covered = [k for task in tasks for k in range(60)[task]]
     assert covered == list(range(60)) and len(tasks) == 30
 
@@ -134,7 +135,7 @@ def test_plan_takes_the_cheaper_form():
 @pytest.mark.parametrize("form", FORMS)
 def test_many_rows_in_blocks(form):
     # More rows than a bucket holds and than the blocks of a symmetric product.
-    layout = Layout(3, [], factors([(3, 2)]))
+    layout = Layout(3, [Factor(3, 2)])
     lengths = np.random.default_rng(0).integers(1, 6, 600)
     rows = random_rows(layout, lengths)
     with using(_plan=FORMS[form]):
@@ -159,7 +160,7 @@ def test_order_of_rows(form):
 
 @pytest.mark.parametrize("form", FORMS)
 def test_single_precision(form):
-    layout = Layout(50, factors([(30, 20)]), factors([(30, 20)]))
+    layout = Layout(50, [Factor(30, 20), Factor(1, 20, True)])
     rows = random_rows(layout, [3, 40, 17], dtype=np.float32)
     expected = naive(layout, rows, rows)
     with using(_plan=FORMS[form]):

@@ -8,7 +8,6 @@ from torch import nn
 from skshap.exceptions import ModelNotFoundError
 from skshap.nn._models import (
     TableNetwork,
-    first_output,
     load_encoder,
     prepare_network,
     text_batches,
@@ -125,14 +124,6 @@ def test_table_network():
     assert outputs[0].shape == (5, 1)
     assert torch.equal(outputs[0], outputs[1])
     assert not torch.equal(outputs[0], outputs[2])
-
-
-def test_first_output_of_logits():
-    class Output:
-        logits = torch.arange(6.0).view(3, 2)
-
-    assert first_output(lambda x: Output(), torch.zeros(3)).tolist() == [0, 2, 4]
-    assert first_output(lambda **b: b["x"], {"x": Output.logits}).tolist() == [0, 2, 4]
 
 
 def test_batches_by_length():

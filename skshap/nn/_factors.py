@@ -1,0 +1,131 @@
+"""Per-example gradients in factored form: what one holds, and how it is laid out flat.
+
+The gradient of one example has three sorts of parts. The gradient of a matrix is a sum
+over tokens of outer products ``d_t a_t'``; that of an embedding adds d_t to the row
+whose number a_t is; everything else is a plain vector.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+__all__ = ["BatchGradients", "Factor", "Layout", "drop_zeros"]
+
+
+class Factor(NamedTuple):
+    """The gradient of a matrix, as a sum over tokens.
+
+    Attributes
+    ----------
+    n_inputs : int
+        Entries of a_t: what a layer read, or 1, the number of a row.
+    n_outputs : int
+        Entries of d_t: the gradient at what the layer wrote.
+    is_lookup : bool
+        Whether a_t is the number of a row, and d_t the gradient of that row.
+    """
+
+    n_inputs: int
+    n_outputs: int
+    is_lookup: bool = False
+
+    @property
+    def width(self):
+        """Numbers a token takes."""
+        return self.n_inputs + self.n_outputs
+
+
+class Layout(NamedTuple):
+    """How the gradient of one example is laid out in one array.
+
+    First the number of tokens of each factor, then the vector, then for each factor
+    all a_t and all d_t.
+
+    Attributes
+    ----------
+    n_vector : int
+        Entries of the vector.
+    factors : list of Factor
+    """
+
+    n_vector: int
+    factors: list
+
+    def counts(self, row):
+        """Return the number of tokens of each factor of a flat row."""
+        return row[: len(self.factors)].astype(np.intp)
+
+    def vector(self, row):
+        """Return the vector of a flat row."""
+        return row[len(self.factors) : len(self.factors) + self.n_vector]
+
+    def tokens(self, row, index):
+        """Return (n_tokens, n_inputs) and (n_tokens, n_outputs) of one factor."""
+        counts = self.counts(row)
+        factor = self.factors[index]
+        start = len(self.factors) + self.n_vector
+        for count, before in zip(counts[:index], self.factors, strict=False):
+            start += count * before.width
+        middle = start + counts[index] * factor.n_inputs
+        stop = middle + counts[index] * factor.n_outputs
+        a = row[start:middle].reshape(-1, factor.n_inputs)
+        return a, row[middle:stop].reshape(-1, factor.n_outputs)
+
+
+class BatchGradients(NamedTuple):
+    """The gradients of a batch.
+
+    Attributes
+    ----------
+    vector : Tensor of shape (n, n_vector)
+    pairs : list of (Tensor, Tensor)
+        a of shape (n, n_tokens, n_inputs) and d of shape (n, n_tokens, n_outputs) of
+        each factor, where tokens that do not count have d zero and come last.
+    counts : list of ndarray of shape (n,)
+        How many tokens count, by factor.
+    """
+
+    vector: torch.Tensor
+    pairs: list
+    counts: list
+
+    def rows(self):
+        """Return the flat gradient of each example."""
+        vector = self.vector.cpu().numpy()
+        pairs = [(a.cpu().numpy(), d.cpu().numpy()) for a, d in self.pairs]
+        rows = []
+        for i in range(len(vector)):
+            header = [count[i] for count in self.counts]
+            parts = [np.array(header, dtype=vector.dtype), vector[i]]
+            for (a, d), count in zip(pairs, header, strict=True):
+                parts.extend([a[i, :count].ravel(), d[i, :count].ravel()])
+            rows.append(np.concatenate(parts, dtype=vector.dtype))
+        return rows
+
+
+def drop_zeros(a, d):
+    """Drop tokens whose output gradient is zero, such as padding.
+
+    Parameters
+    ----------
+    a : Tensor of shape (n, n_tokens, n_inputs)
+    d : Tensor of shape (n, n_tokens, n_outputs)
+
+    Returns
+    -------
+    a, d : Tensor
+        With as many tokens as the example that has most; of others the last are zero
+        in `d`.
+    counts : ndarray of shape (n,)
+        How many tokens are left of each example.
+    """
+    is_kept = d.any(-1)
+    counts = is_kept.sum(1)
+    most = max(1, int(counts.max()))
+    is_first = torch.arange(d.shape[1], device=d.device) < counts[:, None]
+    if not torch.equal(is_kept, is_first):
+        order = (~is_kept).to(torch.uint8).argsort(dim=1, stable=True)
+        order = order[:, :most, None]
+        a, d = a.take_along_dim(order, 1), d.take_along_dim(order, 1)
+    return a[:, :most], d[:, :most], counts.cpu().numpy()

@@ -1,0 +1,226 @@
+"""Which rule captures each parameter, and which matrices are captured together."""
+
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from skshap.nn._factors import BatchGradients, Layout, drop_zeros
+from skshap.nn._rules import find_rule
+
+__all__ = ["Call", "Plan"]
+
+LARGEST_VECTOR = 1 << 24  # entries of an example's gradients without a rule
+
+
+class Call(NamedTuple):
+    """One call of a layer in a forward pass.
+
+    Attributes
+    ----------
+    source : int
+        Identity of the tensor that was read.
+    read : Tensor
+        What was read, with the examples first.
+    grad : Tensor
+        What was written; after the backward pass, the gradient at it.
+    """
+
+    source: int
+    read: torch.Tensor
+    grad: torch.Tensor
+
+
+class Plan:
+    """The parameters of a network's kernel and how their gradients are captured.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Its parameters with ``requires_grad`` count, each once.
+
+    Attributes
+    ----------
+    wanted : dict of Parameter
+        The parameters, by name.
+    layers : dict of Module
+        Layers with a rule, by name.
+    general : set of str
+        Names of the parameters that take a backward pass an example.
+
+    Raises
+    ------
+    ValueError
+        If no parameter counts, or if a layer mixes the examples of a batch.
+    """
+
+    def __init__(self, network):
+        self.wanted = {n: p for n, p in network.named_parameters() if p.requires_grad}
+        if not self.wanted:
+            raise ValueError(
+                "model has no parameter with requires_grad=True, so that there is no "
+                "gradient to make a kernel of; unfreeze the layers that should count."
+            )
+        self.layers, self._rules = {}, {}
+        self._users = {name: [] for name in self.wanted}
+        names = {parameter: name for name, parameter in self.wanted.items()}
+        for layer_name, layer in network.named_modules():
+            own = {k: p for k, p in layer._parameters.items() if p in names}
+            if own:
+                _check_separate(layer_name, layer)
+                for attribute, parameter in own.items():
+                    self._users[names[parameter]].append((layer_name, attribute))
+                rule = find_rule(layer)
+                if rule is not None:
+                    self.layers[layer_name], self._rules[layer_name] = layer, rule
+        self.general = {name for name in self.wanted if self._role(name) is None}
+        self._vectors, self._groups = [], []
+
+    def arrange(self, calls):
+        """Give up rules for layers used in other ways; group what reads one tensor.
+
+        Parameters
+        ----------
+        calls : dict of list of Call
+            Of a batch of one example, by layer.
+        """
+        for name in self.wanted.keys() - self.general:
+            used = [calls[layer] for layer, _ in self._users[name]]
+            if not all(used) or any(len(call.read) != 1 for c in used for call in c):
+                self.general.add(name)
+        groups = {}
+        self._vectors = []
+        for name in self.wanted:
+            if name in self.general or self._role(name) == "vector":
+                self._vectors.append(name)
+                continue
+            # A matrix that is used once may share what it reads with others.
+            used = [call for layer, _ in self._users[name] for call in calls[layer]]
+            rule = self._rules[self._users[name][0][0]]
+            key = used[0].source if len(used) == 1 and rule.is_shared else name
+            groups.setdefault(key, []).append(name)
+        self._groups = list(groups.values())
+
+    def layout(self):
+        """Return the layout of an example's gradient.
+
+        Raises
+        ------
+        ValueError
+            If parameters without a rule have too many entries.
+        """
+        sizes = {name: self.wanted[name].numel() for name in self._vectors}
+        n_general = sum(size for name, size in sizes.items() if name in self.general)
+        if n_general > LARGEST_VECTOR:
+            raise ValueError(
+                f"the kernel has no rule for the parameters {sorted(self.general)} of "
+                f"model; their {n_general} entries are too many to hold for every row. "
+                "Freeze them with requires_grad_(False) to leave them out of the "
+                "kernel."
+            )
+        factors = []
+        for names in self._groups:
+            parts = [self._factor(name) for name in names]
+            n_outputs = sum(part.n_outputs for part in parts)
+            factors.append(parts[0]._replace(n_outputs=n_outputs))
+        return Layout(sum(sizes.values()), factors)
+
+    def collect(self, calls, general, n):
+        """Put the gradients of a batch together.
+
+        Parameters
+        ----------
+        calls : dict of list of Call
+            With gradients, by layer.
+        general : dict of Tensor of shape (n, size)
+            The gradients without a rule, by name of the parameter.
+        n : int
+            Examples in the batch.
+
+        Returns
+        -------
+        BatchGradients
+        """
+        vector = [
+            general[name] if name in general else self._vector(name, calls)
+            for name in self._vectors
+        ]
+        pairs, counts = [], []
+        for names in self._groups:
+            parts = [self._pair(name, calls) for name in names]
+            a = parts[0][0]
+            for name, (other, _) in zip(names, parts, strict=True):
+                if other.data_ptr() != a.data_ptr() and not torch.equal(other, a):
+                    raise ValueError(
+                        f"{names[0]!r} and {name!r} belong to layers that read the "
+                        "same tensor in one batch and different ones in another; "
+                        "freeze one of them with requires_grad_(False)."
+                    )
+            a, d, count = drop_zeros(a, torch.cat([d for _, d in parts], -1))
+            pairs.append((a, d))
+            counts.append(count)
+        like = vector[0] if vector else pairs[0][1]
+        return BatchGradients(
+            torch.cat(vector, -1) if vector else like.new_zeros(n, 0), pairs, counts
+        )
+
+    def norm(self, name, calls):
+        """Return the norm of one example's gradient of a parameter with a rule."""
+        if self._role(name) == "vector":
+            return self._vector(name, calls).double().norm()
+        a, d = (part[0].double() for part in self._pair(name, calls))
+        if self._factor(name).is_lookup:
+            return ((a == a.T) * (d @ d.T)).sum().clamp(min=0).sqrt()
+        return (d.T @ a).norm()
+
+    def _role(self, name):
+        """Return what the rules make of a parameter; None if there is no one rule."""
+        found = {
+            (type(self._rules[layer]), self._rules[layer].roles[attribute])
+            if layer in self._rules
+            else None
+            for layer, attribute in self._users[name]
+        }
+        (only,) = found if len(found) == 1 else (None,)
+        return None if only is None else only[1]
+
+    def _factor(self, name):
+        layer = self._users[name][0][0]
+        return self._rules[layer].factor(self.layers[layer])
+
+    def _contributions(self, method, name, calls):
+        """Call a method of the rules for every call of every layer of a parameter."""
+        return [
+            getattr(self._rules[layer], method)(
+                self.layers[layer], attribute, call.read, call.grad
+            )
+            for layer, attribute in self._users[name]
+            for call in calls[layer]
+        ]
+
+    def _pair(self, name, calls):
+        """Return a and d of a matrix."""
+        parts = self._contributions("pair", name, calls)
+        if len(parts) == 1:
+            return parts[0]
+        return tuple(torch.cat(part, 1) for part in zip(*parts, strict=True))
+
+    def _vector(self, name, calls):
+        """Return the gradients of a small parameter, of shape (n, size)."""
+        return sum(self._contributions("vector", name, calls))
+
+
+def _check_separate(name, layer):
+    """Raise if a layer mixes the examples of a batch."""
+    why = None
+    is_norm = isinstance(layer, nn.modules.batchnorm._BatchNorm)
+    if is_norm and layer.running_mean is None:
+        why = "has no running statistics; set track_running_stats=True"
+    if getattr(layer, "scale_grad_by_freq", False):
+        why = "scales gradients by frequency; set scale_grad_by_freq=False"
+    if why is not None:
+        raise ValueError(
+            f"layer {name!r} ({type(layer).__name__}) mixes the examples of a batch, "
+            f"so that a row has no gradient of its own: it {why}, or freeze the layer "
+            "with requires_grad_(False)."
+        )
