@@ -41,9 +41,9 @@ class EmpiricalNTK(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     model : str, path, torch.nn.Module or None, default=None
         For texts: a folder or a hub name of an encoder that `transformers` can load, or
         an encoder itself; it is read out by a fresh linear head with seeded weights. Or
-        any module whose forward returns (n, n_outputs), of which the first output
-        counts and, of the parameters, those with ``requires_grad``. None, for a table
-        of numbers: a network of two tanh layers with seeded weights.
+        any module whose forward returns (n, n_outputs), of whose parameters those with
+        ``requires_grad`` count. None, for a table of numbers: a network of two tanh
+        layers with seeded weights.
     tokenizer : PreTrainedTokenizerBase or None, default=None
         Of a module that reads texts. A model given by name brings its own.
     readout : {"auto", "mean", "first"}, default="auto"
@@ -55,6 +55,13 @@ class EmpiricalNTK(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     parameters : {"all", "feedforward"}, default="all"
         Which parameters of the encoder's other layers make the kernel: all of them and
         the head, or the linear layers outside of attention, which are fewer.
+    outputs : {"first", "sum", "mean"}, default="first"
+        Of a network with several outputs: "first" is the kernel of the first one, which
+        serves all classes as in [2]_; "sum" that of the sum of all, the pseudo-NTK of
+        [3]_; "mean" the mean of the kernels of all outputs.
+    sign_gradient : bool, default=False
+        Take the inner products of the signs of gradients, the kernel of descent by the
+        signs of gradients [4]_. Gradients are then always multiplied out.
     normalize : bool or "cosine", default=True
         True divides by the mean of the training diagonal, so that ``alpha`` of a ridge
         has the same meaning for every model. "cosine" divides by the norms of both
@@ -114,6 +121,10 @@ class EmpiricalNTK(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     .. [2] Wang, Lin, Qiao, Foo and Low, "Helpful or Harmful Data? Fine-tuning-free
        Shapley Attribution for Explaining Language Model Predictions", ICML 2024.
        :arxiv:`2406.04606`
+    .. [3] Mohamadi, Bae and Sutherland, "A Fast, Well-Founded Approximation to the
+       Empirical Neural Tangent Kernel", ICML 2023. :arxiv:`2206.12543`
+    .. [4] Malladi, Wettig, Yu, Chen and Arora, "A Kernel-Based View of Language Model
+       Fine-Tuning", ICML 2023. :arxiv:`2210.05643`
 
     Examples
     --------
@@ -137,6 +148,8 @@ class EmpiricalNTK(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         "readout": [StrOptions({"auto", "mean", "first"})],
         "n_frozen_layers": [Interval(Integral, 0, None, closed="left"), None],
         "parameters": [StrOptions({"all", "feedforward"})],
+        "outputs": [StrOptions({"first", "sum", "mean"})],
+        "sign_gradient": ["boolean"],
         "normalize": ["boolean", StrOptions({"cosine"})],
         "max_length": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
@@ -155,6 +168,8 @@ class EmpiricalNTK(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         readout="auto",
         n_frozen_layers=None,
         parameters="all",
+        outputs="first",
+        sign_gradient=False,
         normalize=True,
         max_length=128,
         batch_size=32,
@@ -169,6 +184,8 @@ class EmpiricalNTK(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self.readout = readout
         self.n_frozen_layers = n_frozen_layers
         self.parameters = parameters
+        self.outputs = outputs
+        self.sign_gradient = sign_gradient
         self.normalize = normalize
         self.max_length = max_length
         self.batch_size = batch_size
@@ -319,11 +336,14 @@ class EmpiricalNTK(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             digest = network_digest(network, tokenizer, self.max_length)
             location = getattr(self.memory, "location", self.memory)
             if location is not None:  # joblib.Memory(None) keeps nothing
-                store = DiskStore(Path(location) / "skshap" / digest)
+                name = f"{digest}-{self.outputs}{'-sign' * self.sign_gradient}"
+                store = DiskStore(Path(location) / "skshap" / name)
         return RowGradients(
             network,
             tokenizer,
             store,
+            outputs=self.outputs,
+            is_sign=self.sign_gradient,
             max_length=self.max_length,
             batch_size=self.batch_size,
             verbose=self.verbose,

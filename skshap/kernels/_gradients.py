@@ -28,6 +28,10 @@ class RowGradients:
         Of texts; None for numbers.
     store : MemoryStore or DiskStore
         Where gradients and kernel values are kept.
+    outputs : {"first", "sum", "mean"}, default="first"
+        Which outputs' gradients are taken.
+    is_sign : bool, default=False
+        Take products of the signs of gradients.
     max_length : int
         Tokens after which a text is cut.
     batch_size : int
@@ -36,15 +40,27 @@ class RowGradients:
         Show progress bars.
     """
 
-    def __init__(self, network, tokenizer, store, *, max_length, batch_size, verbose):
+    def __init__(
+        self,
+        network,
+        tokenizer,
+        store,
+        *,
+        max_length,
+        batch_size,
+        verbose,
+        outputs="first",
+        is_sign=False,
+    ):
         self.network = network
         self.tokenizer = tokenizer
         self.store = store
         self.max_length = max_length
         self.batch_size = batch_size
         self.verbose = verbose
-        self._capture = GradientCapture(network)
+        self._capture = GradientCapture(network, outputs)
         self._parameter = next(network.parameters())
+        self._options = {"is_sign": is_sign, "device": self._parameter.device}
         self._layout = None
 
     def gram(self, rows, other=None):
@@ -85,9 +101,7 @@ class RowGradients:
             gradients = self._gradients(
                 [keys[i] for i in missing], [rows[first[i]] for i in missing]
             )
-            norms[missing] = squared_norms(
-                self._layout, gradients, device=self._parameter.device
-            )
+            norms[missing] = squared_norms(self._layout, gradients, **self._options)
         return norms[expand]
 
     def forget_all_but(self, rows):
@@ -108,8 +122,7 @@ class RowGradients:
             if not is_square:
                 other_keys = [right[0][k] for k in j]
                 b = self._gradients(other_keys, [right[1][k] for k in j])
-            device = self._parameter.device
-            block = gram(self._layout, a, b, device=device, verbose=self.verbose)
+            block = gram(self._layout, a, b, verbose=self.verbose, **self._options)
             if not np.isfinite(block).all():
                 raise ValueError(
                     "the kernel of model is not finite (NaN or infinity) for these "
@@ -137,7 +150,7 @@ class RowGradients:
             block[i, j] = squared_norms(
                 self._layout,
                 [gradients[k] for k in i],
-                device=self._parameter.device,
+                **self._options,
             )
 
     def _gradients(self, keys, rows):

@@ -6,8 +6,11 @@ both for a whole batch at once; the products are left to `skshap.nn._gram`. Para
 of layers without a rule take one backward pass an example.
 """
 
+from itertools import chain
+
 import torch
 
+from skshap.nn._factors import BatchGradients, Layout
 from skshap.nn._plan import Call, Plan
 
 __all__ = ["GradientCapture", "network_outputs"]
@@ -23,9 +26,9 @@ class GradientCapture:
     network : torch.nn.Module
         In evaluation mode. Parameters with ``requires_grad`` make the kernel, each
         counted once, however many layers share it.
-    output : callable or None, default=None
-        Maps outputs of shape (n, n_outputs) to the (n,) whose gradients are taken;
-        None takes the first.
+    outputs : {"first", "sum", "mean"}, default="first"
+        Take the gradients of the first output, of the sum of all, or of each, so that
+        the inner product of two rows is the mean over outputs.
 
     Raises
     ------
@@ -34,9 +37,9 @@ class GradientCapture:
         names the layer.
     """
 
-    def __init__(self, network, output=None):
+    def __init__(self, network, outputs="first"):
         self.network = network
-        self.output = output
+        self.outputs = outputs
         self._plan = Plan(network)
         self._layout = None
 
@@ -59,20 +62,27 @@ class GradientCapture:
             return self._layout
         plan = self._plan
         one = _first(self._to_device(batch))
-        calls, output = self._forward(one)
+        calls, outputs = self._forward(one)
         plan.arrange(calls)
-        calls = self._backward(calls, output)
         names = [name for name in plan.wanted if name not in plan.general]
         with torch.enable_grad():
-            exact = _gradients(self._output(one), [plan.wanted[n] for n in names])
+            again = self._run(one)
+        for output, plain in zip(outputs, again, strict=True):
+            gradients = _gradients(plain, [plan.wanted[name] for name in names])
+            self._check_rules(dict(zip(names, gradients, strict=True)), calls, output)
+        plan.arrange(calls)
+        n_vector, factors = plan.layout()
+        self._layout = Layout(n_vector * len(outputs), factors * len(outputs))
+        return self._layout
+
+    def _check_rules(self, exact, calls, output):
+        """Give up rules whose gradients of one example differ from the exact ones."""
+        plan, calls = self._plan, self._backward(calls, output)
         with torch.no_grad():
-            for name, gradient in zip(names, exact, strict=True):
+            for name, gradient in exact.items():
                 found, expected = plan.norm(name, calls), gradient.double().norm()
                 if (found - expected).abs() > TOLERANCE * expected:  # False for NaN
                     plan.general.add(name)
-        plan.arrange(calls)
-        self._layout = plan.layout()
-        return self._layout
 
     def gradients(self, batch, lengths):
         """Capture the gradients of a batch, left on the device.
@@ -95,13 +105,21 @@ class GradientCapture:
         """
         self.layout(batch)
         batch = self._to_device(batch)
-        calls, output = self._forward(batch)
-        calls = self._backward(calls, output)
-        plan = self._plan
+        calls, outputs = self._forward(batch)
+        found = [self._collect(calls, output, lengths) for output in outputs]
+        if len(found) == 1:
+            return found[0]
+        vectors, pairs, counts = zip(*found, strict=True)
+        pairs, counts = list(chain(*pairs)), list(chain(*counts))
+        return BatchGradients(torch.cat(vectors, 1), pairs, counts)
+
+    def _collect(self, calls, output, lengths):
+        """Return the gradients of one output."""
+        plan, calls = self._plan, self._backward(calls, output)
         names = [name for name in plan.wanted if name in plan.general]
         parameters = [plan.wanted[name] for name in names]
         with torch.enable_grad():
-            each = [_gradients(one, parameters) for one in output if names]
+            each = [_gradients(one, parameters) for one in output.unbind() if names]
         with torch.no_grad():
             general = {
                 name: torch.stack([gradient.flatten() for gradient in gradients])
@@ -123,18 +141,22 @@ class GradientCapture:
             return {name: value.to(device) for name, value in batch.items()}
         return batch.to(device)
 
-    def _output(self, batch):
-        """Return what is differentiated, of shape (n,)."""
+    def _run(self, batch):
+        """Return what is differentiated: a list of tensors of shape (n,)."""
         outputs, n = network_outputs(self.network, batch), _size(batch)
         if len(outputs) != n:
             raise ValueError(
                 f"the forward of model must return one row for each of the {n} in the "
                 f"batch, got {len(outputs)}."
             )
-        return outputs[:, 0] if self.output is None else self.output(outputs)
+        if self.outputs == "first":
+            return [outputs[:, 0]]
+        if self.outputs == "sum":
+            return [outputs.sum(1)]
+        return list((outputs / outputs.shape[1] ** 0.5).unbind(1))
 
     def _forward(self, batch):
-        """Run the network; return the calls of layers with rules, and the output."""
+        """Run the network; return the calls of layers with rules, and the outputs."""
         n, plan = _size(batch), self._plan
         calls = {name: [] for name in plan.layers}
         alive = []  # what was read: a tensor that is freed would lend its identity
@@ -169,14 +191,14 @@ class GradientCapture:
             for parameter, _ in flags:
                 parameter.requires_grad_(parameter in general)
             with torch.enable_grad():
-                output = self._output(batch)
+                outputs = self._run(batch)
         finally:
             for handle in handles:
                 handle.remove()
             for parameter, flag in flags:
                 parameter.requires_grad_(flag)
         self._check_calls(calls, alive, n)
-        return calls, output
+        return calls, outputs
 
     def _check_calls(self, calls, alive, n):
         for name, read, version in alive:

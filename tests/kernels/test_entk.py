@@ -286,6 +286,46 @@ def test_sequence_classifier_as_module(tiny_tokenizer, tiny_texts):
     assert_close(K, expected)
 
 
+@pytest.mark.parametrize("outputs", ["first", "sum", "mean"])
+def test_outputs(outputs, tmp_path):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 3)).double()
+    X = np.random.default_rng(0).normal(size=(6, 3))
+
+    def naive(choose):
+        return tangent_kernel(
+            lambda x: choose(model(x)), list(model.parameters()), torch.as_tensor(X)
+        )
+
+    each = [naive(lambda o, c=c: o[c]) for c in range(3)]
+    expected = {"first": each[0], "sum": naive(torch.sum), "mean": sum(each) / 3}
+    options = {"normalize": False, "dtype": "float64", "memory": tmp_path}
+    kernel = EmpiricalNTK(model, outputs=outputs, **options)
+    assert_close(kernel.fit_transform(X), expected[outputs])
+    # Each choice has a store of its own.
+    others = set(expected) - {outputs}
+    for other in others:
+        kernel = EmpiricalNTK(model, outputs=other, **options)
+        assert_close(kernel.fit_transform(X), expected[other])
+
+
+def test_sign_gradient(tmp_path):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
+    X = np.random.default_rng(0).normal(size=(6, 3))
+    signs = []
+    for x in torch.as_tensor(X, dtype=torch.float32):
+        grads = torch.autograd.grad(model(x)[0], list(model.parameters()))
+        signs.append(np.concatenate([g.flatten().sign() for g in grads]))
+    options = {"normalize": False, "memory": tmp_path}
+    EmpiricalNTK(model, **options).fit_transform(X)
+    kernel = EmpiricalNTK(model, sign_gradient=True, **options)
+    K = kernel.fit_transform(X)
+    assert_array_equal(K, np.array(signs) @ np.array(signs).T)
+    assert_array_equal(kernel.transform(X[:2]), K[:2])
+    assert_array_equal(kernel.diag(X), np.diag(K))
+
+
 def test_own_network_on_texts(tiny_tokenizer, tiny_texts):
     torch.manual_seed(0)
     model = TextNetwork().double()

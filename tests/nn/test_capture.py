@@ -504,16 +504,28 @@ def test_layers_that_mix_the_examples(layer, message):
         GradientCapture(network)
 
 
-@pytest.mark.parametrize("choose", [lambda o: o.sum(1), lambda o: o[:, 1]])
-def test_other_outputs(choose):
-    network = randomize(deep_mlp(3))
-    X = torch.as_tensor(table(4, 5))
-    capture = GradientCapture(network, choose)
-    expected = tangent_kernel(
-        lambda x: choose(network(x[None]))[0], list(network.parameters()), X
-    )
-    K = gram(capture.layout(X), capture.rows(X, None))
-    assert_allclose(K, expected, rtol=1e-12)
+@pytest.mark.parametrize("name", ["linear", "function", "two tables"])
+@pytest.mark.parametrize("batch_size", [1, 5])
+def test_outputs(name, batch_size):
+    network = randomize(Tied(name))
+    parameters = list(network.parameters())
+    X = torch.as_tensor(table(5, 3, 4))
+
+    def naive(choose):
+        return tangent_kernel(lambda x: choose(network(x[None]))[0], parameters, X)
+
+    each = [naive(lambda o, c=c: o[:, c]) for c in range(2)]
+    expected = {
+        "first": each[0],
+        "sum": naive(lambda o: o.sum(1)),
+        "mean": (each[0] + each[1]) / 2,
+    }
+    for outputs, K in expected.items():
+        capture = GradientCapture(network, outputs)
+        layout = capture.layout(X)
+        rows = [r for batch in X.split(batch_size) for r in capture.rows(batch, None)]
+        assert_allclose(gram(layout, rows), K, rtol=1e-10)
+        assert_allclose(squared_norms(layout, rows), np.diag(K), rtol=1e-10)
 
 
 def test_signs():
