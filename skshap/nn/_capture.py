@@ -280,7 +280,8 @@ def _gradients(output, tensors):
 
 def _check_finite(found):
     parts = [found.vector, *(part for pair in found.pairs for part in pair)]
-    if not all(part.isfinite().all() for part in parts):
+    # A sum is finite only if all are, unless it overflows: then look at each.
+    if not all(p.sum().isfinite() or p.isfinite().all() for p in parts):
         raise ValueError(
             "the gradients of model are not finite (NaN or infinity) for these rows; "
             "check its weights and the range of the rows."

@@ -10,6 +10,7 @@ the rows count that both have looked up.
 
 import numpy as np
 import torch
+from scipy.linalg import get_blas_funcs
 
 from skshap.utils._progress import progress
 
@@ -37,9 +38,11 @@ class _Rows:
         return len(self.rows)
 
     def vectors(self):
-        """Return the vectors of all rows, of shape (n, n_vector)."""
-        out = np.stack([self.layout.vector(row) for row in self.rows])
-        return torch.from_numpy(out).to(self.device)
+        """Yield the vectors of all rows, some columns at a time."""
+        for start in range(0, self.layout.n_vector, CHUNK_COLUMNS):
+            columns = slice(start, start + CHUNK_COLUMNS)
+            out = np.stack([self.layout.vector(row)[columns] for row in self.rows])
+            yield torch.from_numpy(out).to(self.device)
 
     def buckets(self, index):
         """Return (a, d) of a factor for each bucket of rows, padded with zeros."""
@@ -107,9 +110,9 @@ def gram(layout, left, right=None, *, is_sign=False, device="cpu", verbose=0):
     other = left if right is None else right
     K = torch.zeros(len(left), len(other), dtype=torch.float64, device=device)
 
-    if layout.n_vector:
-        G, H = left.vectors(), None if right is None else right.vectors()
-        _add_product(K, *_signs(is_sign, G, H))
+    pairs = zip(left.vectors(), other.vectors(), strict=True)
+    for G, H in pairs:
+        _add_product(K, *_signs(is_sign, G, None if right is None else H))
     plans = []
     for index, factor in enumerate(layout.factors):
         if factor.is_lookup:
@@ -123,7 +126,7 @@ def gram(layout, left, right=None, *, is_sign=False, device="cpu", verbose=0):
         unit="block",
         verbose=verbose,
     )
-    current = None
+    current, buffers = None, ([], [])
     for outputs, index in bar:
         if index != current:
             current = index
@@ -132,8 +135,8 @@ def gram(layout, left, right=None, *, is_sign=False, device="cpu", verbose=0):
         if outputs is None:
             _add_token_products(K, factors, others)
         else:
-            G = _multiply_out(factors, outputs)
-            H = None if others is None else _multiply_out(others, outputs)
+            G = _multiply_out(factors, outputs, buffers[0])
+            H = None if others is None else _multiply_out(others, outputs, buffers[1])
             _add_product(K, *_signs(is_sign, G, H))
     if right is None:
         K = torch.tril(K) + torch.tril(K, -1).T
@@ -163,8 +166,8 @@ def squared_norms(layout, rows, *, is_sign=False, device="cpu"):
     """
     rows = _Rows(layout, rows, device)
     total = torch.zeros(len(rows), dtype=torch.float64, device=device)
-    if layout.n_vector:
-        (vectors,) = _signs(is_sign, rows.vectors().double())
+    for vectors in rows.vectors():
+        (vectors,) = _signs(is_sign, vectors.double())
         total += vectors.square().sum(1)
     for index, factor in enumerate(layout.factors):
         if factor.is_lookup:
@@ -209,21 +212,32 @@ def _plan(factor, index, left, right, is_sign):
     return [slice(i, min(i + step, q)) for i in range(0, q, step)]
 
 
-def _multiply_out(buckets, outputs):
-    """Multiply factors out to the gradients of some outputs, (n, n_outputs * p)."""
-    parts = [(d[..., outputs].mT @ a).flatten(1) for a, d in buckets]
-    return torch.cat(parts)
+def _multiply_out(buckets, outputs, buffer):
+    """Multiply factors out to the gradients of some outputs, (n, n_outputs * p).
+
+    They are written to a buffer, a list of one tensor, which grows as needed.
+    """
+    a, d = buckets[0]
+    n, q, p = sum(len(a) for a, _ in buckets), d[..., outputs].shape[-1], a.shape[-1]
+    if not buffer or buffer[0].numel() < n * q * p:
+        buffer[:] = [a.new_empty(n * q * p)]
+    out = buffer[0][: n * q * p].view(n, q, p)
+    start = 0
+    for a, d in buckets:
+        torch.bmm(d[..., outputs].mT, a, out=out[start : start + len(a)])
+        start += len(a)
+    return out.flatten(1)
 
 
 def _add_product(K, G, H=None):
-    """Add ``G H'`` to K; without H the lower block triangle of ``G G'``."""
+    """Add ``G H'`` to K; without H the lower triangle of ``G G'``, at least."""
     if H is not None:
         K += G @ H.T
-        return
-    step = max(256, -(-len(G) // 8))
-    for start in range(0, len(G), step):
-        stop = min(start + step, len(G))
-        K[start:stop, :stop] += G[start:stop] @ G[:stop].T
+    elif G.device.type == "cpu":
+        syrk = get_blas_funcs("syrk", dtype=G.numpy().dtype)
+        K += torch.from_numpy(syrk(1.0, G.numpy().T, trans=1, lower=1))
+    else:
+        K += G @ G.T
 
 
 def _add_lookups(K, left, right, is_sign):
