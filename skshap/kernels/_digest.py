@@ -39,7 +39,7 @@ def _content(row):
     return b"".join(len(part).to_bytes(8, "big") + part for part in encoded)
 
 
-def network_digest(network, tokenizer, max_length):
+def network_digest(network, tokenizer, max_length, template=None):
     """Digest everything that a row's gradient depends on, apart from the row.
 
     Parameters
@@ -50,6 +50,8 @@ def network_digest(network, tokenizer, max_length):
         Its vocabulary and rules.
     max_length : int
         Tokens after which a text is cut.
+    template : Template or None, default=None
+        Sentence that texts are put into.
 
     Returns
     -------
@@ -75,6 +77,8 @@ def network_digest(network, tokenizer, max_length):
         digest.update(tensor.flatten().view(torch.uint8).numpy().data)
     if tokenizer is not None:
         add(str(max_length))
+        if template is not None:
+            add(template.text)
         add(str(tokenizer.special_tokens_map))
         add(f"{tokenizer.model_input_names} {tokenizer.truncation_side}")
         if getattr(tokenizer, "is_fast", False):

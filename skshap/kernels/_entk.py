@@ -1,6 +1,5 @@
 """`EmpiricalNTK`: the empirical neural tangent kernel of a pretrained network."""
 
-import copy
 from numbers import Integral
 from pathlib import Path
 from typing import ClassVar
@@ -18,8 +17,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from skshap.kernels._digest import network_digest
 from skshap.kernels._gradients import RowGradients
+from skshap.kernels._network import build_network
 from skshap.kernels._store import DiskStore, MemoryStore
-from skshap.nn._models import TableNetwork, load_encoder, prepare_network
 from skshap.utils._sklearn import Interval, StrOptions, fit_context
 from skshap.utils._validation import check_device, check_rows
 
@@ -39,22 +38,38 @@ class EmpiricalNTK(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     Parameters
     ----------
     model : str, path, torch.nn.Module or None, default=None
-        For texts: a folder or a hub name of an encoder that `transformers` can load, or
-        an encoder itself; it is read out by a fresh linear head with seeded weights. Or
-        any module whose forward returns (n, n_outputs), of whose parameters those with
-        ``requires_grad`` count. None, for a table of numbers: a network of two tanh
-        layers with seeded weights.
+        For texts: a folder, a ``.gguf`` file or a hub name of a model that
+        `transformers` can load, or such a model itself. Without `template` it is read
+        out by a fresh linear head with seeded weights. Or any module whose forward
+        returns (n, n_outputs), of whose parameters those with ``requires_grad`` count.
+        None, for a table of numbers: a network of two tanh layers with seeded weights.
     tokenizer : PreTrainedTokenizerBase or None, default=None
         Of a module that reads texts. A model given by name brings its own.
-    readout : {"auto", "mean", "first"}, default="auto"
-        How an encoder without a head is read out: the mean over the tokens that are not
-        padding, or the first token. "auto" is the mean.
+    template : str or None, default=None
+        Sentence that texts are put into, with a blank that a masked or causal language
+        model fills, as in [2]_: "{text} It was {mask}." or, for pairs of texts,
+        "{first:bare}? {mask}, {second:lower}" (without the punctuation at its end; with
+        a small first letter). A causal model reads up to the blank. Or the name of a
+        preset, with its words: "sst2", "mr", "mrpc", "rte" or "mnli".
+    label_words : list of str or None, default=None
+        What may fill the blank, one word a class in the order of sorted labels, each
+        one token. Their logits are the network's outputs.
+    readout : {"auto", "mean", "first", "last"}, default="auto"
+        What a fresh head reads: the mean over the tokens that are not padding, or the
+        first or last of these. "auto" is the last for a model that reads from left to
+        right, the mean for others.
     n_frozen_layers : int or None, default=None
-        How many of an encoder's first layers are left out of the kernel. None leaves
-        out two thirds of them, as in [2]_ (8 of 12). Embeddings are always left out.
-    parameters : {"all", "feedforward"}, default="all"
-        Which parameters of the encoder's other layers make the kernel: all of them and
-        the head, or the linear layers outside of attention, which are fewer.
+        How many of the first layers are left out of the kernel. None leaves out two
+        thirds of them, as in [2]_ (8 of 12), and none with ``parameters="lora"``.
+    parameters : {"layers", "all", "feedforward", "lora"}, default="layers"
+        Which parameters of a pretrained model make the kernel. "layers": those of the
+        layers that are not frozen, and of the head. "all": also those of embeddings,
+        as in [2]_, whose gradients say which words two texts share. "feedforward":
+        only the linear layers outside of attention, for less work. "lora": those of
+        low-rank adapters, and of the head, for large models (extra `lora`).
+    lora_params : dict or None, default=None
+        Options of ``peft.LoraConfig``. By default those of [2]_: rank ``r=16``,
+        ``lora_alpha=16`` and all linear layers as ``target_modules``.
     outputs : {"first", "sum", "mean"}, default="first"
         Of a network with several outputs: "first" is the kernel of the first one, which
         serves all classes as in [2]_; "sum" that of the sum of all, the pseudo-NTK of
@@ -145,9 +160,12 @@ class EmpiricalNTK(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     _parameter_constraints: ClassVar[dict] = {
         "model": [str, Path, torch.nn.Module, None],
         "tokenizer": [callable, None],
-        "readout": [StrOptions({"auto", "mean", "first"})],
+        "template": [str, None],
+        "label_words": [list, tuple, None],
+        "readout": [StrOptions({"auto", "mean", "first", "last"})],
         "n_frozen_layers": [Interval(Integral, 0, None, closed="left"), None],
-        "parameters": [StrOptions({"all", "feedforward"})],
+        "parameters": [StrOptions({"layers", "all", "feedforward", "lora"})],
+        "lora_params": [dict, None],
         "outputs": [StrOptions({"first", "sum", "mean"})],
         "sign_gradient": ["boolean"],
         "normalize": ["boolean", StrOptions({"cosine"})],
@@ -165,9 +183,12 @@ class EmpiricalNTK(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         model=None,
         *,
         tokenizer=None,
+        template=None,
+        label_words=None,
         readout="auto",
         n_frozen_layers=None,
-        parameters="all",
+        parameters="layers",
+        lora_params=None,
         outputs="first",
         sign_gradient=False,
         normalize=True,
@@ -181,9 +202,12 @@ class EmpiricalNTK(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     ):
         self.model = model
         self.tokenizer = tokenizer
+        self.template = template
+        self.label_words = label_words
         self.readout = readout
         self.n_frozen_layers = n_frozen_layers
         self.parameters = parameters
+        self.lora_params = lora_params
         self.outputs = outputs
         self.sign_gradient = sign_gradient
         self.normalize = normalize
@@ -324,7 +348,7 @@ class EmpiricalNTK(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     def _make_gradients(self):
         is_text = isinstance(self.X_fit_, list)
-        network, tokenizer, is_seeded = self._make_network(is_text)
+        network, tokenizer, template, is_seeded = build_network(self, is_text)
         store = MemoryStore()
         if self.memory is not None:
             if is_seeded and not isinstance(self.random_state, Integral):
@@ -333,7 +357,7 @@ class EmpiricalNTK(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
                     f"{self.random_state!r}: with other weights drawn in each fit, "
                     "nothing that is kept would be found again."
                 )
-            digest = network_digest(network, tokenizer, self.max_length)
+            digest = network_digest(network, tokenizer, self.max_length, template)
             location = getattr(self.memory, "location", self.memory)
             if location is not None:  # joblib.Memory(None) keeps nothing
                 name = f"{digest}-{self.outputs}{'-sign' * self.sign_gradient}"
@@ -342,61 +366,13 @@ class EmpiricalNTK(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             network,
             tokenizer,
             store,
+            template=template,
             outputs=self.outputs,
             is_sign=self.sign_gradient,
             max_length=self.max_length,
             batch_size=self.batch_size,
             verbose=self.verbose,
         )
-
-    def _make_network(self, is_text):
-        """Return the network, its tokenizer and whether it has seeded weights."""
-        model, tokenizer = self.model, self.tokenizer
-        device, dtype = self.device, getattr(torch, self.dtype)
-        if model is None and is_text:
-            raise ValueError(
-                "model=None works on tables of numbers, but X holds texts; pass the "
-                "path or name of a pretrained encoder as model."
-            )
-        is_name = isinstance(model, (str, Path))
-        is_encoder = model is not None and getattr(model, "base_model", None) is model
-        if not is_text and (is_name or is_encoder or tokenizer is not None):
-            name = str(model) if is_name else type(model).__name__
-            raise ValueError(
-                f"model={name!r} reads texts, but X is a table of numbers; pass "
-                "texts, or model=None and no tokenizer for a network on the table."
-            )
-        if model is None:
-            chosen = self.readout, self.n_frozen_layers, self.parameters
-            if chosen != ("auto", None, "all"):
-                raise ValueError(
-                    f"readout={self.readout!r}, n_frozen_layers="
-                    f"{self.n_frozen_layers!r} and parameters={self.parameters!r} "
-                    "apply to transformers encoders, not to model=None; leave them at "
-                    "their defaults."
-                )
-            network = TableNetwork(self.n_features_in_, seed=self._seed).eval()
-            return network.to(device=device, dtype=torch.float64), None, True
-        if not isinstance(model, torch.nn.Module):
-            model, loaded = load_encoder(model)
-            tokenizer = loaded if tokenizer is None else tokenizer
-        if is_text and tokenizer is None:
-            raise ValueError(
-                f"tokenizer must be given with model={type(model).__name__}(...) to "
-                "read texts, got None; pass the tokenizer of the pretrained model."
-            )
-        network = prepare_network(
-            model,
-            readout=self.readout,
-            n_frozen_layers=self.n_frozen_layers,
-            parameters=self.parameters,
-            seed=self._seed,
-            device=device,
-            dtype=dtype,
-        )
-        is_seeded = type(network) is not type(model)
-        # A copy, since tokenizing changes the state of a tokenizer.
-        return network, copy.deepcopy(tokenizer) if is_text else None, is_seeded
 
     def __getstate__(self):
         # The network is built again from `model`, and gradients are recomputed or read

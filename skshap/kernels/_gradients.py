@@ -1,17 +1,15 @@
 """The gradients of rows of data, each computed once, and products between them."""
 
 import warnings
-from functools import partial
 
 import numpy as np
 import torch
-from torch import nn
 
 from skshap.exceptions import TruncatedTextWarning
 from skshap.kernels._digest import row_keys
 from skshap.nn._capture import GradientCapture
 from skshap.nn._gram import gram, squared_norms
-from skshap.nn._models import text_batches
+from skshap.nn._texts import TextEncoder
 from skshap.utils._progress import progress
 
 __all__ = ["RowGradients"]
@@ -28,6 +26,8 @@ class RowGradients:
         Of texts; None for numbers.
     store : MemoryStore or DiskStore
         Where gradients and kernel values are kept.
+    template : Template or None, default=None
+        Sentence that texts are put into.
     outputs : {"first", "sum", "mean"}, default="first"
         Which outputs' gradients are taken.
     is_sign : bool, default=False
@@ -49,15 +49,19 @@ class RowGradients:
         max_length,
         batch_size,
         verbose,
+        template=None,
         outputs="first",
         is_sign=False,
     ):
         self.network = network
-        self.tokenizer = tokenizer
         self.store = store
-        self.max_length = max_length
         self.batch_size = batch_size
         self.verbose = verbose
+        self._encoder = None
+        if tokenizer is not None:
+            self._encoder = TextEncoder(
+                tokenizer, network, max_length=max_length, template=template
+            )
         self._capture = GradientCapture(network, outputs)
         self._parameter = next(network.parameters())
         self._options = {"is_sign": is_sign, "device": self._parameter.device}
@@ -178,73 +182,13 @@ class RowGradients:
         return [found[key] for key in keys]
 
     def _batches(self, rows):
-        if self.tokenizer is None:
+        if self._encoder is None:
             for start in range(0, len(rows), self.batch_size):
                 indices = np.arange(start, min(start + self.batch_size, len(rows)))
                 batch = torch.from_numpy(np.stack([rows[i] for i in indices]))
                 yield indices, None, batch.to(self._parameter.dtype)
             return
-        if rows:
-            encodings = self._tokenize(rows)
-            pad = partial(self.tokenizer.pad, padding_side="right", return_tensors="pt")
-            for indices, lengths, batch in text_batches(
-                encodings, pad, self.batch_size
-            ):
-                yield indices, lengths, batch
-
-    def _tokenize(self, rows):
-        limit = _longest_text(self.network, self.tokenizer)
-        if self.max_length > limit:
-            raise ValueError(
-                f"max_length={self.max_length} is more than the {limit} tokens that "
-                "model can read; set max_length to at most that."
-            )
-        is_pair = not isinstance(rows[0], str)
-        n_special = self.tokenizer.num_special_tokens_to_add(pair=is_pair)
-        if self.max_length <= n_special:
-            raise ValueError(
-                f"max_length={self.max_length} leaves no room for text beside the "
-                f"{n_special} special tokens of tokenizer; set max_length higher."
-            )
-        options = {"truncation": True, "max_length": self.max_length, "verbose": False}
-        encodings = _encode(self.tokenizer, rows, **options)
-        full = [
-            i for i, e in enumerate(encodings) if len(e["input_ids"]) == self.max_length
-        ]
-        whole = _encode(self.tokenizer, [rows[i] for i in full], verbose=False)
-        n_cut = sum(len(e["input_ids"]) > self.max_length for e in whole)
-        if n_cut:
-            warnings.warn(
-                f"{n_cut} of {len(rows)} texts are longer than max_length="
-                f"{self.max_length} tokens and were cut; raise max_length to use all "
-                "of them.",
-                TruncatedTextWarning,
-                stacklevel=2,
-            )
-        return encodings
-
-
-def _longest_text(network, tokenizer):
-    """Return how many tokens a network can read, as far as it and its tokenizer say."""
-    config = getattr(getattr(network, "encoder", network), "config", None)
-    positions = getattr(config, "max_position_embeddings", None)
-    for module in network.modules():
-        table = getattr(module, "position_embeddings", None)
-        # RoBERTa counts positions from the one after padding's.
-        if isinstance(table, nn.Embedding) and table.padding_idx is not None:
-            positions = table.num_embeddings - table.padding_idx - 1
-    return min(tokenizer.model_max_length, positions or tokenizer.model_max_length)
-
-
-def _encode(tokenizer, rows, **options):
-    """Tokenise texts or pairs to a list of dicts that the model's forward takes."""
-    if not rows:
-        return []
-    parts = [rows] if isinstance(rows[0], str) else map(list, zip(*rows, strict=True))
-    encoded = tokenizer(*parts, **options)
-    names = list(encoded)
-    columns = zip(*(encoded[name] for name in names), strict=True)
-    return [dict(zip(names, values, strict=True)) for values in columns]
+        yield from self._encoder.batches(rows, self.batch_size)
 
 
 def _unique(keys):

@@ -88,16 +88,16 @@ def check_text(X):
                     f"X must not hold empty texts, but row {index} is {part!r}; drop "
                     "the row or fill in a placeholder."
                 )
-        if is_row != is_pairs:
-            raise ValueError(
-                "X must hold texts or pairs of texts, but not both: row 0 is "
-                f"{rows[0]!r}, row {index} is {row!r}."
-            )
             if any("\ud800" <= letter <= "\udfff" for letter in part):
                 raise ValueError(
                     f"X must hold valid text, but row {index} holds half of a "
                     f"surrogate pair: {part[:40]!r}; decode it again, or replace it."
                 )
+        if is_row != is_pairs:
+            raise ValueError(
+                "X must hold texts or pairs of texts, but not both: row 0 is "
+                f"{rows[0]!r}, row {index} is {row!r}."
+            )
         texts.append(tuple(map(str, parts)) if is_pairs else str(row))
     return texts
 

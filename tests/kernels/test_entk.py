@@ -672,6 +672,7 @@ def test_strange_texts(make):
         (np.array([["film"], ["plot"]]), "one-dimensional"),
         ([], "X|sample|array"),
         (np.empty((0, 2)), "minimum of 1"),
+        (["film \ud800"], "half of a surrogate pair"),
     ],
 )
 def test_bad_texts(make, X, message):
@@ -750,7 +751,7 @@ def test_unknown_model():
         ({"max_length": 33}, "max_length=33 is more than the 32"),
         ({"max_length": 0}, "max_length"),
         ({"batch_size": 0}, "batch_size"),
-        ({"readout": "last"}, "readout"),
+        ({"readout": "median"}, "readout"),
         ({"dtype": "float16"}, "dtype"),
         ({"normalize": "max"}, "normalize"),
         ({"parameters": "none"}, "parameters"),

@@ -22,7 +22,7 @@ from skshap.kernels._digest import network_digest, row_keys
 from skshap.kernels._gradients import RowGradients
 from skshap.kernels._store import MemoryStore
 from skshap.nn._capture import GradientCapture
-from skshap.nn._models import load_encoder
+from skshap.nn._loading import load_model
 from tests.conftest import WORDS, make_encoder
 
 
@@ -399,10 +399,10 @@ def test_digest_of_a_used_tokenizer(tiny_tokenizer, tiny_texts):
 
 DIGEST = """
 from skshap.kernels._digest import network_digest
-from skshap.nn._models import load_encoder
+from skshap.nn._loading import load_model
 import sys
 
-print(network_digest(*load_encoder(sys.argv[1]), 32))
+print(network_digest(*load_model(sys.argv[1]), 32))
 """
 
 
@@ -418,7 +418,7 @@ def test_digest_in_another_process_and_folder(tiny_tokenizer, tmp_path):
         text=True,
         check=True,
     )
-    digest = network_digest(*load_encoder(tmp_path / "here"), 32)
+    digest = network_digest(*load_model(tmp_path / "here"), 32)
     assert len(digest) == 32
     assert out.stdout.strip() == digest
 

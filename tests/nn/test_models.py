@@ -6,11 +6,10 @@ import torch
 from torch import nn
 
 from skshap.exceptions import ModelNotFoundError
+from skshap.nn._loading import load_model
 from skshap.nn._models import (
     TableNetwork,
-    load_encoder,
     prepare_network,
-    text_batches,
 )
 from tests.conftest import make_encoder
 
@@ -19,7 +18,7 @@ def prepare(model, **kwargs):
     defaults = {
         "readout": "auto",
         "n_frozen_layers": None,
-        "parameters": "all",
+        "parameters": "layers",
         "seed": 0,
         "device": None,
         "dtype": torch.float32,
@@ -108,7 +107,7 @@ def test_feedforward_parameters(tiny_encoder):
 )
 def test_options_of_encoders_only(option):
     (name,) = option
-    with pytest.raises(ValueError, match=f"{name}=.*encoders without a head"):
+    with pytest.raises(ValueError, match=f"{name}=.*models of transformers"):
         prepare(nn.Linear(3, 1), **option)
 
 
@@ -126,25 +125,12 @@ def test_table_network():
     assert not torch.equal(outputs[0], outputs[2])
 
 
-def test_batches_by_length():
-    sizes = [3, 1, 4, 1, 5, 9, 2, 6]
-    encodings = [{"input_ids": [i] * size} for i, size in enumerate(sizes)]
-    seen = []
-    for indices, lengths, batch in text_batches(encodings, lambda e: {"e": e}, 3):
-        assert len(indices) <= 3
-        assert [sizes[i] for i in indices] == lengths.tolist()
-        assert [e["input_ids"][0] for e in batch["e"]] == indices.tolist()
-        seen.extend(indices)
-    assert sorted(seen) == list(range(8))
-    assert [sizes[i] for i in seen] == sorted(sizes, reverse=True)
-
-
 @pytest.mark.parametrize("where", ["no/such-model", "missing", "empty"])
 def test_unknown_name(where, tmp_path):
     (tmp_path / "empty").mkdir()
     name = where if "/" in where else str(tmp_path / where)
     with pytest.raises(ModelNotFoundError, match="could not be loaded") as info:
-        load_encoder(name)
+        load_model(name)
     assert repr(name) in str(info.value)
     assert "config.json" in str(info.value)
 
@@ -153,7 +139,7 @@ def test_load_from_a_folder(tmp_path, tiny_tokenizer):
     model = make_encoder("bert")
     model.half().save_pretrained(tmp_path)
     tiny_tokenizer.save_pretrained(tmp_path)
-    loaded, tokenizer = load_encoder(tmp_path)
+    loaded, tokenizer = load_model(tmp_path)
     assert tokenizer("the film")["input_ids"] == tiny_tokenizer("the film")["input_ids"]
     assert all(p.dtype == torch.float32 for p in loaded.parameters())
 
@@ -163,7 +149,7 @@ def test_folder_without_weights(tmp_path, tiny_tokenizer):
     tiny_tokenizer.save_pretrained(tmp_path)
     (tmp_path / "model.safetensors").unlink()
     with pytest.raises(ModelNotFoundError, match="could not be loaded"):
-        load_encoder(tmp_path)
+        load_model(tmp_path)
 
 
 def test_damaged_weights(tmp_path, tiny_tokenizer):
@@ -172,7 +158,7 @@ def test_damaged_weights(tmp_path, tiny_tokenizer):
     file = tmp_path / "model.safetensors"
     file.write_bytes(file.read_bytes()[:1000])
     with pytest.raises(ModelNotFoundError, match="could not be loaded"):
-        load_encoder(tmp_path)
+        load_model(tmp_path)
 
 
 def test_weights_that_do_not_cover_the_model(tmp_path, tiny_tokenizer):
@@ -186,7 +172,7 @@ def test_weights_that_do_not_cover_the_model(tmp_path, tiny_tokenizer):
     del weights["encoder.layer.2.output.dense.weight"]
     save_file(weights, file, metadata={"format": "pt"})
     with pytest.raises(ModelNotFoundError, match=r"layer\.2\.output\.dense\.weight"):
-        load_encoder(tmp_path)
+        load_model(tmp_path)
 
 
 def test_pooler_that_is_missing(tmp_path, tiny_tokenizer):
@@ -197,7 +183,7 @@ def test_pooler_that_is_missing(tmp_path, tiny_tokenizer):
     model = make_encoder("bert")
     tr.BertModel(model.config, add_pooling_layer=False).save_pretrained(tmp_path)
     tiny_tokenizer.save_pretrained(tmp_path)
-    loaded = [load_encoder(tmp_path)[0] for _ in range(2)]
+    loaded = [load_model(tmp_path)[0] for _ in range(2)]
     for a, b in zip(*(m.parameters() for m in loaded), strict=True):
         assert torch.equal(a, b)
 
@@ -207,5 +193,5 @@ def test_progress_bars_of_transformers_are_left_on(tmp_path):
 
     before = logging.is_progress_bar_enabled()
     with pytest.raises(ModelNotFoundError):
-        load_encoder(tmp_path)
+        load_model(tmp_path)
     assert logging.is_progress_bar_enabled() == before

@@ -1,0 +1,104 @@
+"""The network that the parameters of an `EmpiricalNTK` stand for."""
+
+import copy
+from pathlib import Path
+
+import torch
+
+from skshap.nn._loading import load_model
+from skshap.nn._models import (
+    EncoderWithHead,
+    TableNetwork,
+    check_defaults,
+    prepare_network,
+)
+from skshap.nn._template import make_template, word_ids
+
+__all__ = ["build_network"]
+
+
+def build_network(kernel, is_text):
+    """Make the network of a kernel.
+
+    Parameters
+    ----------
+    kernel : EmpiricalNTK
+        Being fitted.
+    is_text : bool
+        Whether its rows are texts.
+
+    Returns
+    -------
+    network : torch.nn.Module
+    tokenizer : PreTrainedTokenizerBase or None
+        None for tables of numbers.
+    template : Template or None
+    is_seeded : bool
+        Whether some of the weights are drawn.
+
+    Raises
+    ------
+    ModelNotFoundError
+        If a model given by name cannot be loaded.
+    ValueError
+        If parameters do not fit together, or not to the rows.
+    """
+    model, tokenizer = kernel.model, kernel.tokenizer
+    _check_rows(model, tokenizer, is_text)
+    template = make_template(kernel.template, kernel.label_words)
+    if model is None:
+        options = kernel.readout, kernel.n_frozen_layers, kernel.parameters
+        check_defaults("model=None", *options)
+        _refuse_template(template, "model=None")
+        network = TableNetwork(kernel.n_features_in_, seed=kernel._seed).eval()
+        return network.to(kernel.device, torch.float64), None, None, True
+    if not isinstance(model, torch.nn.Module):
+        model, loaded = load_model(model, with_words=template is not None)
+        tokenizer = loaded if tokenizer is None else tokenizer
+    if is_text and tokenizer is None:
+        raise ValueError(
+            f"tokenizer must be given with model={type(model).__name__}(...) to "
+            "read texts, got None; pass the tokenizer of the pretrained model."
+        )
+    if not is_text:
+        _refuse_template(template, "a table of numbers")
+    # A copy, since tokenizing changes the state of a tokenizer.
+    tokenizer = copy.deepcopy(tokenizer) if is_text else None
+    network = prepare_network(
+        model,
+        readout=kernel.readout,
+        n_frozen_layers=kernel.n_frozen_layers,
+        parameters=kernel.parameters,
+        lora_params=kernel.lora_params,
+        token_ids=None if template is None else word_ids(template, tokenizer),
+        seed=kernel._seed,
+        device=kernel.device,
+        dtype=getattr(torch, kernel.dtype),
+    )
+    is_seeded = isinstance(network, EncoderWithHead) or kernel.parameters == "lora"
+    return network, tokenizer, template, is_seeded
+
+
+def _check_rows(model, tokenizer, is_text):
+    """Raise if a model for texts meets numbers, or the other way round."""
+    if model is None and is_text:
+        raise ValueError(
+            "model=None works on tables of numbers, but X holds texts; pass the "
+            "path or name of a pretrained encoder as model."
+        )
+    is_name = isinstance(model, (str, Path))
+    is_encoder = model is not None and getattr(model, "base_model", None) is model
+    if not is_text and (is_name or is_encoder or tokenizer is not None):
+        name = str(model) if is_name else type(model).__name__
+        raise ValueError(
+            f"model={name!r} reads texts, but X is a table of numbers; pass "
+            "texts, or model=None and no tokenizer for a network on the table."
+        )
+
+
+def _refuse_template(template, what):
+    if template is not None:
+        raise ValueError(
+            f"template={template.text!r} is for language models and texts, not for "
+            f"{what}; leave it at None."
+        )

@@ -1,0 +1,121 @@
+"""Pretrained models and their tokenizers, by name."""
+
+from pathlib import Path
+
+import torch
+
+from skshap.exceptions import ModelNotFoundError
+from skshap.utils._optional import import_optional
+
+__all__ = ["is_decoder", "load_model"]
+
+
+def load_model(name, *, with_words=False):
+    """Load a pretrained model and its tokenizer.
+
+    Parameters
+    ----------
+    name : str or path
+        A folder or a ``.gguf`` file, or a name on the model hub, that `transformers`
+        can load.
+    with_words : bool, default=False
+        With the head that predicts words, of a masked or a causal language model.
+
+    Returns
+    -------
+    model : torch.nn.Module
+        The model, in float32.
+    tokenizer : PreTrainedTokenizerBase
+        Its tokenizer.
+
+    Raises
+    ------
+    ModelNotFoundError
+        If either cannot be loaded, or weights are missing.
+    """
+    from safetensors import SafetensorError
+    from transformers import AutoConfig, AutoModel, AutoTokenizer
+    from transformers.utils import logging
+
+    place, options = str(name), {}
+    if Path(name).suffix == ".gguf" and Path(name).is_file():
+        import_optional("gguf", "gguf")
+        import_optional("accelerate", "gguf")
+        place, options = str(Path(name).parent), {"gguf_file": Path(name).name}
+    shows_bars = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(place, **options)
+        kind = AutoModel
+        if with_words:
+            kind = _word_model(name, AutoConfig.from_pretrained(place, **options))
+        model, report = kind.from_pretrained(
+            place, dtype=torch.float32, output_loading_info=True, **options
+        )
+    except ModelNotFoundError:
+        raise
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise ModelNotFoundError(
+            f"model={str(name)!r} could not be loaded: looked for a folder of that "
+            "name and for a model of that name in the local cache or on the model "
+            "hub. Pass the path of a folder with config.json, weights and tokenizer "
+            "files, or download the model first (`hf download "
+            f"{name}`); with HF_HUB_OFFLINE=1 only local files are used. The loader "
+            f"said: {error}"
+        ) from error
+    finally:
+        if shows_bars:
+            logging.enable_progress_bar()
+    # transformers fills gaps with random weights. A pooler's do not count, but must be
+    # the same in every run for a store to be found again.
+    gaps = sorted(report["missing_keys"])
+    needed = [key for key in gaps if not key.startswith("pooler.")]
+    if needed:
+        use = "; without template it can be read out by a fresh head" * with_words
+        raise ModelNotFoundError(
+            f"model={str(name)!r} was found, but its files lack {len(needed)} weights "
+            f"of {type(model).__name__}: {needed[:5]}; get a complete copy{use}."
+        )
+    with torch.no_grad():
+        for key in gaps:
+            model.get_parameter(key).zero_()
+    return model, tokenizer
+
+
+def is_decoder(config):
+    """Whether a model reads texts from left to right only.
+
+    Parameters
+    ----------
+    config : transformers.PretrainedConfig
+
+    Returns
+    -------
+    bool
+    """
+    from transformers.models.auto import modeling_auto
+
+    kind = config.model_type
+    is_named = any("CausalLM" in name for name in config.architectures or ())
+    return (
+        is_named
+        or getattr(config, "is_decoder", False)
+        or (
+            kind in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+            and kind not in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES
+        )
+    )
+
+
+def _word_model(name, config):
+    """Return the class that loads a model with its word head."""
+    from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
+
+    kind = AutoModelForCausalLM if is_decoder(config) else AutoModelForMaskedLM
+    if type(config) not in kind._model_mapping:
+        raise ModelNotFoundError(
+            f"model={str(name)!r} is a {config.model_type}, which predicts no words, "
+            "as template and label_words need; leave them at None to read it out by a "
+            "fresh head."
+        )
+    return kind

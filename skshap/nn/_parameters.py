@@ -1,0 +1,104 @@
+"""Which parameters of a pretrained model make the kernel."""
+
+import torch
+from torch import nn
+
+from skshap.utils._optional import import_optional
+
+__all__ = ["LORA_DEFAULTS", "add_adapters", "choose_parameters", "transformer_layers"]
+
+# As in arXiv 2406.04606, appendix D.3.
+LORA_DEFAULTS = {"r": 16, "lora_alpha": 16, "target_modules": "all-linear"}
+
+
+def transformer_layers(model):
+    """Return the layers of a transformer, the longest list of modules in it."""
+    lists = (m for m in model.modules() if isinstance(m, nn.ModuleList))
+    return max(lists, key=len, default=())
+
+
+def choose_parameters(model, parameters, n_frozen_layers):
+    """Set ``requires_grad`` of a pretrained model's parameters.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Of `transformers`, with or without a head that predicts words.
+    parameters : {"layers", "all", "feedforward", "lora"}
+        "layers": of the transformer layers that are not frozen, and the head; "all":
+        also of embeddings and whatever else the model has; "feedforward": the linear
+        layers outside of attention of the layers that are not frozen, without the head;
+        "lora": those that `add_adapters` has added to layers that are not frozen, and
+        the head.
+    n_frozen_layers : int or None
+        How many of the first layers are left out; None for two thirds of them, with
+        "lora" for none.
+
+    Returns
+    -------
+    has_head : bool
+        Whether the parameters of a head count.
+    """
+    layers = transformer_layers(model)
+    if n_frozen_layers is None:
+        n_frozen_layers = 0 if parameters == "lora" else 2 * len(layers) // 3
+    if n_frozen_layers > len(layers):
+        raise ValueError(
+            f"n_frozen_layers={n_frozen_layers} is more than the {len(layers)} "
+            f"layers of {type(model).__name__}."
+        )
+    has_head, body = parameters != "feedforward", model.base_model
+    model.requires_grad_(has_head)
+    body.requires_grad_(parameters == "all")
+    if parameters == "all":
+        for name, module in body.named_children():
+            module.requires_grad_(name != "pooler")  # not on the way to the output
+    for i, layer in enumerate(layers):
+        is_frozen = i < n_frozen_layers
+        layer.requires_grad_(not is_frozen and parameters in ("layers", "all"))
+        for name, module in layer.named_modules():
+            is_wanted = parameters == "feedforward" and isinstance(module, nn.Linear)
+            if is_wanted and "att" not in name and not is_frozen:
+                module.requires_grad_(True)
+        for name, parameter in layer.named_parameters():
+            if parameters == "lora" and "lora_" in name and not is_frozen:
+                # The other factor is zero, and with it the gradient, unless asked for.
+                other = name.replace("lora_A", "lora_B")
+                is_dead = other != name and not layer.get_parameter(other).any()
+                parameter.requires_grad_(not is_dead)
+    return has_head
+
+
+def add_adapters(model, lora_params, seed):
+    """Add low-rank adapters to a model, in place.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Of `transformers`.
+    lora_params : dict or None
+        Options of ``peft.LoraConfig``, instead of `LORA_DEFAULTS`.
+    seed : int
+        Of the adapters' random weights.
+
+    Raises
+    ------
+    ImportError
+        If peft is not installed; the message names the extra.
+    ValueError
+        If there are no such options, or nothing to add adapters to.
+    """
+    peft = import_optional("peft", "lora")
+    options = {**LORA_DEFAULTS, **(lora_params or {})}
+    device = next(model.parameters()).device
+    try:
+        config = peft.LoraConfig(**options)
+        with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+            torch.manual_seed(seed)
+            peft.inject_adapter_in_model(config, model)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"lora_params={lora_params!r} must be options of peft.LoraConfig that fit "
+            f"{type(model).__name__}: {error}"
+        ) from error
+    model.to(device)

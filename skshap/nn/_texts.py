@@ -1,0 +1,213 @@
+"""Texts as networks read them: tokens, cut to a length, in batches."""
+
+import warnings
+
+import numpy as np
+from torch import nn
+
+from skshap.exceptions import TruncatedTextWarning
+
+__all__ = ["TextEncoder"]
+
+
+class TextEncoder:
+    """Turns texts, or pairs of texts, into batches of tokens.
+
+    Parameters
+    ----------
+    tokenizer : PreTrainedTokenizerBase
+        Changed: a tokenizer without a padding token gets one, if it can.
+    network : torch.nn.Module
+        That reads the tokens.
+    max_length : int
+        Tokens after which a text is cut.
+    template : Template or None, default=None
+        Sentence that a text is put into; the place of its blank is then part of a
+        batch, as `position`.
+    """
+
+    def __init__(self, tokenizer, network, *, max_length, template=None):
+        self.tokenizer = tokenizer
+        self.network = network
+        self.max_length = max_length
+        self.template = template
+        self._is_causal = getattr(network, "is_causal", False)
+        if tokenizer.pad_token is None and self._is_causal:
+            tokenizer.pad_token = tokenizer.eos_token  # what it is makes no difference
+
+    def batches(self, rows, batch_size):
+        """Batch texts by length, so that little is padded.
+
+        Parameters
+        ----------
+        rows : list of str or list of pairs of str
+        batch_size : int
+            Rows a batch.
+
+        Yields
+        ------
+        indices : ndarray
+            Which rows are in the batch.
+        lengths : ndarray
+            Their numbers of tokens.
+        batch : dict of Tensor
+            The padded batch.
+
+        Warns
+        -----
+        TruncatedTextWarning
+            If texts are longer than `max_length`; the message says how many.
+        """
+        if not rows:
+            return
+        encodings = self.encode(rows)
+        lengths = np.array([len(e["input_ids"]) for e in encodings])
+        order = np.argsort(-lengths, kind="stable")
+        for start in range(0, len(order), batch_size):
+            indices = order[start : start + batch_size]
+            batch = self.tokenizer.pad(
+                [encodings[i] for i in indices],
+                padding_side="right",
+                return_tensors="pt",
+            )
+            yield indices, lengths[indices], dict(batch)
+
+    def encode(self, rows):
+        """Tokenise texts, and cut those that are too long.
+
+        Parameters
+        ----------
+        rows : list of str or list of pairs of str
+
+        Returns
+        -------
+        list of dict
+            What the network reads, as lists, text by text.
+        """
+        limit = self._limit()
+        if self.max_length > limit:
+            raise ValueError(
+                f"max_length={self.max_length} is more than the {limit} tokens that "
+                "model can read; set max_length to at most that."
+            )
+        if self.template is None:
+            encodings, n_cut = self._encode_plain(rows)
+        else:
+            encodings, n_cut = self._encode_prompts(rows)
+        if n_cut:
+            warnings.warn(
+                f"{n_cut} of {len(rows)} texts are longer than max_length="
+                f"{self.max_length} tokens and were cut; raise max_length to use all "
+                "of them.",
+                TruncatedTextWarning,
+                stacklevel=2,
+            )
+        return encodings
+
+    def _limit(self):
+        """Return how many tokens the network can read, as far as can be known."""
+        network, limit = self.network, self.tokenizer.model_max_length
+        positions = None
+        for module in network.modules():
+            config = getattr(module, "config", None)
+            positions = positions or getattr(config, "max_position_embeddings", None)
+        for module in network.modules():
+            table = getattr(module, "position_embeddings", None)
+            # RoBERTa counts positions from the one after padding's.
+            if isinstance(table, nn.Embedding) and table.padding_idx is not None:
+                positions = table.num_embeddings - table.padding_idx - 1
+        return min(limit, positions or limit)
+
+    def _encode_plain(self, rows):
+        """Return the encodings of texts, and how many were cut."""
+        is_pair = not isinstance(rows[0], str)
+        n_special = self.tokenizer.num_special_tokens_to_add(pair=is_pair)
+        if self.max_length <= n_special:
+            raise ValueError(
+                f"max_length={self.max_length} leaves no room for text beside the "
+                f"{n_special} special tokens of tokenizer; set max_length higher."
+            )
+        options = {"truncation": True, "max_length": self.max_length}
+        encodings = self._tokenize(rows, **options)
+        full = [
+            row
+            for row, encoding in zip(rows, encodings, strict=True)
+            if len(encoding["input_ids"]) == self.max_length
+        ]
+        whole = self._tokenize(full)
+        return encodings, sum(len(e["input_ids"]) > self.max_length for e in whole)
+
+    def _encode_prompts(self, rows):
+        """Return the encodings of texts in their sentence, and how many were cut."""
+        template = self.template
+        if template.is_pair != (not isinstance(rows[0], str)):
+            wanted = "pairs of texts" if template.is_pair else "single texts"
+            raise ValueError(
+                f"template={template.text!r} takes {wanted}, but X does not hold them; "
+                "use {text} for a text and {first} and {second} for a pair."
+            )
+        encodings = self._fill(rows)
+        n_cut = 0
+        for i, encoding in enumerate(encodings):
+            if len(encoding["input_ids"]) > self.max_length:
+                encodings[i] = self._cut(rows[i])
+                n_cut += 1
+        return encodings, n_cut
+
+    def _cut(self, row):
+        """Cut a text, the longer one of a pair first, so that its sentence fits."""
+        fits, fails = 0, max(map(len, [row] if isinstance(row, str) else row))
+        (best,) = self._fill([_shorten(row, 0)])
+        n_tokens = len(best["input_ids"])
+        if n_tokens >= self.max_length:
+            raise ValueError(
+                f"max_length={self.max_length} leaves no room for text beside the "
+                f"{n_tokens} tokens of template={self.template.text!r}; set max_length "
+                "higher."
+            )
+        while fails - fits > 1:
+            middle = (fits + fails) // 2
+            (encoding,) = self._fill([_shorten(row, middle)])
+            if len(encoding["input_ids"]) <= self.max_length:
+                fits, best = middle, encoding
+            else:
+                fails = middle
+        return best
+
+    def _fill(self, rows):
+        """Tokenise sentences, and find the place at which they are read."""
+        parts = [self.template.render(row) for row in rows]
+        if self._is_causal:  # it says what comes next
+            texts = [before.rstrip() for before, _ in parts]
+            encodings = self._tokenize(texts, return_special_tokens_mask=True)
+            for encoding in encodings:
+                is_special = encoding.pop("special_tokens_mask")
+                positions = [i for i, s in enumerate(is_special) if not s]
+                encoding["position"] = positions[-1] if positions else 0
+            return encodings
+        mask = self.tokenizer.mask_token
+        texts = [f"{before}{mask}{after}" for before, after in parts]
+        encodings = self._tokenize(texts)
+        for encoding, (before, _) in zip(encodings, parts, strict=True):
+            places = [
+                i
+                for i, token in enumerate(encoding["input_ids"])
+                if token == self.tokenizer.mask_token_id
+            ]
+            encoding["position"] = places[before.count(mask)]
+        return encodings
+
+    def _tokenize(self, rows, **options):
+        """Tokenise texts or pairs to dicts that the network's forward takes."""
+        if not rows:
+            return []
+        parts = [rows] if isinstance(rows[0], str) else zip(*rows, strict=True)
+        encoded = self.tokenizer(*map(list, parts), verbose=False, **options)
+        names = list(encoded)
+        columns = zip(*(encoded[name] for name in names), strict=True)
+        return [dict(zip(names, values, strict=True)) for values in columns]
+
+
+def _shorten(row, n):
+    """Cut texts after n characters."""
+    return row[:n] if isinstance(row, str) else tuple(part[:n] for part in row)

@@ -1,0 +1,415 @@
+"""Kernels of language models read by words, of decoders and of adapters."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+import transformers as tr
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skshap import EmpiricalNTK, KernelRidgeClassifier
+from skshap.exceptions import ModelNotFoundError, TruncatedTextWarning
+from tests.conftest import WORDS
+from tests.oracles import tangent_kernel
+
+SIZES = {
+    "vocab_size": 60,
+    "hidden_size": 16,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "intermediate_size": 24,
+    "max_position_embeddings": 64,
+    "pad_token_id": 0,
+    "tie_word_embeddings": False,
+}
+MASKED = {
+    "bert": ("bert", "cls."),
+    "roberta": ("roberta", "lm_head."),
+    "mpnet": ("mpnet", "lm_head."),
+    "distilbert": ("distilbert", "vocab_"),
+}
+WORDS_OF_LABELS = ["bad", "great"]
+
+
+def make_masked(family):
+    """A random masked language model whose output layer has weights of its own."""
+    torch.manual_seed(0)
+    config = tr.AutoConfig.for_model(family, **SIZES)
+    model = tr.AutoModelForMaskedLM.from_config(config).eval()
+    with torch.no_grad():  # biases are zero when fresh
+        for parameter in model.parameters():
+            parameter += 0.02 * torch.randn_like(parameter)
+    return model
+
+
+@pytest.fixture(scope="module")
+def llama():
+    torch.manual_seed(0)
+    config = tr.LlamaConfig(**SIZES, num_key_value_heads=1)
+    return tr.LlamaForCausalLM(config).eval()
+
+
+@pytest.fixture
+def make(tiny_tokenizer):
+    def make(model, **kwargs):
+        defaults = {
+            "tokenizer": tiny_tokenizer,
+            "label_words": WORDS_OF_LABELS,
+            "normalize": False,
+            "max_length": 32,
+            "batch_size": 4,
+            "dtype": "float64",
+            "random_state": 0,
+        }
+        return EmpiricalNTK(model, **{**defaults, **kwargs})
+
+    return make
+
+
+def names_of_layers(model, n_frozen):
+    """Names of the parameters of the layers from `n_frozen` on."""
+    return [
+        name
+        for name, _ in model.named_parameters()
+        if any(f"layer{s}.{k}." in name for s in ("", "s") for k in range(n_frozen, 3))
+    ]
+
+
+def naive(model, tokenizer, sentences, names, word, *, place=None):
+    """The kernel of one word's logit, by one backward pass a sentence.
+
+    `place` is where it is read; None is where the mask stands.
+    """
+    model = copy.deepcopy(model).double().requires_grad_(True)
+    word = tokenizer.convert_tokens_to_ids(word)
+
+    def output(sentence):
+        encoded = tokenizer(sentence, return_tensors="pt")
+        at = place
+        if at is None:
+            ids = encoded["input_ids"][0].tolist()
+            at = ids.index(tokenizer.mask_token_id)
+        return model(**encoded).logits[0, at, word]
+
+    parameters = [model.get_parameter(name) for name in names]
+    return tangent_kernel(output, parameters, sentences)
+
+
+def assert_close(K, expected):
+    assert_allclose(K, expected, rtol=0, atol=1e-11 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("family", MASKED)
+def test_masked_model(family, make, tiny_tokenizer, tiny_texts):
+    model, (_, head) = make_masked(family), MASKED[family]
+    kernel = make(model, template="the {text} was {mask} .", n_frozen_layers=1)
+    K = kernel.fit_transform(tiny_texts)
+    sentences = [f"the {text} was [MASK] ." for text in tiny_texts]
+    names = names_of_layers(model, 1)
+    names += [name for name, _ in model.named_parameters() if name.startswith(head)]
+    assert len(names) > 16 * 2
+    assert_close(K, naive(model, tiny_tokenizer, sentences, names, "bad"))
+    assert_close(kernel.transform(tiny_texts[:2]), K[:2])
+
+
+def test_embeddings_count_if_asked_for(make, tiny_tokenizer, tiny_texts):
+    model = make_masked("bert")
+    kernel = make(
+        model, template="{text} was {mask}", parameters="all", n_frozen_layers=2
+    )
+    K = kernel.fit_transform(tiny_texts)
+    sentences = [f"{text} was [MASK]" for text in tiny_texts]
+    names = [
+        name
+        for name, _ in model.named_parameters()
+        if "layer.0" not in name and "layer.1" not in name
+    ]
+    assert any("word_embeddings" in name for name in names)
+    assert_close(K, naive(model, tiny_tokenizer, sentences, names, "bad"))
+
+
+def test_outputs_are_those_of_the_words(make, tiny_tokenizer, tiny_texts):
+    model = make_masked("bert")
+    options = {"template": "{text} {mask}", "parameters": "feedforward"}
+    sentences = [f"{text} [MASK]" for text in tiny_texts]
+    names = [n for n in names_of_layers(model, 2) if ".attention." not in n]
+    names = [n for n in names if "LayerNorm" not in n]
+    each = [
+        naive(model, tiny_tokenizer, sentences, names, word) for word in WORDS_OF_LABELS
+    ]
+    K = make(model, **options, outputs="mean").fit_transform(tiny_texts)
+    assert_close(K, sum(each) / 2)
+    swapped = make(model, **options, label_words=WORDS_OF_LABELS[::-1])
+    assert_close(swapped.fit_transform(tiny_texts), each[1])
+
+
+def test_tied_output_layer_has_weights_of_its_own(make, tiny_texts):
+    """As in the paper: the words' weights count beside those of embeddings."""
+    model = make_masked("bert")
+    tied = copy.deepcopy(model)
+    tied.config.tie_word_embeddings = True
+    tied.tie_weights()
+    table = tied.bert.embeddings.word_embeddings.weight
+    assert tied.cls.predictions.decoder.weight is table
+    with torch.no_grad():
+        model.bert.embeddings.word_embeddings.weight.copy_(table)
+        model.cls.predictions.decoder.weight.copy_(table)
+        model.cls.predictions.decoder.bias.copy_(tied.cls.predictions.decoder.bias)
+    options = {"template": "{text} {mask}", "parameters": "all"}
+    K = make(tied, **options).fit_transform(tiny_texts)
+    assert_close(K, make(model, **options).fit_transform(tiny_texts))
+
+
+def test_pairs(make, tiny_tokenizer):
+    model = make_masked("bert")
+    pairs = [("the film.", "The plot"), ("a story!", "Bad acting"), ("dull", "a")]
+    kernel = make(model, template="{first:bare}? {mask}, {second:lower}")
+    K = kernel.fit_transform(pairs)
+    sentences = [
+        "the film? [MASK], the plot",
+        "a story? [MASK], bad acting",
+        "dull? [MASK], a",
+    ]
+    head = [name for name, _ in model.named_parameters() if name.startswith("cls.")]
+    names = names_of_layers(model, 2) + head
+    assert_close(K, naive(model, tiny_tokenizer, sentences, names, "bad"))
+
+
+def test_mask_within_a_text(make, tiny_tokenizer):
+    model = make_masked("bert")
+    texts = ["the [MASK] film", "the film"]
+    K = make(model, template="{text} was {mask} .").fit_transform(texts)
+    # The last mask is the blank: read by counting from the end.
+    head = [name for name, _ in model.named_parameters() if name.startswith("cls.")]
+    names = names_of_layers(model, 2) + head
+    sentences = [f"{text} was [MASK] ." for text in texts]
+    expected = naive(model, tiny_tokenizer, sentences, names, "bad", place=-3)
+    assert_close(K, expected)
+
+
+def test_causal_model_reads_up_to_the_blank(llama, make, tiny_tokenizer, tiny_texts):
+    options = {"n_frozen_layers": 1}
+    K = make(llama, template="{text} was {mask}", **options).fit_transform(tiny_texts)
+    names = [*names_of_layers(llama, 1), "lm_head.weight"]
+    sentences = [f"{text} was" for text in tiny_texts]
+    # Before the tokenizer's last special token.
+    expected = naive(llama, tiny_tokenizer, sentences, names, "bad", place=-2)
+    assert_close(K, expected)
+    longer = make(llama, template="{text} was {mask} . the", **options)
+    assert_close(longer.fit_transform(tiny_texts), expected)
+
+
+def test_decoder_without_a_template(llama, make, tiny_tokenizer, tiny_texts):
+    decoder = llama.model
+    kernel = make(decoder, label_words=None, n_frozen_layers=2)
+    K = kernel.fit_transform(tiny_texts)
+    head = kernel._gradients.network.head
+    model = copy.deepcopy(decoder).double().requires_grad_(True)
+    weight = head.weight.detach().clone().requires_grad_()
+    bias = torch.zeros(1, dtype=torch.float64, requires_grad=True)
+
+    def output(text):
+        states = model(**tiny_tokenizer(text, return_tensors="pt")).last_hidden_state
+        return weight[0] @ states[0, -1] + bias[0]
+
+    parameters = [p for n, p in model.named_parameters() if "layers.2." in n]
+    assert_close(K, tangent_kernel(output, [*parameters, weight, bias], tiny_texts))
+    first = make(decoder, label_words=None, readout="mean", n_frozen_layers=2)
+    assert np.abs(first.fit_transform(tiny_texts) - K).max() > 1e-3 * np.abs(K).max()
+
+
+@pytest.mark.parametrize("has_words", [True, False])
+def test_adapters(has_words, llama, make, tiny_tokenizer, tiny_texts):
+    """The gradient of B is that of the weight times A': B starts at zero."""
+    pytest.importorskip("peft", reason="adapters are in the extra lora")
+    lora = {"r": 2, "lora_alpha": 6, "target_modules": ["q_proj", "down_proj"]}
+    options = {"parameters": "lora", "lora_params": lora, "n_frozen_layers": 1}
+    if has_words:
+        kernel = make(llama, template="{text} was {mask}", **options)
+    else:
+        kernel = make(llama.model, label_words=None, **options)
+    K = kernel.fit_transform(tiny_texts)
+    network = kernel._gradients.network
+    factors = {
+        name.split("model.")[-1].removeprefix("encoder."): parameter
+        for name, parameter in network.named_parameters()
+        if "lora_A" in name
+    }
+    model = copy.deepcopy(llama).double().requires_grad_(True)
+    named = {
+        f"layers.{i}.{m}" for i in (1, 2) for m in ("self_attn.q_proj", "mlp.down_proj")
+    }
+    weights = {name: model.model.get_submodule(name).weight for name in named}
+    gradients = []
+    for text in tiny_texts:
+        sentence = f"{text} was" if has_words else text
+        encoded = tiny_tokenizer(sentence, return_tensors="pt")
+        if has_words:
+            head = model.lm_head.weight
+            word = tiny_tokenizer.convert_tokens_to_ids("bad")
+            output = model(**encoded).logits[0, -2, word]
+        else:
+            head = network.head.weight.detach().clone().requires_grad_()
+            output = head[0] @ model.model(**encoded).last_hidden_state[0, -1]
+        found = torch.autograd.grad(output, [head, *weights.values()])
+        parts = [found[0].flatten()] + [torch.ones(1)] * (not has_words)
+        for name, gradient in zip(weights, found[1:], strict=True):
+            A = factors[f"{name}.lora_A.default.weight"]
+            parts.append((3 * gradient @ A.T).flatten())
+        gradients.append(torch.cat(parts))
+    gradients = torch.stack(gradients).detach().numpy()
+    assert_close(K, gradients @ gradients.T)
+
+
+def test_adapters_are_seeded(llama, make, tiny_texts):
+    pytest.importorskip("peft", reason="adapters are in the extra lora")
+    options = {"template": "{text} was {mask}", "parameters": "lora"}
+    before = torch.get_rng_state()
+    K = make(llama, **options).fit_transform(tiny_texts)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert_array_equal(make(llama, **options).fit_transform(tiny_texts), K)
+    other = make(llama, **options, random_state=1).fit_transform(tiny_texts)
+    assert np.abs(other - K).max() > 1e-3 * np.abs(K).max()
+    assert not any("lora" in name for name, _ in llama.named_modules())
+
+
+def test_batches_and_padding(llama, make, tiny_texts):
+    for model in (llama, make_masked("roberta")):
+        options = {"template": "{text} was {mask} .", "n_frozen_layers": 0}
+        K = make(model, **options, batch_size=1).fit_transform(tiny_texts)
+        assert_close(make(model, **options, batch_size=9).fit_transform(tiny_texts), K)
+        order = np.random.default_rng(0).permutation(len(tiny_texts))
+        shuffled = make(model, **options).fit_transform([tiny_texts[i] for i in order])
+        assert_close(shuffled, K[np.ix_(order, order)])
+
+
+@pytest.mark.parametrize("family", ["bert", "llama"])
+def test_long_texts_are_cut_and_the_template_is_not(
+    family, llama, make, tiny_tokenizer
+):
+    model = llama if family == "llama" else make_masked("bert")
+    text = " ".join(WORDS[i % 20] for i in range(40))
+    options = {"template": "the {text} was {mask}", "max_length": 12}
+    # Two special tokens, "the", "was" and the blank, which a causal model cuts off.
+    n_words = 8 if family == "llama" else 7
+    cut = " ".join(text.split()[:n_words])
+    with pytest.warns(TruncatedTextWarning, match="1 of 2 texts"):
+        K = make(model, **options).fit_transform([text, "film"])
+    assert_close(K, make(model, **options).fit_transform([cut, "film"]))
+
+
+def test_the_longer_text_of_a_pair_is_cut(make):
+    model = make_masked("bert")
+    options = {"template": "{first} {mask} {second}", "max_length": 12}
+    pair = ("a film", " ".join(["plot"] * 40))
+    with pytest.warns(TruncatedTextWarning, match="1 of 1 texts"):
+        K = make(model, **options).fit_transform([pair])
+    expected = make(model, **options).fit_transform([("a film", "plot " * 7)])
+    assert_close(K, expected)
+
+
+def test_presets(make):
+    model = make_masked("bert")
+    pairs = [("the film.", "A plot"), ("a story", "it was dull")]
+    K = make(model, template="rte").fit_transform(pairs)
+    text = "{first:bare}? {mask}, {second:lower}"
+    assert_array_equal(make(model, template=text).fit_transform(pairs), K)
+
+
+@pytest.mark.parametrize("family", ["masked", "causal"])
+def test_by_name(family, llama, make, tiny_tokenizer, tiny_texts, tmp_path):
+    model = llama if family == "causal" else make_masked("bert")
+    model.save_pretrained(tmp_path)
+    tiny_tokenizer.save_pretrained(tmp_path)
+    template = "{text} was {mask}"
+    kernel = make(tmp_path, tokenizer=None, template=template)
+    expected = make(model, template=template).fit_transform(tiny_texts)
+    assert_close(kernel.fit_transform(tiny_texts), expected)
+
+
+def test_folder_without_a_head(make, tiny_tokenizer, tmp_path):
+    make_masked("bert").bert.save_pretrained(tmp_path)
+    tiny_tokenizer.save_pretrained(tmp_path)
+    kernel = make(tmp_path, tokenizer=None, template="{text} {mask}")
+    with pytest.raises(ModelNotFoundError, match=r"lack .* weights of BertForMaskedLM"):
+        kernel.fit(["film"])
+
+
+def test_gguf(tmp_path):
+    with pytest.raises(ModelNotFoundError, match=r"missing.gguf"):
+        EmpiricalNTK(tmp_path / "missing.gguf").fit(["film"])
+
+
+def test_store_tells_templates_apart(make, tiny_texts, tmp_path):
+    model = make_masked("bert")
+    found = []
+    for template in ("{text} was {mask}", "{text} is {mask}", "{text} was {mask}"):
+        kernel = make(model, template=template, memory=tmp_path, random_state=None)
+        found.append(kernel.fit_transform(tiny_texts))
+    assert np.abs(found[0] - found[1]).max() > 1e-6
+    assert_array_equal(found[0], found[2])
+    assert len(list((tmp_path / "skshap").iterdir())) == 2
+
+
+def test_in_a_classifier(llama, make, tiny_texts):
+    y = np.arange(len(tiny_texts)) % 2
+    kernel = make(llama, template="{text} was {mask}", normalize=True)
+    clf = KernelRidgeClassifier(kernel=kernel, alpha=1e-6).fit(tiny_texts, y)
+    assert clf.score(tiny_texts, y) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"template": None}, "label_words=.*template=None"),
+        ({"label_words": None}, "label_words must be a list of words"),
+        ({"label_words": ["bad", ""]}, "label_words must be a list of words"),
+        ({"label_words": ["bad", 3]}, "label_words must be a list of words"),
+        ({"label_words": ["bad", "excellent"]}, "'excellent', which tokenizer does"),
+        ({"label_words": ["bad", "very good"]}, "'very good', which is 2 tokens"),
+        ({"label_words": ["bad", "bad"]}, "must be different tokens"),
+        ({"template": "{text} was"}, "has the fields ..text"),
+        ({"template": "{mask}"}, "has the fields ..mask"),
+        ({"template": "{text} {mask} {mask}"}, "has the fields"),
+        ({"template": "{text} {first} {mask}"}, "has the fields"),
+        ({"template": "{text} {blank}"}, "has the field 'blank'"),
+        ({"template": "{text:upper} {mask}"}, "has the field 'text'"),
+        ({"template": "{text!r} {mask}"}, "has the field 'text'"),
+        ({"template": "{text.__class__} {mask}"}, "has the field 'text.__class__'"),
+        ({"template": "{text {mask}"}, "for a brace"),
+        ({"template": "{first} {mask} {second}"}, "takes pairs of texts"),
+        ({"template": "{text} {mask}", "max_length": 3}, "leaves no room for text"),
+        ({"readout": "mean"}, "readout='mean'.*template"),
+        ({"lora_params": {"r": 2}}, "parameters='lora', not"),
+        ({"parameters": "lora", "lora_params": {"rank": 2}}, "lora_params=.*rank"),
+        (
+            {"parameters": "lora", "lora_params": {"target_modules": ["no"]}},
+            "lora_params=.*no",
+        ),
+        ({"n_frozen_layers": 4}, "more than the 3 layers"),
+    ],
+)
+def test_bad_parameters(make, options, message):
+    kernel = make(make_masked("bert"), **{"template": "{text} was {mask}", **options})
+    with pytest.raises(ValueError, match=message):
+        kernel.fit(["film", "a film"])
+
+
+def test_models_that_do_not_fit(llama, make):
+    with pytest.raises(ValueError, match=r"LlamaModel.*predicts no words"):
+        make(llama.model, template="{text} {mask}").fit(["film"])
+    with pytest.raises(ValueError, match="predicts words; pass a template"):
+        make(llama, label_words=None).fit(["film"])
+    with pytest.raises(ValueError, match=r"template=.*not for a table of numbers"):
+        network = torch.nn.Linear(2, 1)
+        EmpiricalNTK(network, template="mr").fit(np.ones((3, 2)))
+    with pytest.raises(ValueError, match=r"template=.*not for model=None"):
+        EmpiricalNTK(template="mr").fit(np.ones((3, 2)))
+
+
+def test_without_peft(monkeypatch, llama, make):
+    monkeypatch.setitem(__import__("sys").modules, "peft", None)
+    kernel = make(llama, template="{text} {mask}", parameters="lora")
+    with pytest.raises(ImportError, match=r"skshap\[lora\]"):
+        kernel.fit(["film"])
