@@ -83,12 +83,14 @@ class BaseKernelRidge(BaseEstimator):
 class BaseKernelRidgeClassifier(ClassifierMixin, BaseKernelRidge):
     """What classifiers by kernel ridge regression share."""
 
-    def _fit(self, X, y, *, class_prior=False):
+    def _fit(self, X, y, *, class_prior=False, initial_outputs=False):
         """Fit the ridge; return its map of the rows, and their labels."""
         rows = self._check_rows(X)
         self.classes_, y_index = check_targets(y, rows)
         M = self._map_rows(rows)
         Y = np.eye(len(self.classes_))[y_index]
+        initial = self._initial_outputs(rows) if initial_outputs else 0.0
+        Y -= initial
         # When a row is left out, so is its label from the class frequencies.
         priors = (Y.sum(0) - Y) / (len(Y) - 1) if class_prior else np.zeros_like(Y)
         ones = np.ones((len(Y), 1))
@@ -100,7 +102,7 @@ class BaseKernelRidgeClassifier(ClassifierMixin, BaseKernelRidge):
         self.dual_coef_ = solved[:, :-1] - solved[:, -1:] * self.intercept_
         self._weights = M.T @ self.dual_coef_ if self._is_explicit else self.dual_coef_
         loo = leave_one_out(Y, solved, inverse_diagonal, priors)
-        self.loo_decision_function_ = as_decision(loo)
+        self.loo_decision_function_ = as_decision(loo + initial)
         return M, y_index
 
     def _choose_alpha(self, M, Y, priors):
@@ -121,7 +123,7 @@ class BaseKernelRidgeClassifier(ClassifierMixin, BaseKernelRidge):
         ndarray of shape (n_samples,) or (n_samples, n_classes)
             Regressed indicators; with two classes the second minus the first.
         """
-        return as_decision(self._outputs(self._map(X)))
+        return as_decision(self._indicators(X))
 
     def predict(self, X):
         """Return the class of largest decision value, the first if tied to rounding.
@@ -137,7 +139,7 @@ class BaseKernelRidgeClassifier(ClassifierMixin, BaseKernelRidge):
         ndarray of shape (n_samples,)
             Labels.
         """
-        return self._labels(self._outputs(self._map(X)))
+        return self._labels(self._indicators(X))
 
     def predict_proba(self, X):
         """Return class probabilities: the softmax of n_classes times the indicators.
@@ -156,8 +158,10 @@ class BaseKernelRidgeClassifier(ClassifierMixin, BaseKernelRidge):
         ndarray of shape (n_samples, n_classes)
             Probabilities.
         """
-        indicators = self._outputs(self._map(X))
-        return softmax(len(self.classes_) * indicators, axis=1)
+        return softmax(len(self.classes_) * self._indicators(X), axis=1)
+
+    def _indicators(self, X):
+        return self._outputs(self._map(X))
 
     def _labels(self, indicators):
         largest = indicators.max(1, keepdims=True)
@@ -185,6 +189,10 @@ class KernelRidgeClassifier(BaseKernelRidgeClassifier):
     class_prior : bool, default=False
         Regress on indicators minus the class frequencies, and add these back: far from
         all training rows, decision values tend to the class frequencies, not to zero.
+    initial_outputs : bool, default=False
+        Regress on indicators minus what the kernel's network predicts before any
+        training, and add that back, as a network that is trained does [1]_: the kernel
+        is an :class:`skshap.EmpiricalNTK` with one of `label_words` a class.
     device : str, torch.device or None, default=None
         Where the factor is computed, such as "cuda"; None is the CPU.
 
@@ -213,8 +221,11 @@ class KernelRidgeClassifier(BaseKernelRidgeClassifier):
 
     References
     ----------
-    Rifkin and Lippert, "Notes on Regularized Least Squares", MIT-CSAIL-TR-2007-025:
-    the leave-one-out formula. https://hdl.handle.net/1721.1/37318
+    .. [1] Lee et al., "Wide Neural Networks of Any Depth Evolve as Linear Models Under
+       Gradient Descent", NeurIPS 2019. :arxiv:`1902.06720`
+    .. [2] Rifkin and Lippert, "Notes on Regularized Least Squares",
+       MIT-CSAIL-TR-2007-025: the leave-one-out formula.
+       https://hdl.handle.net/1721.1/37318
 
     Examples
     --------
@@ -231,6 +242,7 @@ class KernelRidgeClassifier(BaseKernelRidgeClassifier):
     _parameter_constraints: ClassVar[dict] = {
         **BaseKernelRidgeClassifier._parameter_constraints,
         "class_prior": ["boolean"],
+        "initial_outputs": ["boolean"],
     }
 
     def __init__(
@@ -240,12 +252,14 @@ class KernelRidgeClassifier(BaseKernelRidgeClassifier):
         kernel="linear",
         kernel_params=None,
         class_prior=False,
+        initial_outputs=False,
         device=None,
     ):
         self.alpha = alpha
         self.kernel = kernel
         self.kernel_params = kernel_params
         self.class_prior = class_prior
+        self.initial_outputs = initial_outputs
         self.device = device
 
     @fit_context(prefer_skip_nested_validation=False)
@@ -273,8 +287,37 @@ class KernelRidgeClassifier(BaseKernelRidgeClassifier):
         ValueError
             If rows, labels or the kernel are malformed.
         """
-        self._fit(X, y, class_prior=self.class_prior)
+        if self.class_prior and self.initial_outputs:
+            raise ValueError(
+                "class_prior=True and initial_outputs=True both say what is predicted "
+                "far from all training rows; set one of them to False."
+            )
+        options = {"initial_outputs": self.initial_outputs}
+        self._fit(X, y, class_prior=self.class_prior, **options)
         return self
+
+    def _indicators(self, X):
+        indicators = super()._indicators(X)
+        if self.initial_outputs:
+            rows = check_rows(self, X, reset=False, sparse=takes_sparse(self.kernel))
+            indicators += self._initial_outputs(rows)
+        return indicators
+
+    def _initial_outputs(self, rows):
+        """Return what the kernel's network predicts, of shape (n, n_classes)."""
+        if not hasattr(self.kernel_, "initial_outputs"):
+            raise ValueError(
+                f"initial_outputs=True needs a kernel of a network, such as "
+                f"EmpiricalNTK, got kernel={self.kernel!r}; set it to False."
+            )
+        outputs = self.kernel_.initial_outputs(rows)
+        if outputs.shape[1] != len(self.classes_):
+            raise ValueError(
+                f"initial_outputs=True needs a network with one output for each of the "
+                f"{len(self.classes_)} classes, got {outputs.shape[1]}; use a template "
+                "with one of label_words a class, or set it to False."
+            )
+        return outputs
 
 
 class KernelRidgeClassifierCV(KernelRidgeClassifier):
@@ -293,6 +336,9 @@ class KernelRidgeClassifierCV(KernelRidgeClassifier):
         Parameters of a kernel given by name or as a callable.
     class_prior : bool, default=False
         Regress on indicators minus the class frequencies, and add these back.
+    initial_outputs : bool, default=False
+        Regress on indicators minus what the kernel's network predicts before any
+        training, and add that back.
     device : str, torch.device or None, default=None
         Where the factor is computed, such as "cuda"; None is the CPU.
 
@@ -351,12 +397,14 @@ class KernelRidgeClassifierCV(KernelRidgeClassifier):
         kernel="linear",
         kernel_params=None,
         class_prior=False,
+        initial_outputs=False,
         device=None,
     ):
         self.alphas = alphas
         self.kernel = kernel
         self.kernel_params = kernel_params
         self.class_prior = class_prior
+        self.initial_outputs = initial_outputs
         self.device = device
 
     def _map_rows(self, rows):

@@ -89,9 +89,11 @@ class EmpiricalNTK(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     device : str, torch.device or None, default=None
         Where to compute, such as "cuda". None leaves a module where it is and puts
         anything else on the CPU.
-    dtype : {"float32", "float64"}, default="float32"
-        Of weights and gradients. Products are summed up in float64. The network for
-        tables always works in float64.
+    dtype : {"float32", "float64", "bfloat16"}, default="float32"
+        Of weights, and of the forward and backward pass. Products are summed up in
+        float64. With "bfloat16", for GPUs, gradients are kept in float32; the kernel
+        then has errors of about a hundredth. The network for tables always works in
+        float64.
     memory : str, path, joblib.Memory or None, default=None
         Folder in which gradients and kernel values are kept, by the content of the
         rows and of the network: folds, grid searches and repeated runs compute no
@@ -172,7 +174,7 @@ class EmpiricalNTK(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         "max_length": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "device": [str, torch.device, None],
-        "dtype": [StrOptions({"float32", "float64"})],
+        "dtype": [StrOptions({"float32", "float64", "bfloat16"})],
         "memory": [str, Path, Memory, None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -334,6 +336,23 @@ class EmpiricalNTK(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
                 f"{is_zero.sum()} rows have a gradient of zero; check the weights of "
                 "model, or set normalize=False."
             )
+
+    def initial_outputs(self, X):
+        """Return the outputs of the network before any training.
+
+        Parameters
+        ----------
+        X : list of str, list of pairs of str, or array-like of shape \
+                (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_outputs)
+            With a template, the logits of the label words.
+        """
+        check_is_fitted(self)
+        return self._gradients.outputs(check_rows(self, X, reset=False))
 
     @property
     def _n_features_out(self):

@@ -108,6 +108,15 @@ class RowGradients:
             norms[missing] = squared_norms(self._layout, gradients, **self._options)
         return norms[expand]
 
+    def outputs(self, rows):
+        """Compute the outputs of the network, of shape (n_samples, n_outputs)."""
+        found = [None] * len(rows)
+        for indices, _, batch in self._batches(rows):
+            outputs = self._capture.forward(batch).double().cpu().numpy()
+            for index, output in zip(indices, outputs, strict=True):
+                found[index] = output
+        return np.stack(found)
+
     def forget_all_but(self, rows):
         """Let go of gradients held in memory, apart from those of some rows."""
         self.store.keep(set(row_keys(rows)))

@@ -15,7 +15,8 @@ from skshap.nn._plan import Call, Plan
 
 __all__ = ["GradientCapture", "network_outputs"]
 
-TOLERANCE = 1e-2  # relative, of a rule's gradient against autograd's, on one example
+# Relative, of a rule's gradient against autograd's, on one example.
+TOLERANCES = {torch.bfloat16: 1e-1, torch.float32: 1e-2, torch.float64: 1e-2}
 
 
 class GradientCapture:
@@ -81,7 +82,8 @@ class GradientCapture:
         with torch.no_grad():
             for name, gradient in exact.items():
                 found, expected = plan.norm(name, calls), gradient.double().norm()
-                if (found - expected).abs() > TOLERANCE * expected:  # False for NaN
+                largest = TOLERANCES[gradient.dtype] * expected
+                if (found - expected).abs() > largest:  # False for NaN
                     plan.general.add(name)
 
     def gradients(self, batch, lengths):
@@ -122,7 +124,9 @@ class GradientCapture:
             each = [_gradients(one, parameters) for one in output.unbind() if names]
         with torch.no_grad():
             general = {
-                name: torch.stack([gradient.flatten() for gradient in gradients])
+                name: _widen(
+                    torch.stack([gradient.flatten() for gradient in gradients])
+                )
                 for name, gradients in zip(names, zip(*each, strict=True), strict=True)
             }
             found = plan.collect(calls, general, len(output))
@@ -130,6 +134,11 @@ class GradientCapture:
             if lengths is not None:
                 _check_padding(calls, lengths)
         return found
+
+    def forward(self, batch):
+        """Compute the outputs of a batch, of shape (n, n_outputs)."""
+        with torch.no_grad():
+            return network_outputs(self.network, self._to_device(batch))
 
     def rows(self, batch, lengths):
         """Capture the gradients of a batch; return a flat array for each example."""
@@ -217,11 +226,14 @@ class GradientCapture:
                 )
 
     def _backward(self, calls, output):
-        """Replace what layers wrote by the gradients at it."""
+        """Replace what layers wrote by the gradients at it, in float32 at least."""
         flat = [call.grad for used in calls.values() for call in used]
         grads = iter(_gradients(output, flat))
         return {
-            name: [call._replace(grad=next(grads)) for call in used]
+            name: [
+                call._replace(read=_widen(call.read), grad=_widen(next(grads)))
+                for call in used
+            ]
             for name, used in calls.items()
         }
 
@@ -252,6 +264,10 @@ def network_outputs(network, batch):
             f"{what}."
         )
     return output
+
+
+def _widen(tensor):
+    return tensor.float() if tensor.dtype == torch.bfloat16 else tensor
 
 
 def _size(batch):

@@ -413,3 +413,66 @@ def test_without_peft(monkeypatch, llama, make):
     kernel = make(llama, template="{text} {mask}", parameters="lora")
     with pytest.raises(ImportError, match=r"skshap\[lora\]"):
         kernel.fit(["film"])
+
+
+@pytest.mark.parametrize("family", ["bert", "llama"])
+def test_bfloat16(family, llama, make, tiny_texts):
+    model = llama if family == "llama" else make_masked("bert")
+    options = {"template": "{text} was {mask}", "parameters": "all"}
+    K = make(model, **options).fit_transform(tiny_texts)
+    kernel = make(model, **options, dtype="bfloat16")
+    found = kernel.fit_transform(tiny_texts)
+    error = np.linalg.norm(found - K) / np.linalg.norm(K)
+    assert 1e-5 < error < 0.03
+    # No rule was given up for rounding.
+    plan = kernel._gradients._capture._plan
+    assert (
+        plan.general
+        == make(model, **options).fit(tiny_texts)._gradients._capture._plan.general
+    )
+
+
+def test_initial_outputs(llama, make, tiny_tokenizer, tiny_texts):
+    y = np.array(["no", "yes"])[np.arange(len(tiny_texts)) % 2]
+    kernel = make(llama, template="{text} was {mask}", outputs="mean")
+    words = tiny_tokenizer.convert_tokens_to_ids(WORDS_OF_LABELS)
+    initial = []
+    for text in tiny_texts:
+        encoded = tiny_tokenizer(f"{text} was", return_tensors="pt")
+        with torch.no_grad():
+            initial.append(llama.double()(**encoded).logits[0, -2, words].numpy())
+    llama.float()
+    initial = np.array(initial)
+    assert_close(kernel.fit(tiny_texts).initial_outputs(tiny_texts), initial)
+    clf = KernelRidgeClassifier(kernel=kernel, alpha=0.5, initial_outputs=True)
+    train, test = slice(0, 6), slice(6, None)
+    clf.fit(tiny_texts[train], y[train])
+    K = kernel.fit_transform(tiny_texts)
+    Y = np.eye(2)[(y == "yes").astype(int)] - initial
+    solved = np.linalg.solve(K[train, train] + 0.5 * np.eye(6), Y[train])
+    expected = K[test, train] @ solved + initial[test]
+    assert_close(
+        clf.decision_function(tiny_texts[test]), expected[:, 1] - expected[:, 0]
+    )
+    assert list(clf.predict(tiny_texts[test])) == [
+        clf.classes_[i] for i in expected.argmax(1)
+    ]
+    loo = []
+    for i in range(6):
+        rest = [j for j in range(6) if j != i]
+        solved = np.linalg.solve(K[np.ix_(rest, rest)] + 0.5 * np.eye(5), Y[rest])
+        row = K[i, rest] @ solved + initial[i]
+        loo.append(row[1] - row[0])
+    assert_close(clf.loo_decision_function_, np.array(loo))
+
+
+def test_initial_outputs_that_do_not_fit(llama, make):
+    texts, y = ["film", "plot", "story"], [0, 1, 2]
+    kernel = make(llama, template="{text} was {mask}")
+    with pytest.raises(ValueError, match="3 classes, got 2"):
+        KernelRidgeClassifier(kernel=kernel, initial_outputs=True).fit(texts, y)
+    with pytest.raises(ValueError, match="needs a kernel of a network"):
+        KernelRidgeClassifier(initial_outputs=True).fit(np.eye(3), y)
+    with pytest.raises(ValueError, match="set one of them to False"):
+        both = {"class_prior": True, "initial_outputs": True}
+        KernelRidgeClassifier(**both).fit(np.eye(3), y)
