@@ -5,10 +5,16 @@ from skshap.datasets import flip_labels, load_rotten_tomatoes
 from skshap.evaluation import detection_curve
 from skshap.inspection import DetectionCurveDisplay
 from skshap.kernel_ridge import KernelRidgeClassifier, KernelRidgeClassifierCV
-from skshap.kernels import EmpiricalNTK
+from skshap.kernels import (
+    ColumnKernel,
+    EmpiricalNTK,
+    PairwiseKernel,
+    make_column_kernel,
+)
 from skshap.selection import LabelNoiseDetector
 
 __all__ = [
+    "ColumnKernel",
     "DetectionCurveDisplay",
     "EmpiricalNTK",
     "FreeShapAttributor",
@@ -16,8 +22,10 @@ __all__ = [
     "KernelRidgeClassifier",
     "KernelRidgeClassifierCV",
     "LabelNoiseDetector",
+    "PairwiseKernel",
     "detection_curve",
     "flip_labels",
     "load_rotten_tomatoes",
+    "make_column_kernel",
 ]
 __version__ = "0.1.0.dev0"

@@ -47,3 +47,14 @@ class TruncatedTextWarning(UserWarning):
     >>> from skshap.exceptions import TruncatedTextWarning
     >>> warnings.simplefilter("ignore", TruncatedTextWarning)
     """
+
+
+class SmallerBatchWarning(ResourceWarning):
+    """A batch did not fit into memory and was halved.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from skshap.exceptions import SmallerBatchWarning
+    >>> warnings.simplefilter("always", SmallerBatchWarning)
+    """

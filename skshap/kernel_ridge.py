@@ -9,14 +9,13 @@ from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from skshap.kernels._base import make_kernel, set_kernel_tags, takes_sparse
+from skshap.kernels._base import check_kernel_rows, make_kernel, set_kernel_tags
 from skshap.utils._ridge import TIE, leave_one_out, solve_explicit_ridge, solve_ridge
 from skshap.utils._sklearn import HasMethods, Interval, fit_context
 from skshap.utils._validation import (
     check_device,
     check_gram,
     check_kernel_values,
-    check_rows,
     check_targets,
 )
 
@@ -42,7 +41,7 @@ class BaseKernelRidge(BaseEstimator):
     def _check_rows(self, X):
         """Check the training rows and where to compute."""
         check_device(self.device)
-        return check_rows(self, X, reset=True, sparse=takes_sparse(self.kernel))
+        return check_kernel_rows(self, X, reset=True)
 
     def _map_rows(self, rows):
         """Fit the kernel; return its matrix of the rows, or their explicit features.
@@ -65,7 +64,7 @@ class BaseKernelRidge(BaseEstimator):
     def _map(self, X):
         """Map rows to their kernel with the training rows, or to features."""
         check_is_fitted(self)
-        rows = check_rows(self, X, reset=False, sparse=takes_sparse(self.kernel))
+        rows = check_kernel_rows(self, X, reset=False)
         if self._is_explicit:
             return self.kernel_.transform_features(rows)
         return check_kernel_values(self.kernel_.transform(rows))
@@ -158,7 +157,8 @@ class BaseKernelRidgeClassifier(ClassifierMixin, BaseKernelRidge):
         ndarray of shape (n_samples, n_classes)
             Probabilities.
         """
-        return softmax(len(self.classes_) * self._indicators(X), axis=1)
+        indicators = self._indicators(X)
+        return softmax(len(self.classes_) * indicators, axis=1)
 
     def _indicators(self, X):
         return self._outputs(self._map(X))
@@ -299,7 +299,7 @@ class KernelRidgeClassifier(BaseKernelRidgeClassifier):
     def _indicators(self, X):
         indicators = super()._indicators(X)
         if self.initial_outputs:
-            rows = check_rows(self, X, reset=False, sparse=takes_sparse(self.kernel))
+            rows = check_kernel_rows(self, X, reset=False)
             indicators += self._initial_outputs(rows)
         return indicators
 

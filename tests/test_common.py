@@ -1,25 +1,37 @@
 """scikit-learn's own checks, over all estimators; no failure is expected."""
 
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skshap import (
+    ColumnKernel,
     EmpiricalNTK,
     FreeShapAttributor,
     KernelRidgeClassifier,
     KernelRidgeClassifierCV,
     LabelNoiseDetector,
+    PairwiseKernel,
+)
+
+COLUMNS = ColumnKernel(
+    [("all", "rbf", slice(None)), ("ntk", EmpiricalNTK(random_state=0), slice(None))]
 )
 
 ESTIMATORS = [
+    COLUMNS,
     EmpiricalNTK(),
     FreeShapAttributor(),
     FreeShapAttributor(EmpiricalNTK(random_state=0)),
     KernelRidgeClassifier(),
     KernelRidgeClassifierCV(),
     LabelNoiseDetector(),
+    PairwiseKernel(),
     LabelNoiseDetector(FreeShapAttributor(), method="prequential"),
     KernelRidgeClassifier(kernel="rbf", class_prior=True),
+    KernelRidgeClassifier(kernel=COLUMNS),
     KernelRidgeClassifier(kernel=EmpiricalNTK(random_state=0)),
+    KernelRidgeClassifier(kernel=make_pipeline(StandardScaler(), PairwiseKernel())),
 ]
 
 

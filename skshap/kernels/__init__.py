@@ -1,5 +1,7 @@
-"""Kernels: the empirical NTK of a network."""
+"""Kernels: the empirical NTK of a network, kernels of vectors, sums over columns."""
 
+from skshap.kernels._column import ColumnKernel, make_column_kernel
 from skshap.kernels._entk import EmpiricalNTK
+from skshap.kernels._pairwise import PairwiseKernel
 
-__all__ = ["EmpiricalNTK"]
+__all__ = ["ColumnKernel", "EmpiricalNTK", "PairwiseKernel", "make_column_kernel"]

@@ -3,57 +3,18 @@
 ``fit_transform(X)`` gives the symmetric matrix of the training rows, and
 ``transform(X)`` the matrix of shape (n_samples, n_samples_fit) between new rows and
 them. A kernel with ``transform_features(X)``, of shape (n_samples, n_components), is
-the inner product of what that returns. `make_kernel` turns what users pass as
-``kernel=`` into such an object.
+the inner product of what that returns. A pipeline that ends in a kernel is one.
+`make_kernel` turns what users pass as ``kernel=`` into such an object.
 """
 
-import numpy as np
-from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, TransformerMixin, clone
-from sklearn.metrics.pairwise import kernel_metrics, pairwise_kernels
+from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
 
-__all__ = ["make_kernel", "set_kernel_tags", "takes_sparse"]
+from skshap.kernels._pairwise import PairwiseKernel, check_name
+from skshap.utils._validation import check_rows, check_table, is_text
 
-
-class PairwiseKernel(TransformerMixin, BaseEstimator):
-    """A kernel that scikit-learn evaluates on vectors: a name or a callable."""
-
-    def __init__(self, metric, params=None):
-        self.metric = metric
-        self.params = params
-
-    def fit(self, X, y=None):
-        """Keep the training rows `X`, of shape (n_samples_fit, n_features)."""
-        if isinstance(X, list):
-            raise ValueError(
-                f"kernel={self.metric!r} works on numbers, but X holds texts; use "
-                "kernel=EmpiricalNTK(model) for texts, or turn them into features."
-            )
-        self.X_fit_ = X
-        return self
-
-    def fit_transform(self, X, y=None):
-        """Return the exactly symmetric kernel matrix of `X`."""
-        K = self.fit(X).transform(X)
-        return (K + K.T) / 2
-
-    def transform(self, X):
-        """Return the kernel matrix between `X` and the training rows."""
-        params = self.params or {}
-        if callable(self.metric):
-            check_callable(self.metric, params, X[0], self.X_fit_[0])
-        return pairwise_kernels(X, self.X_fit_, metric=self.metric, **params)
-
-
-class LinearKernel(PairwiseKernel):
-    """The inner product of two rows, whose explicit features are the rows."""
-
-    def __init__(self):
-        super().__init__("linear")
-
-    def transform_features(self, X):
-        """Return features of which the kernel is the inner product, (n, d)."""
-        return X.toarray() if issparse(X) else X
+__all__ = ["check_kernel_rows", "make_kernel", "set_kernel_tags"]
 
 
 class PrecomputedKernel(TransformerMixin, BaseEstimator):
@@ -106,31 +67,39 @@ def make_kernel(kernel, kernel_params=None):
         return clone(kernel)
     if is_precomputed(kernel):
         return PrecomputedKernel()
-    if isinstance(kernel, str) and kernel not in kernel_metrics():
-        raise ValueError(
-            f"kernel={kernel!r} is not known; use 'precomputed', one of "
-            f"{sorted(kernel_metrics())}, a callable or a kernel object."
-        )
-    if isinstance(kernel, str) and kernel == "linear" and not kernel_params:
-        return LinearKernel()
-    return PairwiseKernel(kernel, kernel_params)
+    check_name(kernel)
+    return PairwiseKernel(kernel, kernel_params=kernel_params)
 
 
-def check_callable(kernel, params, x, y):
-    """Raise unless a callable maps two rows, `x` and `y`, to one number."""
-    what = (
-        f"kernel={kernel!r} must be a callable k(x, y) that maps two rows of X to one "
-        "number"
-    )
-    try:
-        shape = np.shape(kernel(x, y, **params))
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"{what}; a function of two tables goes in by its name, or its values with "
-            f"kernel='precomputed'. On two rows of shape {x.shape} it failed: {error}"
-        ) from error
-    if shape:
-        raise ValueError(f"{what}, but it returned an array of shape {shape}.")
+def check_kernel_rows(estimator, X, *, reset):
+    """Check the rows that an estimator with a parameter ``kernel`` is given.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Carries `kernel`, and `n_features_in_` for tables.
+    X : list of str, list of pairs of str, dataframe, or {array-like, sparse matrix} \
+            of shape (n_samples, n_features)
+        The rows. A dataframe stays one, whatever its columns hold, for a kernel that
+        takes tables: one that selects columns, or a pipeline.
+    reset : bool
+        True in `fit`.
+
+    Returns
+    -------
+    list, dataframe, or {ndarray, sparse matrix} of shape (n_samples, n_features)
+        Checked rows.
+
+    Raises
+    ------
+    ValueError
+        If rows are malformed, or of another kind than those of `fit`.
+    """
+    kernel = estimator.kernel
+    is_table = hasattr(X, "columns") or getattr(X, "ndim", 1) == 2 or not is_text(X)
+    if selects_columns(kernel) or (isinstance(kernel, Pipeline) and is_table):
+        return check_table(estimator, X, reset=reset)
+    return check_rows(estimator, X, reset=reset, sparse=takes_sparse(kernel))
 
 
 def is_kernel_object(kernel):
@@ -148,8 +117,15 @@ def takes_sparse(kernel):
     return isinstance(kernel, str) and kernel != "precomputed"
 
 
+def selects_columns(kernel):
+    """Whether ``kernel=`` is an object that reads the columns of a table by itself."""
+    has_tags = hasattr(kernel, "__sklearn_tags__")
+    return has_tags and get_tags(kernel).input_tags.categorical
+
+
 def set_kernel_tags(tags, kernel):
     """Set the input tags of an estimator that has a parameter ``kernel``."""
     tags.input_tags.pairwise = is_precomputed(kernel)
     tags.input_tags.sparse = takes_sparse(kernel)
     tags.input_tags.string = is_kernel_object(kernel)
+    tags.input_tags.categorical = selects_columns(kernel)

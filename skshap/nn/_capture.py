@@ -6,11 +6,14 @@ both for a whole batch at once; the products are left to `skshap.nn._gram`. Para
 of layers without a rule take one backward pass an example.
 """
 
+import sys
+import warnings
 from itertools import chain
 
 import torch
 
-from skshap.nn._factors import BatchGradients, Layout
+from skshap.exceptions import SmallerBatchWarning
+from skshap.nn._factors import BatchGradients, Layout, concatenate
 from skshap.nn._plan import Call, Plan
 
 __all__ = ["GradientCapture", "network_outputs"]
@@ -43,6 +46,7 @@ class GradientCapture:
         self.outputs = outputs
         self._plan = Plan(network)
         self._layout = None
+        self._most = sys.maxsize  # rows in a batch, as far as is known
 
     def layout(self, batch):
         """Find the layout of a row by its first example, and check the rules with it.
@@ -62,7 +66,7 @@ class GradientCapture:
         if self._layout is not None:
             return self._layout
         plan = self._plan
-        one = _first(self._to_device(batch))
+        one = _slice(self._to_device(batch), 0, 1)
         calls, outputs = self._forward(one)
         plan.arrange(calls)
         names = [name for name in plan.wanted if name not in plan.general]
@@ -106,6 +110,35 @@ class GradientCapture:
             If a gradient is not finite, or if padding counts.
         """
         self.layout(batch)
+        parts, start, n = [], 0, _size(batch)
+        while start < n:
+            stop = min(n, start + self._most)
+            one = _slice(batch, start, stop)
+            part = self._try(one, None if lengths is None else lengths[start:stop])
+            if part is not None:
+                parts.append(part)
+                start = stop
+        return parts[0] if len(parts) == 1 else concatenate(parts)
+
+    def _try(self, batch, lengths):
+        """Capture the gradients of a batch; None if it must be halved first."""
+        try:
+            return self._capture(batch, lengths)
+        except RuntimeError as error:
+            n, is_memory = _size(batch), isinstance(error, torch.OutOfMemoryError)
+            if n == 1 or not (is_memory or "can't allocate memory" in str(error)):
+                raise
+        # Out of the handler, which holds on to what the batch takes.
+        self._most = n // 2
+        warnings.warn(
+            f"a batch of {n} rows does not fit into memory and was halved; set "
+            f"batch_size={self._most}, or a smaller max_length.",
+            SmallerBatchWarning,
+            stacklevel=2,
+        )
+        return None
+
+    def _capture(self, batch, lengths):
         batch = self._to_device(batch)
         calls, outputs = self._forward(batch)
         found = [self._collect(calls, output, lengths) for output in outputs]
@@ -274,11 +307,11 @@ def _size(batch):
     return len(next(iter(batch.values())) if isinstance(batch, dict) else batch)
 
 
-def _first(batch):
-    """Return the first example of a batch, as a batch."""
+def _slice(batch, start, stop):
+    """Return some examples of a batch, as a batch."""
     if isinstance(batch, dict):
-        return {name: value[:1] for name, value in batch.items()}
-    return batch[:1]
+        return {name: value[start:stop] for name, value in batch.items()}
+    return batch[start:stop]
 
 
 def _gradients(output, tensors):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-__all__ = ["BatchGradients", "Factor", "Layout", "drop_zeros"]
+__all__ = ["BatchGradients", "Factor", "Layout", "concatenate", "drop_zeros"]
 
 
 class Factor(NamedTuple):
@@ -129,3 +129,33 @@ def drop_zeros(a, d):
         order = order[:, :most, None]
         a, d = a.take_along_dim(order, 1), d.take_along_dim(order, 1)
     return a[:, :most], d[:, :most], counts.cpu().numpy()
+
+
+def concatenate(batches):
+    """Put batches together.
+
+    Parameters
+    ----------
+    batches : list of BatchGradients
+
+    Returns
+    -------
+    BatchGradients
+    """
+    vectors, pairs, counts = zip(*batches, strict=True)
+    joined = []
+    for parts in zip(*pairs, strict=True):
+        most = max(a.shape[1] for a, _ in parts)
+        joined.append(
+            tuple(
+                torch.cat(
+                    [
+                        torch.nn.functional.pad(part, (0, 0, 0, most - part.shape[1]))
+                        for part in side
+                    ]
+                )
+                for side in zip(*parts, strict=True)
+            )
+        )
+    counts = [np.concatenate(parts) for parts in zip(*counts, strict=True)]
+    return BatchGradients(torch.cat(vectors), joined, counts)

@@ -151,6 +151,44 @@ def check_rows(estimator, X, *, reset, sparse=False):
     )
 
 
+def check_table(estimator, X, *, reset):
+    """Check a table whose columns hold anything, as texts, categories and numbers.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Carries `n_features_in_` and `feature_names_in_`.
+    X : dataframe or array-like of shape (n_samples, n_features)
+        The table.
+    reset : bool
+        True in `fit`.
+
+    Returns
+    -------
+    dataframe or ndarray of shape (n_samples, n_features)
+        A dataframe as it is; what its columns hold is left to who reads them.
+
+    Raises
+    ------
+    ValueError
+        If it is no table, is empty, or has other columns than in `fit`.
+    """
+    if not hasattr(X, "columns"):
+        return validate_data(
+            estimator,
+            X,
+            reset=reset,
+            dtype=None if hasattr(X, "dtype") else object,
+            ensure_all_finite=False,
+        )
+    if X.shape[0] == 0:
+        raise ValueError(
+            f"Found array with 0 sample(s) (shape={X.shape}) while a minimum of 1 is "
+            f"required by {type(estimator).__name__}."
+        )
+    return validate_data(estimator, X, reset=reset, skip_check_array=True)
+
+
 def check_targets(y, rows):
     """Check training labels and encode them.
 

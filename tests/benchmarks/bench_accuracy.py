@@ -129,7 +129,8 @@ def main():
             ("difference", gains, ""),
         ):
             error = values.std(ddof=1) / len(values) ** 0.5
-            print(f"  {what:12} {values.mean():.4f} +- {error:.4f} {chosen}", flush=True)
+            mean = values.mean()
+            print(f"  {what:12} {mean:.4f} +- {error:.4f} {chosen}", flush=True)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from torch import nn
 
+from skshap.exceptions import SmallerBatchWarning
 from skshap.nn import _plan
 from skshap.nn._capture import GradientCapture
 from skshap.nn._gram import gram, squared_norms
@@ -648,6 +649,55 @@ def test_gradients_that_are_not_finite(value):
         network[4].weight[0, 0] = value
     with pytest.raises(ValueError, match="not finite"):
         kernel(network, table(3, 5))
+
+
+class Hungry(OverTokens):
+    """Has no memory for more than some rows at once."""
+
+    def __init__(self, most, error):
+        super().__init__()
+        self.most, self.error = most, error
+        self.sizes = []
+
+    def forward(self, x):
+        self.sizes.append(len(x))
+        if len(x) > self.most:
+            raise self.error
+        return super().forward(x)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory."),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"),
+    ],
+)
+def test_batches_that_do_not_fit_are_halved(error):
+    network = randomize(Hungry(2, error))
+    X = torch.tensor(table(11, 3, 4))
+    X[::2, 2:] = 0  # rows with fewer tokens
+    expected = naive(randomize(Hungry(99, error)), X)
+    with pytest.warns(SmallerBatchWarning) as caught:
+        K = kernel(network, X, batch_size=9)
+    assert_allclose(K, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+    assert [int(str(w.message).split()[3]) for w in caught] == [9, 4]
+    assert "batch_size=2" in str(caught[-1].message)
+    # What was learnt holds for later batches.
+    assert network.sizes[-8:] == [9, 4, 2, 2, 2, 2, 1, 2]
+
+
+def test_one_row_that_does_not_fit():
+    network = randomize(Hungry(0, torch.OutOfMemoryError("CUDA out of memory.")))
+    with pytest.raises(torch.OutOfMemoryError):
+        GradientCapture(network).rows(torch.ones(1, 3, 4, dtype=torch.float64), None)
+
+
+def test_other_errors_are_passed_on():
+    network = randomize(Hungry(1, RuntimeError("something else")))
+    X = torch.ones(4, 3, 4, dtype=torch.float64)
+    with pytest.raises(RuntimeError, match="something else"):
+        GradientCapture(network).rows(X, None)
 
 
 def test_squared_norms_are_the_diagonal():

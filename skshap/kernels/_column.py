@@ -1,0 +1,387 @@
+"""`ColumnKernel`: a weighted sum of kernels on the columns of a table."""
+
+from contextlib import contextmanager
+from typing import ClassVar
+
+import numpy as np
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.pipeline import Pipeline
+from sklearn.utils import Bunch
+from sklearn.utils.validation import check_is_fitted
+
+from skshap.kernels._base import is_precomputed, make_kernel
+from skshap.utils._sklearn import (
+    BaseComposition,
+    fit_context,
+    name_estimators,
+    select_columns,
+)
+from skshap.utils._validation import check_table
+
+__all__ = ["ColumnKernel", "make_column_kernel"]
+
+
+class ColumnKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseComposition):
+    """Weighted sum of normalised kernels on the columns of a table.
+
+    What :class:`sklearn.compose.ColumnTransformer` is for transformers: each kernel
+    reads columns of its own. This is how tables with texts go in: an
+    :class:`skshap.EmpiricalNTK` reads a column of texts, kernels of vectors the numbers
+    and categories. It serves as ``kernel=`` of :class:`skshap.KernelRidgeClassifier`
+    and :class:`skshap.FreeShapAttributor`.
+
+    Parameters
+    ----------
+    kernels : list of tuple
+        Tuples (name, kernel, columns).
+
+        name : str
+            For `set_params` and grid searches, such as ``text__n_frozen_layers``.
+        kernel : str, callable or kernel object
+            A name or a callable that
+            :func:`sklearn.metrics.pairwise.pairwise_kernels` takes; an
+            :class:`skshap.EmpiricalNTK` or another kernel; or a pipeline that ends in
+            one, such as ``make_pipeline(OneHotEncoder(), PairwiseKernel("rbf"))``.
+        columns : str, int, array-like of str, int or bool, slice or callable
+            A single name or position selects one column as one-dimensional, as texts
+            are read; a list selects a table, of two columns of texts the pairs. A
+            callable is given the table, such as
+            :func:`sklearn.compose.make_column_selector`.
+    weights : array-like of shape (n_kernels,) or None, default=None
+        Weight of each kernel, of which only the ratios count: they are divided by
+        their sum. None weighs all kernels alike.
+
+    Attributes
+    ----------
+    kernels_ : list of tuple
+        Tuples (name, fitted kernel, columns).
+    named_kernels_ : Bunch
+        The fitted kernels by name.
+    scales_ : ndarray of shape (n_kernels,)
+        Mean of each kernel's training diagonal, which it is divided by.
+    weights_ : ndarray of shape (n_kernels,)
+        Weights that add up to 1.
+    n_features_in_ : int
+        Number of columns seen in `fit`.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns, where `fit` saw a dataframe with string names.
+
+    See Also
+    --------
+    make_column_kernel : Names the kernels by itself.
+    skshap.EmpiricalNTK : Kernel of texts.
+    skshap.PairwiseKernel : Kernel of vectors, as the last step of a pipeline.
+
+    Notes
+    -----
+    The mean training diagonal of each kernel is 1 after division, and so is that of the
+    sum: weights mean the same for all kernels, and ``alpha`` of a ridge the same for
+    all weights.
+
+    Labels do not reach the kernels, nor the steps of their pipelines: the values of
+    rows need a kernel that does not depend on labels.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import OneHotEncoder
+    >>> from skshap import ColumnKernel, KernelRidgeClassifier, PairwiseKernel
+    >>> X = pd.DataFrame({"size": [1.0, 2.0, 8.0, 9.0], "kind": ["a", "a", "b", "b"]})
+    >>> kernel = ColumnKernel(
+    ...     [
+    ...         ("size", "rbf", ["size"]),
+    ...         ("kind", make_pipeline(OneHotEncoder(), PairwiseKernel()), ["kind"]),
+    ...     ],
+    ...     weights=[2, 1],
+    ... )
+    >>> kernel.fit_transform(X).round(2)
+    array([[1.  , 0.58, 0.12, 0.12],
+           [0.58, 1.  , 0.12, 0.12],
+           [0.12, 0.12, 1.  , 0.58],
+           [0.12, 0.12, 0.58, 1.  ]])
+    >>> KernelRidgeClassifier(kernel=kernel).fit(X, [0, 0, 1, 1]).predict(X)
+    array([0, 0, 1, 1])
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "kernels": [list],
+        "weights": ["array-like", None],
+    }
+
+    def __init__(self, kernels, *, weights=None):
+        self.kernels = kernels
+        self.weights = weights
+
+    @property
+    def _named(self):
+        """The kernels as pairs (name, kernel), which `BaseComposition` works on."""
+        try:
+            return [(name, kernel) for name, kernel, _ in self.kernels]
+        except (TypeError, ValueError):  # malformed, which `fit` reports
+            return self.kernels
+
+    @_named.setter
+    def _named(self, pairs):
+        self.kernels = [
+            (name, kernel, columns)
+            for (name, kernel), (_, _, columns) in zip(pairs, self.kernels, strict=True)
+        ]
+
+    def get_params(self, deep=True):
+        """Return the parameters, and those of the kernels.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to return the kernels and their parameters as well.
+
+        Returns
+        -------
+        dict
+            Values by name.
+        """
+        return self._get_params("_named", deep=deep)
+
+    def set_params(self, **params):
+        """Set parameters, kernels by their names, and parameters of kernels.
+
+        Parameters
+        ----------
+        **params : dict
+            Such as ``weights=[2, 1]``, ``text=kernel`` or ``text__max_length=64``.
+
+        Returns
+        -------
+        self : ColumnKernel
+            This kernel.
+        """
+        self._set_params("_named", **params)
+        return self
+
+    def fit(self, X, y=None):
+        """Fit each kernel on its columns.
+
+        Parameters
+        ----------
+        X : dataframe or array-like of shape (n_samples, n_features)
+            Training rows. Dataframes of pandas and of polars stay such.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : ColumnKernel
+            Fitted kernel.
+
+        Raises
+        ------
+        ValueError
+            If kernels, columns, weights or rows are malformed. What a kernel itself
+            raises is noted with the kernel's name.
+        """
+        self._fit(X, lambda kernel, part: kernel.fit(part))
+        return self
+
+    def fit_transform(self, X, y=None):
+        """Fit and return the kernel matrix of the training rows.
+
+        Parameters
+        ----------
+        X : dataframe or array-like of shape (n_samples, n_features)
+            Training rows.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_samples)
+            Exactly symmetric.
+        """
+        matrices = self._fit(X, lambda kernel, part: kernel.fit_transform(part))
+        return self._sum(matrices)
+
+    def transform(self, X):
+        """Return the kernel matrix between rows and the training rows.
+
+        Parameters
+        ----------
+        X : dataframe or array-like of shape (n_samples, n_features)
+            Rows, of the same columns as in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_samples_fit)
+            Kernel values.
+        """
+        return self._sum(self._each(X, lambda kernel, part: kernel.transform(part)))
+
+    def diag(self, X):
+        """Return the kernel value of each row with itself.
+
+        Parameters
+        ----------
+        X : dataframe or array-like of shape (n_samples, n_features)
+            Rows, of the same columns as in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Kernel values.
+        """
+        return self._sum(self._each(X, diagonal))
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def _fit(self, X, call):
+        """Fit kernels and scales; return what `call` makes of each kernel."""
+        self._check_kernels()
+        weights = self._check_weights()
+        X = check_table(self, X, reset=True)
+        self.kernels_, results, scales = [], [], []
+        for name, kernel, columns in self.kernels:
+            columns = columns(X) if callable(columns) else columns
+            part = self._part(X, name, columns)
+            fitted = make_kernel(kernel)
+            with noted(name, columns):
+                results.append(call(fitted, part))
+                scale = float(np.mean(diagonal(fitted, part)))
+            if not 0 < scale < np.inf:
+                raise ValueError(
+                    f"kernel {name!r} cannot be normalised: the mean of its training "
+                    f"diagonal is {scale}; check its columns {columns!r}."
+                )
+            scales.append(scale)
+            self.kernels_.append((name, fitted, columns))
+        self.named_kernels_ = Bunch(**{name: k for name, k, _ in self.kernels_})
+        self.scales_, self.weights_ = np.array(scales), weights / weights.sum()
+        self._n_features_out = X.shape[0]
+        return results
+
+    def _each(self, X, call):
+        """Yield what `call` makes of each fitted kernel and its columns."""
+        check_is_fitted(self)
+        X = check_table(self, X, reset=False)
+        for name, kernel, columns in self.kernels_:
+            part = self._part(X, name, columns)
+            with noted(name, columns):
+                yield call(kernel, part)
+
+    def _sum(self, values):
+        terms = zip(self.weights_ / self.scales_, values, strict=True)
+        return sum(factor * value for factor, value in terms)
+
+    def _check_kernels(self):
+        if not self.kernels or not all(
+            isinstance(item, tuple) and len(item) == 3 and isinstance(item[0], str)
+            for item in self.kernels
+        ):
+            raise ValueError(
+                "kernels must be a list of at least one tuple (name, kernel, columns), "
+                f"got {self.kernels!r}."
+            )
+        self._validate_names([name for name, _, _ in self.kernels])
+        for name, kernel, _ in self.kernels:
+            last = kernel.steps[-1][1] if isinstance(kernel, Pipeline) else kernel
+            is_kernel = hasattr(last, "fit_transform") and hasattr(last, "diag")
+            is_vector_kernel = isinstance(last, str) or callable(last)
+            if is_precomputed(last) or not (is_kernel or is_vector_kernel):
+                what = "ends in" if last is not kernel else "is"
+                raise ValueError(
+                    f"kernel {name!r} {what} {last!r}, which is none; use a name such "
+                    "as 'rbf', a callable, an object with fit, fit_transform, transform"
+                    " and diag such as EmpiricalNTK or PairwiseKernel, or a pipeline "
+                    "that ends in one."
+                )
+
+    def _check_weights(self):
+        n = len(self.kernels)
+        weights = np.ones(n) if self.weights is None else np.asarray(self.weights)
+        is_valid = weights.shape == (n,) and weights.dtype.kind in "iuf"
+        if not is_valid or not (weights >= 0).all() or not 0 < weights.sum() < np.inf:
+            raise ValueError(
+                f"weights must be one number a kernel, here {n}, none of them negative "
+                f"and not all zero, got {self.weights!r}."
+            )
+        return weights
+
+    def _part(self, X, name, columns):
+        """Return the columns of one kernel."""
+        try:
+            part = select_columns(X, columns)
+        except Exception as error:  # of the dataframe's own library
+            names = getattr(X, "columns", None)
+            has = f"{X.shape[1]} columns" if names is None else f"{[*names]}"
+            raise ValueError(
+                f"kernel {name!r} reads columns {columns!r}, but X has {has}: {error}"
+            ) from error
+        if part.shape[1:] == (0,):
+            raise ValueError(
+                f"kernel {name!r} reads no columns: {columns!r} selects none of the "
+                f"{X.shape[1]} columns of X."
+            )
+        return part
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = tags.input_tags.categorical = True
+        return tags
+
+
+def make_column_kernel(*kernels, weights=None):
+    """Make a :class:`ColumnKernel` and name its kernels by their types.
+
+    Parameters
+    ----------
+    *kernels : tuple
+        Tuples (kernel, columns), as in :class:`ColumnKernel`.
+    weights : array-like of shape (n_kernels,) or None, default=None
+        Weight of each kernel; see :class:`ColumnKernel`.
+
+    Returns
+    -------
+    ColumnKernel
+        Not fitted.
+
+    See Also
+    --------
+    ColumnKernel : With names of your own.
+
+    Examples
+    --------
+    >>> from skshap import EmpiricalNTK, make_column_kernel
+    >>> make_column_kernel(("rbf", [0, 1]), (EmpiricalNTK(), [2]))
+    ColumnKernel(kernels=[('rbf', 'rbf', [0, 1]),
+                          ('empiricalntk', EmpiricalNTK(), [2])])
+    """
+    if not all(isinstance(item, tuple) and len(item) == 2 for item in kernels):
+        raise ValueError(
+            f"kernels must be tuples (kernel, columns), got {kernels!r}; to name them "
+            "use ColumnKernel."
+        )
+    named = name_estimators([kernel for kernel, _ in kernels])
+    return ColumnKernel(
+        [
+            (name, kernel, columns)
+            for (name, _), (kernel, columns) in zip(named, kernels, strict=True)
+        ],
+        weights=weights,
+    )
+
+
+def diagonal(kernel, X):
+    """Return the value of each row with itself by a fitted kernel, or a pipeline."""
+    if not isinstance(kernel, Pipeline):
+        return kernel.diag(X)
+    for _, step in kernel.steps[:-1]:
+        X = X if step in (None, "passthrough") else step.transform(X)
+    return diagonal(kernel.steps[-1][1], X)
+
+
+@contextmanager
+def noted(name, columns):
+    """Note on what is raised inside which kernel it comes from."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"This comes from kernel {name!r} on columns {columns!r}.")
+        raise

@@ -1,0 +1,224 @@
+"""`PairwiseKernel`: a kernel of vectors, by name or as a function."""
+
+from typing import ClassVar
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
+from sklearn.metrics.pairwise import kernel_metrics, pairwise_kernels
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from skshap.utils._sklearn import fit_context
+from skshap.utils._validation import check_rows, is_text
+
+__all__ = ["PairwiseKernel"]
+
+BLOCK = 64  # rows whose values with each other are computed for those with themselves
+
+
+class PairwiseKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """A kernel of vectors that scikit-learn evaluates, as a transformer.
+
+    ``transform`` gives the kernel values against the training rows. It is the last step
+    of a pipeline that serves as a kernel: ``make_pipeline(StandardScaler(),
+    PairwiseKernel("rbf"))``. Where nothing comes before it, the name alone will do, as
+    in ``KernelRidgeClassifier(kernel="rbf")``.
+
+    Parameters
+    ----------
+    kernel : str or callable, default="rbf"
+        A name or a callable that :func:`sklearn.metrics.pairwise.pairwise_kernels`
+        takes.
+    kernel_params : dict or None, default=None
+        Parameters of the kernel, such as ``{"gamma": 0.1}``.
+
+    Attributes
+    ----------
+    X_fit_ : {ndarray, sparse matrix} of shape (n_samples_fit, n_features)
+        The training rows.
+    n_features_in_ : int
+        Number of columns seen in `fit`.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns, where `fit` saw a dataframe with string names.
+
+    See Also
+    --------
+    skshap.ColumnKernel : Sums of kernels on the columns of a table.
+    sklearn.kernel_approximation.Nystroem : Features that approximate such a kernel.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skshap import KernelRidgeClassifier, PairwiseKernel
+    >>> X, y = load_iris(return_X_y=True)
+    >>> kernel = make_pipeline(StandardScaler(), PairwiseKernel("rbf"))
+    >>> kernel.fit_transform(X).shape
+    (150, 150)
+    >>> clf = KernelRidgeClassifier(alpha=0.1, kernel=kernel).fit(X, y)
+    >>> bool(clf.score(X, y) > 0.95)
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "kernel": [str, callable],
+        "kernel_params": [dict, None],
+    }
+
+    def __init__(self, kernel="rbf", *, kernel_params=None):
+        self.kernel = kernel
+        self.kernel_params = kernel_params
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Keep the training rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training rows; sparse ones only for a kernel given by name.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : PairwiseKernel
+            Fitted kernel.
+
+        Raises
+        ------
+        ValueError
+            If the kernel is not known, or the rows are no finite numbers.
+        """
+        check_name(self.kernel)
+        self.X_fit_ = self._check_rows(X, reset=True)
+        return self
+
+    def fit_transform(self, X, y=None):
+        """Fit and return the kernel matrix of the training rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training rows.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_samples)
+            Exactly symmetric.
+        """
+        self.fit(X)
+        K = self._values(self.X_fit_, self.X_fit_)
+        return (K + K.T) / 2
+
+    def transform(self, X):
+        """Return the kernel matrix between rows and the training rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_samples_fit)
+            Kernel values.
+        """
+        check_is_fitted(self)
+        return self._values(self._check_rows(X, reset=False), self.X_fit_)
+
+    def diag(self, X):
+        """Return the kernel value of each row with itself.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Kernel values.
+        """
+        check_is_fitted(self)
+        X = self._check_rows(X, reset=False)
+        step = 1 if callable(self.kernel) else BLOCK
+        blocks = (X[start : start + step] for start in range(0, X.shape[0], step))
+        return np.concatenate([self._values(b, b).diagonal() for b in blocks])
+
+    @available_if(lambda self: self.kernel == "linear" and not self.kernel_params)
+    def transform_features(self, X):
+        """Return features whose inner product the kernel is: those of a linear kernel.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            The rows themselves.
+        """
+        check_is_fitted(self)
+        X = self._check_rows(X, reset=False)
+        return X.toarray() if issparse(X) else X
+
+    def _values(self, X, other):
+        params = self.kernel_params or {}
+        if callable(self.kernel):
+            check_callable(self.kernel, params, X[0], other[0])
+        return pairwise_kernels(X, other, metric=self.kernel, **params)
+
+    def _check_rows(self, X, *, reset):
+        if is_text(X):
+            raise ValueError(
+                f"kernel={self.kernel!r} works on numbers, but X holds texts; use "
+                "kernel=EmpiricalNTK(model) for texts, or turn them into features, as "
+                "OneHotEncoder does with categories."
+            )
+        sparse = isinstance(self.kernel, str)
+        return check_rows(self, X, reset=reset, sparse=sparse)
+
+    @property
+    def _n_features_out(self):
+        return self.X_fit_.shape[0]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = isinstance(self.kernel, str)
+        return tags
+
+
+def check_name(kernel):
+    """Raise unless a kernel given by name is one that scikit-learn knows."""
+    if isinstance(kernel, str) and kernel not in kernel_metrics():
+        raise ValueError(
+            f"kernel={kernel!r} is not known; use 'precomputed', one of "
+            f"{sorted(kernel_metrics())}, a callable or a kernel object."
+        )
+
+
+def check_callable(kernel, params, x, y):
+    """Raise unless a callable maps two rows, `x` and `y`, to one number."""
+    what = (
+        f"kernel={kernel!r} must be a callable k(x, y) that maps two rows of X to one "
+        "number"
+    )
+    try:
+        shape = np.shape(kernel(x, y, **params))
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{what}; a function of two tables goes in by its name, or its values with "
+            f"kernel='precomputed'. On two rows of shape {x.shape} it failed: {error}"
+        ) from error
+    if shape:
+        raise ValueError(f"{what}, but it returned an array of shape {shape}.")

@@ -1,0 +1,419 @@
+"""Sums of kernels on the columns of a table, against sums written out."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.compose import make_column_selector
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+
+from skshap import (
+    ColumnKernel,
+    EmpiricalNTK,
+    FreeShapAttributor,
+    FreeShapRegressor,
+    KernelRidgeClassifier,
+    KernelRidgeClassifierCV,
+    LabelNoiseDetector,
+    PairwiseKernel,
+    make_column_kernel,
+)
+from skshap.exceptions import ModelNotFoundError
+from tests.conftest import WORDS, make_encoder
+from tests.oracles import encoder_kernel
+
+N = 24
+RNG = np.random.default_rng(0)
+TEXTS = [" ".join(RNG.choice(WORDS, RNG.integers(2, 8))) for _ in range(N)]
+TABLE = {
+    "text": TEXTS,
+    "title": [text[:9] for text in TEXTS[::-1]],
+    "kind": list(RNG.choice(["red", "green", "blue"], N)),
+    "size": RNG.normal(size=N),
+    "weight": RNG.normal(5, 3, size=N),
+}
+Y = np.arange(N) % 2
+FRAMES = {"pandas": pd.DataFrame, "polars": pl.DataFrame}
+encoder = pytest.fixture(scope="module")(lambda: make_encoder("bert"))
+
+
+@pytest.fixture(params=FRAMES)
+def X(request):
+    return FRAMES[request.param](TABLE)
+
+
+@pytest.fixture
+def make_ntk(encoder, tiny_tokenizer):
+    def make(**kwargs):
+        defaults = {"max_length": 32, "dtype": "float64", "random_state": 0}
+        return EmpiricalNTK(encoder, tokenizer=tiny_tokenizer, **defaults | kwargs)
+
+    return make
+
+
+@pytest.fixture
+def kernel(make_ntk):
+    return ColumnKernel(
+        [
+            ("text", make_ntk(normalize=False), "text"),
+            ("pair", make_ntk(), ["text", "title"]),
+            ("kind", make_pipeline(OneHotEncoder(), PairwiseKernel()), ["kind"]),
+            ("size", "laplacian", ["size", "weight"]),
+            ("scaled", make_pipeline(StandardScaler(), PairwiseKernel("linear")), [4]),
+            ("own", dots, [-1]),
+        ],
+        weights=[3, 1, 0.5, 2, 1, 0],
+    )
+
+
+def dots(x, y):
+    return float(x @ y)
+
+
+def naive(encoder, tokenizer, n_fit):
+    """All kernels written out, each divided by its mean training diagonal."""
+    kinds = np.array(TABLE["kind"])
+    Z = np.column_stack([TABLE["size"], TABLE["weight"]])
+    w = Z[:, 1]
+    scaled = (w - w[:n_fit].mean()) / w[:n_fit].std()
+    n_kinds = len(set(kinds[:n_fit]))
+    matrices = [
+        encoder_kernel(encoder, tokenizer, TEXTS, seed=0),
+        encoder_kernel(
+            encoder, tokenizer, list(zip(TEXTS, TABLE["title"], strict=True)), seed=0
+        ),
+        np.exp(-2.0 * (kinds[:, None] != kinds) / n_kinds),
+        np.exp(-np.abs(Z[:, None] - Z).sum(2) / 2),
+        np.outer(scaled, scaled),
+        np.outer(w, w),
+    ]
+    return [K / np.diag(K)[:n_fit].mean() for K in matrices]
+
+
+def test_equals_the_sum_written_out(kernel, X, encoder, tiny_tokenizer):
+    matrices = naive(encoder, tiny_tokenizer, N)
+    weights = np.array(kernel.weights) / sum(kernel.weights)
+    expected = sum(w * K for w, K in zip(weights, matrices, strict=True))
+    K = kernel.fit_transform(X)
+    assert_allclose(K, expected, rtol=1e-9, atol=1e-12)
+    assert_array_equal(K, K.T)
+    assert_allclose(np.trace(K) / N, 1, rtol=1e-12)
+    assert_allclose(kernel.weights_, weights)
+
+
+def test_new_rows(kernel, X, encoder, tiny_tokenizer):
+    n_fit = 15
+    matrices = naive(encoder, tiny_tokenizer, n_fit)
+    weights = np.array(kernel.weights) / sum(kernel.weights)
+    expected = sum(w * K for w, K in zip(weights, matrices, strict=True))
+    kernel.fit(X[:n_fit])
+    assert_allclose(kernel.transform(X[10:]), expected[10:, :n_fit], rtol=1e-9)
+    assert_allclose(kernel.diag(X), np.diag(expected), rtol=1e-9)
+    assert_allclose(
+        kernel.transform(X[:n_fit]), clone(kernel).fit_transform(X[:n_fit]), rtol=1e-9
+    )
+    assert kernel.transform(X[:1]).shape == (1, n_fit)
+
+
+@given(
+    weights=st.lists(st.floats(0, 1e3), min_size=2, max_size=2).filter(
+        lambda w: sum(w) > 1e-3
+    )
+)
+def test_weights(weights):
+    A, B = RNG.normal(size=(5, 2)), RNG.normal(size=(5, 1))
+    kernel = ColumnKernel([("a", "linear", [0, 1]), ("b", "rbf", [2])], weights=weights)
+    K = kernel.fit_transform(np.hstack([A, B]))
+    one = A @ A.T
+    two = np.exp(-((B - B.T) ** 2))
+    share = weights[0] / sum(weights)
+    expected = share * one / (np.trace(one) / 5) + (1 - share) * two
+    assert_allclose(K, expected, rtol=1e-9, atol=1e-12)
+
+
+COLUMNS = {
+    "names": ["size", "weight"],
+    "positions": [3, 4],
+    "negative": [-2, -1],
+    "mask": [False, False, False, True, True],
+    "slice": slice(3, None),
+    "slice of names": slice("size", "weight"),
+    "callable": lambda X: ["size", "weight"],
+}
+
+
+@pytest.mark.parametrize("columns", COLUMNS)
+def test_columns(X, columns):
+    expected = PairwiseKernel().fit_transform(
+        np.column_stack([TABLE["size"], TABLE["weight"]])
+    )
+    kernel = ColumnKernel([("numbers", "rbf", COLUMNS[columns])])
+    assert_allclose(kernel.fit_transform(X), expected)
+    assert_allclose(kernel.transform(X[:3]), expected[:3])
+
+
+def test_selector_of_columns():
+    X = pd.DataFrame(TABLE)
+    kernel = make_column_kernel(("rbf", make_column_selector(dtype_include="number")))
+    kernel.fit(X)
+    assert kernel.kernels_[0][2] == ["size", "weight"]
+
+
+def test_arrays(make_ntk):
+    frame = pd.DataFrame(TABLE)
+    array = frame.to_numpy()  # of objects
+    by_name = ColumnKernel([("a", make_ntk(), "text"), ("b", "rbf", ["size"])])
+    by_place = ColumnKernel([("a", make_ntk(), 0), ("b", "rbf", [3])])
+    expected = by_name.fit_transform(frame)
+    for table in (array, array.tolist(), frame):
+        assert_array_equal(by_place.fit_transform(table), expected)
+
+
+def test_names_by_type():
+    kernel = make_column_kernel(
+        ("rbf", [0]), ("rbf", [1]), (PairwiseKernel(), [0, 1]), weights=[1, 2, 3]
+    )
+    assert [name for name, _, _ in kernel.kernels] == [
+        "rbf-1",
+        "rbf-2",
+        "pairwisekernel",
+    ]
+    assert kernel.weights == [1, 2, 3]
+    with pytest.raises(ValueError, match="ColumnKernel"):
+        make_column_kernel(("name", "rbf", [0]))
+
+
+def test_nested_parameters(kernel):
+    assert kernel.get_params()["text__max_length"] == 32
+    kernel.set_params(
+        text__n_frozen_layers=1, kind__pairwisekernel__kernel="linear", size="rbf"
+    )
+    assert kernel.kernels[0][1].n_frozen_layers == 1
+    assert kernel.kernels[2][1][-1].kernel == "linear"
+    assert kernel.kernels[3] == ("size", "rbf", ["size", "weight"])
+    with pytest.raises(ValueError, match="Invalid parameter 'depth'"):
+        kernel.set_params(text__depth=3)
+    copied = clone(kernel)
+    assert copied.kernels[0][1] is not kernel.kernels[0][1]
+    assert copied.get_params()["text__n_frozen_layers"] == 1
+
+
+def test_what_is_given_is_left_as_it_was(kernel, X):
+    before = [(name, repr(k), columns) for name, k, columns in kernel.kernels]
+    kernel.fit(X)
+    assert [(name, repr(k), columns) for name, k, columns in kernel.kernels] == before
+    assert not hasattr(kernel.kernels[0][1], "X_fit_")
+    assert hasattr(kernel.named_kernels_.text, "X_fit_")
+
+
+def test_nested_and_pickled(make_ntk, X):
+    inner = ColumnKernel([("text", make_ntk(), "text"), ("size", "rbf", ["size"])])
+    outer = ColumnKernel([("all", inner, slice(None)), ("w", "rbf", ["weight"])])
+    K = outer.fit_transform(X)
+    flat = ColumnKernel([*inner.kernels, ("w", "rbf", ["weight"])], weights=[1, 1, 2])
+    assert_allclose(K, flat.fit_transform(X), rtol=1e-12)
+    restored = pickle.loads(pickle.dumps(outer))
+    assert_array_equal(restored.transform(X), outer.transform(X))
+
+
+def test_pandas_output():
+    kernel = make_column_kernel(("rbf", [0])).set_output(transform="pandas")
+    assert list(kernel.fit_transform(np.eye(2)).columns) == [
+        "columnkernel0",
+        "columnkernel1",
+    ]
+
+
+# As a kernel of estimators
+
+
+@pytest.fixture
+def small(make_ntk):
+    return ColumnKernel(
+        [("text", make_ntk(n_frozen_layers=2), "text"), ("size", "rbf", ["size"])]
+    )
+
+
+def test_classifiers(small, X):
+    K = small.fit_transform(X)
+    clf = KernelRidgeClassifier(alpha=0.1, kernel=small).fit(X, Y)
+    plain = KernelRidgeClassifier(alpha=0.1, kernel="precomputed").fit(K, Y)
+    assert_allclose(clf.decision_function(X), plain.decision_function(K), rtol=1e-9)
+    assert clf.feature_names_in_.tolist() == list(TABLE)
+    piped = make_pipeline(small, plain).fit(X, Y)
+    assert_allclose(piped.predict(X), clf.predict(X))
+    best = KernelRidgeClassifierCV([0.1, 1.0], kernel=small).fit(X, Y)
+    assert best.predict_proba(X[:5]).shape == (5, 2)
+
+
+def test_attribution(small, X):
+    K = small.fit_transform(X)
+    parameters = {"alpha": 0.1, "n_permutations": 5, "random_state": 0}
+    values = FreeShapAttributor(small, **parameters).fit(X, Y).attribute(X[:9], Y[:9])
+    plain = FreeShapAttributor("precomputed", **parameters).fit(K, Y)
+    assert_allclose(values, plain.attribute(K[:9], Y[:9]), atol=1e-9)
+    fitted = FreeShapAttributor(small, **parameters).fit(X, Y)
+    assert fitted.explain(X[:2], k=3).helpful.shape == (2, 3)
+    detector = LabelNoiseDetector(FreeShapAttributor(small)).fit(X, Y)
+    assert detector.label_quality_.shape == (N,)
+    regressor = FreeShapRegressor(small, **parameters).fit(X, TABLE["weight"])
+    assert regressor.attribute(X[:4], TABLE["weight"][:4]).shape == (N,)
+
+
+def test_grid_search(small):
+    X = pd.DataFrame(TABLE)
+    search = GridSearchCV(
+        KernelRidgeClassifier(kernel=small),
+        {
+            "kernel__text__n_frozen_layers": [1, 2],
+            "kernel__weights": [[1, 1], [1, 0]],
+            "kernel__size": ["rbf", "linear"],
+        },
+        cv=2,
+        error_score="raise",
+    ).fit(X, Y)
+    assert len(search.cv_results_["params"]) == 8
+    assert search.predict(X).shape == (N,)
+
+
+def test_cross_validation(small, X):
+    scores = cross_val_score(
+        KernelRidgeClassifier(kernel=small), X, Y, cv=3, error_score="raise"
+    )
+    assert np.isfinite(scores).all()
+
+
+def test_pipeline_as_a_kernel(X, make_ntk):
+    kernel = make_pipeline(OneHotEncoder(), PairwiseKernel("linear"))
+    frame = X[["kind"]] if hasattr(X, "iloc") else X.select("kind")
+    kinds = np.array(TABLE["kind"])
+    expected = KernelRidgeClassifier(kernel="precomputed").fit(
+        1.0 * (kinds[:, None] == kinds), Y
+    )
+    clf = KernelRidgeClassifier(kernel=kernel).fit(frame, Y)
+    assert_allclose(clf.loo_decision_function_, expected.loo_decision_function_)
+    # Texts stay texts on their way through a pipeline.
+    lower = FunctionTransformer(lambda texts: [text.lower() for text in texts])
+    clf = KernelRidgeClassifier(kernel=make_pipeline(lower, make_ntk()))
+    upper = [text.upper() for text in TEXTS]
+    plain = KernelRidgeClassifier(kernel=make_ntk()).fit(TEXTS, Y)
+    assert_allclose(
+        clf.fit(upper, Y).decision_function(upper), plain.decision_function(TEXTS)
+    )
+
+
+def test_skrub(X):
+    skrub = pytest.importorskip("skrub", reason="TableVectorizer is in the extra skrub")
+    vectorizer = skrub.TableVectorizer(numeric=StandardScaler())
+    kernel = ColumnKernel(
+        [("table", make_pipeline(vectorizer, PairwiseKernel()), slice("kind", "size"))]
+    )
+    K = kernel.fit_transform(X)
+    assert_allclose(kernel.transform(X), K, rtol=1e-6)
+    kinds = np.array(TABLE["kind"])
+    size = (TABLE["size"] - TABLE["size"].mean()) / TABLE["size"].std()
+    distances = 2.0 * (kinds[:, None] != kinds) + (size[:, None] - size) ** 2
+    assert_allclose(K, np.exp(-distances / 4), rtol=1e-5)
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"kernels": []}, "kernels must be a list of at least one tuple"),
+        ({"kernels": [("a", "rbf")]}, r"tuple \(name, kernel, columns\)"),
+        ({"kernels": ("a", "rbf", [0])}, "'kernels' parameter"),
+        ({"kernels": [("a", "rbf", [0]), ("a", "linear", [1])]}, "not unique"),
+        ({"kernels": [("a__b", "rbf", [0])]}, "must not contain __"),
+        ({"kernels": [("weights", "rbf", [0])]}, "conflict with constructor"),
+        ({"kernels": [("a", "rbf", [])]}, "kernel 'a' reads no columns"),
+        ({"kernels": [("a", "rbf", ["price"])]}, "kernel 'a' reads.*'price'.*'weight'"),
+        ({"kernels": [("a", "rbf", [7])]}, "kernel 'a' reads columns"),
+        ({"kernels": [("a", "rfb", [3])]}, "kernel='rfb' is not known"),
+        ({"kernels": [("a", "precomputed", [3])]}, "'a' is 'precomputed', which is no"),
+        ({"kernels": [("a", StandardScaler(), [3])]}, "kernel 'a' is Standard"),
+        (
+            {"kernels": [("a", make_pipeline(OneHotEncoder()), [3])]},
+            "kernel 'a' ends in OneHotEncoder",
+        ),
+        ({"weights": [1]}, "one number a kernel, here 2"),
+        ({"weights": [1, -1]}, "none of them negative"),
+        ({"weights": [0, 0]}, "not all zero"),
+        ({"weights": [1, np.nan]}, "weights must be"),
+        ({"weights": [1, np.inf]}, "weights must be"),
+        ({"weights": ["a", "b"]}, "weights must be"),
+    ],
+)
+def test_bad_parameters(X, parameters, message):
+    defaults = {"kernels": [("a", "rbf", ["size"]), ("b", "rbf", ["weight"])]}
+    with pytest.raises(ValueError, match=message):
+        ColumnKernel(**defaults | parameters).fit(X)
+
+
+@pytest.mark.parametrize("column", ["text", "size"])
+def test_columns_that_are_missing_later(small, column):
+    X = pd.DataFrame(TABLE)
+    clf = KernelRidgeClassifier(kernel=small).fit(X, Y)
+    for estimator in (clf, clf.kernel_):
+        method = getattr(estimator, "predict", getattr(estimator, "transform", None))
+        with pytest.raises(ValueError, match=f"now missing:\n- {column}"):
+            method(X.drop(columns=column))
+        with pytest.raises(ValueError, match="same order"):
+            method(X[X.columns[::-1]])
+
+
+def test_rows_that_a_kernel_refuses(small, make_ntk):
+    X = pd.DataFrame(TABLE)
+    X.loc[3, "text"] = None
+    with pytest.raises(ValueError, match="row 3 holds") as caught:
+        small.fit(X)
+    assert caught.value.__notes__ == [
+        "This comes from kernel 'text' on columns 'text'."
+    ]
+    X = pd.DataFrame(TABLE)
+    small.fit(X)
+    X.loc[2, "size"] = np.nan
+    for method in (small.transform, small.diag):
+        with pytest.raises(ValueError, match="NaN") as caught:
+            method(X)
+        assert "kernel 'size'" in caught.value.__notes__[0]
+    with pytest.raises(ValueError, match="OneHotEncoder"):
+        make_column_kernel(("rbf", ["kind"])).fit(X)
+    with pytest.raises(ValueError, match="Expected a 2-dimensional container"):
+        make_column_kernel(("rbf", "size")).fit(X)
+    with pytest.raises(ValueError, match="one-dimensional"):
+        make_column_kernel((make_ntk(), ["text"])).fit(X)
+    with pytest.raises(ModelNotFoundError):
+        make_column_kernel((EmpiricalNTK("no-such-org/model"), "text")).fit(X)
+
+
+def test_tables_that_are_none(small, X):
+    with pytest.raises(ValueError, match="minimum of 1"):
+        small.fit(X[:0])
+    with pytest.raises(ValueError, match="2D"):
+        small.fit(TEXTS)
+    with pytest.raises(ValueError, match="Expected 2D array"):
+        small.fit("a text")
+
+
+def test_a_kernel_without_scale():
+    with pytest.raises(ValueError, match="kernel 'linear' cannot be normalised"):
+        make_column_kernel(("linear", [0])).fit(np.zeros((3, 1)))
+
+
+def test_one_row_and_rows_that_repeat(small):
+    X = pd.DataFrame(TABLE)
+    assert_allclose(small.fit_transform(X[:1]), [[1.0]])
+    repeated = X.iloc[[0, 1, 0, 0]]
+    K = small.fit_transform(repeated)
+    assert_array_equal(K[0], K[2])

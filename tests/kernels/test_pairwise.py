@@ -1,0 +1,59 @@
+"""A kernel of vectors as a transformer of its own."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
+from sklearn.metrics.pairwise import kernel_metrics
+
+from skshap import PairwiseKernel
+from skshap.kernels import _pairwise
+
+X = np.random.default_rng(0).random((9, 3))
+NAMES = sorted(kernel_metrics())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_diagonal(name, monkeypatch):
+    monkeypatch.setattr(_pairwise, "BLOCK", 4)
+    kernel = PairwiseKernel(name)
+    K = kernel.fit_transform(X)
+    assert_array_equal(K, K.T)
+    assert_allclose(kernel.transform(X), K, rtol=1e-12)
+    assert_allclose(kernel.diag(X), np.diag(K), rtol=1e-12)
+    new = X[:5] + 0.5
+    expected = PairwiseKernel(name).fit_transform(new).diagonal()
+    assert_allclose(kernel.diag(new), expected, rtol=1e-12)
+
+
+def test_callable():
+    kernel = PairwiseKernel(lambda x, y, power: (x @ y) ** power)
+    kernel.set_params(kernel_params={"power": 2})
+    assert_allclose(kernel.fit_transform(X), (X @ X.T) ** 2)
+    assert_allclose(kernel.diag(X), np.diag(X @ X.T) ** 2)
+    with pytest.raises((TypeError, ValueError), match="parse"):
+        kernel.fit(csr_array(X))
+
+
+def test_features_of_a_linear_kernel():
+    kernel = PairwiseKernel("linear").fit(X)
+    assert_array_equal(kernel.transform_features(X), X)
+    assert_array_equal(kernel.transform_features(csr_array(X)), X)
+    assert not hasattr(PairwiseKernel("rbf"), "transform_features")
+    assert not hasattr(
+        PairwiseKernel("linear", kernel_params={"dense_output": True}),
+        "transform_features",
+    )
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"kernel": "rfb"}, "kernel='rfb' is not known"),
+        ({"kernel": 3}, "'kernel' parameter"),
+        ({"kernel_params": [1]}, "'kernel_params' parameter"),
+    ],
+)
+def test_bad_parameters(parameters, message):
+    with pytest.raises(ValueError, match=message):
+        PairwiseKernel(**parameters).fit(X)
