@@ -10,6 +10,7 @@ from skshap.kernels import (
     EmpiricalNTK,
     PairwiseKernel,
     make_column_kernel,
+    reduce_memory,
 )
 from skshap.selection import LabelNoiseDetector
 
@@ -27,5 +28,6 @@ __all__ = [
     "flip_labels",
     "load_rotten_tomatoes",
     "make_column_kernel",
+    "reduce_memory",
 ]
 __version__ = "0.1.0.dev0"

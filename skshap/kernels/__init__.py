@@ -3,5 +3,12 @@
 from skshap.kernels._column import ColumnKernel, make_column_kernel
 from skshap.kernels._entk import EmpiricalNTK
 from skshap.kernels._pairwise import PairwiseKernel
+from skshap.kernels._store import reduce_memory
 
-__all__ = ["ColumnKernel", "EmpiricalNTK", "PairwiseKernel", "make_column_kernel"]
+__all__ = [
+    "ColumnKernel",
+    "EmpiricalNTK",
+    "PairwiseKernel",
+    "make_column_kernel",
+    "reduce_memory",
+]

@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from skshap.kernels._digest import network_digest
 from skshap.kernels._gradients import RowGradients
 from skshap.kernels._network import build_network
-from skshap.kernels._store import DiskStore, MemoryStore
+from skshap.kernels._store import DiskStore, MemoryStore, memory_folder
 from skshap.utils._sklearn import Interval, StrOptions, fit_context
 from skshap.utils._validation import check_device, check_rows
 
@@ -97,8 +97,10 @@ class EmpiricalNTK(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     memory : str, path, joblib.Memory or None, default=None
         Folder in which gradients and kernel values are kept, by the content of the
         rows and of the network: folds, grid searches and repeated runs compute no
-        gradient twice. A network with seeded weights then needs an integer
-        `random_state`. None keeps gradients in memory, for this object alone.
+        gradient twice, and a run that was killed goes on. Several processes may use it
+        at once; :func:`skshap.reduce_memory` keeps it small. A network with seeded
+        weights then needs an integer `random_state`. None keeps gradients in memory,
+        for this object alone.
     random_state : int, RandomState instance or None, default=None
         Seed of the head, or of the network for tables.
     verbose : int, default=0
@@ -126,8 +128,10 @@ class EmpiricalNTK(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     One batched forward and one backward pass give the gradients of all rows of a batch
     in factored form. A row takes ``itemsize * n_tokens * (inputs + outputs)`` bytes for
     each layer: 1.2 MB for 25 tokens and three feed-forward blocks of 384 to 1,536.
-    They are held in memory and, with `memory`, written to disk, beside 8 bytes for
-    each pair of all rows seen so far; delete the folder ``skshap`` in it to start anew.
+    With `memory` they are written to disk, beside 8 bytes for each pair of rows, and 2
+    GB of them are held at once. Without it 3 GB more are held, and what exceeds them is
+    computed again for every tile of 1,024 rows and columns of the kernel.
+
     On a machine without a network or with ``HF_HUB_OFFLINE=1``, pass
     the path of a model folder.
 
@@ -377,10 +381,10 @@ class EmpiricalNTK(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
                     "nothing that is kept would be found again."
                 )
             digest = network_digest(network, tokenizer, self.max_length, template)
-            location = getattr(self.memory, "location", self.memory)
-            if location is not None:  # joblib.Memory(None) keeps nothing
+            folder = memory_folder(self.memory)
+            if folder is not None:  # joblib.Memory(None) keeps nothing
                 name = f"{digest}-{self.outputs}{'-sign' * self.sign_gradient}"
-                store = DiskStore(Path(location) / "skshap" / name)
+                store = DiskStore(folder / name)
         return RowGradients(
             network,
             tokenizer,

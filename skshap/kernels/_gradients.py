@@ -1,18 +1,23 @@
 """The gradients of rows of data, each computed once, and products between them."""
 
-import warnings
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from skshap.exceptions import TruncatedTextWarning
 from skshap.kernels._digest import row_keys
+from skshap.kernels._tiles import Tiles
 from skshap.nn._capture import GradientCapture
 from skshap.nn._gram import gram, squared_norms
 from skshap.nn._texts import TextEncoder
-from skshap.utils._progress import progress
+from skshap.utils._progress import progress, progress_bar
 
 __all__ = ["RowGradients"]
+
+TILE_ROWS = 1024  # of a tile of the kernel, which is computed and stored as one
+TILE_BYTES = 1 << 30  # of gradients of either side of a tile
+LONG = 4 * TILE_ROWS**2  # values whose progress is shown by tiles, not inside of each
 
 
 class RowGradients:
@@ -82,36 +87,34 @@ class RowGradients:
         ndarray of shape (n, m)
             float64; exactly symmetric if `other` is None.
         """
-        left, first, expand = _unique(row_keys(rows))
-        left_rows = [rows[i] for i in first]
-        if other is None:
-            right, right_rows, expand_right = left, left_rows, expand
+        left, expand = _distinct(rows)
+        right, expand_right = (left, expand) if other is None else _distinct(other)
+        K = self.store.get_gram(left.keys, right.keys)
+        index = {key: j for j, key in enumerate(right.keys)}
+        shared = [i for i, key in enumerate(left.keys) if key in index]
+        if np.isnan(K).any():
+            norms = self._norms(left)
+            if right.keys != left.keys:
+                self._norms(right)
+            self._complete(K, left, right)
         else:
-            right, first, expand_right = _unique(row_keys(other))
-            right_rows = [other[i] for i in first]
-        K = self._complete(
-            self.store.get_gram(left, right),
-            (left, left_rows),
-            (right, right_rows),
-        )
+            norms = self._norms(left) if shared else None
+        if shared:
+            # The same diagonal as that of `squared_norms`, to the last bit.
+            K[shared, [index[left.keys[i]] for i in shared]] = norms[shared]
+        if len(expand) == len(left.keys) and len(expand_right) == len(right.keys):
+            return K
         return K[np.ix_(expand, expand_right)]
 
     def squared_norms(self, rows):
         """Compute the squared norm of each row's gradient, of shape (n_samples,)."""
-        keys, first, expand = _unique(row_keys(rows))
-        norms = np.diagonal(self.store.get_gram(keys, keys)).copy()
-        missing = np.flatnonzero(np.isnan(norms))
-        if len(missing):
-            gradients = self._gradients(
-                [keys[i] for i in missing], [rows[first[i]] for i in missing]
-            )
-            norms[missing] = squared_norms(self._layout, gradients, **self._options)
-        return norms[expand]
+        distinct, expand = _distinct(rows)
+        return self._norms(distinct)[expand]
 
     def outputs(self, rows):
         """Compute the outputs of the network, of shape (n_samples, n_outputs)."""
         found = [None] * len(rows)
-        for indices, _, batch in self._batches(rows):
+        for indices, _, batch in self._batches(rows, warn=True):
             outputs = self._capture.forward(batch).double().cpu().numpy()
             for index, output in zip(indices, outputs, strict=True):
                 found[index] = output
@@ -121,90 +124,144 @@ class RowGradients:
         """Let go of gradients held in memory, apart from those of some rows."""
         self.store.keep(set(row_keys(rows)))
 
+    def _norms(self, side):
+        """Return squared norms; gradients are computed one batch at a time."""
+        norms = self.store.get_norms(side.keys)
+        missing = np.flatnonzero(np.isnan(norms))
+        if len(missing):
+            for indices, gradients in self._stream(side, missing, warn=True):
+                norms[indices] = squared_norms(self._layout, gradients, **self._options)
+            self.store.put_norms([side.keys[i] for i in missing], norms[missing])
+        return norms
+
     def _complete(self, K, left, right):
-        """Compute what is NaN in K, in blocks that leave out most of what is known."""
-        symmetric = left[0] == right[0]
-        while np.isnan(K).any():
-            n_missing = np.isnan(K).sum(1)
-            i = np.flatnonzero(2 * n_missing >= n_missing.max())
-            j = np.flatnonzero(np.isnan(K[i]).any(0))
-            keys = [left[0][k] for k in i]
-            a = self._gradients(keys, [left[1][k] for k in i])
-            is_square = symmetric and np.array_equal(i, j)
-            b, other_keys = None, keys
-            if not is_square:
-                other_keys = [right[0][k] for k in j]
-                b = self._gradients(other_keys, [right[1][k] for k in j])
-            block = gram(self._layout, a, b, verbose=self.verbose, **self._options)
-            if not np.isfinite(block).all():
-                raise ValueError(
-                    "the kernel of model is not finite (NaN or infinity) for these "
-                    "rows: its gradients are too large; scale the weights or the rows "
-                    "down, or set dtype='float64'."
-                )
-            self._mirror(block, keys, other_keys, a)
-            K[np.ix_(i, j)] = block
-            if symmetric:
-                K[np.ix_(j, i)] = block.T
-            self.store.put_gram(keys, other_keys, block)
-        return K
+        """Compute what is NaN in K tile by tile, each of which is stored at once."""
+        is_symmetric = left.keys == right.keys
+        tiles = Tiles(K, left.keys, right.keys)
+        n_missing = int(np.isnan(K).sum())
+        is_long = n_missing > LONG
+        options = {**self._options, "verbose": 0 if is_long else self.verbose}
+        with progress_bar(
+            total=n_missing,
+            initial=0,
+            desc="kernel",
+            unit="value",
+            verbose=self.verbose and is_long,
+        ) as bar:
+            for i, a in self._blocks(left, tiles.missing_in_rows):
+                if is_symmetric and (part := tiles.missing(i, i).any(1)).any():
+                    a_part = [a[k] for k in np.flatnonzero(part)]
+                    block = gram(self._layout, a_part, **options)
+                    bar.update(self._keep_tile(tiles, i[part], i[part], block))
+                beside = partial(tiles.missing_in_columns, i)
+                for j, b in self._blocks(right, beside):
+                    part = tiles.missing(i, j).any(1)
+                    a_part = [a[k] for k in np.flatnonzero(part)]
+                    block = gram(self._layout, a_part, b, **options)
+                    bar.update(self._keep_tile(tiles, i[part], j, block))
 
-    def _mirror(self, block, keys, other_keys, gradients):
-        """Make what a block holds twice equal, to the last bit.
-
-        The diagonal is the one that `squared_norms` gives.
-        """
-        columns = {key: j for j, key in enumerate(other_keys)}
-        i = [k for k, key in enumerate(keys) if key in columns]
-        if i:
-            j = [columns[keys[k]] for k in i]
-            square = block[np.ix_(i, j)]
-            block[np.ix_(i, j)] = np.tril(square) + np.tril(square, -1).T
-            block[i, j] = squared_norms(
-                self._layout,
-                [gradients[k] for k in i],
-                **self._options,
+    def _keep_tile(self, tiles, i, j, block):
+        if not np.isfinite(block).all():
+            raise ValueError(
+                "the kernel of model is not finite (NaN or infinity) for these "
+                "rows: its gradients are too large; scale the weights or the rows "
+                "down, or set dtype='float64'."
             )
+        n_new = tiles.fill(i, j, block)
+        keys = [tiles.left[k] for k in i], [tiles.right[k] for k in j]
+        self.store.put_gram(*keys, tiles.K[np.ix_(i, j)])
+        return n_new
 
-    def _gradients(self, keys, rows):
-        """Return the flat gradients of distinct rows, computing those not stored."""
+    def _blocks(self, side, count):
+        """Yield some rows at a time that lack values, with their gradients.
+
+        Rows that lack the most values come first, with others that lack at least half
+        as many: little is computed twice.
+
+        Parameters
+        ----------
+        side : Rows
+        count : callable
+            Returns how many values each row lacks by now. Those of what was yielded
+            must be there when the next is asked for.
+        """
+        while (lacking := count()).any():
+            order = np.argsort(-lacking, kind="stable")
+            order = order[2 * lacking[order] >= lacking[order[0]]][:TILE_ROWS]
+            taken, gradients, n_bytes = [], [], 0
+            for start in range(0, len(order), self.batch_size):
+                some = order[start : start + self.batch_size]
+                found = dict(
+                    pair
+                    for indices, rows in self._stream(side, some, warn=False)
+                    for pair in zip(indices, rows, strict=True)
+                )
+                taken.extend(some)
+                gradients.extend(found[k] for k in some)
+                n_bytes += sum(row.nbytes for row in found.values())
+                if n_bytes >= TILE_BYTES:
+                    break
+            yield np.array(taken), gradients
+
+    def _stream(self, side, indices, *, warn):
+        """Yield indices and flat gradients of rows, computing those not stored."""
         if self._layout is None:
-            with warnings.catch_warnings():  # the row is counted below
-                warnings.simplefilter("ignore", TruncatedTextWarning)
-                batch = next(self._batches(rows[:1]))[2]
+            batch = next(self._batches(side.rows[:1], warn=False))[2]
             self._layout = self._capture.layout(batch)
-        found = {key: self.store.get_row(key) for key in keys}
-        missing = [i for i, key in enumerate(keys) if found[key] is None]
-        batches = self._batches([rows[i] for i in missing])
-        for indices, lengths, batch in progress(
-            batches,
+        missing = []
+        for start in range(0, len(indices), self.batch_size):
+            found = {}
+            for k in indices[start : start + self.batch_size]:
+                row = self.store.get_row(side.keys[k])
+                if row is None:
+                    missing.append(k)
+                else:
+                    found[k] = row
+            if found:
+                yield list(found), list(found.values())
+        missing = np.array(missing, dtype=np.intp)
+        for places, lengths, batch in progress(
+            self._batches([side.rows[k] for k in missing], warn=warn),
             total=-(-len(missing) // self.batch_size),
             desc="gradients",
             unit="batch",
             verbose=self.verbose,
         ):
             gradients = self._capture.rows(batch, lengths)
-            for index, gradient in zip(indices, gradients, strict=True):
-                key = keys[missing[index]]
-                found[key] = gradient
-                self.store.put_row(key, gradient)
-        return [found[key] for key in keys]
+            for k, gradient in zip(missing[places], gradients, strict=True):
+                self.store.put_row(side.keys[k], gradient)
+            yield missing[places], gradients
 
-    def _batches(self, rows):
+    def _batches(self, rows, *, warn):
         if self._encoder is None:
             for start in range(0, len(rows), self.batch_size):
                 indices = np.arange(start, min(start + self.batch_size, len(rows)))
                 batch = torch.from_numpy(np.stack([rows[i] for i in indices]))
                 yield indices, None, batch.to(self._parameter.dtype)
             return
-        yield from self._encoder.batches(rows, self.batch_size)
+        yield from self._encoder.batches(rows, self.batch_size, warn=warn)
 
 
-def _unique(keys):
-    """Return distinct keys, where each is first, and which of them each one is."""
+class Rows(NamedTuple):
+    """Distinct rows.
+
+    Attributes
+    ----------
+    keys : list of str
+    rows : list
+    """
+
+    keys: list
+    rows: list
+
+
+def _distinct(rows):
+    """Return the distinct rows, and which of them each one is."""
     index, first = {}, []
+    keys = row_keys(rows)
     for i, key in enumerate(keys):
         if key not in index:
             index[key] = len(first)
             first.append(i)
-    return list(index), first, np.array([index[key] for key in keys], dtype=np.intp)
+    expand = np.array([index[key] for key in keys], dtype=np.intp)
+    return Rows(list(index), [rows[i] for i in first]), expand

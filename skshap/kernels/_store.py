@@ -6,7 +6,13 @@ finds an empty folder. Rows are found by a digest of their own content, whatever
 set, fold or order they come in.
 """
 
+import errno
+import hashlib
+import os
+import time
 import warnings
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -14,26 +20,50 @@ import numpy as np
 from skshap.exceptions import DamagedStoreWarning
 from skshap.utils._files import DAMAGE, read_arrays, write_arrays
 
-__all__ = ["DiskStore", "MemoryStore"]
+__all__ = ["DiskStore", "MemoryStore", "memory_folder", "reduce_memory"]
+
+MEMORY_BYTES = 3 << 30  # of gradients held; more are computed again when needed
+UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+ABANDONED = 3600.0  # seconds after which a file half written is a killed process's
 
 
 class MemoryStore:
-    """Holds gradients for as long as the estimator lives, and no kernel values."""
+    """Holds gradients for as long as the estimator lives, and no kernel values.
 
-    def __init__(self):
-        self._rows = {}
+    Parameters
+    ----------
+    n_bytes : int, default=MEMORY_BYTES
+        Of gradients that are held; what comes after that is let go.
+    """
+
+    def __init__(self, n_bytes=MEMORY_BYTES):
+        self.n_bytes = n_bytes
+        self._rows, self._norms = {}, {}
+        self._held = 0
 
     def get_row(self, key):
         """Return the flat gradient stored under `key`, or None."""
         return self._rows.get(key)
 
     def put_row(self, key, row):
-        """Keep a flat gradient."""
-        self._rows[key] = row
+        """Keep a flat gradient, if there is room."""
+        if key not in self._rows and self._held + row.nbytes <= self.n_bytes:
+            self._rows[key] = row
+            self._held += row.nbytes
+
+    def get_norms(self, keys):
+        """Return the squared norms of gradients, NaN where unknown."""
+        return np.array([self._norms.get(key, np.nan) for key in keys])
+
+    def put_norms(self, keys, norms):
+        """Keep squared norms."""
+        self._norms.update(zip(keys, norms.tolist(), strict=True))
 
     def keep(self, keys):
-        """Let go of all gradients but those of some keys."""
+        """Let go of all gradients and norms but those of some keys."""
         self._rows = {key: row for key, row in self._rows.items() if key in keys}
+        self._norms = {key: norm for key, norm in self._norms.items() if key in keys}
+        self._held = sum(row.nbytes for row in self._rows.values())
 
     def get_gram(self, left, right):
         """Return kernel values between keys: all NaN, none is kept."""
@@ -46,6 +76,11 @@ class MemoryStore:
 class DiskStore:
     """Files of one network's gradients and kernel values.
 
+    A gradient has a file of its own. Kernel values are kept in tiles, as they were
+    computed, each named after the lists of keys of its rows and columns; so are squared
+    norms. Lists are files as well, since tiles share them. Nothing is ever added to a
+    file, so that processes do not lose what others write.
+
     Parameters
     ----------
     folder : path
@@ -55,31 +90,66 @@ class DiskStore:
     -----
     Every file is written under another name and renamed, so that a reader sees all of
     it or nothing. Zip archives carry a checksum of what they hold: a damaged file is
-    reported with a `DamagedStoreWarning`, and what it held is computed again. The same
-    warning tells once that a disk is full, and nothing more is written. Of two
-    processes that write kernel values at once, one may lose what it added, which costs
-    time and nothing else.
+    reported with a `DamagedStoreWarning` and removed, and what it held is computed
+    again. The same warning tells once that a disk is full, and nothing more is written.
     """
 
     def __init__(self, folder):
         self.folder = Path(folder)
-        (self.folder / "rows").mkdir(parents=True, exist_ok=True)
+        for name in ("rows", "norms", "gram", "keys"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
         self._is_writable = True
+        self._lists = {}
 
-    def _row_path(self, key):
-        return self.folder / "rows" / key[:2] / f"{key}.npz"
+    def _path(self, kind, name):
+        shelf = name[:2] if kind == "rows" else ""
+        return self.folder / kind / shelf / f"{name}.npz"
 
     def get_row(self, key):
         """Return the flat gradient stored under `key`, or None."""
-        content = _read(self._row_path(key), ["row"])
-        return None if content is None else content["row"]
+        return self._read(self._path("rows", key), "row")
 
     def put_row(self, key, row):
         """Write a flat gradient."""
-        self._keep(self._row_path(key), row=row)
+        self._write(self._path("rows", key), row=row)
 
     def keep(self, keys):
         """Do nothing: files stay."""
+
+    def get_norms(self, keys):
+        """Return the squared norms of gradients, NaN where unknown.
+
+        Parameters
+        ----------
+        keys : list of str
+            n keys.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            float64.
+        """
+        out, index = np.full(len(keys), np.nan), _index(keys)
+        for name in self._names("norms"):
+            i, places = _matches(index, self._list(name))
+            if np.isnan(out[i]).any():
+                shape = (len(self._list(name)),)
+                norms = self._read(self._path("norms", name), "norms", shape)
+                if norms is not None:
+                    _fill(out, i, norms[places])
+        return out
+
+    def put_norms(self, keys, norms):
+        """Write squared norms.
+
+        Parameters
+        ----------
+        keys : list of str
+            n keys.
+        norms : ndarray of shape (n,)
+            Their norms.
+        """
+        self._write(self._path("norms", self._put_list(keys)), norms=norms)
 
     def get_gram(self, left, right):
         """Return kernel values between keys, NaN where unknown.
@@ -94,17 +164,27 @@ class DiskStore:
         ndarray of shape (n, m)
             float64.
         """
-        keys, K = self._read_gram()
-        index = {key: i for i, key in enumerate(keys)}
-        rows = np.array([index.get(key, -1) for key in left], dtype=np.intp)
-        columns = np.array([index.get(key, -1) for key in right], dtype=np.intp)
         out = np.full((len(left), len(right)), np.nan)
-        known = np.ix_(rows >= 0, columns >= 0)
-        out[known] = K[np.ix_(rows[rows >= 0], columns[columns >= 0])]
+        rows, columns = _index(left), _index(right)
+        in_rows = cache(lambda name: _matches(rows, self._list(name)))
+        in_columns = cache(lambda name: _matches(columns, self._list(name)))
+        for name in self._names("gram"):
+            above, beside = name.split("-")
+            targets = []
+            for first, second in ((above, beside), (beside, above)):
+                (i, a), (j, b) = in_rows(first), in_columns(second)
+                targets.append((np.ix_(i, j), np.ix_(a, b)))
+            if not any(np.isnan(out[target]).any() for target, _ in targets):
+                continue
+            shape = len(self._list(above)), len(self._list(beside))
+            K = self._read(self._path("gram", name), "K", shape)
+            if K is not None:
+                for values, (target, places) in zip((K, K.T), targets, strict=True):
+                    _fill(out, target, values[places])
         return out
 
     def put_gram(self, left, right, K):
-        """Add kernel values between keys, and their transpose.
+        """Write a tile of kernel values between keys; their transpose is known too.
 
         Parameters
         ----------
@@ -113,17 +193,40 @@ class DiskStore:
         K : ndarray of shape (n, m)
             Kernel values.
         """
-        keys, old = self._read_gram()
-        index = {key: i for i, key in enumerate(dict.fromkeys([*keys, *left, *right]))}
-        new = np.full((len(index), len(index)), np.nan)
-        new[: len(keys), : len(keys)] = old
-        rows = [index[key] for key in left]
-        columns = [index[key] for key in right]
-        new[np.ix_(rows, columns)] = K
-        new[np.ix_(columns, rows)] = K.T
-        self._keep(self.folder / "gram.npz", keys=np.array(list(index)), K=new)
+        name = f"{self._put_list(left)}-{self._put_list(right)}"
+        self._write(self._path("gram", name), K=K)
 
-    def _keep(self, path, **arrays):
+    def _names(self, kind):
+        """Return the names of files, in an order that does not change."""
+        folder = self.folder / kind
+        try:
+            names = os.listdir(folder)
+        except FileNotFoundError:  # removed while we run
+            return []
+        return sorted(
+            name.removesuffix(".npz") for name in names if name.endswith(".npz")
+        )
+
+    def _put_list(self, keys):
+        """Write a list of keys; return its name, a digest of its content."""
+        content = bytes.fromhex("".join(keys))
+        name = hashlib.blake2b(content, digest_size=16).hexdigest()
+        path = self._path("keys", name)
+        if not path.exists():
+            keys = np.frombuffer(content, dtype=np.uint8).reshape(len(keys), -1)
+            self._write(path, keys=keys)
+        return name
+
+    def _list(self, name):
+        """Return a list of keys, as bytes; empty if it is gone, or damaged."""
+        if name not in self._lists:
+            keys = self._read(self._path("keys", name), "keys")
+            self._lists[name] = (
+                [key.tobytes() for key in keys] if keys is not None else []
+            )
+        return self._lists[name]
+
+    def _write(self, path, **arrays):
         """Write a file, or go on without once one cannot be written."""
         if not self._is_writable:
             return
@@ -138,24 +241,124 @@ class DiskStore:
                 stacklevel=2,
             )
 
-    def _read_gram(self):
-        content = _read(self.folder / "gram.npz", ["keys", "K"])
-        if content is None:
-            return [], np.empty((0, 0))
-        return content["keys"].tolist(), content["K"]
+    def _read(self, path, name, shape=None):
+        """Read the array of an archive; None, with a warning, if it is damaged."""
+        try:
+            array = read_arrays(path)[name]
+            if shape not in (None, array.shape):
+                raise ValueError(f"of shape {array.shape} instead of {shape}")
+        except FileNotFoundError:
+            return None
+        except DAMAGE as error:
+            warnings.warn(
+                f"{path} is damaged ({error}); what it held is computed again.",
+                DamagedStoreWarning,
+                stacklevel=2,
+            )
+            # Not where reading itself failed, as with too many open files.
+            if getattr(error, "errno", None) in (None, errno.EINVAL):
+                with suppress(OSError):
+                    path.unlink()
+            return None
+        with suppress(OSError):
+            os.utime(path)  # what is used is not the first to be removed
+        return array
 
 
-def _read(path, names):
-    """Read arrays of an archive; None, with a warning, if it is damaged."""
+def _index(keys):
+    """Map keys, as bytes, to where they are."""
+    return {bytes.fromhex(key): i for i, key in enumerate(keys)}
+
+
+def _matches(index, keys):
+    """Return where keys are in an index, and in their own list."""
+    found = np.array([index.get(key, -1) for key in keys], dtype=np.intp)
+    places = np.flatnonzero(found >= 0)
+    return found[places], places
+
+
+def _fill(out, target, values):
+    """Set what is NaN: what was found first stays, the same for both orders."""
+    known = out[target]
+    out[target] = np.where(np.isnan(known), values, known)
+
+
+def memory_folder(memory):
+    """Return the folder in which a parameter ``memory`` keeps files, or None."""
+    location = getattr(memory, "location", memory)
+    return None if location is None else Path(location) / "skshap"
+
+
+def reduce_memory(memory, bytes_limit):
+    """Remove what was used least recently from a memory, down to a size.
+
+    What `memory` of :class:`skshap.EmpiricalNTK` keeps grows without limit. This is
+    what :meth:`joblib.Memory.reduce_size` is for results of functions. What is removed
+    is computed again when needed; other processes may use the memory meanwhile.
+
+    Parameters
+    ----------
+    memory : str, path or joblib.Memory
+        As given to the kernel.
+    bytes_limit : int or str
+        Size in bytes to stay below, or a number with a unit, as in "500M" or "2G". Zero
+        removes everything.
+
+    Returns
+    -------
+    int
+        Bytes that are left.
+
+    Raises
+    ------
+    ValueError
+        If `bytes_limit` is no size.
+
+    See Also
+    --------
+    skshap.EmpiricalNTK : Its parameter `memory` says what is kept.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from skshap import EmpiricalNTK, reduce_memory
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     kernel = EmpiricalNTK(memory=folder, random_state=0).fit(np.eye(9))
+    ...     reduce_memory(folder, "1K") <= 1024
+    True
+    """
+    limit = _parse_bytes(bytes_limit)
+    folder = memory_folder(memory)
+    files = []
+    for path in [] if folder is None else folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            stat = path.stat()
+            is_half = path.suffix == ".tmp"
+            if is_half and time.time() - stat.st_mtime < ABANDONED:
+                continue
+            if path.is_file():
+                # Of a killed process: the first to go, whatever the limit.
+                files.append((not is_half, stat.st_mtime, stat.st_size, path))
+    left = sum(size for _, _, size, _ in files)
+    for is_whole, _, size, path in sorted(files):
+        if left <= limit and is_whole:
+            break
+        path.unlink(missing_ok=True)
+        left -= size
+    return left
+
+
+def _parse_bytes(size):
+    text = str(size).strip().upper()
+    unit = UNITS.get(text[-1:], 1)
     try:
-        arrays = read_arrays(path)
-        return {name: arrays[name] for name in names}
-    except FileNotFoundError:
-        return None
-    except DAMAGE as error:
-        warnings.warn(
-            f"{path} is damaged ({error}); what it held is computed again.",
-            DamagedStoreWarning,
-            stacklevel=2,
+        n_bytes = float(text[:-1] if unit > 1 else text) * unit
+    except ValueError:
+        n_bytes = -1.0
+    if not 0 <= n_bytes < np.inf:
+        raise ValueError(
+            f"bytes_limit={size!r} is no size; give a number of bytes, or one with a "
+            "unit such as '500M' or '2G'."
         )
-        return None
+    return int(n_bytes)

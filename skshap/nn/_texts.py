@@ -35,7 +35,7 @@ class TextEncoder:
         if tokenizer.pad_token is None and self._is_causal:
             tokenizer.pad_token = tokenizer.eos_token  # what it is makes no difference
 
-    def batches(self, rows, batch_size):
+    def batches(self, rows, batch_size, *, warn=True):
         """Batch texts by length, so that little is padded.
 
         Parameters
@@ -43,6 +43,8 @@ class TextEncoder:
         rows : list of str or list of pairs of str
         batch_size : int
             Rows a batch.
+        warn : bool, default=True
+            Warn of texts that are cut.
 
         Yields
         ------
@@ -60,7 +62,7 @@ class TextEncoder:
         """
         if not rows:
             return
-        encodings = self.encode(rows)
+        encodings = self.encode(rows, warn=warn)
         lengths = np.array([len(e["input_ids"]) for e in encodings])
         order = np.argsort(-lengths, kind="stable")
         for start in range(0, len(order), batch_size):
@@ -72,12 +74,14 @@ class TextEncoder:
             )
             yield indices, lengths[indices], dict(batch)
 
-    def encode(self, rows):
+    def encode(self, rows, *, warn=True):
         """Tokenise texts, and cut those that are too long.
 
         Parameters
         ----------
         rows : list of str or list of pairs of str
+        warn : bool, default=True
+            Warn of texts that are cut.
 
         Returns
         -------
@@ -94,7 +98,7 @@ class TextEncoder:
             encodings, n_cut = self._encode_plain(rows)
         else:
             encodings, n_cut = self._encode_prompts(rows)
-        if n_cut:
+        if n_cut and warn:
             warnings.warn(
                 f"{n_cut} of {len(rows)} texts are longer than max_length="
                 f"{self.max_length} tokens and were cut; raise max_length to use all "

@@ -3,8 +3,10 @@
 import copy
 import os
 import pickle
+import shutil
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import joblib
@@ -17,11 +19,12 @@ from torch import nn
 
 from skshap.exceptions import DamagedStoreWarning, TruncatedTextWarning
 from skshap.kernel_ridge import KernelRidgeClassifier
-from skshap.kernels import EmpiricalNTK
+from skshap.kernels import EmpiricalNTK, _gradients, reduce_memory
 from skshap.kernels._digest import network_digest, row_keys
 from skshap.kernels._gradients import RowGradients
-from skshap.kernels._store import MemoryStore
+from skshap.kernels._store import DiskStore, MemoryStore
 from skshap.nn._capture import GradientCapture
+from skshap.nn._gram import gram
 from skshap.nn._loading import load_model
 from tests.conftest import WORDS, make_encoder
 
@@ -60,6 +63,24 @@ def make(tiny_tokenizer, tmp_path):
         return EmpiricalNTK(**parameters)
 
     return make
+
+
+@pytest.fixture
+def multiplied(monkeypatch):
+    """Shapes of the blocks of the kernel that were computed."""
+    shapes = []
+
+    def counting(layout, left, right=None, **options):
+        shapes.append((len(left), len(left if right is None else right)))
+        return gram(layout, left, right, **options)
+
+    monkeypatch.setattr(_gradients, "gram", counting)
+    return shapes
+
+
+@pytest.fixture
+def small_tiles(monkeypatch):
+    monkeypatch.setattr(_gradients, "TILE_ROWS", 4)
 
 
 def random_texts(n, seed=0):
@@ -521,11 +542,12 @@ def damage(path, how):
 def test_damaged_files_are_made_again(make, computed, how, tmp_path, monkeypatch):
     texts = random_texts(7)
     K = make().fit_transform(texts)
-    (gram,) = tmp_path.rglob("gram.npz")
-    rows = [path for path in files(tmp_path) if path != gram]
+    (folder,) = (tmp_path / "skshap").iterdir()
+    (tile,), (norms,) = files(folder / "gram"), files(folder / "norms")
+    rows = files(folder / "rows")
     assert len(rows) == 7
-    damage(gram, how)
-    damage(rows[3], how)
+    for path in (tile, norms, rows[3]):
+        damage(path, how)
     computed.clear()
 
     def load(*args, **kwargs):
@@ -537,8 +559,7 @@ def test_damaged_files_are_made_again(make, computed, how, tmp_path, monkeypatch
         found = make().fit_transform(texts)
     monkeypatch.undo()
     assert {str(w.message).split(" is damaged")[0] for w in caught} == {
-        str(gram),
-        str(rows[3]),
+        str(path) for path in (tile, norms, rows[3])
     }
     assert computed == [1]
     assert_allclose(found, K, rtol=1e-6)
@@ -567,26 +588,258 @@ def test_interrupted_run_resumes(make, computed, monkeypatch):
     assert_allclose(K, make(memory=None).fit_transform(texts), rtol=1e-5)
 
 
+# Killed, and in several processes
+
+
+RUN = """
+import os, signal, sys
+import numpy as np, torch
+from torch import nn
+from skshap import EmpiricalNTK
+from skshap.kernels import _gradients
+from skshap.nn._capture import GradientCapture
+
+folder, stop = sys.argv[1], int(sys.argv[2])
+_gradients.TILE_ROWS = 8
+torch.manual_seed(0)
+model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
+X = np.random.default_rng(0).normal(size=(40, 3))
+counts = {"rows": 0, "values": 0}
+rows, gram = GradientCapture.rows, _gradients.gram
+
+
+def count(name, n):
+    # Killed when so much has been computed: by rows if negative, by values if positive.
+    counts[name] += n
+    if counts["rows"] > -stop > 0 or counts["values"] > stop > 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def counting_rows(self, batch, lengths):
+    out = rows(self, batch, lengths)
+    count("rows", len(out))
+    return out
+
+
+def counting_gram(layout, left, right=None, **options):
+    out = gram(layout, left, right, **options)
+    count("values", len(left) * len(left if right is None else right))
+    return out
+
+
+GradientCapture.rows, _gradients.gram = counting_rows, counting_gram
+EmpiricalNTK(model, memory=folder, batch_size=8).fit_transform(X)
+"""
+
+
+def start(folder, stop=0):
+    return subprocess.Popen(
+        [sys.executable, "-c", RUN, str(folder), str(stop)],
+        cwd=Path(__file__).parents[2],
+    )
+
+
+def same_again(folder):
+    """What `RUN` computes, in this process."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    return EmpiricalNTK(model, memory=folder, batch_size=8).fit_transform(X)
+
+
+def test_killed_runs_go_on(tmp_path, computed, multiplied, monkeypatch):
+    # 15 tiles of 8 x 8: five on the diagonal, ten below it.
+    monkeypatch.setattr(_gradients, "TILE_ROWS", 8)
+    killed = start(tmp_path, -20)
+    assert killed.wait() == -9
+    assert len(list(tmp_path.rglob("rows/*/*.npz"))) == 16  # of three batches, two
+    killed = start(tmp_path, 400)
+    assert killed.wait() == -9
+    tiles = list(tmp_path.rglob("gram/*.npz"))
+    assert len(tiles) == 400 // 64  # all but the one it was killed in
+    resumed = same_again(tmp_path)
+    assert computed == []
+    assert multiplied == [(8, 8)] * (15 - len(tiles))
+    multiplied.clear()
+    assert_array_equal(same_again(tmp_path), resumed)
+    assert computed == multiplied == []
+    assert_array_equal(resumed, resumed.T)
+    assert_allclose(resumed, same_again(None), rtol=1e-5)
+
+
+def test_two_runs_at_once(tmp_path, computed, multiplied):
+    runs = [start(tmp_path) for _ in range(2)]
+    assert [one.wait() for one in runs] == [0, 0]
+    K = same_again(tmp_path)
+    assert computed == multiplied == []
+    assert_array_equal(K, K.T)
+    assert_allclose(K, same_again(None), rtol=1e-5)
+
+
 # Blocks
 
 
-def test_blocks_of_what_is_missing(tiny_tokenizer):
-    # Any pattern of known values is completed to the same matrix.
+def test_what_is_multiplied(make, computed, multiplied, small_tiles):
+    texts = random_texts(14)
+    K = make().fit_transform(texts[:10])
+    # 4 + 4 + 2 rows: nothing above the diagonal.
+    assert multiplied == [(4, 4), (4, 4), (4, 2), (4, 4), (4, 2), (2, 2)]
+    multiplied.clear()
+    computed.clear()
+    assert_array_equal(make().fit_transform(texts[:10]), K)
+    assert_array_equal(make().fit(texts[:10]).transform(texts[3:6]), K[3:6])
+    search = GridSearchCV(
+        KernelRidgeClassifier(kernel=make()), {"alpha": [0.1, 1.0]}, cv=5
+    )
+    search.fit(texts[:10], np.arange(10) % 2).predict(texts[:10])
+    assert multiplied == [] and computed == []
+    # Four more: their own block, and theirs with the ten.
+    make().fit_transform(texts)
+    assert sum(computed) == 4
+    assert sum(n * m for n, m in multiplied) == 4 * 4 + 4 * 10
+
+
+@pytest.mark.parametrize("n_before", [10, 900])
+def test_a_hundred_rows_more(computed, multiplied, n_before, tmp_path):
+    X = np.random.default_rng(0).normal(size=(n_before + 100, 2))
+    kernel = EmpiricalNTK(memory=tmp_path, batch_size=64, random_state=0)
+    kernel.fit_transform(X[:n_before])
+    multiplied.clear()
+    computed.clear()
+    kernel.fit_transform(X)
+    assert sum(computed) == 100
+    new = 100**2 + 100 * n_before
+    # Ten rows that lack nearly as many values as the new ones go along with them.
+    assert sum(n * m for n, m in multiplied) == (new if n_before == 900 else 110**2)
+
+
+@pytest.mark.parametrize("room", [0, 3000, 10**9])
+@pytest.mark.parametrize("tile_bytes", [1, 2000, 10**9])
+@pytest.mark.parametrize("memory", [True, False])
+def test_few_bytes(make, computed, monkeypatch, tmp_path, room, tile_bytes, memory):
+    texts, new = random_texts(20)[:13], random_texts(20)[10:]
+    plain = make(memory=None, dtype="float64")
+    expected = plain.fit_transform(texts), plain.transform(new), plain.diag(new)
+    computed.clear()
+    monkeypatch.setattr(_gradients, "TILE_BYTES", tile_bytes)
+    monkeypatch.setattr(MemoryStore.__init__, "__defaults__", (room,))
+    folder = tmp_path if memory else None
+    kernel = make(memory=folder, dtype="float64", batch_size=2)
+    found = kernel.fit_transform(texts), kernel.transform(new), kernel.diag(new)
+    for a, b in zip(found, expected, strict=True):
+        assert_allclose(a, b, rtol=1e-12)
+    assert_array_equal(found[0], found[0].T)
+    # Each once, or once more where transform has let go of the 7 new rows. Without
+    # room, gradients are computed again for every tile.
+    if memory:
+        assert sum(computed) == 20
+    elif room == 10**9:
+        assert sum(computed) == 27
+    else:
+        assert sum(computed) > 27
+
+
+def test_gradients_held_at_once(make, monkeypatch):
+    # No more than two sides of a tile and a batch each, whatever the number of rows.
+    texts = random_texts(60)
+    live, most = 0, 0
+    rows = GradientCapture.rows
+
+    class Counted(np.ndarray):
+        pass
+
+    def let_go():
+        nonlocal live
+        live -= 1
+
+    def counting(self, batch, lengths):
+        nonlocal live, most
+        out = [row.view(Counted) for row in rows(self, batch, lengths)]
+        for row in out:
+            weakref.finalize(row, let_go)
+        live += len(out)
+        most = max(most, live)
+        return out
+
+    monkeypatch.setattr(GradientCapture, "rows", counting)
+    monkeypatch.setattr(_gradients, "TILE_ROWS", 6)
+    monkeypatch.setattr(MemoryStore.__init__, "__defaults__", (0,))
+    make(memory=None, batch_size=3).fit_transform(texts)
+    assert 12 <= most <= 20
+
+
+def test_cut_texts_are_told_of_once(make, monkeypatch):
+    monkeypatch.setattr(_gradients, "TILE_ROWS", 2)
+    monkeypatch.setattr(MemoryStore.__init__, "__defaults__", (0,))
+    texts = ["film " * 20, "plot", "the plot", "a " * 30, "story"]
+    with pytest.warns(TruncatedTextWarning) as caught:
+        make(memory=None, max_length=8, batch_size=2).fit_transform(texts)
+    assert ["2 of 5 texts" in str(w.message) for w in caught] == [True]
+
+
+@pytest.mark.parametrize("sides", ["square", "beside", "within"])
+def test_any_pattern_is_completed(sides):
+    # What is known stays, in either order of two rows, and the rest is computed.
     model = nn.Sequential(nn.Linear(3, 2), nn.Tanh(), nn.Linear(2, 1)).double()
-    X = np.random.default_rng(0).normal(size=(7, 3))
+    X = np.random.default_rng(0).normal(size=(9, 3))
+    left, right = {
+        "square": (X, None),
+        "beside": (X[:6], X[3:]),
+        "within": (X[2:5], X),
+    }[sides]
 
     class Partial(MemoryStore):
         def get_gram(self, left, right):
-            return known[: len(left), : len(right)].copy()
+            return known.copy()
 
     def gradients(store):
         return RowGradients(model, None, store, max_length=1, batch_size=3, verbose=0)
 
     expected = gradients(MemoryStore()).gram(X)
+    rows, columns = {
+        "square": (slice(None), slice(None)),
+        "beside": (slice(0, 6), slice(3, None)),
+        "within": (slice(2, 5), slice(None)),
+    }[sides]
     rng = np.random.default_rng(1)
-    for share in (0.0, 0.1, 0.5, 0.9, 1.0):
-        unknown = rng.random((7, 7)) < share
-        known = np.where(unknown | unknown.T, np.nan, expected)
-        assert_allclose(gradients(Partial()).gram(X), expected, rtol=1e-12)
-        known = np.where(unknown, np.nan, expected)
-        assert_allclose(gradients(Partial()).gram(X[:4], X), expected[:4], rtol=1e-12)
+    for tile in (2, 3, 100):
+        _gradients.TILE_ROWS, before = tile, _gradients.TILE_ROWS
+        try:
+            for share in (0.0, 0.1, 0.5, 0.9, 1.0):
+                unknown = np.tril(rng.random((9, 9)) < share)
+                unknown = (unknown | unknown.T)[rows, columns]
+                known = np.where(unknown, np.nan, expected[rows, columns])
+                found = gradients(Partial()).gram(left, right)
+                assert_allclose(found, expected[rows, columns], rtol=1e-12)
+                # The diagonal is that of `squared_norms`.
+                is_self = np.equal.outer(np.arange(9)[rows], np.arange(9)[columns])
+                kept = ~unknown & ~is_self
+                assert_array_equal(found[kept], known[kept])
+                full = np.full((9, 9), np.nan)
+                full[rows, columns] = found
+                pairs = ~np.isnan(full) & ~np.isnan(full.T)
+                assert_array_equal(full[pairs], full.T[pairs])
+        finally:
+            _gradients.TILE_ROWS = before
+
+
+def test_removed_files_are_made_again(make, computed, tmp_path):
+    texts = random_texts(8)
+    K = make().fit_transform(texts)
+    for kind in ("rows", "gram", "norms", "keys"):
+        for path in files(next((tmp_path / "skshap").iterdir()) / kind):
+            path.unlink()
+        assert_allclose(make().fit_transform(texts), K, rtol=1e-6)
+    reduce_memory(tmp_path, 0)
+    computed.clear()
+    assert_allclose(make().fit_transform(texts), K, rtol=1e-6)
+    assert sum(computed) == 8
+
+
+def test_files_removed_while_a_store_is_in_use(tmp_path):
+    store = DiskStore(tmp_path)
+    store.put_norms(["ab" * 16], np.ones(1))
+    shutil.rmtree(tmp_path)
+    assert np.isnan(store.get_norms(["ab" * 16])).all()
+    store.put_norms(["cd" * 16], np.ones(1))
+    assert store.get_norms(["cd" * 16]) == 1

@@ -1,0 +1,73 @@
+"""A matrix that is completed tile by tile, and stays symmetric."""
+
+import numpy as np
+
+__all__ = ["Tiles"]
+
+
+class Tiles:
+    """A matrix between two lists of keys, whose NaN are filled in tile by tile.
+
+    What two keys have in common does not depend on their order: wherever both are among
+    the rows and among the columns, both places get the same value, to the last bit.
+
+    Parameters
+    ----------
+    K : ndarray of shape (n, m)
+        Filled in place. Where values are known in one of two orders, they are in both.
+    left, right : list of str
+        n and m distinct keys.
+    """
+
+    def __init__(self, K, left, right):
+        self.K, self.left, self.right = K, left, right
+        rows = {key: i for i, key in enumerate(left)}
+        columns = {key: j for j, key in enumerate(right)}
+        self.column_of = np.array([columns.get(key, -1) for key in left], dtype=np.intp)
+        self.row_of = np.array([rows.get(key, -1) for key in right], dtype=np.intp)
+
+    def missing_in_rows(self):
+        """Count what is missing in each row."""
+        return np.isnan(self.K).sum(1)
+
+    def missing_in_columns(self, i):
+        """Count what is missing in each column, in some rows."""
+        return np.isnan(self.K[i]).sum(0)
+
+    def missing(self, i, j):
+        """Tell what is missing in a tile."""
+        return np.isnan(self.K[np.ix_(i, j)])
+
+    def fill(self, i, j, block):
+        """Set what is missing in a tile and in its mirror image.
+
+        Parameters
+        ----------
+        i, j : ndarray
+            Rows and columns of the tile.
+        block : ndarray of shape (len(i), len(j))
+            Its values, none of them NaN.
+
+        Returns
+        -------
+        int
+            How many values were missing.
+        """
+        here = {column: b for b, column in enumerate(j)}
+        a = [k for k, column in enumerate(self.column_of[i]) if column in here]
+        if a:  # pairs that are in the tile in both orders
+            b = [here[column] for column in self.column_of[i[a]]]
+            square = block[np.ix_(a, b)]
+            block[np.ix_(a, b)] = np.tril(square) + np.tril(square, -1).T
+        a, b = self.column_of[i] >= 0, self.row_of[j] >= 0
+        mirror = np.ix_(self.row_of[j[b]], self.column_of[i[a]])
+        n_new = 0
+        for target, values in (
+            (np.ix_(i, j), block),
+            (mirror, block[np.ix_(a, b)].T),
+        ):
+            known = self.K[target]
+            is_new = np.isnan(known)
+            self.K[target] = np.where(is_new, values, known)
+            n_new += int(is_new.sum())
+        return n_new
