@@ -2,8 +2,9 @@
 
 ``fit_transform(X)`` gives the symmetric matrix of the training rows, and
 ``transform(X)`` the matrix of shape (n_samples, n_samples_fit) between new rows and
-them. A kernel with ``transform_features(X)``, of shape (n_samples, n_components), is
-the inner product of what that returns. `make_kernel` turns what users pass as
+them. A kernel with ``transform_features(X)``, of shape (n_samples, n_components_), is
+the inner product of what that returns; it may lose the method in `fit`. `make_kernel`
+turns what users pass as
 ``kernel=`` into such an object.
 """
 
@@ -50,6 +51,12 @@ class LinearKernel(PairwiseKernel):
 
     def __init__(self):
         super().__init__("linear")
+
+    def fit(self, X, y=None):
+        """Keep the training rows `X`, of shape (n_samples_fit, n_features)."""
+        super().fit(X)
+        self.n_components_ = X.shape[1]
+        return self
 
     def transform_features(self, X):
         """Return features of which the kernel is the inner product, (n, d)."""

@@ -10,7 +10,7 @@ from torch import nn
 from skshap.exceptions import TruncatedTextWarning
 from skshap.kernels._digest import row_keys
 from skshap.nn._capture import GradientCapture
-from skshap.nn._gram import gram, squared_norms
+from skshap.nn._gram import gram, gram_cost, squared_norms
 from skshap.nn._models import text_batches
 from skshap.utils._progress import progress
 
@@ -108,6 +108,51 @@ class RowGradients:
         """Let go of gradients held in memory, apart from those of some rows."""
         self.store.keep(set(row_keys(rows)))
 
+    def layout(self, rows):
+        """Return how gradients are laid out; any row shows it."""
+        if self._layout is None:
+            with warnings.catch_warnings():  # the row is counted when it is captured
+                warnings.simplefilter("ignore", TruncatedTextWarning)
+                batch = next(self._batches(rows[:1]))[2]
+            self._layout = self._capture.layout(batch)
+        return self._layout
+
+    def captured(self, rows):
+        """Yield the gradients of rows batch by batch, and which rows they are of."""
+        for indices, lengths, batch in progress(
+            self._batches(rows),
+            total=-(-len(rows) // self.batch_size),
+            desc="gradients",
+            unit="batch",
+            verbose=self.verbose,
+        ):
+            yield indices, self._capture.gradients(batch, lengths)
+
+    def cost(self, rows):
+        """Predict what all products between the gradients of distinct rows take.
+
+        Parameters
+        ----------
+        rows : list of str, list of pairs, or ndarray of shape (n_samples, n_features)
+
+        Returns
+        -------
+        n_bytes : int
+            That the gradients take.
+        n_operations : float
+            Multiplications and additions.
+        """
+        layout = self.layout(rows)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", TruncatedTextWarning)
+            _, lengths, batch = next(self._batches(rows[:1]))
+            counts = np.array(self._capture.gradients(batch, lengths).counts)[:, 0]
+            if self.tokenizer is not None:
+                n_tokens = [len(e["input_ids"]) for e in self._tokenize(rows)]
+                # A factor with one token in one text has one in all.
+                counts = np.where(counts > 1, np.mean(n_tokens), counts)
+        return gram_cost(layout, len(rows), counts, self._parameter.itemsize)
+
     def _complete(self, K, left, right):
         """Compute what is NaN in K, in blocks that leave out most of what is known."""
         symmetric = left[0] == right[0]
@@ -155,11 +200,7 @@ class RowGradients:
 
     def _gradients(self, keys, rows):
         """Return the flat gradients of distinct rows, computing those not stored."""
-        if self._layout is None:
-            with warnings.catch_warnings():  # the row is counted below
-                warnings.simplefilter("ignore", TruncatedTextWarning)
-                batch = next(self._batches(rows[:1]))[2]
-            self._layout = self._capture.layout(batch)
+        self.layout(rows)
         found = {key: self.store.get_row(key) for key in keys}
         missing = [i for i, key in enumerate(keys) if found[key] is None]
         batches = self._batches([rows[i] for i in missing])

@@ -14,7 +14,7 @@ from scipy.linalg import get_blas_funcs
 
 from skshap.utils._progress import progress
 
-__all__ = ["gram", "squared_norms"]
+__all__ = ["gram", "gram_cost", "squared_norms"]
 
 CHUNK_COLUMNS = 1 << 15  # longest sum in the working precision, then float64
 CHUNK_BYTES = 1 << 29  # of multiplied-out gradients held at once
@@ -188,6 +188,37 @@ def squared_norms(layout, rows, *, is_sign=False, device="cpu"):
     out = np.empty(len(rows))
     out[rows.order] = total.cpu().numpy()
     return out
+
+
+def gram_cost(layout, n, n_tokens, itemsize):
+    """Predict what `gram` of n rows takes.
+
+    Parameters
+    ----------
+    layout : Layout
+        Of the rows.
+    n : int
+        Rows.
+    n_tokens : array-like of shape (n_factors,)
+        Tokens of a row, by factor.
+    itemsize : int
+        Bytes of a number.
+
+    Returns
+    -------
+    n_bytes : int
+        That the rows take.
+    n_operations : float
+        Multiplications and additions.
+    """
+    numbers, products = layout.n_vector, n * layout.n_vector / 2
+    for factor, t in zip(layout.factors, n_tokens, strict=True):
+        numbers += t * factor.width
+        size = factor.n_inputs * factor.n_outputs
+        if not factor.is_lookup:
+            by_tokens = n / 2 * t**2 * factor.width
+            products += min(by_tokens, (n / 2 + t) * size)
+    return int(n * numbers * itemsize), 2.0 * n * products
 
 
 def _signs(is_sign, *gradients):
