@@ -52,9 +52,6 @@ class GradientSketch:
         self.seed = seed
         self.arrays = []
         self._share = width // max(1, len(layout.factors))
-        # Of a table: directions of gradients, and places of rows.
-        self._n_outputs = max(1, math.isqrt(self._share // 2))
-        self._n_places = max(2, self._share // self._n_outputs)
         self._vector_width = min(layout.n_vector, max(VECTOR_WIDTH, width // 8))
 
     def fit_directions(self, batches):
@@ -71,9 +68,10 @@ class GradientSketch:
             pairs = [batch.pairs[index] for batch in batches]
             p, q = factor.n_inputs, factor.n_outputs
             if factor.is_lookup:
-                self.arrays.append(_busiest(pairs, self._n_places // 2))
+                n_places, n_outputs = self._table_size(q)
+                self.arrays.append(_busiest(pairs, n_places // 2))
                 weights = [(a == a.mT).to(d.dtype) for a, d in pairs]
-                V, _ = _leading(pairs, 1, weights, self._n_outputs, generator)
+                V, _ = _leading(pairs, 1, weights, n_outputs, generator)
             else:
                 # More than its share of one side, if the other needs few.
                 most = 3 * math.isqrt(share)
@@ -133,8 +131,10 @@ class GradientSketch:
         for index, (a, d) in enumerate(batch.pairs):
             left, right = self.arrays[2 * index : 2 * index + 2]
             d = d @ right
-            if self.layout.factors[index].is_lookup:
-                parts.append(self._project_lookups(a[..., 0], d, left))
+            factor = self.layout.factors[index]
+            if factor.is_lookup:
+                n_places, _ = self._table_size(factor.n_outputs)
+                parts.append(self._project_lookups(a[..., 0], d, left, n_places))
             else:
                 parts.append((d.mT @ (a @ left)).flatten(1))
         features = torch.cat(parts, 1)
@@ -147,6 +147,11 @@ class GradientSketch:
         """Arrays of the first projection."""
         return 2 * len(self.layout.factors)
 
+    def _table_size(self, n_outputs):
+        """Return how many places and directions of gradients a table has."""
+        n_kept = max(1, min(n_outputs, math.isqrt(self._share // 2)))
+        return max(2, self._share // n_kept), n_kept
+
     def _project_vector(self, vector):
         n_vector = self.layout.n_vector
         if self._vector_width == n_vector:
@@ -156,9 +161,9 @@ class GradientSketch:
         out = vector.new_zeros(len(vector), self._vector_width)
         return out.index_add_(1, place, vector * sign)
 
-    def _project_lookups(self, numbers, d, kept):
+    def _project_lookups(self, numbers, d, kept, n_places):
         """Add up the gradients of the rows of a table, by place."""
-        n, n_kept, n_places = len(d), len(kept), self._n_places
+        n, n_kept = len(d), len(kept)
         numbers, kept = numbers.long(), kept.long().flatten()
         place, sign = _hash(numbers, n_places - n_kept, self.seed)
         order = kept.argsort()
