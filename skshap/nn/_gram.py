@@ -14,7 +14,7 @@ from scipy.linalg import get_blas_funcs
 
 from skshap.utils._progress import progress
 
-__all__ = ["gram", "gram_cost", "squared_norms"]
+__all__ = ["add_product", "gram", "gram_cost", "squared_norms"]
 
 CHUNK_COLUMNS = 1 << 15  # longest sum in the working precision, then float64
 CHUNK_BYTES = 1 << 29  # of multiplied-out gradients held at once
@@ -112,7 +112,7 @@ def gram(layout, left, right=None, *, is_sign=False, device="cpu", verbose=0):
 
     pairs = zip(left.vectors(), other.vectors(), strict=True)
     for G, H in pairs:
-        _add_product(K, *_signs(is_sign, G, None if right is None else H))
+        add_product(K, *_signs(is_sign, G, None if right is None else H))
     plans = []
     for index, factor in enumerate(layout.factors):
         if factor.is_lookup:
@@ -137,7 +137,7 @@ def gram(layout, left, right=None, *, is_sign=False, device="cpu", verbose=0):
         else:
             G = _multiply_out(factors, outputs, buffers[0])
             H = None if others is None else _multiply_out(others, outputs, buffers[1])
-            _add_product(K, *_signs(is_sign, G, H))
+            add_product(K, *_signs(is_sign, G, H))
     if right is None:
         K = torch.tril(K) + torch.tril(K, -1).T
     out = np.empty(K.shape)
@@ -260,7 +260,7 @@ def _multiply_out(buckets, outputs, buffer):
     return out.flatten(1)
 
 
-def _add_product(K, G, H=None):
+def add_product(K, G, H=None):
     """Add ``G H'`` to K; without H the lower triangle of ``G G'``, at least."""
     if H is not None:
         K += G @ H.T

@@ -17,6 +17,8 @@ import math
 import numpy as np
 import torch
 
+from skshap.nn._gram import add_product
+
 __all__ = ["GradientSketch", "squared_norms_of_batch"]
 
 WIDTH = 1 << 15  # numbers a row after the first projection, about
@@ -104,7 +106,9 @@ class GradientSketch:
         Tensor of shape (n, n_components)
             The sample, projected.
         """
-        gram = sum((part @ part.T).double() for part in features.split(1 << 12, 1))
+        gram = features.new_zeros(2 * features.shape[:1], dtype=torch.float64)
+        for part in features.split(1 << 12, 1):
+            add_product(gram, part.double())  # the lower triangle, which eigh reads
         values, vectors = torch.linalg.eigh(gram)
         values, vectors = values.flip(0), vectors.flip(1)
         smallest = len(features) * torch.finfo(features.dtype).eps * values[0]
