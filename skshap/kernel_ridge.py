@@ -48,12 +48,19 @@ class BaseKernelRidge(BaseEstimator):
 
         Features are preferred where they are fewer than the rows.
         """
-        self.kernel_ = make_kernel(self.kernel, self.kernel_params)
-        is_possible = self.alpha > 0 and hasattr(self.kernel_, "transform_features")
-        self._is_explicit = is_possible and rows.shape[1] < rows.shape[0]
+        kernel = self.kernel_ = make_kernel(self.kernel, self.kernel_params)
+        self._is_explicit = False
+        if self.alpha == 0 or not hasattr(kernel, "transform_features"):
+            return check_gram(kernel.fit_transform(rows))
+        # Whether there are features, and how many, may be known only now.
+        kernel.fit(rows)
+        if hasattr(kernel, "transform_features"):
+            n_columns = kernel.transform_features(rows[:1]).shape[1]
+            self._is_explicit = n_columns < _n_rows(rows)
         if self._is_explicit:
-            return self.kernel_.fit(rows).transform_features(rows)
-        return check_gram(self.kernel_.fit_transform(rows))
+            return kernel.transform_features(rows)
+        K = kernel.transform(rows)
+        return check_gram((K + K.T) / 2)
 
     def _solve(self, M, targets, alpha):
         """Solve for the rows' weights; M is what `_map_rows` returned."""
@@ -439,6 +446,10 @@ class KernelRidgeClassifierCV(KernelRidgeClassifier):
             self.loo_errors_[i] = np.mean((loo - Y) ** 2)
         self.alpha_ = float(alphas[self.loo_errors_.argmin()])
         return self.alpha_
+
+
+def _n_rows(rows):
+    return rows.shape[0] if hasattr(rows, "shape") else len(rows)
 
 
 def as_decision(indicators):

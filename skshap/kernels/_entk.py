@@ -16,6 +16,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skshap.kernels._digest import network_digest
+from skshap.kernels._explicit import ExplicitFeatures
 from skshap.kernels._gradients import RowGradients
 from skshap.kernels._network import build_network
 from skshap.kernels._store import DiskStore, MemoryStore, memory_folder
@@ -25,7 +26,9 @@ from skshap.utils._validation import check_device, check_rows
 __all__ = ["EmpiricalNTK"]
 
 
-class EmpiricalNTK(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class EmpiricalNTK(
+    ExplicitFeatures, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     """Empirical neural tangent kernel of a network, as a transformer.
 
     The kernel of two rows is the inner product of the gradients of the network's
@@ -77,6 +80,16 @@ class EmpiricalNTK(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     sign_gradient : bool, default=False
         Take the inner products of the signs of gradients, the kernel of descent by the
         signs of gradients [4]_. Gradients are then always multiplied out.
+    method : {"auto", "exact", "sketch"}, default="auto"
+        "exact" multiplies gradients out, pair by pair. "sketch" keeps `n_components`
+        numbers of each, whose inner products are nearly those of the gradients: time
+        and memory grow with the rows, not with their pairs, and
+        `approximation_error_` tells how near. "auto" is exact as long as the
+        gradients of the training rows are predicted to take at most 2 GiB and their
+        products 1e13 operations, some minutes, and with `sign_gradient`.
+    n_components : int or None, default=None
+        Columns of the sketch; None for 2,048. There are fewer if the gradients of the
+        training rows need no more.
     normalize : bool or "cosine", default=True
         True divides by the mean of the training diagonal, so that ``alpha`` of a ridge
         has the same meaning for every model. "cosine" divides by the norms of both
@@ -102,7 +115,7 @@ class EmpiricalNTK(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         weights then needs an integer `random_state`. None keeps gradients in memory,
         for this object alone.
     random_state : int, RandomState instance or None, default=None
-        Seed of the head, or of the network for tables.
+        Seed of the head, or of the network for tables, and of the sketch.
     verbose : int, default=0
         Show a progress bar on what takes longer than a few seconds.
 
@@ -113,6 +126,14 @@ class EmpiricalNTK(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     scale_ : float
         Mean squared norm of the training gradients, which ``normalize=True`` divides
         the kernel by.
+    method_ : {"exact", "sketch"}
+        How the kernel is computed.
+    n_components_ : int
+        Columns of the sketch; not set if the kernel is exact.
+    approximation_error_ : float
+        Relative error of the sketch, in the Frobenius norm, of the kernel between
+        different rows out of up to 48 training rows that its projections were not made
+        from; NaN with fewer than 16 training rows. Zero if the kernel is exact.
     n_features_in_ : int
         Number of columns of a table seen in `fit`; not set for texts.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -174,6 +195,8 @@ class EmpiricalNTK(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         "lora_params": [dict, None],
         "outputs": [StrOptions({"first", "sum", "mean"})],
         "sign_gradient": ["boolean"],
+        "method": [StrOptions({"auto", "exact", "sketch"})],
+        "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "normalize": ["boolean", StrOptions({"cosine"})],
         "max_length": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
@@ -197,6 +220,8 @@ class EmpiricalNTK(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         lora_params=None,
         outputs="first",
         sign_gradient=False,
+        method="auto",
+        n_components=None,
         normalize=True,
         max_length=128,
         batch_size=32,
@@ -216,6 +241,8 @@ class EmpiricalNTK(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self.lora_params = lora_params
         self.outputs = outputs
         self.sign_gradient = sign_gradient
+        self.method = method
+        self.n_components = n_components
         self.normalize = normalize
         self.max_length = max_length
         self.batch_size = batch_size
@@ -252,8 +279,14 @@ class EmpiricalNTK(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         check_device(self.device)
         self.X_fit_ = check_rows(self, X, reset=True)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        vars(self).pop("_cache", None)
-        norms = self._gradients.squared_norms(self.X_fit_)
+        for name in ("_cache", "_sketched", "_sketch_state", "n_components_"):
+            vars(self).pop(name, None)
+        self.method_ = self._choose_method()
+        self.approximation_error_ = 0.0
+        if self.method_ == "exact":
+            norms = self._gradients.squared_norms(self.X_fit_)
+        else:
+            norms = self._fit_sketch()
         self.scale_ = float(norms.mean())
         if self.normalize:
             self._check_norms(norms)
@@ -276,6 +309,9 @@ class EmpiricalNTK(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             Exactly symmetric; the same as ``fit(X).transform(X)`` to rounding.
         """
         self.fit(X)
+        if self.method_ == "sketch":
+            features = self._scaled(self._features_fit, self._norms_fit)
+            return features @ features.T
         return self._normalized(self._gradients.gram(self.X_fit_), self.X_fit_)
 
     def transform(self, X):
@@ -293,6 +329,9 @@ class EmpiricalNTK(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             Kernel values, float64.
         """
         check_is_fitted(self)
+        if self.method_ == "sketch":
+            features = self._scaled(self._features_fit, self._norms_fit)
+            return self.transform_features(X) @ features.T
         rows = check_rows(self, X, reset=False)
         K = self._normalized(self._gradients.gram(rows, self.X_fit_), rows)
         self._gradients.forget_all_but(self.X_fit_)
@@ -313,6 +352,8 @@ class EmpiricalNTK(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             The diagonal of ``fit_transform(X)`` up to its normalization.
         """
         check_is_fitted(self)
+        if self.method_ == "sketch":
+            return np.square(self.transform_features(X)).sum(1)
         rows = check_rows(self, X, reset=False)
         norms = self._gradients.squared_norms(rows)
         self._gradients.forget_all_but(self.X_fit_)
@@ -399,7 +440,8 @@ class EmpiricalNTK(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     def __getstate__(self):
         # The network is built again from `model`, and gradients are recomputed or read
-        # from `memory`: pickles stay as small as the model parameter is.
+        # from `memory`: pickles stay as small as the model parameter is, but for the
+        # projections of a sketch.
         state = super().__getstate__().copy()
         state.pop("_cache", None)
         return state

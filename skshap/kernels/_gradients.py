@@ -9,7 +9,7 @@ import torch
 from skshap.kernels._digest import row_keys
 from skshap.kernels._tiles import Tiles
 from skshap.nn._capture import GradientCapture
-from skshap.nn._gram import gram, squared_norms
+from skshap.nn._gram import gram, gram_cost, squared_norms
 from skshap.nn._texts import TextEncoder
 from skshap.utils._progress import progress, progress_bar
 
@@ -124,6 +124,53 @@ class RowGradients:
         """Let go of gradients held in memory, apart from those of some rows."""
         self.store.keep(set(row_keys(rows)))
 
+    def layout(self, rows):
+        """Return how gradients are laid out; any row shows it."""
+        if self._layout is None:
+            batch = next(self._batches(rows[:1], warn=False))[2]
+            self._layout = self._capture.layout(batch)
+        return self._layout
+
+    def captured(self, rows, *, warn):
+        """Yield the gradients of rows batch by batch, and which rows they are of."""
+        for indices, lengths, batch in progress(
+            self._batches(rows, warn=warn),
+            total=-(-len(rows) // self.batch_size),
+            desc="gradients",
+            unit="batch",
+            verbose=self.verbose,
+        ):
+            yield indices, self._capture.gradients(batch, lengths)
+
+    def lengths(self, rows, *, warn=False):
+        """Count the tokens of each row; one of a table has one."""
+        if self._encoder is None or not len(rows):
+            return np.ones(len(rows), dtype=np.intp)
+        encodings = self._encoder.encode(rows, warn=warn)
+        return np.array([len(e["input_ids"]) for e in encodings])
+
+    def cost(self, rows):
+        """Predict what all products between the gradients of distinct rows take.
+
+        Parameters
+        ----------
+        rows : list of str, list of pairs, or ndarray of shape (n_samples, n_features)
+
+        Returns
+        -------
+        n_bytes : int
+            That the gradients take.
+        n_operations : float
+            Multiplications and additions.
+        """
+        layout = self.layout(rows)
+        _, gradients = next(self.captured(rows[:1], warn=False))
+        counts = np.array(gradients.counts)[:, 0]
+        if self._encoder is not None:
+            # A factor with one token in one text has one in all.
+            counts = np.where(counts > 1, self.lengths(rows).mean(), counts)
+        return gram_cost(layout, len(rows), counts, gradients.vector.itemsize)
+
     def _norms(self, side):
         """Return squared norms; gradients are computed one batch at a time."""
         norms = self.store.get_norms(side.keys)
@@ -205,9 +252,7 @@ class RowGradients:
 
     def _stream(self, side, indices, *, warn):
         """Yield indices and flat gradients of rows, computing those not stored."""
-        if self._layout is None:
-            batch = next(self._batches(side.rows[:1], warn=False))[2]
-            self._layout = self._capture.layout(batch)
+        self.layout(side.rows)
         missing = []
         for start in range(0, len(indices), self.batch_size):
             found = {}

@@ -14,7 +14,7 @@ from scipy.linalg import get_blas_funcs
 
 from skshap.utils._progress import progress
 
-__all__ = ["gram", "squared_norms"]
+__all__ = ["add_product", "gram", "gram_cost", "squared_norms"]
 
 CHUNK_COLUMNS = 1 << 15  # longest sum in the working precision, then float64
 CHUNK_BYTES = 1 << 29  # of multiplied-out gradients held at once
@@ -112,7 +112,7 @@ def gram(layout, left, right=None, *, is_sign=False, device="cpu", verbose=0):
 
     pairs = zip(left.vectors(), other.vectors(), strict=True)
     for G, H in pairs:
-        _add_product(K, *_signs(is_sign, G, None if right is None else H))
+        add_product(K, *_signs(is_sign, G, None if right is None else H))
     plans = []
     for index, factor in enumerate(layout.factors):
         if factor.is_lookup:
@@ -137,7 +137,7 @@ def gram(layout, left, right=None, *, is_sign=False, device="cpu", verbose=0):
         else:
             G = _multiply_out(factors, outputs, buffers[0])
             H = None if others is None else _multiply_out(others, outputs, buffers[1])
-            _add_product(K, *_signs(is_sign, G, H))
+            add_product(K, *_signs(is_sign, G, H))
     if right is None:
         K = torch.tril(K) + torch.tril(K, -1).T
     out = np.empty(K.shape)
@@ -190,6 +190,37 @@ def squared_norms(layout, rows, *, is_sign=False, device="cpu"):
     return out
 
 
+def gram_cost(layout, n, n_tokens, itemsize):
+    """Predict what `gram` of n rows takes.
+
+    Parameters
+    ----------
+    layout : Layout
+        Of the rows.
+    n : int
+        Rows.
+    n_tokens : array-like of shape (n_factors,)
+        Tokens of a row, by factor.
+    itemsize : int
+        Bytes of a number.
+
+    Returns
+    -------
+    n_bytes : int
+        That the rows take.
+    n_operations : float
+        Multiplications and additions.
+    """
+    numbers, products = layout.n_vector, n * layout.n_vector / 2
+    for factor, t in zip(layout.factors, n_tokens, strict=True):
+        numbers += t * factor.width
+        size = factor.n_inputs * factor.n_outputs
+        if not factor.is_lookup:
+            by_tokens = n / 2 * t**2 * factor.width
+            products += min(by_tokens, (n / 2 + t) * size)
+    return int(n * numbers * itemsize), 2.0 * n * products
+
+
 def _signs(is_sign, *gradients):
     """Replace gradients by their signs, if asked for."""
     return [g.sign() if is_sign and g is not None else g for g in gradients]
@@ -229,7 +260,7 @@ def _multiply_out(buckets, outputs, buffer):
     return out.flatten(1)
 
 
-def _add_product(K, G, H=None):
+def add_product(K, G, H=None):
     """Add ``G H'`` to K; without H the lower triangle of ``G G'``, at least."""
     if H is not None:
         K += G @ H.T

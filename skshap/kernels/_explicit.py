@@ -1,0 +1,101 @@
+"""The part of `EmpiricalNTK` that sketches: explicit features of the kernel."""
+
+import numpy as np
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from skshap.kernels._sketched import SketchedRows
+from skshap.utils._validation import check_rows
+
+__all__ = ["ExplicitFeatures"]
+
+N_COMPONENTS = 2048  # of a sketch, by default
+# What method="auto" spends on an exact kernel.
+EXACT_BYTES = 1 << 31
+EXACT_OPERATIONS = 1e13
+
+
+def _may_sketch(kernel):
+    """Whether a kernel has explicit features, as far as can be told before a fit."""
+    return getattr(kernel, "method_", kernel.method) != "exact"
+
+
+class ExplicitFeatures:
+    """Mixin of :class:`skshap.EmpiricalNTK`: the choice of a sketch, and its features.
+
+    It needs the parameters `method`, `n_components`, `sign_gradient` and `normalize`,
+    the rows `X_fit_` and the property `_gradients`.
+    """
+
+    @available_if(_may_sketch)
+    def transform_features(self, X):
+        """Return explicit features, of which the kernel is the inner product.
+
+        Only with ``method="sketch"``, or once ``method="auto"`` has chosen it.
+
+        Parameters
+        ----------
+        X : list of str, list of pairs of str, or array-like of shape \
+                (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components)
+            Features, float64: ``transform(X)`` is their product with those of the
+            training rows.
+        """
+        check_is_fitted(self)
+        rows = check_rows(self, X, reset=False)
+        features = self._scaled(*self._sketched_rows.features(rows))
+        self._sketched_rows.forget_all_but(self.X_fit_)
+        return features
+
+    def _choose_method(self):
+        """Choose between exact products and a sketch by counts, not by a clock."""
+        if self.method == "sketch" and self.sign_gradient:
+            raise ValueError(
+                "method='sketch' projects gradients before they are multiplied out, "
+                "but sign_gradient=True takes the signs of their entries; set "
+                "method='exact' or sign_gradient=False."
+            )
+        if self.method != "auto" or self.sign_gradient:
+            return "sketch" if self.method == "sketch" else "exact"
+        n_bytes, n_operations = self._gradients.cost(self.X_fit_)
+        is_small = n_bytes <= EXACT_BYTES and n_operations <= EXACT_OPERATIONS
+        return "exact" if is_small else "sketch"
+
+    def _fit_sketch(self):
+        """Find projections and the features of the training rows; return norms."""
+        sketched = self._sketched_rows
+        sketched.fit(self.X_fit_)
+        self._features_fit, self._norms_fit = sketched.features(self.X_fit_)
+        self.n_components_ = self._features_fit.shape[1]
+        self.approximation_error_ = sketched.error
+        sketched.forget_all_but(self.X_fit_)
+        return self._norms_fit
+
+    def _scaled(self, features, squared_norms):
+        """Normalize features of rows, whose gradients have these norms."""
+        if self.normalize == "cosine":
+            self._check_norms(squared_norms)
+            return features / np.sqrt(squared_norms)[:, None]
+        return features / np.sqrt(self.scale_ if self.normalize else 1.0)
+
+    @property
+    def _sketched_rows(self):
+        """The sketch of this network; made again from its state where it travelled."""
+        if "_sketched" not in vars(self):
+            n_components = self.n_components or N_COMPONENTS
+            sketched = SketchedRows(self._gradients, n_components, self._seed)
+            if "_sketch_state" in vars(self):
+                sketched.set_state(self.X_fit_, self._sketch_state)
+            self._sketched = sketched
+        return self._sketched
+
+    def __getstate__(self):
+        # Projections travel, the network that they are of does not.
+        state = super().__getstate__().copy()
+        if sketched := state.pop("_sketched", None):
+            state["_sketch_state"] = sketched.state()
+        return state

@@ -1,0 +1,196 @@
+"""Sketches of the gradients of rows of data, each computed once."""
+
+import hashlib
+
+import numpy as np
+import torch
+
+from skshap.kernels._digest import row_keys
+from skshap.nn._gram import gram
+from skshap.nn._sketch import WIDTH, GradientSketch, squared_norms_of_batch
+
+__all__ = ["SketchedRows"]
+
+CHUNK = 64  # rows of any length that are taken into the sample at once
+N_HELD_OUT = 48  # rows at most that the error is measured on
+SAMPLE_BYTES = 1 << 30  # of gradients that directions are found from
+FORMAT = "skshap sketch 1"  # changes whenever stored sketches would mean another thing
+
+
+class SketchedRows:
+    """Explicit features of rows whose inner products are nearly the gradients'.
+
+    Parameters
+    ----------
+    gradients : RowGradients
+        Of the network, with the store that sketches are kept in.
+    n_components : int
+        Columns wanted.
+    seed : int
+        Of the sample of rows and of hashes.
+
+    Attributes
+    ----------
+    sketch : GradientSketch
+        The projections, after `fit` or where they were put by the caller.
+    error : float
+        Relative error of the kernel on pairs of rows that no projection has seen; NaN
+        if there are too few rows.
+    """
+
+    def __init__(self, gradients, n_components, seed):
+        self.gradients = gradients
+        self.n_components = n_components
+        self.seed = seed
+        self.sketch, self.error, self.digest = None, np.nan, ""
+
+    def fit(self, rows):
+        """Find projections for rows, or read them from the store.
+
+        Which rows they are made from is a matter of what rows there are, not of their
+        order or number.
+
+        Parameters
+        ----------
+        rows : list of str, list of pairs, or ndarray of shape (n_samples, n_features)
+        """
+        by_key = dict(zip(row_keys(rows), rows, strict=True))
+        keys = sorted(by_key, key=self._rank)
+        n_held_out = min(N_HELD_OUT, len(keys) // 8)
+        held_out = keys[:n_held_out]
+        sample = keys[n_held_out:][: 2 * self.n_components]
+        self.digest = _digest(
+            FORMAT, self.n_components, self.seed, n_held_out, *held_out, *sample
+        )
+        self.sketch = self._new_sketch(rows)
+        stored = self.gradients.store.get_row(self.digest)
+        if stored is not None:
+            self.error = float(stored[0])
+            self.sketch.from_flat(stored[1:])
+            return
+        self.gradients.lengths([by_key[key] for key in held_out + sample], warn=True)
+        self._fit_projections(sample, [by_key[key] for key in sample])
+        self._measure(held_out, [by_key[key] for key in held_out])
+        flat = self.sketch.to_flat()
+        flat = np.concatenate([[self.error], flat]).astype(flat.dtype)
+        self.gradients.store.put_row(self.digest, flat)
+
+    def features(self, rows):
+        """Return the features of rows and the squared norms of their gradients.
+
+        Parameters
+        ----------
+        rows : list of str, list of pairs, or ndarray of shape (n_samples, n_features)
+
+        Returns
+        -------
+        features : ndarray of shape (n_samples, n_components)
+            float64.
+        squared_norms : ndarray of shape (n_samples,)
+            Of the gradients themselves, not of their features.
+        """
+        keys = row_keys(rows)
+        found = {key: self.gradients.store.get_row(self._key(key)) for key in keys}
+        missing = {
+            key: row for key, row in zip(keys, rows, strict=True) if found[key] is None
+        }
+        names = list(missing)
+        for indices, batch in self.gradients.captured(
+            list(missing.values()), warn=True
+        ):
+            norms = squared_norms_of_batch(self.sketch.layout, batch)
+            features = self.sketch.features(batch)
+            found.update(self._keep([names[i] for i in indices], features, norms))
+        out = np.array([found[key] for key in keys], dtype=np.float64)
+        return out[:, 1:], out[:, 0]
+
+    def state(self):
+        """Return what `set_state` needs in another process: an array and a digest."""
+        return self.digest, self.error, self.sketch.to_flat()
+
+    def set_state(self, rows, state):
+        """Take over the projections that `state` returned after a fit to rows."""
+        self.digest, self.error, flat = state
+        self.sketch = self._new_sketch(rows)
+        self.sketch.from_flat(flat)
+
+    def forget_all_but(self, rows):
+        """Let go of sketches held in memory, apart from those of some rows."""
+        kept = {self._key(key) for key in row_keys(rows)}
+        self.gradients.store.keep(kept)
+
+    def _new_sketch(self, rows):
+        width = max(WIDTH, self.n_components)
+        return GradientSketch(self.gradients.layout(rows), width, self.seed)
+
+    def _fit_projections(self, keys, rows):
+        """Find the projections from a sample of rows; keep its features."""
+        features, norms, held, n_bytes = {}, {}, [], 0
+        start, step = 0, max(CHUNK, self.gradients.batch_size)
+        while start < len(rows) and n_bytes < SAMPLE_BYTES:
+            for indices, batch in self._captured(rows[start : start + step]):
+                held.append((start + indices, batch))
+                n_bytes += sum(a.nbytes + d.nbytes for a, d in batch.pairs)
+            start += step
+        self.sketch.fit_directions([batch for _, batch in held])
+        for indices, batch in held:
+            self._collect(features, norms, indices, batch)
+        del held
+        for indices, batch in self._captured(rows[start:]):
+            self._collect(features, norms, start + indices, batch)
+        first = torch.stack([features.pop(i) for i in range(len(rows))])
+        if first.shape[1] > self.n_components:
+            first = self.sketch.fit_components(first, self.n_components)
+        self._keep(keys, first, torch.stack([norms[i] for i in range(len(rows))]))
+
+    def _captured(self, rows):
+        return self.gradients.captured(rows, warn=False)  # of texts that are cut
+
+    def _collect(self, features, norms, indices, batch):
+        """Put the features of a batch, and its squared norms, where they belong."""
+        found = self.sketch.features(batch)
+        squares = squared_norms_of_batch(self.sketch.layout, batch)
+        for i, index in enumerate(indices):
+            features[index], norms[index] = found[i], squares[i]
+
+    def _measure(self, keys, rows):
+        """Compare the kernel of some rows, apart from its diagonal, with exact."""
+        exact, features = [None] * len(rows), [None] * len(rows)
+        for indices, batch in self._captured(rows):
+            found = self.sketch.features(batch)
+            norms = squared_norms_of_batch(self.sketch.layout, batch)
+            self._keep([keys[i] for i in indices], found, norms)
+            for index, gradient, feature in zip(
+                indices, batch.rows(), found.double(), strict=True
+            ):
+                exact[index], features[index] = gradient, feature
+        if len(rows) < 2:
+            return
+        K = gram(self.sketch.layout, exact, device=features[0].device)
+        features = torch.stack(features)
+        wrong = (features @ features.T).cpu().numpy() - K
+        for matrix in (K, wrong):
+            np.fill_diagonal(matrix, 0)
+        size = np.linalg.norm(K)
+        self.error = float(np.linalg.norm(wrong) / size) if size else np.nan
+
+    def _keep(self, keys, features, norms):
+        """Store the features of rows behind their squared norms; return them by key."""
+        found = torch.cat([norms.to(features)[:, None], features], 1).cpu().numpy()
+        by_key = dict(zip(keys, found, strict=True))
+        for key, row in by_key.items():
+            self.gradients.store.put_row(self._key(key), row)
+        return by_key
+
+    def _rank(self, key):
+        """Return what rows are sorted by before a sample is taken."""
+        return _digest(self.seed, key)
+
+    def _key(self, key):
+        """Return the key of a row's sketch by these projections."""
+        return _digest(self.digest, key)
+
+
+def _digest(*parts):
+    text = " ".join(map(str, parts))
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

@@ -1,0 +1,451 @@
+"""`EmpiricalNTK(method="sketch")` against exact kernels, and its conduct."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from torch import nn
+
+from skshap import FreeShapAttributor, KernelRidgeClassifier
+from skshap.kernels import EmpiricalNTK, _explicit, _sketched
+from skshap.kernels._digest import row_keys
+from skshap.nn._capture import GradientCapture
+from tests.conftest import WORDS, make_encoder
+from tests.oracles import encoder_kernel, tangent_kernel
+
+
+@pytest.fixture
+def captured(monkeypatch):
+    """How many rows each captured batch had."""
+    counts = []
+    gradients = GradientCapture.gradients
+
+    def counting(self, batch, lengths):
+        out = gradients(self, batch, lengths)
+        counts.append(len(out.vector))
+        return out
+
+    monkeypatch.setattr(GradientCapture, "gradients", counting)
+    return counts
+
+
+@pytest.fixture(scope="module")
+def bert():
+    return make_encoder("bert")
+
+
+@pytest.fixture
+def make(bert, tiny_tokenizer):
+    """Makes a sketch of the tiny BERT's kernel; keywords override."""
+
+    def make(**kwargs):
+        defaults = {
+            "model": bert,
+            "tokenizer": tiny_tokenizer,
+            "method": "sketch",
+            "n_components": 12,
+            "max_length": 32,
+            "batch_size": 8,
+            "dtype": "float64",
+            "random_state": 0,
+        }
+        return EmpiricalNTK(**{**defaults, **kwargs})
+
+    return make
+
+
+def texts(n, seed=0):
+    """Different texts."""
+    rng = np.random.default_rng(seed)
+    found = {
+        " ".join(rng.choice(WORDS, rng.integers(1, 25))): None for _ in range(2 * n)
+    }
+    return list(found)[:n]
+
+
+class Network(nn.Module):
+    """Convolution, norm, table, linear layers and a parameter without a rule."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.table = nn.Embedding(7, 6)
+        self.convolution = nn.Conv1d(6, 5, 2)
+        self.norm = nn.LayerNorm(5)
+        self.scale = nn.Parameter(torch.ones(5))
+        self.head = nn.Linear(5, 3)
+
+    def forward(self, x):
+        h = self.table(x.abs().long() % 7).mT
+        h = self.norm(torch.tanh(self.convolution(h)).mT) * self.scale
+        return self.head(torch.tanh(h).mean(1))
+
+
+# With enough columns nothing is lost
+
+
+@pytest.mark.parametrize("n_frozen_layers", [0, 2])
+def test_enough_columns(tiny_encoder, tiny_tokenizer, tiny_texts, n_frozen_layers):
+    kernel = EmpiricalNTK(
+        tiny_encoder,
+        tokenizer=tiny_tokenizer,
+        n_frozen_layers=n_frozen_layers,
+        method="sketch",
+        n_components=1 << 16,
+        normalize=False,
+        max_length=32,
+        batch_size=2,
+        dtype="float64",
+        random_state=7,
+    ).fit(tiny_texts)
+    more = [*texts(5), *tiny_texts]
+    expected = encoder_kernel(
+        tiny_encoder, tiny_tokenizer, more, seed=7, n_frozen_layers=n_frozen_layers
+    )
+    atol = 1e-12 * np.abs(expected).max()
+    assert_allclose(kernel.transform(more), expected[:, 5:], rtol=0, atol=atol)
+    assert_allclose(kernel.diag(more), np.diag(expected), rtol=0, atol=atol)
+    assert_allclose(kernel.scale_, np.diag(expected)[5:].mean(), rtol=1e-12)
+    K = kernel.fit_transform(tiny_texts)
+    assert_allclose(K, expected[5:, 5:], rtol=0, atol=atol)
+    assert_array_equal(K, K.T)
+
+
+@pytest.mark.parametrize("outputs", ["first", "sum", "mean"])
+def test_enough_columns_of_any_layer(outputs):
+    network = Network().double()
+    X = np.random.default_rng(0).integers(0, 7, size=(40, 9)).astype(float)
+    rows = list(torch.from_numpy(X[:, None]))
+    parameters = list(network.parameters())
+    read = {
+        "first": [lambda x: network(x)[0, 0]],
+        "sum": [lambda x: network(x)[0].sum()],
+        "mean": [lambda x, c=c: network(x)[0, c] / 3**0.5 for c in range(3)],
+    }[outputs]
+    expected = sum(tangent_kernel(output, parameters, rows) for output in read)
+    options = {"method": "sketch", "outputs": outputs, "dtype": "float64"}
+    kernel = EmpiricalNTK(
+        network, n_components=1 << 16, normalize=False, random_state=0, **options
+    )
+    K = kernel.fit_transform(X)
+    assert_allclose(K, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+    assert kernel.approximation_error_ < 1e-12
+    # As many columns as rows, none of which is held out: all that rows span is kept.
+    kernel = EmpiricalNTK(
+        network, n_components=7, normalize=False, random_state=0, **options
+    )
+    K = kernel.fit_transform(X[:7])
+    assert kernel.n_components_ == 7
+    assert_allclose(K, expected[:7, :7], rtol=0, atol=1e-12 * np.abs(expected).max())
+
+
+def test_few_columns_err_less_the_more_there_are(make, bert, tiny_tokenizer):
+    X = texts(80)
+    exact = make(method="exact").fit_transform(X)
+    errors = []
+    for n_components in (1, 4, 16, 60):
+        kernel = make(n_components=n_components)
+        K = kernel.fit_transform(X)
+        assert kernel.n_components_ == n_components
+        errors.append(np.linalg.norm(K - exact) / np.linalg.norm(exact))
+    assert errors[0] > 0.01
+    assert errors == sorted(errors, reverse=True)
+    assert errors[-1] < 0.01
+
+
+# The error is what it is said to be
+
+
+@pytest.mark.parametrize("n_components", [3, 15])
+def test_error_recomputed(make, bert, tiny_tokenizer, n_components):
+    X = [*texts(60), *texts(5)]  # five twice
+    kernel = make(n_components=n_components, normalize=False).fit(X)
+    by_key = dict(zip(row_keys(X), X, strict=True))
+    held_out = sorted(by_key, key=kernel._sketched_rows._rank)[: 60 // 8]
+    rows = [by_key[key] for key in held_out]
+    exact = encoder_kernel(bert, tiny_tokenizer, rows, seed=0)
+    features = kernel.transform_features(rows)
+    wrong = features @ features.T - exact
+    for matrix in (exact, wrong):
+        np.fill_diagonal(matrix, 0)
+    expected = np.linalg.norm(wrong) / np.linalg.norm(exact)
+    assert expected > 1e-5
+    assert_allclose(kernel.approximation_error_, expected, rtol=1e-6)
+
+
+def test_held_out_rows_make_no_projection(make, monkeypatch):
+    X, seen = texts(60), []
+    fit = _sketched.SketchedRows._fit_projections
+
+    def recording(self, keys, rows):
+        seen.extend(rows)
+        return fit(self, keys, rows)
+
+    monkeypatch.setattr(_sketched.SketchedRows, "_fit_projections", recording)
+    make(n_components=20).fit(X)
+    assert len(seen) == 40  # twice the columns
+    seen.clear()
+    kernel = make(n_components=50).fit(X)
+    assert len(seen) == 60 - 60 // 8
+    rows = sorted(X, key=lambda x: kernel._sketched_rows._rank(row_keys([x])[0]))
+    assert not set(rows[: 60 // 8]) & set(seen)
+
+
+# Its conduct
+
+
+@pytest.mark.parametrize("normalize", [True, False, "cosine"])
+def test_products_of_features(make, normalize):
+    X, new = texts(40), texts(7, seed=1)
+    kernel = make(normalize=normalize)
+    K = kernel.fit_transform(X)
+    F, G = kernel.transform_features(X), kernel.transform_features(new)
+    assert F.dtype == np.float64
+    assert F.shape == (40, kernel.n_components_)
+    assert_allclose(K, F @ F.T, rtol=1e-12)
+    assert_array_equal(K, K.T)
+    assert_allclose(kernel.transform(X), K, rtol=1e-12)
+    assert_allclose(kernel.transform(new), G @ F.T, rtol=1e-12)
+    assert_allclose(kernel.diag(new), (G**2).sum(1), rtol=1e-12)
+    exact = make(method="exact", normalize=normalize)
+    expected = exact.fit_transform(X)
+    assert_allclose(kernel.scale_, exact.scale_)
+    assert np.linalg.norm(K - expected) < 0.05 * np.linalg.norm(expected)
+
+
+def test_order_and_repetition_of_rows(make):
+    X = texts(50)
+    K = make().fit_transform(X)
+    assert_array_equal(make().fit_transform(X), K)
+    order = np.random.default_rng(0).permutation(50)
+    shuffled = make(normalize=False).fit_transform([X[i] for i in order])
+    plain = make(normalize=False).fit_transform(X)
+    assert_allclose(shuffled, plain[np.ix_(order, order)], rtol=1e-9)
+    twice = make(normalize=False).fit_transform([*X, *X])
+    assert_allclose(twice, np.tile(plain, (2, 2)), rtol=1e-9)
+    batches = make(normalize=False, batch_size=3).fit_transform(X)
+    assert_allclose(batches, plain, rtol=1e-9)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 16])
+def test_few_rows(make, n):
+    X = texts(n)
+    kernel = make()
+    K = kernel.fit_transform(X)
+    if n < 16:  # none is held out
+        assert_allclose(K, make(method="exact").fit_transform(X), rtol=1e-9)
+    assert np.isnan(kernel.approximation_error_) == (n < 16)
+
+
+def test_zero_gradients():
+    network = nn.Sequential(nn.Linear(3, 2), nn.ReLU(), nn.Linear(2, 1))
+    for parameter in network.parameters():
+        nn.init.constant_(parameter, -1.0)
+    network[2].bias.requires_grad_(False)
+    X = np.ones((20, 3)) + np.arange(20)[:, None]
+    K = EmpiricalNTK(network, method="sketch", normalize=False).fit_transform(X)
+    assert_array_equal(K, np.zeros((20, 20)))
+    with pytest.raises(ValueError, match="20 rows have a gradient of zero"):
+        EmpiricalNTK(network, method="sketch").fit(X)
+
+
+def test_single_precision(make):
+    X = texts(60)
+    K = make(dtype="float32", n_components=30).fit_transform(X)
+    assert_allclose(K, make(n_components=30).fit_transform(X), rtol=0, atol=1e-3)
+
+
+def test_pickle_and_clone(make, captured):
+    X, new = texts(40), texts(5, seed=1)
+    kernel = make().fit(X)
+    expected = kernel.transform(new)
+    for _ in range(2):  # and of one that was made from a pickle and not used
+        kernel = pickle.loads(pickle.dumps(kernel))
+    captured.clear()
+    assert_allclose(kernel.transform(new), expected, rtol=1e-12)
+    assert sum(captured) == len(new)  # projections and training features travel
+    assert kernel.approximation_error_ > 0
+    other = clone(kernel)
+    assert not hasattr(other, "method_")
+    assert_allclose(other.fit(X).transform(new), expected, rtol=1e-12)
+
+
+def test_refit(make):
+    X = texts(40)
+    kernel = make().fit(X)
+    kernel.fit(X[:30])
+    assert_array_equal(kernel.transform(X), make().fit(X[:30]).transform(X))
+    kernel.set_params(method="exact").fit(X)
+    assert not hasattr(kernel, "n_components_")
+    assert kernel.approximation_error_ == 0
+
+
+def test_refuses_signs(make):
+    with pytest.raises(ValueError, match="sign_gradient=True takes the signs"):
+        make(sign_gradient=True).fit(texts(3))
+
+
+@pytest.mark.parametrize("n_components", [0, -1, 1.5, "many"])
+def test_bad_n_components(make, n_components):
+    with pytest.raises(ValueError, match="n_components"):
+        make(n_components=n_components).fit(texts(3))
+
+
+def test_not_finite(make, bert):
+    model = make_encoder("bert")
+    with torch.no_grad():
+        next(model.parameters()).fill_(np.nan)
+    with pytest.raises(ValueError, match="not finite"):
+        make(model=model).fit(texts(20))
+
+
+# The choice
+
+
+def test_auto(make, monkeypatch):
+    X = texts(40)
+    kernel = make(method="auto")
+    assert hasattr(kernel, "transform_features")
+    kernel.fit(X)
+    assert kernel.method_ == "exact"
+    assert not hasattr(kernel, "transform_features")
+    assert kernel.approximation_error_ == 0
+    exact = make(method="exact")
+    assert not hasattr(exact, "transform_features")
+    assert_array_equal(exact.fit_transform(X), kernel.transform(X))
+    for name in ("EXACT_BYTES", "EXACT_OPERATIONS"):
+        with monkeypatch.context() as patch:
+            patch.setattr(_explicit, name, 1000)
+            kernel.fit(X)
+        assert kernel.method_ == "sketch"
+        assert kernel.transform_features(X).shape == (40, 12)
+    with monkeypatch.context() as patch:
+        patch.setattr(_explicit, "EXACT_BYTES", 1000)
+        kernel.set_params(sign_gradient=True).fit(X)
+    assert kernel.method_ == "exact"
+
+
+def test_predicted_cost(make):
+    """Bytes are those that gradients then take, and operations those counted."""
+    X = texts(50)
+    gradients = make(method="exact").fit(X)._gradients
+    n_bytes, n_operations = gradients.cost(X)
+    rows = [r for _, b in gradients.captured(X, warn=False) for r in b.rows()]
+    assert_allclose(n_bytes, sum(row.nbytes for row in rows), rtol=0.02)
+    layout = gradients.layout(X)
+    size = layout.n_vector + sum(f.n_inputs * f.n_outputs for f in layout.factors)
+    assert 0.1 * 50**2 * size < n_operations < 2 * 50**2 * size
+
+
+# The store
+
+
+def test_nothing_is_computed_twice(make, captured, tmp_path):
+    X, new = texts(60), texts(5, seed=1)
+    plain = make(normalize=False)
+    expected = plain.fit_transform(X)
+    captured.clear()
+    kernel = make(normalize=False, memory=tmp_path)
+    assert_array_equal(kernel.fit_transform(X), expected)
+    assert sum(captured) == 60
+    captured.clear()
+    kernel = make(normalize=False, memory=tmp_path)
+    K = kernel.fit_transform(X[::-1])
+    assert_allclose(K, expected[::-1, ::-1], rtol=1e-12)
+    assert captured == []
+    assert_allclose(kernel.transform(new), plain.transform(new)[:, ::-1], rtol=1e-12)
+    assert_allclose(kernel.approximation_error_, plain.approximation_error_)
+    captured.clear()
+    assert len(kernel.transform([*X, *new])) == 65
+    assert captured == []
+    # Other projections find nothing of these.
+    kernel = make(normalize=False, memory=tmp_path, n_components=11)
+    assert kernel.fit_transform(X).shape == (60, 60)
+    assert sum(captured) == 60
+
+
+def test_without_a_store_nothing_is_computed_twice_either(make, captured):
+    X = texts(60)
+    kernel = make().fit(X)
+    kernel.transform(X)
+    kernel.diag(X[:10])
+    kernel.transform_features(X)
+    assert sum(captured) == 60
+
+
+def test_killed_run_resumes(make, captured, monkeypatch, tmp_path):
+    X = texts(80)
+    expected = make().fit_transform(X)
+    captured.clear()
+    gradients = GradientCapture.gradients
+
+    def failing(self, batch, lengths):
+        if sum(captured) >= 50:
+            raise KeyboardInterrupt
+        return gradients(self, batch, lengths)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(GradientCapture, "gradients", failing)
+        make(memory=tmp_path).fit(X)
+    n_first = sum(captured)
+    assert n_first >= 50
+    assert_allclose(make(memory=tmp_path).fit_transform(X), expected, rtol=1e-9)
+    assert sum(captured) == 80
+
+
+def test_grid_search(make, captured, tmp_path):
+    X = texts(40)
+    y = [int(len(text) % 2) for text in X]
+    grid = GridSearchCV(
+        make_pipeline(
+            make(memory=tmp_path), KernelRidgeClassifier(kernel="precomputed")
+        ),
+        {"kernelridgeclassifier__alpha": [0.1, 1.0, 10.0]},
+        cv=2,
+        refit=False,
+    ).fit(X, y)
+    assert np.isfinite(grid.cv_results_["mean_test_score"]).all()
+    assert sum(captured) == 2 * 40  # each fold's projections meet every row once
+
+
+# Users of kernels
+
+
+def test_ridge_on_features(make):
+    X, new = texts(60), texts(20, seed=1)
+    y = np.array([len(text) % 3 for text in X])
+    clf = KernelRidgeClassifier(0.3, kernel=make()).fit(X, y)
+    assert clf._is_explicit
+    K = make().fit(X)
+    other = KernelRidgeClassifier(0.3, kernel="precomputed")
+    other.fit(K.fit_transform(X), y)
+    assert_allclose(
+        clf.decision_function(new), other.decision_function(K.transform(new)), rtol=1e-6
+    )
+    assert_allclose(clf.loo_decision_function_, other.loo_decision_function_, rtol=1e-6)
+    # More columns than rows: the matrix is smaller.
+    clf = KernelRidgeClassifier(0.3, kernel=make(n_components=1 << 16)).fit(X, y)
+    assert not clf._is_explicit
+    exact = KernelRidgeClassifier(0.3, kernel=make(method="auto")).fit(X, y)
+    assert not exact._is_explicit
+    assert_allclose(clf.decision_function(new), exact.decision_function(new), rtol=1e-6)
+
+
+def test_values_of_rows(make):
+    X, new = texts(40), texts(10, seed=1)
+    y, y_new = ([len(text) % 2 for text in rows] for rows in (X, new))
+    attributor = FreeShapAttributor(
+        make(n_components=5), n_permutations=4, random_state=0
+    )
+    values = attributor.fit(X, y).attribute(new, y_new)
+    assert attributor._is_explicit
+    K = make(n_components=5).fit(X)
+    other = FreeShapAttributor("precomputed", n_permutations=4, random_state=0)
+    other.fit(K.fit_transform(X), y)
+    expected = other.attribute(K.transform(new), y_new)
+    assert_allclose(values, expected, atol=1e-8)
