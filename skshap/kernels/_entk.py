@@ -11,10 +11,12 @@ from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
+    clone,
 )
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from skshap.kernels._cost import predict_cost
 from skshap.kernels._digest import network_digest
 from skshap.kernels._explicit import ExplicitFeatures
 from skshap.kernels._gradients import RowGradients
@@ -362,6 +364,41 @@ class EmpiricalNTK(
             return norms / norms
         return norms / (self.scale_ if self.normalize else 1.0)
 
+    def estimate_cost(self, X):
+        """Predict what the kernel matrix of rows will take, before anything runs.
+
+        A few rows go through the network and pieces of products are timed on this
+        machine, for some seconds; how many there will be is counted. That is for rows
+        of which nothing is in `memory` yet.
+
+        Parameters
+        ----------
+        X : list of str, list of pairs of str, or array-like of shape \
+                (n_samples, n_features)
+            Training rows, as in `fit_transform`.
+
+        Returns
+        -------
+        Bunch
+            `seconds` of wall time, `memory` in bytes at its largest, and `disk` in
+            bytes of what `memory` will keep.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skshap import EmpiricalNTK
+        >>> cost = EmpiricalNTK().estimate_cost(np.ones((2000, 3)))
+        >>> cost.memory > 8 * 2000**2
+        True
+        """
+        self._validate_params()
+        check_device(self.device)
+        probe = clone(self).set_params(memory=None, verbose=0)
+        probe.X_fit_ = check_rows(probe, X, reset=True)
+        probe._seed = 0
+        is_stored = memory_folder(self.memory) is not None
+        return predict_cost(probe._gradients, probe.X_fit_, is_stored=is_stored)
+
     def _normalized(self, K, rows):
         """Normalize inner products between the gradients of rows and `X_fit_`."""
         if self.normalize == "cosine":
@@ -370,7 +407,8 @@ class EmpiricalNTK(
             )
             self._check_norms(left)
             return K / np.outer(np.sqrt(left), np.sqrt(right))
-        return K / (self.scale_ if self.normalize else 1.0)
+        K /= self.scale_ if self.normalize else 1.0
+        return K
 
     def _check_norms(self, norms):
         """Raise if a norm that is divided by is zero."""

@@ -69,8 +69,8 @@ class RowGradients:
             )
         self._capture = GradientCapture(network, outputs)
         self._parameter = next(network.parameters())
-        self._options = {"is_sign": is_sign, "device": self._parameter.device}
-        self._layout = None
+        self.options = {"is_sign": is_sign, "device": self._parameter.device}
+        self.layout = None
 
     def gram(self, rows, other=None):
         """Compute the inner products between gradients of rows.
@@ -120,16 +120,30 @@ class RowGradients:
                 found[index] = output
         return np.stack(found)
 
+    def norms_of(self, gradients):
+        """Compute the squared norms of flat gradients."""
+        return squared_norms(self.layout, gradients, **self.options)
+
+    def compute(self, rows):
+        """Compute the flat gradients of rows in the order of batches, and keep none."""
+        side = Rows(row_keys(rows), rows)
+        self.store.keep(set())
+        indices = np.arange(len(rows))
+        stream = self._stream(side, indices, warn=False)
+        found = [row for _, gradients in stream for row in gradients]
+        self.store.keep(set())
+        return found
+
     def forget_all_but(self, rows):
         """Let go of gradients held in memory, apart from those of some rows."""
         self.store.keep(set(row_keys(rows)))
 
-    def layout(self, rows):
+    def find_layout(self, rows):
         """Return how gradients are laid out; any row shows it."""
-        if self._layout is None:
+        if self.layout is None:
             batch = next(self._batches(rows[:1], warn=False))[2]
-            self._layout = self._capture.layout(batch)
-        return self._layout
+            self.layout = self._capture.layout(batch)
+        return self.layout
 
     def captured(self, rows, *, warn):
         """Yield the gradients of rows batch by batch, and which rows they are of."""
@@ -163,7 +177,7 @@ class RowGradients:
         n_operations : float
             Multiplications and additions.
         """
-        layout = self.layout(rows)
+        layout = self.find_layout(rows)
         _, gradients = next(self.captured(rows[:1], warn=False))
         counts = np.array(gradients.counts)[:, 0]
         if self._encoder is not None:
@@ -177,7 +191,7 @@ class RowGradients:
         missing = np.flatnonzero(np.isnan(norms))
         if len(missing):
             for indices, gradients in self._stream(side, missing, warn=True):
-                norms[indices] = squared_norms(self._layout, gradients, **self._options)
+                norms[indices] = squared_norms(self.layout, gradients, **self.options)
             self.store.put_norms([side.keys[i] for i in missing], norms[missing])
         return norms
 
@@ -187,7 +201,7 @@ class RowGradients:
         tiles = Tiles(K, left.keys, right.keys)
         n_missing = int(np.isnan(K).sum())
         is_long = n_missing > LONG
-        options = {**self._options, "verbose": 0 if is_long else self.verbose}
+        options = {**self.options, "verbose": 0 if is_long else self.verbose}
         with progress_bar(
             total=n_missing,
             initial=0,
@@ -198,13 +212,13 @@ class RowGradients:
             for i, a in self._blocks(left, tiles.missing_in_rows):
                 if is_symmetric and (part := tiles.missing(i, i).any(1)).any():
                     a_part = [a[k] for k in np.flatnonzero(part)]
-                    block = gram(self._layout, a_part, **options)
+                    block = gram(self.layout, a_part, **options)
                     bar.update(self._keep_tile(tiles, i[part], i[part], block))
                 beside = partial(tiles.missing_in_columns, i)
                 for j, b in self._blocks(right, beside):
                     part = tiles.missing(i, j).any(1)
                     a_part = [a[k] for k in np.flatnonzero(part)]
-                    block = gram(self._layout, a_part, b, **options)
+                    block = gram(self.layout, a_part, b, **options)
                     bar.update(self._keep_tile(tiles, i[part], j, block))
 
     def _keep_tile(self, tiles, i, j, block):
@@ -252,7 +266,7 @@ class RowGradients:
 
     def _stream(self, side, indices, *, warn):
         """Yield indices and flat gradients of rows, computing those not stored."""
-        self.layout(side.rows)
+        self.find_layout(side.rows)
         missing = []
         for start in range(0, len(indices), self.batch_size):
             found = {}

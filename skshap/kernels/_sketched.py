@@ -121,7 +121,7 @@ class SketchedRows:
 
     def _new_sketch(self, rows):
         width = max(WIDTH, self.n_components)
-        return GradientSketch(self.gradients.layout(rows), width, self.seed)
+        return GradientSketch(self.gradients.find_layout(rows), width, self.seed)
 
     def _fit_projections(self, keys, rows):
         """Find the projections from a sample of rows; keep its features."""

@@ -55,9 +55,8 @@ def compare(name, texts, options):
     n_matrix = sum(c for n, c in counts.items() if "embeddings" not in n)
     print(f"{name}: {n_parameters / 1e6:.1f} million parameters")
 
-    gradients._gradients(["warm"], texts[:1])
-    keys = [str(i) for i in range(len(texts))]
-    batched, rows = cpu(lambda: gradients._gradients(keys, texts))
+    gradients.compute(texts[:1])
+    batched, rows = cpu(lambda: gradients.compute(texts))
     sample = texts[:: len(texts) // N_NAIVE][:N_NAIVE]
     naive_gradients(network, tokenizer, sample[:2])
     naive = cpu(lambda: naive_gradients(network, tokenizer, sample))[0]
@@ -70,7 +69,7 @@ def compare(name, texts, options):
         f"{passes * naive / batched:.1f}x"
     )
 
-    seconds, _ = cpu(lambda: gram(gradients._layout, rows))
+    seconds, _ = cpu(lambda: gram(gradients.layout, rows))
     G = torch.randn(len(texts), CHUNK_COLUMNS)
     G @ G.T
     product = min(cpu(lambda: G @ G.T)[0] for _ in range(5))

@@ -6,6 +6,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+import time
 import weakref
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from torch import nn
 
 from skshap.exceptions import DamagedStoreWarning, TruncatedTextWarning
 from skshap.kernel_ridge import KernelRidgeClassifier
-from skshap.kernels import EmpiricalNTK, _gradients, reduce_memory
+from skshap.kernels import EmpiricalNTK, _cost, _gradients, _store, reduce_memory
 from skshap.kernels._digest import network_digest, row_keys
 from skshap.kernels._gradients import RowGradients
 from skshap.kernels._store import DiskStore, MemoryStore
@@ -422,6 +423,7 @@ DIGEST = """
 from skshap.kernels._digest import network_digest
 from skshap.nn._loading import load_model
 import sys
+import time
 
 print(network_digest(*load_model(sys.argv[1]), 32))
 """
@@ -843,3 +845,59 @@ def test_files_removed_while_a_store_is_in_use(tmp_path):
     assert np.isnan(store.get_norms(["ab" * 16])).all()
     store.put_norms(["cd" * 16], np.ones(1))
     assert store.get_norms(["cd" * 16]) == 1
+
+
+# Cost
+
+
+@pytest.mark.parametrize("is_stored", [True, False])
+@pytest.mark.parametrize("n", [30, 900])
+def test_cost(n, is_stored, tmp_path, monkeypatch):
+    monkeypatch.setattr(_gradients, "TILE_ROWS", 400)
+    X = np.random.default_rng(0).normal(size=(n, 4))
+    memory = tmp_path if is_stored else None
+    kernel = EmpiricalNTK(memory=memory, random_state=0)
+    cost = kernel.estimate_cost(X)
+    # Nothing has happened: nothing is kept, and the kernel is not fitted.
+    assert files(tmp_path) == [] and not hasattr(kernel, "X_fit_")
+    assert 8 * n**2 < cost.memory < 10**9
+    start = time.process_time()
+    kernel.fit_transform(X)
+    seconds = time.process_time() - start
+    # Loosely: other work on the machine counts in what is predicted.
+    assert seconds / 5 < cost.seconds < 20 * seconds
+    size = sum(path.stat().st_size for path in files(tmp_path))
+    if is_stored:
+        # Files have headers, which matter for rows of some hundred numbers.
+        assert 0.3 * size < cost.disk < size
+    else:
+        assert cost.disk == size == 0
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{}, {"sign_gradient": True}, {"outputs": "mean"}, {"memory": "store"}],
+)
+def test_cost_of_texts(make, parameters, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    kernel = make(memory=None).set_params(**parameters)
+    costs = [kernel.estimate_cost(random_texts(n)) for n in (1, 40, 160)]
+    assert 0 < costs[0].seconds < costs[2].seconds
+    assert costs[0].memory < costs[1].memory < costs[2].memory
+    assert (costs[2].disk > 0) == ("memory" in parameters)
+    with pytest.raises(ValueError, match="'batch_size' parameter"):
+        make(batch_size=0).estimate_cost(random_texts(4))
+
+
+def test_cost_counts_what_is_computed_again(monkeypatch):
+    X = np.random.default_rng(0).normal(size=(300, 4))
+    monkeypatch.setattr(_gradients, "TILE_ROWS", 10)
+    monkeypatch.setattr(_cost, "_timed", lambda function: (1.0, function()))
+    kernel = EmpiricalNTK(random_state=0)
+    roomy = kernel.estimate_cost(X)
+    monkeypatch.setattr(_store, "MEMORY_BYTES", 0)
+    tight = kernel.estimate_cost(X)
+    # 30 sides of tiles: each row is asked for 15.5 times, and passes once before.
+    passes = 64 / 1.0
+    assert_allclose(tight.seconds - roomy.seconds, 300 / passes * (1 + 29 / 2))
+    assert tight.memory < roomy.memory

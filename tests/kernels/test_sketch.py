@@ -337,7 +337,7 @@ def test_predicted_cost(make):
     n_bytes, n_operations = gradients.cost(X)
     rows = [r for _, b in gradients.captured(X, warn=False) for r in b.rows()]
     assert_allclose(n_bytes, sum(row.nbytes for row in rows), rtol=0.02)
-    layout = gradients.layout(X)
+    layout = gradients.find_layout(X)
     size = layout.n_vector + sum(f.n_inputs * f.n_outputs for f in layout.factors)
     assert 0.1 * 50**2 * size < n_operations < 2 * 50**2 * size
 

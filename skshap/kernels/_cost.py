@@ -1,0 +1,166 @@
+"""Predicting the cost of a kernel: pieces are timed, and how many there are counted."""
+
+import tempfile
+import time
+
+import numpy as np
+from sklearn.utils import Bunch
+
+from skshap.kernels import _gradients, _store
+from skshap.nn._factors import Layout
+from skshap.nn._gram import CHUNK_BYTES, gram
+
+__all__ = ["predict_cost"]
+
+N_MEASURED = 1000  # rows whose lengths are looked at
+N_PASSED = 64  # rows that go through the network
+N_FEW = 256  # rows whose products by tokens are timed
+PIECE_COLUMNS = 1 << 12  # of multiplied-out gradients whose products are timed
+
+
+def predict_cost(gradients, rows, *, is_stored):
+    """Predict what the kernel matrix of rows takes, if nothing of it is stored yet.
+
+    Parameters
+    ----------
+    gradients : RowGradients
+        With a `MemoryStore`.
+    rows : list or ndarray
+        The training rows.
+    is_stored : bool
+        Whether a `DiskStore` will be used.
+
+    Returns
+    -------
+    Bunch
+        `seconds` of wall time, `memory` and `disk` in bytes.
+    """
+    lengths, sample = _typical(gradients, rows)
+    n_padded = _padded(gradients.lengths(sample), gradients.batch_size)
+    passing, flat = _timed(lambda: gradients.compute(sample))
+    passing *= lengths.mean() / n_padded  # seconds a row
+    norming = _timed(lambda: gradients.norms_of(flat))[0] / len(flat)
+    row_bytes = float(np.mean([row.nbytes for row in flat]))
+
+    n = len(rows)
+    most = max(1, int(_gradients.TILE_BYTES / row_bytes))
+    size = min(n, _gradients.TILE_ROWS, most)
+    n_sides = n / size  # of tiles
+    n_beside = n_sides * (n_sides - 1) / 2
+    seconds = n * (passing + norming) + n_sides * _tile_seconds(gradients, flat, size)
+    if n_beside:
+        seconds += n_beside * _tile_seconds(gradients, flat, size, is_square=False)
+    n_fetched = n_beside * size + n  # rows whose gradients tiles ask for
+    held = min(n, 2 * size)
+    if is_stored:
+        write, read = _disk_seconds(flat)
+        seconds += n * write + n_fetched * read
+    else:
+        room = min(n, _store.MEMORY_BYTES / row_bytes)
+        seconds += (n - room) / n * n_fetched * passing
+        held = room + min(n - room, held)
+    # The matrix, what of it is missing, and for a moment twice as much.
+    memory = held * row_bytes + 17 * n**2 + _working_bytes(gradients, flat, size)
+    disk = n * row_bytes + 8 * (n_sides + n_beside) * size**2 + 64 * n
+    return Bunch(
+        seconds=seconds, memory=int(memory), disk=int(disk) if is_stored else 0
+    )
+
+
+def _typical(gradients, rows):
+    """Return lengths of rows, and a few rows whose lengths are spread as they are."""
+    chosen = np.random.default_rng(0).permutation(len(rows))[:N_MEASURED]
+    lengths = gradients.lengths([rows[i] for i in chosen])
+    n = min(N_PASSED, len(chosen))
+    spread = (np.arange(n) + 0.5) / n * len(chosen)
+    order = np.argsort(lengths, kind="stable")[spread.astype(np.intp)]
+    return lengths, [rows[i] for i in chosen[order]]
+
+
+def _padded(lengths, batch_size):
+    """Count the tokens of batches by length, with those of padding."""
+    longest = -np.sort(-lengths)
+    return sum(
+        longest[start] * len(longest[start : start + batch_size])
+        for start in range(0, len(longest), batch_size)
+    )
+
+
+def _tile_seconds(gradients, flat, size, *, is_square=True):
+    """Time pieces of a tile of `size` rows and columns; return seconds of all of it."""
+    layout, options = gradients.layout, gradients.options
+    counts = np.array([layout.counts(row) for row in flat])
+
+    def seconds(one, factor_rows, n):
+        rows = [factor_rows[i % len(flat)] for i in range(n)]
+        other = None if is_square else list(rows)
+        return _timed(lambda: gram(one, rows, other, **options))[0]
+
+    vectors = [_flat_row(layout.vector(row), [], row.dtype) for row in flat]
+    total = seconds(Layout(layout.n_vector, []), vectors, size)
+    known = {}
+    for index, factor in enumerate(layout.factors):
+        p, q = factor.n_inputs, factor.n_outputs
+        t = counts[:, index].mean()
+        kind = (factor, round(float(t)))
+        if kind not in known:
+            whole = (1 + (2 if is_square else 1) * 2 * t / size) * p * q
+            by_tokens = factor.is_lookup or t**2 * (p + q) < whole
+            if by_tokens and not options["is_sign"]:
+                n, n_outputs = min(size, N_FEW), q
+                share = (size / n) ** 2
+            else:
+                n, n_outputs = size, min(q, max(1, PIECE_COLUMNS // p))
+                share = q / n_outputs
+            tokens = (layout.tokens(row, index) for row in flat)
+            rows = [
+                _flat_row([], [(a, d[:, :n_outputs])], flat[0].dtype) for a, d in tokens
+            ]
+            one = Layout(0, [factor._replace(n_outputs=n_outputs)])
+            known[kind] = share * seconds(one, rows, n)
+        total += known[kind]
+    return total
+
+
+def _flat_row(vector, pairs, dtype):
+    """Lay out a gradient of few parts; see `Layout`."""
+    parts = [[len(a) for a, _ in pairs], vector]
+    parts += [part.ravel() for pair in pairs for part in pair]
+    return np.concatenate(parts, dtype=dtype, casting="unsafe")
+
+
+def _working_bytes(gradients, flat, size):
+    """Count what products need: padded factors and multiplied-out gradients."""
+    layout, itemsize = gradients.layout, flat[0].itemsize
+    counts = np.array([layout.counts(row) for row in flat])
+    padded = max(
+        (f.width * counts[:, i].max() for i, f in enumerate(layout.factors)), default=0
+    )
+    largest = max((f.n_inputs * f.n_outputs for f in layout.factors), default=0)
+    multiplied = min(CHUNK_BYTES, 2 * size * largest * itemsize)
+    network = sum(p.nbytes for p in gradients.network.parameters())
+    passed = 4 * gradients.batch_size * max(row.nbytes for row in flat)
+    return 2 * size * padded * itemsize + multiplied + network + passed
+
+
+def _disk_seconds(flat):
+    """Time writing and reading gradients; return seconds a row of each."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = _store.DiskStore(folder)
+        keys = [f"{i:032x}" for i in range(len(flat))]
+        start = time.perf_counter()
+        for key, row in zip(keys, flat, strict=True):
+            store.put_row(key, row)
+        middle = time.perf_counter()
+        for key in keys:
+            store.get_row(key)
+        stop = time.perf_counter()
+    return (middle - start) / len(flat), (stop - middle) / len(flat)
+
+
+def _timed(function):
+    """Call a function twice, since the first call makes buffers; time the second."""
+    function()
+    start = time.perf_counter()
+    result = function()
+    return time.perf_counter() - start, result

