@@ -12,6 +12,7 @@ from skshap import (
 
 ESTIMATORS = [
     EmpiricalNTK(),
+    EmpiricalNTK(method="sketch", n_components=20, random_state=0),
     FreeShapAttributor(),
     FreeShapAttributor(EmpiricalNTK(random_state=0)),
     KernelRidgeClassifier(),
