@@ -21,6 +21,7 @@ COLUMNS = ColumnKernel(
 ESTIMATORS = [
     COLUMNS,
     EmpiricalNTK(),
+    EmpiricalNTK(method="sketch", n_components=20, random_state=0),
     FreeShapAttributor(),
     FreeShapAttributor(EmpiricalNTK(random_state=0)),
     KernelRidgeClassifier(),

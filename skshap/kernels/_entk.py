@@ -90,7 +90,7 @@ class EmpiricalNTK(
         gradients of the training rows are predicted to take at most 2 GiB and their
         products 1e13 operations, some minutes, and with `sign_gradient`.
     n_components : int or None, default=None
-        Columns of the sketch; None for 2,048. There are fewer if the gradients of the
+        Columns of the sketch; None for 1,024. There are fewer if the gradients of the
         training rows need no more.
     normalize : bool or "cosine", default=True
         True divides by the mean of the training diagonal, so that ``alpha`` of a ridge

@@ -9,7 +9,7 @@ from skshap.utils._validation import check_rows
 
 __all__ = ["ExplicitFeatures"]
 
-N_COMPONENTS = 2048  # of a sketch, by default
+N_COMPONENTS = 1024  # of a sketch, by default
 # What method="auto" spends on an exact kernel.
 EXACT_BYTES = 1 << 31
 EXACT_OPERATIONS = 1e13

@@ -111,7 +111,7 @@ class GradientSketch:
             add_product(gram, part.double())  # the lower triangle, which eigh reads
         values, vectors = torch.linalg.eigh(gram)
         values, vectors = values.flip(0), vectors.flip(1)
-        smallest = len(features) * torch.finfo(features.dtype).eps * values[0]
+        smallest = 2 * torch.finfo(features.dtype).eps * values[0]
         n_kept = min(n_components, int((values > smallest).sum()))
         vectors = vectors[:, :n_kept] / values[:n_kept].sqrt()
         components = features.T @ vectors.to(features.dtype)
