@@ -8,14 +8,14 @@ from sklearn.utils import Bunch
 
 from skshap.kernels import _gradients, _store
 from skshap.nn._factors import Layout
-from skshap.nn._gram import CHUNK_BYTES, gram
+from skshap.nn._gram import CHUNK_BYTES, CHUNK_COLUMNS, gram
 
 __all__ = ["predict_cost"]
 
 N_MEASURED = 1000  # rows whose lengths are looked at
 N_PASSED = 64  # rows that go through the network
 N_FEW = 256  # rows whose products by tokens are timed
-PIECE_COLUMNS = 1 << 12  # of multiplied-out gradients whose products are timed
+PIECE_COLUMNS = 1 << 13  # of multiplied-out gradients whose products are timed
 
 
 def predict_cost(gradients, rows, *, is_stored):
@@ -39,7 +39,7 @@ def predict_cost(gradients, rows, *, is_stored):
     n_padded = _padded(gradients.lengths(sample), gradients.batch_size)
     passing, flat = _timed(lambda: gradients.compute(sample))
     passing *= lengths.mean() / n_padded  # seconds a row
-    norming = _timed(lambda: gradients.norms_of(flat))[0] / len(flat)
+    norming = _timed(lambda: _norms(gradients, flat))[0] / len(flat)
     row_bytes = float(np.mean([row.nbytes for row in flat]))
 
     n = len(rows)
@@ -59,8 +59,11 @@ def predict_cost(gradients, rows, *, is_stored):
         room = min(n, _store.MEMORY_BYTES / row_bytes)
         seconds += (n - room) / n * n_fetched * passing
         held = room + min(n - room, held)
-    # The matrix, what of it is missing, and for a moment twice as much.
-    memory = held * row_bytes + 17 * n**2 + _working_bytes(gradients, flat, size)
+    network = sum(p.nbytes for p in gradients.network.parameters())
+    passed = 2 * gradients.batch_size * max(row.nbytes for row in flat)
+    # Tiles beside the matrix and what of it is missing; at last twice the matrix.
+    most = max(passed, 9 * n**2 + _tile_bytes(gradients, flat, size), 16 * n**2)
+    memory = network + held * row_bytes + most
     disk = n * row_bytes + 8 * (n_sides + n_beside) * size**2 + 64 * n
     return Bunch(
         seconds=seconds, memory=int(memory), disk=int(disk) if is_stored else 0
@@ -77,6 +80,11 @@ def _typical(gradients, rows):
     return lengths, [rows[i] for i in chosen[order]]
 
 
+def _norms(gradients, flat):
+    for start in range(0, len(flat), gradients.batch_size):
+        gradients.norms_of(flat[start : start + gradients.batch_size])
+
+
 def _padded(lengths, batch_size):
     """Count the tokens of batches by length, with those of padding."""
     longest = -np.sort(-lengths)
@@ -91,10 +99,17 @@ def _tile_seconds(gradients, flat, size, *, is_square=True):
     layout, options = gradients.layout, gradients.options
     counts = np.array([layout.counts(row) for row in flat])
 
-    def seconds(one, factor_rows, n):
-        rows = [factor_rows[i % len(flat)] for i in range(n)]
+    def seconds(one, rows, n):
+        rows = [rows[i % len(flat)] for i in range(n)]
         other = None if is_square else list(rows)
         return _timed(lambda: gram(one, rows, other, **options))[0]
+
+    def of_outputs(index, n_outputs, n):
+        """Time the products of some outputs of a factor."""
+        tokens = (layout.tokens(row, index) for row in flat)
+        rows = [_flat_row([], [(a, d[:, :n_outputs])], d.dtype) for a, d in tokens]
+        factor = layout.factors[index]._replace(n_outputs=n_outputs)
+        return seconds(Layout(0, [factor]), rows, n)
 
     vectors = [_flat_row(layout.vector(row), [], row.dtype) for row in flat]
     total = seconds(Layout(layout.n_vector, []), vectors, size)
@@ -106,18 +121,15 @@ def _tile_seconds(gradients, flat, size, *, is_square=True):
         if kind not in known:
             whole = (1 + (2 if is_square else 1) * 2 * t / size) * p * q
             by_tokens = factor.is_lookup or t**2 * (p + q) < whole
+            some = max(2, PIECE_COLUMNS // p)
             if by_tokens and not options["is_sign"]:
-                n, n_outputs = min(size, N_FEW), q
-                share = (size / n) ** 2
-            else:
-                n, n_outputs = size, min(q, max(1, PIECE_COLUMNS // p))
-                share = q / n_outputs
-            tokens = (layout.tokens(row, index) for row in flat)
-            rows = [
-                _flat_row([], [(a, d[:, :n_outputs])], flat[0].dtype) for a, d in tokens
-            ]
-            one = Layout(0, [factor._replace(n_outputs=n_outputs)])
-            known[kind] = share * seconds(one, rows, n)
+                n = min(size, N_FEW)
+                known[kind] = (size / n) ** 2 * of_outputs(index, q, n)
+            elif some >= q:
+                known[kind] = of_outputs(index, q, size)
+            else:  # what is read is prepared once for all outputs
+                one, many = (of_outputs(index, k, size) for k in (1, some))
+                known[kind] = one + max(0, many - one) * (q - 1) / (some - 1)
         total += known[kind]
     return total
 
@@ -129,18 +141,14 @@ def _flat_row(vector, pairs, dtype):
     return np.concatenate(parts, dtype=dtype, casting="unsafe")
 
 
-def _working_bytes(gradients, flat, size):
-    """Count what products need: padded factors and multiplied-out gradients."""
+def _tile_bytes(gradients, flat, size):
+    """Count what a tile needs: padded factors and multiplied-out gradients."""
     layout, itemsize = gradients.layout, flat[0].itemsize
-    counts = np.array([layout.counts(row) for row in flat])
-    padded = max(
-        (f.width * counts[:, i].max() for i, f in enumerate(layout.factors)), default=0
-    )
-    largest = max((f.n_inputs * f.n_outputs for f in layout.factors), default=0)
-    multiplied = min(CHUNK_BYTES, 2 * size * largest * itemsize)
-    network = sum(p.nbytes for p in gradients.network.parameters())
-    passed = 4 * gradients.batch_size * max(row.nbytes for row in flat)
-    return 2 * size * padded * itemsize + multiplied + network + passed
+    counts = np.mean([layout.counts(row) for row in flat], axis=0)
+    padded = max((f.width * t for f, t in zip(layout.factors, counts, strict=True)))
+    largest = max(f.n_inputs * f.n_outputs for f in layout.factors)
+    multiplied = 2 * size * min(largest, CHUNK_COLUMNS) * itemsize
+    return 2 * size * padded * itemsize + min(multiplied, CHUNK_BYTES)
 
 
 def _disk_seconds(flat):

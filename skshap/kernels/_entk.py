@@ -406,7 +406,8 @@ class EmpiricalNTK(
                 self._gradients.squared_norms(r) for r in (rows, self.X_fit_)
             )
             self._check_norms(left)
-            return K / np.outer(np.sqrt(left), np.sqrt(right))
+            K /= np.outer(np.sqrt(left), np.sqrt(right))
+            return K
         K /= self.scale_ if self.normalize else 1.0
         return K
 
