@@ -6,9 +6,11 @@ from skshap.evaluation import detection_curve
 from skshap.inspection import DetectionCurveDisplay
 from skshap.kernel_ridge import KernelRidgeClassifier, KernelRidgeClassifierCV
 from skshap.kernels import EmpiricalNTK
-from skshap.selection import LabelNoiseDetector
+from skshap.selection import DataRemoval, DataSelector, LabelNoiseDetector
 
 __all__ = [
+    "DataRemoval",
+    "DataSelector",
     "DetectionCurveDisplay",
     "EmpiricalNTK",
     "FreeShapAttributor",

@@ -1,8 +1,11 @@
 """scikit-learn's own checks, over all estimators; no failure is expected."""
 
+from sklearn.linear_model import LogisticRegression
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skshap import (
+    DataRemoval,
+    DataSelector,
     EmpiricalNTK,
     FreeShapAttributor,
     KernelRidgeClassifier,
@@ -16,6 +19,14 @@ ESTIMATORS = [
     FreeShapAttributor(EmpiricalNTK(random_state=0)),
     KernelRidgeClassifier(),
     KernelRidgeClassifierCV(),
+    DataRemoval(LogisticRegression(), FreeShapAttributor(n_permutations=1)),
+    DataRemoval(
+        KernelRidgeClassifier(kernel="precomputed"),
+        FreeShapAttributor("precomputed", n_permutations=5),
+        n_samples_to_remove="harmful",
+    ),
+    DataSelector(),
+    DataSelector(FreeShapAttributor("linear"), strategy="balanced"),
     LabelNoiseDetector(),
     LabelNoiseDetector(FreeShapAttributor(), method="prequential"),
     KernelRidgeClassifier(kernel="rbf", class_prior=True),

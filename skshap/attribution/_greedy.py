@@ -11,7 +11,13 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-__all__ = ["GreedyOrder", "GrowingRidge", "View", "choose_greedily"]
+__all__ = [
+    "GreedyOrder",
+    "GrowingRidge",
+    "View",
+    "choose_greedily",
+    "order_by_class",
+]
 
 # Rows by which a class may be nearer to its share than the class furthest below, and
 # yet be chosen from.
@@ -160,25 +166,73 @@ def choose_greedily(K, y_index, views, *, alpha, n_to_choose, device=None):
         ridge = GrowingRidge(K, *columns, alpha, min(n_to_choose, is_candidate.sum()))
         ridges.append((ridge, is_candidate))
         n_judges += is_candidate * len(y_view)
-    sizes = np.bincount(y_index)
-    counts, is_free = np.zeros(n_classes, int), np.ones(n, dtype=bool)
-    chosen, gains = [], np.zeros(n)
+    draft = Draft(y_index, n_to_choose)
+    gains = np.zeros(n)
     for k in range(n_to_choose + 1):
         total = np.zeros(n)
         for ridge, is_candidate in ridges:
             total += np.where(is_candidate, ridge.gains().cpu().numpy(), 0.0)
-        gains[is_free] = total[is_free] / n_judges[is_free]
+        gains[draft.is_free] = (total / n_judges)[draft.is_free]
         if k == n_to_choose:
-            break
-        is_open = open_classes(counts, sizes, n_to_choose - k)[y_index]
-        row = int(np.where(is_free & is_open, gains, -np.inf).argmax())
-        chosen.append(row)
-        is_free[row] = False
-        counts[y_index[row]] += 1
+            return GreedyOrder(np.array(draft.chosen), gains)
+        row = draft.choose(gains)
         for ridge, is_candidate in ridges:
             if is_candidate[row]:
                 ridge.choose(row)
-    return GreedyOrder(np.array(chosen), gains)
+
+
+class Draft:
+    """Chooses rows one after another, while classes keep their shares.
+
+    Parameters
+    ----------
+    y_index : ndarray of shape (n,)
+        Index of each row's label, from 0 on, without gaps.
+    n_to_choose : int
+        From the number of classes to n.
+    """
+
+    def __init__(self, y_index, n_to_choose):
+        self.y_index = y_index
+        self.n_to_choose = n_to_choose
+        self.chosen = []
+        self.is_free = np.ones(len(y_index), dtype=bool)
+        self._sizes = np.bincount(y_index)
+        self._counts = np.zeros(len(self._sizes), dtype=int)
+
+    def choose(self, scores):
+        """Choose the free row of largest score among the classes that are open."""
+        n_left = self.n_to_choose - len(self.chosen)
+        is_open = open_classes(self._counts, self._sizes, n_left)[self.y_index]
+        row = int(np.where(self.is_free & is_open, scores, -np.inf).argmax())
+        self.chosen.append(row)
+        self.is_free[row] = False
+        self._counts[self.y_index[row]] += 1
+        return row
+
+
+def order_by_class(scores, y_index, n_to_choose):
+    """Order rows by score while classes keep their shares.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n,)
+        The larger, the sooner.
+    y_index : ndarray of shape (n,)
+        Index of each row's label, from 0 on, without gaps.
+    n_to_choose : int
+        Among how many there must be a row of every class.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        All rows; after `n_to_choose` by score alone.
+    """
+    draft = Draft(y_index, n_to_choose)
+    for _ in range(n_to_choose):
+        draft.choose(scores)
+    rest = np.flatnonzero(draft.is_free)
+    return np.append(draft.chosen, rest[np.argsort(-scores[rest], kind="stable")])
 
 
 def open_classes(counts, sizes, n_left):

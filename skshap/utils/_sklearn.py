@@ -6,11 +6,35 @@ the risk of a rename in one place.
 
 from sklearn.base import _fit_context
 from sklearn.metrics._scorer import _BaseScorer
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils import _safe_indexing
+from sklearn.utils._metadata_requests import _raise_for_params
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    RealNotInt,
+    StrOptions,
+)
+from sklearn.utils.metaestimators import _safe_split
+from sklearn.utils.validation import _check_method_params
 
-__all__ = ["HasMethods", "Interval", "StrOptions", "fit_context", "is_scorer"]
+__all__ = [
+    "HasMethods",
+    "Interval",
+    "RealNotInt",
+    "StrOptions",
+    "fit_context",
+    "is_scorer",
+    "raise_for_params",
+    "safe_indexing",
+    "safe_split",
+    "slice_params",
+]
 
 fit_context = _fit_context
+raise_for_params = _raise_for_params
+safe_indexing = _safe_indexing
+safe_split = _safe_split
+slice_params = _check_method_params
 
 
 def is_scorer(function):
