@@ -21,8 +21,8 @@ ESTIMATORS = [
     KernelRidgeClassifierCV(),
     DataRemoval(LogisticRegression(), FreeShapAttributor(n_permutations=1)),
     DataRemoval(
-        KernelRidgeClassifier(kernel="precomputed"),
-        FreeShapAttributor("precomputed", n_permutations=5),
+        KernelRidgeClassifier(),
+        FreeShapAttributor(n_permutations=2),
         n_samples_to_remove="harmful",
     ),
     DataSelector(),

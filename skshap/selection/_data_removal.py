@@ -263,7 +263,8 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
         ndarray of shape (n_samples,)
             Labels.
         """
-        return self.estimator_.predict(self._rows(X))
+        rows = self._rows(X)
+        return self.estimator_.predict(rows)
 
     @available_if(estimator_has("predict_proba"))
     def predict_proba(self, X):
@@ -279,7 +280,8 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
         ndarray of shape (n_samples, n_classes)
             Probabilities.
         """
-        return self.estimator_.predict_proba(self._rows(X))
+        rows = self._rows(X)
+        return self.estimator_.predict_proba(rows)
 
     @available_if(estimator_has("predict_log_proba"))
     def predict_log_proba(self, X):
@@ -295,7 +297,8 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
         ndarray of shape (n_samples, n_classes)
             Logarithms of probabilities.
         """
-        return self.estimator_.predict_log_proba(self._rows(X))
+        rows = self._rows(X)
+        return self.estimator_.predict_log_proba(rows)
 
     @available_if(estimator_has("decision_function"))
     def decision_function(self, X):
@@ -311,7 +314,8 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
         ndarray of shape (n_samples,) or (n_samples, n_classes)
             Decision values.
         """
-        return self.estimator_.decision_function(self._rows(X))
+        rows = self._rows(X)
+        return self.estimator_.decision_function(rows)
 
     def get_metadata_routing(self):
         """Return how metadata are routed: `X_val` and `y_val` here, others on.

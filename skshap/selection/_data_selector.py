@@ -175,8 +175,8 @@ class DataSelector(BaseRowChoice):
         if not n_classes <= n_kept <= n:
             raise ValueError(
                 f"n_samples_to_select={self.n_samples_to_select} selects {n_kept} "
-                f"rows, but it must select at least one of each of the {n_classes} classes "
-                f"and at most all of n_samples={n} rows."
+                f"rows, but it must select at least one of each of {n_classes} "
+                f"classes and at most all of n_samples={n} rows."
             )
         if self.strategy == "greedy":
             gram = self.attributor_.gram_
