@@ -20,11 +20,6 @@ ESTIMATORS = [
     KernelRidgeClassifier(),
     KernelRidgeClassifierCV(),
     DataRemoval(LogisticRegression(), FreeShapAttributor(n_permutations=1)),
-    DataRemoval(
-        KernelRidgeClassifier(),
-        FreeShapAttributor(n_permutations=2),
-        n_samples_to_remove="harmful",
-    ),
     DataSelector(),
     DataSelector(FreeShapAttributor("linear"), strategy="balanced"),
     LabelNoiseDetector(),

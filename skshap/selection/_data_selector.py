@@ -90,7 +90,8 @@ class DataSelector(BaseRowChoice):
     m validation rows, and memory of ``8 n (n + m + s cv)`` bytes.
 
     In scikit-learn's cross-validation an `X_val` with as many rows as `X` is taken for
-    a parameter of each row and sliced with it. Give it another number of rows.
+    a parameter of each row and sliced with it. Give it another number of rows. The
+    pipeline of imbalanced-learn hands no validation rows to its samplers.
 
     References
     ----------

@@ -8,10 +8,10 @@ from sklearn.preprocessing import scale
 from skshap import EmpiricalNTK, FreeShapAttributor, flip_labels
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def quick():
     """An attributor for numbers."""
-    return FreeShapAttributor(n_permutations=4, scoring="neg_brier_score")
+    return FreeShapAttributor(n_permutations=2, scoring="neg_brier_score")
 
 
 @pytest.fixture(scope="session")
@@ -32,12 +32,15 @@ def texts():
     return [" ".join(["film", *rng.choice(words[label], 4)]) for label in y], y
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def text_attributor(tiny_tokenizer):
     """An attributor for texts, by a tiny random encoder."""
     from tests.conftest import make_encoder
 
     kernel = EmpiricalNTK(
-        make_encoder("bert"), tokenizer=tiny_tokenizer, normalize="cosine"
+        make_encoder("bert"),
+        tokenizer=tiny_tokenizer,
+        normalize="cosine",
+        max_length=32,
     )
-    return FreeShapAttributor(kernel, n_permutations=4, scoring="neg_brier_score")
+    return FreeShapAttributor(kernel, n_permutations=2, scoring="neg_brier_score")
