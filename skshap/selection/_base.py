@@ -4,8 +4,15 @@ from numbers import Integral
 from typing import ClassVar
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils import check_random_state, column_or_1d, get_tags, indexable
+from sklearn.utils import (
+    check_array,
+    check_random_state,
+    column_or_1d,
+    get_tags,
+    indexable,
+)
 
 from skshap.attribution import FreeShapAttributor
 from skshap.kernel_ridge import KernelRidgeClassifierCV
@@ -118,9 +125,22 @@ class BaseRowChoice(BaseEstimator):
 
 
 def default_attributor(X, y):
-    """Return an attributor for numbers, with the alpha of least leave-one-out error."""
-    alpha = KernelRidgeClassifierCV(kernel="rbf").fit(X, y).alpha_
-    return FreeShapAttributor(alpha=alpha, scoring="neg_brier_score", n_permutations=20)
+    """Return an attributor for numbers.
+
+    Its rbf kernel has the width that :class:`sklearn.svm.SVC` calls "scale", and its
+    alpha is that of least leave-one-out error.
+    """
+    rows = check_array(X, accept_sparse="csr", dtype=np.float64)
+    variance = rows.multiply(rows).mean() if issparse(rows) else np.square(rows).mean()
+    variance -= rows.mean() ** 2
+    gamma = 1 / (rows.shape[1] * variance) if variance > 0 else 1.0
+    ridge = KernelRidgeClassifierCV(kernel="rbf", kernel_params={"gamma": gamma})
+    return FreeShapAttributor(
+        alpha=ridge.fit(rows, y).alpha_,
+        kernel_params={"gamma": gamma},
+        scoring="neg_brier_score",
+        n_permutations=10,
+    )
 
 
 def set_seeds(estimator, seed):

@@ -50,9 +50,9 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
         Trained on the rows that are kept; a clone is fitted.
     attributor : FreeShapAttributor or None, default=None
         Values the rows; a clone is fitted. For texts, one with an
-        :class:`skshap.EmpiricalNTK`. None works on numbers: an rbf kernel with the
-        `alpha` of least leave-one-out error, by Brier score; columns should be scaled
-        first.
+        :class:`skshap.EmpiricalNTK`. None works on numbers: 10 permutations by Brier
+        score, an rbf kernel with the width that :class:`sklearn.svm.SVC` calls "scale"
+        and the `alpha` of least leave-one-out error; columns should be scaled first.
     n_samples_to_remove : int, float or "harmful", default=0.1
         How many rows to remove, or which share of them, those of lowest value.
         "harmful": only rows whose value is negative with confidence; see Notes.
