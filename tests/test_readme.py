@@ -14,10 +14,12 @@ def test_quick_start(tmp_path, monkeypatch):
     )
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
-    assert len(blocks) == 6
+    assert len(blocks) == 7
     names = {}
     for block in blocks:
         exec(compile(block, str(README), "exec"), names)
     assert set(names["verdict"]) <= {-1, 1}
     assert names["values"].shape == names["errors"].shape == (300,)
+    assert names["cleaned"].support_.sum() == 270
+    assert len(names["X_few"]) == len(names["y_few"]) == 30
     assert (tmp_path / "kernel_cache").is_dir()
