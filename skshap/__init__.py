@@ -12,10 +12,12 @@ from skshap.kernels import (
     make_column_kernel,
     reduce_memory,
 )
-from skshap.selection import LabelNoiseDetector
+from skshap.selection import DataRemoval, DataSelector, LabelNoiseDetector
 
 __all__ = [
     "ColumnKernel",
+    "DataRemoval",
+    "DataSelector",
     "DetectionCurveDisplay",
     "EmpiricalNTK",
     "FreeShapAttributor",

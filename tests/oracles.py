@@ -287,3 +287,42 @@ def semivalues(value, weights):
             total = total + weights[size] * np.mean(gains, axis=0)
         values.append(total)
     return np.stack(values, -1)
+
+
+def greedy_gains(K, y_index, views, alpha, chosen):
+    """Fall of the Brier score if each row were trained on too, by refits.
+
+    Parameters
+    ----------
+    K : ndarray of shape (n, n)
+    y_index : ndarray of shape (n,)
+    views : list of (is_candidate, cross, y_view)
+        Which training rows predict, their kernel with the rows predicted, of shape
+        (n, m), and the labels of these.
+    alpha : float
+    chosen : sequence of int
+        Rows trained on already.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        NaN for rows that were chosen.
+    """
+    n, n_classes = len(y_index), y_index.max() + 1
+    centred = np.eye(n_classes) - 1 / n_classes
+    gains = np.full(n, np.nan)
+    for i in set(range(n)) - set(chosen):
+        falls = []
+        for is_candidate, cross, y_view in views:
+            if not is_candidate[i]:
+                continue
+            errors = []
+            for rows in ([*chosen], [*chosen, i]):
+                rows = [r for r in rows if is_candidate[r]]
+                A = K[np.ix_(rows, rows)] + alpha * np.eye(len(rows))
+                f = cross[rows].T @ np.linalg.solve(A, centred[y_index[rows]])
+                error = ((centred[y_view] - f) ** 2).sum(1)
+                errors.append(error / 2 if n_classes == 2 else error)
+            falls += (errors[0] - errors[1]).tolist()
+        gains[i] = np.mean(falls)
+    return gains

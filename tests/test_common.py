@@ -1,11 +1,14 @@
 """scikit-learn's own checks, over all estimators; no failure is expected."""
 
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skshap import (
     ColumnKernel,
+    DataRemoval,
+    DataSelector,
     EmpiricalNTK,
     FreeShapAttributor,
     KernelRidgeClassifier,
@@ -26,6 +29,9 @@ ESTIMATORS = [
     FreeShapAttributor(EmpiricalNTK(random_state=0)),
     KernelRidgeClassifier(),
     KernelRidgeClassifierCV(),
+    DataRemoval(LogisticRegression(), FreeShapAttributor(n_permutations=1)),
+    DataSelector(),
+    DataSelector(FreeShapAttributor("linear"), strategy="balanced"),
     LabelNoiseDetector(),
     PairwiseKernel(),
     LabelNoiseDetector(FreeShapAttributor(), method="prequential"),

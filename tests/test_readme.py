@@ -20,4 +20,6 @@ def test_quick_start(tmp_path, monkeypatch):
         exec(compile(block, str(README), "exec"), names)
     assert set(names["verdict"]) <= {-1, 1}
     assert names["values"].shape == names["errors"].shape == (300,)
+    assert names["cleaned"].support_.sum() == 270
+    assert len(names["X_few"]) == len(names["y_few"]) == 30
     assert (tmp_path / "kernel_cache").is_dir()

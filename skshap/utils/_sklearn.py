@@ -8,23 +8,39 @@ from sklearn.base import _fit_context
 from sklearn.metrics._scorer import _BaseScorer
 from sklearn.pipeline import _name_estimators
 from sklearn.utils import _safe_indexing
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.metaestimators import _BaseComposition
+from sklearn.utils._metadata_requests import _raise_for_params
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    RealNotInt,
+    StrOptions,
+)
+from sklearn.utils.metaestimators import _BaseComposition, _safe_split
+from sklearn.utils.validation import _check_method_params
 
 __all__ = [
     "BaseComposition",
     "HasMethods",
     "Interval",
+    "RealNotInt",
     "StrOptions",
     "fit_context",
     "is_scorer",
     "name_estimators",
+    "raise_for_params",
+    "safe_indexing",
+    "safe_split",
     "select_columns",
+    "slice_params",
 ]
 
 BaseComposition = _BaseComposition
 fit_context = _fit_context
 name_estimators = _name_estimators
+raise_for_params = _raise_for_params
+safe_indexing = _safe_indexing
+safe_split = _safe_split
+slice_params = _check_method_params
 
 
 def select_columns(X, columns):

@@ -1,0 +1,170 @@
+"""What estimators that keep some rows and drop others share."""
+
+from numbers import Integral
+from typing import ClassVar
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils import (
+    check_array,
+    check_random_state,
+    column_or_1d,
+    get_tags,
+    indexable,
+)
+
+from skshap.attribution import FreeShapAttributor
+from skshap.kernel_ridge import KernelRidgeClassifierCV
+from skshap.selection._values import cross_fit_values, make_splits, values_on
+from skshap.utils._validation import check_targets, encode_targets, is_text
+
+__all__ = ["BaseRowChoice", "count_rows"]
+
+
+class BaseRowChoice(BaseEstimator):
+    """Values training rows and keeps some of them.
+
+    Subclasses have parameters `attributor`, `cv`, `random_state` and `n_jobs`.
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "attributor": [FreeShapAttributor, None],
+        "cv": ["cv_object"],
+        "random_state": ["random_state"],
+        "n_jobs": [Integral, None],
+    }
+
+    def _fit_attributor(self, X, y, X_val, y_val):
+        """Fit the attributor on all rows; return these, and how to judge them.
+
+        Returns
+        -------
+        X : indexable
+            The rows, as they are.
+        y : ndarray of shape (n,)
+            Their labels.
+        y_index : ndarray of shape (n,)
+            Index of each label.
+        splits : list of (ndarray, ndarray) or None
+            Of the rows, for cross-fitting.
+        """
+        if (X_val is None) != (y_val is None):
+            given, missing = ("X_val", "y_val") if y_val is None else ("y_val", "X_val")
+            raise ValueError(
+                f"{given} is given without {missing}; pass both, or neither."
+            )
+        if X_val is None and self.cv is None:
+            raise ValueError(
+                "cv=None leaves no rows to judge on; pass X_val and y_val, or a number "
+                "of folds."
+            )
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        is_string = is_text(X)  # raises for a single text
+        if self.attributor is None and is_string:
+            raise ValueError(
+                f"{type(self).__name__} needs an attributor for texts, as "
+                "attributor=None works on numbers; use "
+                "attributor=FreeShapAttributor(EmpiricalNTK(model))."
+            )
+        if y is not None:
+            y = column_or_1d(y, warn=True)
+            (X,) = indexable(X)
+        if self.attributor is None:
+            attributor = default_attributor(X, y)
+        else:
+            attributor = clone(self.attributor)
+        self.attributor_ = set_seeds(attributor, seed).fit(X, y)
+        self.classes_, y_index = check_targets(y, self.attributor_.dual_coef_)
+        for name in ("n_features_in_", "feature_names_in_"):
+            vars(self).pop(name, None)
+            if hasattr(self.attributor_, name):
+                setattr(self, name, getattr(self.attributor_, name))
+        if y_val is not None:
+            try:
+                encode_targets(y_val, self.classes_, X_val)
+            except ValueError as error:
+                raise ValueError(f"y_val is not valid: {error}") from error
+        splits = None
+        if self.cv is not None:
+            splits = make_splits(self.cv, y_index, self.classes_, seed)
+        return X, y, y_index, splits
+
+    def _value(self, y, X_val, y_val, splits, *, with_error=False):
+        """Compute values on the validation rows, or by cross-fitting."""
+        if X_val is not None:
+            return values_on(self.attributor_, X_val, y_val, with_error=with_error)
+        return cross_fit_values(
+            self.attributor_, y, splits, with_error=with_error, n_jobs=self.n_jobs
+        )
+
+    def _keep(self, order, n_kept, y_index, advice):
+        """Keep the first rows of an order, if that leaves a row of every class."""
+        kept = np.sort(order[:n_kept])
+        counts = np.bincount(y_index[kept], minlength=len(self.classes_))
+        if counts.min() == 0:
+            label = self.classes_[counts.argmin()].item()
+            raise ValueError(
+                f"keeping {n_kept} of {len(order)} rows would leave none of class "
+                f"{label!r} ({int((y_index == counts.argmin()).sum())} rows); {advice}"
+            )
+        self.ranking_ = np.empty(len(order), dtype=int)
+        self.ranking_[order] = np.arange(1, len(order) + 1)
+        self.sample_indices_ = kept
+        self.support_ = np.zeros(len(order), dtype=bool)
+        self.support_[kept] = True
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        attributor = self.attributor
+        if attributor is None:
+            attributor = FreeShapAttributor()
+        tags.input_tags = get_tags(attributor).input_tags
+        tags.target_tags.required = True
+        return tags
+
+
+def default_attributor(X, y):
+    """Return an attributor for numbers.
+
+    Its rbf kernel has the width that :class:`sklearn.svm.SVC` calls "scale", and its
+    alpha is that of least leave-one-out error.
+    """
+    rows = check_array(X, accept_sparse="csr", dtype=np.float64)
+    variance = rows.multiply(rows).mean() if issparse(rows) else np.square(rows).mean()
+    variance -= rows.mean() ** 2
+    gamma = 1 / (rows.shape[1] * variance) if variance > 0 else 1.0
+    ridge = KernelRidgeClassifierCV(kernel="rbf", kernel_params={"gamma": gamma})
+    return FreeShapAttributor(
+        alpha=ridge.fit(rows, y).alpha_,
+        kernel_params={"gamma": gamma},
+        scoring="neg_brier_score",
+        n_permutations=10,
+    )
+
+
+def set_seeds(estimator, seed):
+    """Seed whatever is unseeded in an estimator and in its parameters."""
+    unseeded = {
+        name: seed
+        for name, value in estimator.get_params(deep=True).items()
+        if name.rpartition("__")[2] == "random_state" and value is None
+    }
+    return estimator.set_params(**unseeded)
+
+
+def count_rows(number, n):
+    """Turn a number or a share of n rows into a number.
+
+    Parameters
+    ----------
+    number : int or float
+        Rows, or a share of them from 0 to 1.
+    n : int
+        How many there are.
+
+    Returns
+    -------
+    int
+    """
+    return int(number) if isinstance(number, Integral) else round(number * n)

@@ -1,0 +1,337 @@
+"""`DataRemoval`: drops harmful training rows before an estimator is trained."""
+
+from numbers import Integral
+from typing import ClassVar
+
+import numpy as np
+from sklearn.base import ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.utils import Bunch, get_tags
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    process_routing,
+)
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from skshap.selection._base import BaseRowChoice, count_rows
+from skshap.selection._harm import harmful_rows
+from skshap.utils._sklearn import (
+    HasMethods,
+    Interval,
+    RealNotInt,
+    StrOptions,
+    fit_context,
+    raise_for_params,
+    safe_indexing,
+    safe_split,
+    slice_params,
+)
+
+__all__ = ["DataRemoval"]
+
+
+def estimator_has(method):
+    """Return a check of whether the estimator has a method."""
+
+    def check(self):
+        getattr(getattr(self, "estimator_", self.estimator), method)
+        return True
+
+    return check
+
+
+class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
+    """Classifier that drops the training rows of lowest value and trains on the rest.
+
+    Parameters
+    ----------
+    estimator : classifier
+        Trained on the rows that are kept; a clone is fitted.
+    attributor : FreeShapAttributor or None, default=None
+        Values the rows; a clone is fitted. For texts, one with an
+        :class:`skshap.EmpiricalNTK`. None works on numbers: 10 permutations by Brier
+        score, an rbf kernel with the width that :class:`sklearn.svm.SVC` calls "scale"
+        and the `alpha` of least leave-one-out error; columns should be scaled first.
+    n_samples_to_remove : int, float or "harmful", default=0.1
+        How many rows to remove, or which share of them, those of lowest value.
+        "harmful": only rows whose value is negative with confidence; see Notes.
+    cv : int, splitter, iterable or None, default=5
+        How rows are split in those trained on and those judged on, unless `fit` is
+        given `X_val` and `y_val`. An integer: stratified folds of shuffled rows; else
+        as in :func:`sklearn.model_selection.check_cv`. None: `X_val` is always given.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the folds, and of an attributor or kernel that has none.
+    n_jobs : int or None, default=None
+        How many splits values are computed on at a time.
+
+    Attributes
+    ----------
+    estimator_ : classifier
+        The classifier trained on the rows that are kept.
+    sample_values_ : ndarray of shape (n_samples,)
+        Values of the rows, in the units of the attributor's `scoring`.
+    removal_report_ : Bunch
+        What was removed and why, a column an entry for `pandas.DataFrame`, the row that
+        was removed first on top: `sample_index`, `label`, `value`, `reason` and, with
+        "harmful", `standard_error` and `probability_harmful`.
+    support_ : ndarray of shape (n_samples,)
+        True for rows that are kept.
+    sample_indices_ : ndarray of shape (n_kept,)
+        Their positions, sorted.
+    ranking_ : ndarray of shape (n_samples,)
+        Rank of each row, 1 for the last that would be removed.
+    classes_ : ndarray of shape (n_classes,)
+        Sorted labels.
+    attributor_ : FreeShapAttributor
+        The attributor, fitted on all rows.
+    n_features_in_ : int
+        Number of columns seen in `fit`; not set for texts.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns, where `fit` saw a dataframe with string names.
+
+    See Also
+    --------
+    skshap.DataSelector : Selects a small set of rows.
+    skshap.LabelNoiseDetector : Finds rows whose label is probably wrong.
+
+    Notes
+    -----
+    Values are judged on `X_val` and `y_val` if they are given. Without them they are
+    cross-fitted: each row has its mean value over the splits in which it is trained on,
+    judged on the rows left out.
+
+    "harmful" removes rows, the most certainly harmful first, as long as at most 5 % of
+    those removed are expected to be harmless. How probably a row is harmful comes from
+    its value, the standard error of that over the rows judged on and over permutations,
+    and how the values of all rows are distributed once these errors are taken out
+    (empirical Bayes, as the local false sign rate [1]_). Where no row can be told apart
+    from harmless ones, none is removed.
+
+    In scikit-learn's cross-validation an `X_val` with as many rows as `X` is taken for
+    a parameter of each row and sliced with it. Give it another number of rows. In a
+    :class:`sklearn.pipeline.Pipeline`, name it in ``transform_input=["X_val"]``;
+    otherwise steps before this one do not transform it.
+
+    References
+    ----------
+    .. [1] Stephens, "False discovery rates: a new deal", Biostatistics 2017.
+       :doi:`10.1093/biostatistics/kxw041`
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skshap import DataRemoval, flip_labels
+    >>> X, y = load_iris(return_X_y=True)
+    >>> y_noisy, is_flipped = flip_labels(y, rate=0.1, random_state=0)
+    >>> clf = DataRemoval(LogisticRegression(max_iter=500), random_state=0)
+    >>> clf.fit(X, y_noisy).support_.sum()
+    np.int64(135)
+    >>> bool(is_flipped[~clf.support_].mean() > 0.8)
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        **BaseRowChoice._parameter_constraints,
+        "estimator": [HasMethods(["fit", "predict"])],
+        "n_samples_to_remove": [
+            Interval(Integral, 0, None, closed="left"),
+            Interval(RealNotInt, 0, 1, closed="left"),
+            StrOptions({"harmful"}),
+        ],
+    }
+
+    def __init__(
+        self,
+        estimator,
+        attributor=None,
+        *,
+        n_samples_to_remove=0.1,
+        cv=5,
+        random_state=None,
+        n_jobs=None,
+    ):
+        self.estimator = estimator
+        self.attributor = attributor
+        self.n_samples_to_remove = n_samples_to_remove
+        self.cv = cv
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y, *, X_val=None, y_val=None, **fit_params):
+        """Value the rows, drop the lowest, and train on the rest.
+
+        Parameters
+        ----------
+        X : list of str, list of pairs of str, or {array-like, sparse matrix} of shape \
+                (n_samples, n_features)
+            Training rows, as attributor and estimator take them.
+        y : array-like of shape (n_samples,)
+            Their labels.
+        X_val : rows as X, default=None
+            Rows to judge on.
+        y_val : array-like, default=None
+            Their labels.
+        **fit_params : dict
+            Parameters of the estimator's `fit`, by metadata routing; those with an
+            entry a row are cut down to the rows kept. Values do not depend on them.
+
+        Returns
+        -------
+        self : DataRemoval
+            Fitted classifier.
+
+        Raises
+        ------
+        ValueError
+            If only one of `X_val` and `y_val` is given, `y_val` has a label that `y`
+            has not, there are fewer rows than folds or no more than
+            `n_samples_to_remove`, a split trains on no row of a class, or the removal
+            would leave a class without a row; or if rows or labels are malformed.
+        """
+        raise_for_params(fit_params, self, "fit")
+        X, y, y_index, splits = self._fit_attributor(X, y, X_val, y_val)
+        is_test = self.n_samples_to_remove == "harmful"
+        values, errors = self._value(y, X_val, y_val, splits, with_error=is_test)
+        if is_test:
+            order, n_removed, probability = harmful_rows(values, errors)
+        else:
+            order = np.argsort(values, kind="stable")
+            n_removed = count_rows(self.n_samples_to_remove, len(y))
+        if n_removed >= len(y):
+            raise ValueError(
+                f"n_samples_to_remove={self.n_samples_to_remove} leaves nothing of "
+                f"n_samples={len(y)} rows; remove fewer."
+            )
+        self.sample_values_ = values
+        self._keep(
+            order[::-1],
+            len(y) - n_removed,
+            y_index,
+            "remove fewer, or a share of them.",
+        )
+        removed = order[:n_removed]
+        report = {
+            "sample_index": removed,
+            "label": y[removed],
+            "value": values[removed],
+        }
+        unit = self.attributor_.scoring
+        if is_test:
+            report["standard_error"] = errors[removed]
+            report["probability_harmful"] = probability[removed]
+            reasons = [
+                f"{unit} {values[i]:.2g} ± {errors[i]:.1g}, harmful with probability "
+                f"{probability[i]:.3f}"
+                for i in removed
+            ]
+        else:
+            reasons = [
+                f"{unit} {values[i]:.2g}, number {k} of {len(y)} from the lowest"
+                for k, i in enumerate(removed, start=1)
+            ]
+        self.removal_report_ = Bunch(**report, reason=np.array(reasons, dtype=object))
+
+        params = process_routing(self, "fit", **fit_params).estimator.fit
+        kept = self.sample_indices_
+        X_kept, y_kept = safe_split(self.estimator, X, y, kept)
+        self.estimator_ = clone(self.estimator).fit(
+            X_kept, y_kept, **slice_params(X, params, kept)
+        )
+        return self
+
+    def _rows(self, X):
+        """Return rows as the estimator takes them."""
+        check_is_fitted(self)
+        if not get_tags(self.estimator_).input_tags.pairwise:
+            return X
+        return safe_indexing(X, self.sample_indices_, axis=1)
+
+    @available_if(estimator_has("predict"))
+    def predict(self, X):
+        """Predict labels with the estimator trained on the rows kept.
+
+        Parameters
+        ----------
+        X : rows as in `fit`
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels.
+        """
+        rows = self._rows(X)
+        return self.estimator_.predict(rows)
+
+    @available_if(estimator_has("predict_proba"))
+    def predict_proba(self, X):
+        """Predict class probabilities with the estimator trained on the rows kept.
+
+        Parameters
+        ----------
+        X : rows as in `fit`
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Probabilities.
+        """
+        rows = self._rows(X)
+        return self.estimator_.predict_proba(rows)
+
+    @available_if(estimator_has("predict_log_proba"))
+    def predict_log_proba(self, X):
+        """Predict log probabilities with the estimator trained on the rows kept.
+
+        Parameters
+        ----------
+        X : rows as in `fit`
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Logarithms of probabilities.
+        """
+        rows = self._rows(X)
+        return self.estimator_.predict_log_proba(rows)
+
+    @available_if(estimator_has("decision_function"))
+    def decision_function(self, X):
+        """Compute decision values with the estimator trained on the rows kept.
+
+        Parameters
+        ----------
+        X : rows as in `fit`
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+            Decision values.
+        """
+        rows = self._rows(X)
+        return self.estimator_.decision_function(rows)
+
+    def get_metadata_routing(self):
+        """Return how metadata are routed: `X_val` and `y_val` here, others on.
+
+        Returns
+        -------
+        MetadataRouter
+            The routing.
+        """
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        router = MetadataRouter(owner=self).add_self_request(self)
+        return router.add(estimator=self.estimator, method_mapping=mapping)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        of_estimator = get_tags(self.estimator)
+        tags.input_tags.sparse &= of_estimator.input_tags.sparse
+        tags.classifier_tags = of_estimator.classifier_tags
+        return tags

@@ -1,0 +1,73 @@
+"""Which values are negative with confidence, of many at once."""
+
+import numpy as np
+from scipy.special import ndtr
+
+__all__ = ["harmful_rows", "probability_negative"]
+
+HARMLESS_SHARE = 0.05  # of the rows removed, expected at most
+N_CENTRES = 61  # of the normal distributions that the values' one is mixed from
+N_ITERATIONS = 300
+SMALLEST_ERROR = 1e-9  # as a share of the largest value
+
+
+def harmful_rows(values, errors):
+    """Find rows whose value is negative with confidence.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+        Estimated values.
+    errors : ndarray of shape (n,)
+        Their standard errors.
+
+    Returns
+    -------
+    order : ndarray of shape (n,)
+        Rows, the most probably harmful first.
+    n_harmful : int
+        How many of these are harmful with confidence.
+    probability : ndarray of shape (n,)
+        That the value is negative, by row.
+    """
+    probability = probability_negative(values, errors)
+    order = np.lexsort((values, -probability))
+    harmless = np.cumsum(1 - probability[order]) / np.arange(1, len(values) + 1)
+    return order, int(np.sum(harmless <= HARMLESS_SHARE)), probability
+
+
+def probability_negative(values, errors):
+    """Compute how probably each of many values is negative.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+        Estimates.
+    errors : ndarray of shape (n,)
+        Their standard errors.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        Probabilities. A row without error has 0 or 1.
+
+    Notes
+    -----
+    Empirical Bayes, as in Stephens (2017), :doi:`10.1093/biostatistics/kxw041`: the
+    true values are drawn from a mixture of normal distributions on a grid, whose
+    weights fit the estimates best, by expectation maximization.
+    """
+    scale = np.abs(values).max(initial=0) or 1.0
+    variance = np.maximum(errors, SMALLEST_ERROR * scale)[:, None] ** 2
+    centres, width = np.linspace(values.min(), values.max(), N_CENTRES, retstep=True)
+    spread = max(width, SMALLEST_ERROR * scale) ** 2
+    total = variance + spread
+    log_likelihood = -0.5 * ((values[:, None] - centres) ** 2 / total + np.log(total))
+    likelihood = np.exp(log_likelihood - log_likelihood.max(1, keepdims=True))
+    weights = np.full(N_CENTRES, 1 / N_CENTRES)
+    for _ in range(N_ITERATIONS):
+        share = likelihood * weights
+        share /= share.sum(1, keepdims=True)
+        weights = share.mean(0)
+    mean = (spread * values[:, None] + variance * centres) / total
+    return (share * ndtr(-mean / np.sqrt(spread * variance / total))).sum(1)

@@ -1,0 +1,201 @@
+"""Values of training rows, judged on rows that had no part in training."""
+
+from numbers import Integral
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.model_selection import check_cv
+
+__all__ = ["RowValues", "cross_fit_values", "make_splits", "values_on"]
+
+
+class RowValues(NamedTuple):
+    """Values of training rows.
+
+    Attributes
+    ----------
+    mean : ndarray of shape (n,)
+        Values, in the units of the attributor's scoring.
+    error : ndarray of shape (n,) or None
+        Standard errors: over the rows judged on, as a sample of those to come, and
+        over permutations.
+    """
+
+    mean: np.ndarray
+    error: np.ndarray | None
+
+
+class Sums(NamedTuple):
+    """What values over several sets of rows are made of."""
+
+    total: np.ndarray
+    squares: np.ndarray | float
+    sampling: np.ndarray | float
+    n_judges: int
+
+
+def make_splits(cv, y_index, classes, seed):
+    """Split training rows in those trained on and those judged on.
+
+    Parameters
+    ----------
+    cv : int, splitter or iterable
+        See :class:`skshap.DataSelector`.
+    y_index : ndarray of shape (n,)
+        Index of each row's label.
+    classes : ndarray of shape (n_classes,)
+        Labels.
+    seed : int
+        Of the folds, if `cv` is their number.
+
+    Returns
+    -------
+    list of (ndarray, ndarray)
+        Positions of the rows trained on, and of the rows judged on.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer rows than folds, or a split trains on no row of a class, or a
+        row is trained on in no split.
+    """
+    n = len(y_index)
+    if isinstance(cv, Integral):
+        if n < cv:
+            raise ValueError(
+                f"cv={cv} folds need at least as many rows, got n_samples={n}; lower "
+                "cv, or pass X_val and y_val."
+            )
+        splits = stratified_folds(y_index, cv, seed)
+    else:
+        splits = list(check_cv(cv, y_index, classifier=True).split(y_index, y_index))
+    is_trained = np.zeros(n, dtype=bool)
+    for number, (train, test) in enumerate(splits, start=1):
+        counts = np.bincount(y_index[train], minlength=len(classes))
+        if counts.min() == 0:
+            label = classes[counts.argmin()].item()
+            size = int(np.sum(y_index == counts.argmin()))
+            raise ValueError(
+                f"split {number} of cv={cv!r} trains on no row of class {label!r}, of "
+                f"which there are {size} in all; add rows of that class, merge it with "
+                "another, use other splits, or pass X_val and y_val with cv=None."
+            )
+        if len(test) == 0:
+            raise ValueError(
+                f"split {number} of cv={cv!r} has no rows to judge on; use splits with "
+                "a test part."
+            )
+        is_trained[train] = True
+    if not is_trained.all():
+        missed = np.flatnonzero(~is_trained).tolist()
+        raise ValueError(
+            f"cv={cv!r} trains on rows {missed[:5]} in no split, so that they have no "
+            "value; use splits whose training parts cover all rows."
+        )
+    return splits
+
+
+def stratified_folds(y_index, n_folds, seed):
+    """Deal the rows of each class out to folds in turn, in random order."""
+    rng = np.random.default_rng(seed)
+    shuffled = rng.permutation(len(y_index))
+    by_class = shuffled[np.argsort(y_index[shuffled], kind="stable")]
+    fold = np.empty(len(y_index), dtype=int)
+    fold[by_class] = np.arange(len(y_index)) % n_folds
+    return [
+        (np.flatnonzero(fold != f), np.flatnonzero(fold == f)) for f in range(n_folds)
+    ]
+
+
+def values_on(attributor, X_val, y_val, *, with_error):
+    """Compute the values of a fitted attributor's rows for given rows.
+
+    Parameters
+    ----------
+    attributor : FreeShapAttributor
+        Fitted.
+    X_val, y_val : rows and labels
+        As `attribute` takes them.
+    with_error : bool
+        Whether standard errors are wanted, which takes memory for a value a row and
+        row judged on.
+
+    Returns
+    -------
+    RowValues
+    """
+    sums = judge(attributor, X_val, y_val, with_error=with_error)
+    every = np.arange(len(sums.total))
+    return combine(len(every), [(every, sums)], with_error=with_error)
+
+
+def cross_fit_values(attributor, y, splits, *, with_error, n_jobs):
+    """Compute values of training rows from splits of them.
+
+    Parameters
+    ----------
+    attributor : FreeShapAttributor
+        Fitted on all rows. Its kernel is used for every split; it knows no labels.
+    y : ndarray of shape (n,)
+        Labels.
+    splits : list of (ndarray, ndarray)
+        From `make_splits`.
+    with_error : bool
+        See `values_on`.
+    n_jobs : int or None
+        How many splits are worked on at a time.
+
+    Returns
+    -------
+    RowValues
+        Means over the rows of all splits in which a row was trained on.
+    """
+    parts = Parallel(n_jobs=n_jobs)(
+        delayed(judge_split)(attributor, y, train, test, number, with_error)
+        for number, (train, test) in enumerate(splits)
+    )
+    trained = [train for train, _ in splits]
+    pairs = zip(trained, parts, strict=True)
+    return combine(len(y), pairs, with_error=with_error)
+
+
+def judge_split(attributor, y, train, test, number, with_error):
+    """Train on a part of the rows and judge them on another."""
+    rows, is_explicit = attributor._rows, attributor._is_explicit
+    params = attributor.get_params(deep=False)
+    params["kernel"] = "linear" if is_explicit else "precomputed"
+    params["kernel_params"] = None
+    if params["checkpoint"] is not None:
+        path = Path(params["checkpoint"])
+        params["checkpoint"] = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    part = type(attributor)(**params)
+    columns = slice(None) if is_explicit else train
+    part.fit(rows[train][:, columns], y[train])
+    return judge(part, rows[test][:, columns], y[test], with_error=with_error)
+
+
+def judge(attributor, X, y, *, with_error):
+    """Sum the values of training rows over the rows judged on."""
+    if not with_error:
+        values = attributor.attribute(X, y)
+        return Sums(values * len(y), 0.0, 0.0, len(y))
+    values, errors = attributor.attribute(X, y, per_sample=True, return_std=True)
+    # Errors of sampling are common to all rows judged on: at worst they add up.
+    return Sums(values.sum(0), (values**2).sum(0), errors.sum(0), len(y))
+
+
+def combine(n, parts, *, with_error):
+    """Turn sums over splits into means and standard errors."""
+    total, squares, sampling, count = np.zeros((4, n))
+    for rows, sums in parts:
+        total[rows] += sums.total
+        squares[rows] += sums.squares
+        sampling[rows] += np.square(sums.sampling)
+        count[rows] += sums.n_judges
+    mean = total / count
+    if not with_error:
+        return RowValues(mean, None)
+    spread = np.maximum(squares / count - mean**2, 0) / np.maximum(count - 1, 1)
+    return RowValues(mean, np.sqrt(spread + sampling / count**2))

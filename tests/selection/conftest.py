@@ -1,0 +1,46 @@
+"""A small noisy table in several containers, and attributors that are quick."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+from sklearn.preprocessing import scale
+
+from skshap import EmpiricalNTK, FreeShapAttributor, flip_labels
+
+
+@pytest.fixture
+def quick():
+    """An attributor for numbers."""
+    return FreeShapAttributor(n_permutations=2, scoring="neg_brier_score")
+
+
+@pytest.fixture(scope="session")
+def table():
+    """Two noisy classes of iris: X, given labels, which are flipped."""
+    X, y = load_iris(return_X_y=True)
+    X, y = scale(X)[:100:2], y[:100:2]
+    y_noisy, is_flipped = flip_labels(y, rate=0.1, random_state=0)
+    return X, y_noisy, is_flipped
+
+
+@pytest.fixture(scope="session")
+def texts():
+    """Forty short texts, those of a class sharing words."""
+    rng = np.random.default_rng(0)
+    words = {"good": ["great", "loved", "fast"], "bad": ["dull", "hated", "slow"]}
+    y = np.array(["good", "bad"] * 20)
+    return [" ".join(["film", *rng.choice(words[label], 4)]) for label in y], y
+
+
+@pytest.fixture
+def text_attributor(tiny_tokenizer):
+    """An attributor for texts, by a tiny random encoder."""
+    from tests.conftest import make_encoder
+
+    kernel = EmpiricalNTK(
+        make_encoder("bert"),
+        tokenizer=tiny_tokenizer,
+        normalize="cosine",
+        max_length=32,
+    )
+    return FreeShapAttributor(kernel, n_permutations=2, scoring="neg_brier_score")

@@ -1,0 +1,273 @@
+"""Tests of removing training rows."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import sklearn
+from joblib import parallel_config
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
+from sklearn.base import clone
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics.pairwise import rbf_kernel
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
+
+from skshap import DataRemoval, FreeShapAttributor, KernelRidgeClassifier
+
+
+@pytest.fixture
+def removal(quick):
+    return DataRemoval(LogisticRegression(), quick, random_state=0)
+
+
+def test_the_lowest_values_go_and_the_rest_trains(removal, table):
+    X, y, is_flipped = table
+    removal.fit(X, y)
+    kept = removal.sample_indices_
+    assert_array_equal(np.flatnonzero(removal.support_), kept)
+    assert len(kept) == 45
+    assert is_flipped[~removal.support_].sum() >= 4
+    values = removal.sample_values_
+    assert values[removal.support_].min() >= values[~removal.support_].max()
+    assert_array_equal(np.argsort(-values, kind="stable"), removal.ranking_.argsort())
+    expected = LogisticRegression().fit(X[kept], y[kept])
+    assert_array_equal(removal.predict(X), expected.predict(X))
+    assert_array_equal(removal.predict_proba(X), expected.predict_proba(X))
+    assert_array_equal(removal.predict_log_proba(X), expected.predict_log_proba(X))
+    assert_array_equal(removal.decision_function(X), expected.decision_function(X))
+    assert removal.score(X, y) == expected.score(X, y)
+    assert removal.n_features_in_ == 4
+    assert_array_equal(removal.classes_, [0, 1])
+
+
+def test_the_report_says_what_and_why(removal, table):
+    X, y, _ = table
+    report = removal.fit(X, y).removal_report_
+    frame = pd.DataFrame(report)
+    assert list(frame) == ["sample_index", "label", "value", "reason"]
+    assert_array_equal(
+        np.sort(frame["sample_index"]), np.flatnonzero(~removal.support_)
+    )
+    assert_array_equal(frame["label"], y[frame["sample_index"]])
+    assert_array_equal(frame["value"], removal.sample_values_[frame["sample_index"]])
+    assert (np.diff(frame["value"]) >= 0).all()
+    assert frame["reason"][0].startswith("neg_brier_score -0.")
+    assert frame["reason"][0].endswith(", number 1 of 50 from the lowest")
+
+
+def test_harmful_rows_go_and_no_others(removal, table):
+    X, y, is_flipped = table
+    removal.set_params(n_samples_to_remove="harmful").fit(X, y)
+    frame = pd.DataFrame(removal.removal_report_)
+    assert 1 <= len(frame) <= is_flipped.sum() + 1
+    assert is_flipped[frame["sample_index"]].mean() > 0.7
+    assert (frame["value"] < 0).all()
+    assert (1 - frame["probability_harmful"]).mean() <= 0.05
+    assert (frame["standard_error"] > 0).all()
+    assert "harmful with probability" in frame["reason"][0]
+
+
+@pytest.mark.parametrize("number", [0, 0.0])
+def test_nothing_need_be_removed(number, removal, table):
+    X, y, _ = table
+    removal.set_params(n_samples_to_remove=number).fit(X, y)
+    assert removal.support_.all()
+    assert pd.DataFrame(removal.removal_report_).shape == (0, 4)
+    assert_allclose(removal.estimator_.coef_, LogisticRegression().fit(X, y).coef_)
+
+
+def test_validation_rows_judge(removal, table):
+    X, y, _ = table
+    removal.fit(X, y, X_val=X[::3], y_val=y[::3])
+    expected = removal.attributor_.attribute(X[::3], y[::3])
+    assert_allclose(removal.sample_values_, expected)
+    assert_allclose(removal.attributor_.gram_, rbf_kernel(X))
+
+
+def test_default_attributor_tunes_alpha(table):
+    X, y, _ = table
+    alphas = [
+        DataRemoval(LogisticRegression(), random_state=0).fit(X, y).attributor_.alpha
+        for y in (y, np.random.default_rng(0).permutation(y))
+    ]
+    assert alphas[0] < alphas[1]  # the less the rows say, the stronger the ridge
+
+
+def test_methods_are_those_of_the_estimator(quick):
+    assert not hasattr(DataRemoval(LinearSVC(), quick), "predict_proba")
+    assert hasattr(DataRemoval(LinearSVC(), quick), "decision_function")
+
+
+@pytest.mark.parametrize("container", [list, np.array, pd.Series, pl.Series])
+def test_texts_pass_through(container, text_attributor, texts):
+    rows, y = texts
+    model = make_pipeline(TfidfVectorizer(), LogisticRegression())
+    removal = DataRemoval(model, text_attributor, n_samples_to_remove=4, random_state=0)
+    removal.fit(container(rows), container(y))
+    kept = removal.sample_indices_
+    expected = clone(model).fit([rows[i] for i in kept], y[kept])
+    assert_array_equal(removal.predict(rows), expected.predict(rows))
+    assert not hasattr(removal, "n_features_in_")
+    assert removal.classes_.tolist() == ["bad", "good"]
+
+
+def test_frames_and_sparse_tables_pass_through(removal, table):
+    X, y, _ = table
+    expected = removal.fit(X, y).predict(X)
+    for make in (pd.DataFrame, pl.DataFrame):
+        frame = make({name: X[:, i] for i, name in enumerate("abcd")})
+        assert_array_equal(removal.fit(frame, y).predict(frame), expected)
+        assert list(removal.feature_names_in_) == list("abcd")
+        assert list(removal.estimator_.feature_names_in_) == list("abcd")
+    sparse = csr_array(X)
+    assert_array_equal(removal.fit(sparse, y).predict(sparse), expected)
+
+
+def test_precomputed_kernels(table):
+    X, y, _ = table
+    K = rbf_kernel(X)
+    removal = DataRemoval(
+        KernelRidgeClassifier(kernel="precomputed"),
+        FreeShapAttributor("precomputed", n_permutations=2),
+        random_state=0,
+    ).fit(K, y)
+    kept = removal.sample_indices_
+    expected = KernelRidgeClassifier(kernel="rbf").fit(X[kept], y[kept])
+    assert_allclose(
+        removal.decision_function(K[:5]), expected.decision_function(X[:5]), atol=1e-12
+    )
+    assert cross_val_score(removal, K, y, cv=2).mean() > 0.7
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"n_samples_to_remove": 50}, "leaves nothing of n_samples=50 rows"),
+        ({"n_samples_to_remove": 48}, "keeping 2 of 50 rows would leave none of class"),
+        ({"n_samples_to_remove": 1.0}, "n_samples_to_remove"),
+        ({"n_samples_to_remove": -1}, "n_samples_to_remove"),
+        ({"n_samples_to_remove": "all"}, "n_samples_to_remove"),
+        ({"estimator": "svc"}, "estimator"),
+        ({"cv": 51}, "at least as many rows"),
+        ({"cv": None}, "cv=None leaves no rows to judge on"),
+    ],
+)
+def test_bad_calls_say_what_is_wrong(parameters, message, removal, table):
+    X, y, _ = table
+    with pytest.raises(ValueError, match=message):
+        removal.set_params(**parameters).fit(X, y)
+
+
+def test_a_class_of_one_row_cannot_be_cross_fitted(removal, table):
+    X, _, _ = table
+    y = np.array(["many"] * 49 + ["one"])
+    with pytest.raises(ValueError, match="trains on no row of class 'one', of which"):
+        removal.fit(X, y)
+
+
+def test_results_do_not_depend_on_n_jobs(removal, table):
+    X, y, _ = table
+    expected = removal.fit(X, y).sample_values_
+    with parallel_config(backend="threading"):
+        found = removal.set_params(n_jobs=2).fit(X, y).sample_values_
+    assert_allclose(found, expected, rtol=1e-10)
+
+
+def test_pickle_and_nested_parameters(removal, table):
+    X, y, _ = table
+    removal.set_params(attributor__alpha=2.0, estimator__C=0.1)
+    again = pickle.loads(pickle.dumps(clone(removal).fit(X, y)))
+    assert again.attributor_.alpha == 2.0
+    assert again.estimator_.C == 0.1
+    assert_array_equal(again.predict(X), removal.fit(X, y).predict(X))
+
+
+def test_grid_search_in_a_pipeline(removal, table):
+    X, y, _ = table
+    grid = {
+        "dataremoval__n_samples_to_remove": [0, 0.1],
+        "dataremoval__attributor__alpha": [0.1, 1],
+    }
+    search = GridSearchCV(make_pipeline(StandardScaler(), removal), grid, cv=2)
+    assert search.fit(X, y).best_score_ > 0.7
+    assert len(search.cv_results_["params"]) == 4
+
+
+def test_sample_weight_is_cut_to_the_rows_kept(removal, table):
+    X, y, _ = table
+    weight = np.linspace(0, 5, 50)
+    with pytest.raises(ValueError, match="enable_metadata_routing"):
+        removal.fit(X, y, sample_weight=weight)
+    with sklearn.config_context(enable_metadata_routing=True):
+        removal.set_params(
+            estimator=LogisticRegression().set_fit_request(sample_weight=True)
+        )
+        removal.fit(X, y, sample_weight=weight)
+    kept = removal.sample_indices_
+    expected = LogisticRegression().fit(X[kept], y[kept], weight[kept])
+    assert_allclose(removal.estimator_.coef_, expected.coef_)
+
+
+class TestValidationRowsInPipelines:
+    """Where X_val goes, and the two ways in which it goes wrong."""
+
+    @pytest.fixture(autouse=True)
+    def routing(self):
+        with sklearn.config_context(enable_metadata_routing=True):
+            yield
+
+    @pytest.fixture
+    def requesting(self, removal):
+        return removal.set_fit_request(X_val=True, y_val=True)
+
+    def pipeline(self, step, **parameters):
+        steps = [("scale", StandardScaler()), ("clean", step)]
+        return Pipeline(steps, **parameters)
+
+    def test_transform_input_transforms_it(self, requesting, table):
+        X, y, _ = table
+        X, X_val, y_val = 100 * X + 7, 100 * X[::3] + 7, y[::3]
+        pipeline = self.pipeline(requesting, transform_input=["X_val"])
+        pipeline.fit(X, y, X_val=X_val, y_val=y_val)
+        scaler = StandardScaler().fit(X)
+        alone = clone(requesting).fit(
+            scaler.transform(X), y, X_val=scaler.transform(X_val), y_val=y_val
+        )
+        assert_allclose(pipeline[-1].sample_values_, alone.sample_values_)
+
+    def test_without_transform_input_it_arrives_as_it_is(self, requesting, table):
+        X, y, _ = table
+        X, X_val, y_val = 100 * X + 7, 100 * X[::3] + 7, y[::3]
+        pipeline = self.pipeline(requesting).fit(X, y, X_val=X_val, y_val=y_val)
+        alone = clone(requesting).fit(
+            StandardScaler().fit_transform(X), y, X_val=X_val, y_val=y_val
+        )
+        assert_allclose(pipeline[-1].sample_values_, alone.sample_values_)
+
+    @pytest.mark.parametrize(("n_val", "n_seen"), [(20, 20), (50, 25)])
+    def test_cross_validation_slices_it_if_it_is_as_long_as_X(
+        self, n_val, n_seen, requesting, table, monkeypatch
+    ):
+        X, y, _ = table
+        seen = []
+        fit = DataRemoval.fit
+
+        def spy(self, X, y, *, X_val=None, y_val=None):
+            seen.append(len(X_val))
+            return fit(self, X, y, X_val=X_val, y_val=y_val)
+
+        monkeypatch.setattr(DataRemoval, "fit", spy)
+        pipeline = self.pipeline(requesting, transform_input=["X_val"])
+        rows = np.random.default_rng(0).permutation(50)[:n_val]
+        grid = {"clean__n_samples_to_remove": [0.1]}
+        GridSearchCV(pipeline, grid, cv=2, error_score="raise").fit(
+            X, y, X_val=X[rows], y_val=y[rows]
+        )
+        assert seen == [n_seen, n_seen, n_val]

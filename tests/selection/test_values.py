@@ -1,0 +1,133 @@
+"""Cross-fitted values against a loop over splits, and their standard errors."""
+
+import numpy as np
+import pytest
+from joblib import parallel_config
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit, StratifiedKFold
+
+from skshap import EmpiricalNTK, FreeShapAttributor
+from skshap.selection._values import cross_fit_values, make_splits, values_on
+
+CLASSES = np.array(["a", "b"])
+
+
+def exact(**parameters):
+    return FreeShapAttributor(
+        sampler="exact", scoring="neg_brier_score", random_state=0, **parameters
+    )
+
+
+@pytest.fixture
+def few(table):
+    X, y, _ = table
+    return X[10:34:2], y[10:34:2]
+
+
+@pytest.mark.parametrize(
+    "attributor",
+    [
+        exact(),
+        exact(kernel="linear"),  # explicit features
+        exact(kernel=EmpiricalNTK(random_state=0, normalize="cosine")),
+    ],
+)
+def test_values_are_means_over_the_splits_that_train_on_a_row(attributor, few):
+    X, y = few
+    folds = StratifiedKFold(3).split(X, y)
+    splits = make_splits(StratifiedKFold(3), y, CLASSES, 0)
+    fitted = clone(attributor).fit(X, y)
+    found = cross_fit_values(fitted, y, splits, with_error=True, n_jobs=None)
+    judged = [[] for _ in y]
+    for train, test in folds:
+        part = clone(attributor).fit(X[train], y[train])
+        values = part.attribute(X[test], y[test], per_sample=True)
+        for column, row in enumerate(train):
+            judged[row] += values[:, column].tolist()
+    judged = np.array(judged)  # of eight rows each
+    assert_allclose(found.mean, judged.mean(1), rtol=1e-8)
+    assert_allclose(found.error, judged.std(1, ddof=1) / 8**0.5, rtol=1e-6)
+    with parallel_config(backend="threading"):
+        plain = cross_fit_values(fitted, y, splits, with_error=False, n_jobs=2)
+    assert_allclose(plain.mean, found.mean, rtol=1e-10)
+    assert plain.error is None
+
+
+def test_a_label_does_not_judge_its_own_row(few):
+    X, y = few
+    # The first row is like no other: whatever its label, the others do not notice.
+    K = np.eye(12)
+    K[1:, 1:] = X[1:] @ X[1:].T + np.eye(11)
+    splits = make_splits(4, y, CLASSES, 0)
+    fitted = exact(kernel="precomputed", null_score="chance").fit(K, y)
+    values = cross_fit_values(fitted, y, splits, with_error=False, n_jobs=None).mean
+    assert values[0] == pytest.approx(0, abs=1e-12)
+    assert np.abs(values[1:]).min() > 1e-4
+
+
+def test_errors_hold_the_sampling_of_permutations(few):
+    X, y = few
+    attributor = FreeShapAttributor("rbf", n_permutations=3, random_state=0)
+    fitted = attributor.fit(X, y)
+    sampled = values_on(fitted, X, y, with_error=True)
+    _, error = fitted.attribute(X, y, return_std=True)
+    assert (sampled.error >= error - 1e-12).all()
+
+
+def test_folds_deal_out_every_class():
+    rng = np.random.default_rng(0)
+    y = rng.permutation(np.repeat([0, 1], [17, 5]))
+    splits = make_splits(5, y, CLASSES, 3)
+    tests = np.concatenate([test for _, test in splits])
+    assert_array_equal(np.sort(tests), np.arange(22))
+    for train, test in splits:
+        assert_array_equal(np.sort(np.append(train, test)), np.arange(22))
+        assert np.bincount(y[test], minlength=2).tolist() in ([3, 1], [4, 1])
+    again = make_splits(5, y, CLASSES, 3)
+    assert all((a[1] == b[1]).all() for a, b in zip(splits, again, strict=True))
+    assert not all(
+        np.array_equal(a[1], b[1])
+        for a, b in zip(splits, make_splits(5, y, CLASSES, 4), strict=True)
+    )
+
+
+def test_a_class_smaller_than_the_number_of_folds_is_fine():
+    y = np.repeat([0, 1], [20, 2])
+    for train, _ in make_splits(5, y, CLASSES, 0):
+        assert 1 in y[train]
+
+
+@pytest.mark.parametrize(
+    ("cv", "sizes", "message"),
+    [
+        (5, [2, 2], "cv=5 folds need at least as many rows, got n_samples=4"),
+        (3, [5, 1], "split . of cv=3 trains on no row of class 'b', of which there"),
+        (KFold(2), [4, 4], "split 1 .* trains on no row of class 'a'"),
+        ([(np.arange(6), [])], [3, 3], "has no rows to judge on"),
+        (ShuffleSplit(1, random_state=0), [9, 9], "in no split"),
+    ],
+)
+def test_splits_that_cannot_value_every_row(cv, sizes, message):
+    with pytest.raises(ValueError, match=message):
+        make_splits(cv, np.repeat([0, 1], sizes), CLASSES, 0)
+
+
+def test_splitters_that_need_groups_go_in_as_an_iterable():
+    y, groups = np.array([0, 1] * 6), np.repeat(np.arange(4), 3)
+    splits = make_splits(list(GroupKFold(4).split(y, y, groups)), y, CLASSES, 0)
+    assert len(splits) == 4
+
+
+def test_each_split_has_its_own_checkpoint(few, tmp_path):
+    X, y = few
+    attributor = FreeShapAttributor(
+        n_permutations=12, checkpoint=tmp_path / "state.npz", random_state=0
+    )
+    splits = make_splits(3, y, CLASSES, 0)
+    fitted = attributor.fit(X, y)
+    first = cross_fit_values(fitted, y, splits, with_error=False, n_jobs=None).mean
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["state-0.npz", "state-1.npz", "state-2.npz"]
+    again = cross_fit_values(fitted, y, splits, with_error=False, n_jobs=None).mean
+    assert_array_equal(first, again)
