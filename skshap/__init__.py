@@ -3,7 +3,7 @@
 from skshap.attribution import FreeShapAttributor, FreeShapRegressor
 from skshap.datasets import flip_labels, load_rotten_tomatoes
 from skshap.evaluation import detection_curve
-from skshap.inspection import DetectionCurveDisplay
+from skshap.inspection import DetectionCurveDisplay, LabelNoiseReport
 from skshap.kernel_ridge import KernelRidgeClassifier, KernelRidgeClassifierCV
 from skshap.kernels import EmpiricalNTK
 from skshap.selection import LabelNoiseDetector
@@ -16,6 +16,7 @@ __all__ = [
     "KernelRidgeClassifier",
     "KernelRidgeClassifierCV",
     "LabelNoiseDetector",
+    "LabelNoiseReport",
     "detection_curve",
     "flip_labels",
     "load_rotten_tomatoes",

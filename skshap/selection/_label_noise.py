@@ -309,7 +309,7 @@ def stack_rows(X, X_val):
         The rows of both, in the kind of `X`.
     """
     if hasattr(X, "iloc"):
-        pandas = import_optional("pandas", "test")
+        pandas = import_optional("pandas", "frame")
         return pandas.concat([X, type(X)(X_val)], ignore_index=True)
     if hasattr(X, "vstack"):
         return X.vstack(X_val)

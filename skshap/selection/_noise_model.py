@@ -21,10 +21,11 @@ class NoiseModel:
     """True labels from decision values, and given labels from true ones.
 
     The true label of a row with decision values f has the probabilities
-    ``(1 - e) softmax(b f + c) + e / n_classes``; a row of true label k was given label g
-    with probability ``transition[k, g]``. Slope, biases and transitions are those of largest likelihood
-    of the given labels, with a weak prior on the transitions, found by expectation
-    maximization; the share e of rows that are hard to tell follows from the softmax.
+    ``(1 - e) softmax(b f + c) + e / n_classes``; a row of true label k was given label
+    g with probability ``transition[k, g]``. Slope, biases and transitions are those of
+    largest likelihood of the given labels, with a weak prior on the transitions, found
+    by expectation maximization; the share e of rows that are hard to tell follows from
+    the softmax.
 
     Parameters
     ----------
