@@ -3,7 +3,7 @@
 from skshap.attribution import FreeShapAttributor, FreeShapRegressor
 from skshap.datasets import flip_labels, load_rotten_tomatoes
 from skshap.evaluation import detection_curve
-from skshap.inspection import DetectionCurveDisplay
+from skshap.inspection import DetectionCurveDisplay, LabelNoiseReport
 from skshap.kernel_ridge import KernelRidgeClassifier, KernelRidgeClassifierCV
 from skshap.kernels import (
     ColumnKernel,
@@ -25,6 +25,7 @@ __all__ = [
     "KernelRidgeClassifier",
     "KernelRidgeClassifierCV",
     "LabelNoiseDetector",
+    "LabelNoiseReport",
     "PairwiseKernel",
     "detection_curve",
     "flip_labels",

@@ -4,30 +4,35 @@ from numbers import Real
 from typing import ClassVar
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.special import expit, log_softmax, softmax
+from scipy import sparse
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import get_tags
 
 from skshap.attribution import FreeShapAttributor
 from skshap.kernel_ridge import KernelRidgeClassifierCV
-from skshap.utils._ridge import TIE, leave_one_out, solve_ridge
+from skshap.kernels._base import is_precomputed
+from skshap.selection._noise_model import NoiseModel
+from skshap.utils._optional import import_optional
+from skshap.utils._ridge import leave_one_out, solve_ridge
 from skshap.utils._sklearn import Interval, StrOptions, fit_context
-from skshap.utils._validation import check_targets
+from skshap.utils._validation import check_targets, encode_targets
 
 __all__ = ["LabelNoiseDetector"]
 
 # Of leave-one-out error, as shares of the mean diagonal of the kernel.
 ALPHAS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
-LARGEST_LOGIT = 30.0  # of a quality that is not yet 1 in floating point
+N_REFITS = 2  # of the ridge, on what the labels are taken to be
+FALSE_ALARM_SHARE = 0.25  # expected among the issues at most, by contamination="auto"
 
 
 class LabelNoiseDetector(BaseEstimator):
     """Finds training rows whose label is probably wrong, from rows and labels alone.
 
     Each row is predicted by kernel ridge regression trained on other rows, in closed
-    form, and rows whose given label falls behind another one are suspicious. No clean
-    validation set is needed.
+    form. From these predictions and the given labels a model of the noise is fitted:
+    how probable each true label is, and how often labels of each class were turned
+    into which others. The quality of a label is its probability under that model. No
+    clean validation set is needed.
 
     Parameters
     ----------
@@ -38,28 +43,39 @@ class LabelNoiseDetector(BaseEstimator):
     method : {"auto", "loo", "prequential"}, default="auto"
         Where the prediction of a row comes from. "loo": the ridge trained on all other
         rows; "auto": the same with class frequencies subtracted from the targets and
-        the `alpha` of least leave-one-out error, instead of the attributor's;
-        "prequential": the mean over random subsets of the other rows, those before it
-        in the attributor's permutations.
+        the `alpha` of least leave-one-out error, instead of the attributor's, trained
+        twice more on what the noise model takes the labels to be; "prequential": the
+        mean over random subsets of the other rows, those before it in the attributor's
+        permutations.
     contamination : "auto" or float, default="auto"
-        Which rows are called issues. "auto": those whose strongest rival label
-        is more probable than the given one, and at least as probable as it is on
-        average on the rows that carry it (after confident learning [1]_); a float: that
-        share of the rows, those of lowest quality.
+        Which rows are called issues, always those of lowest quality. "auto": as many as
+        possible while a quarter of them at most are expected to be false alarms; a
+        float: that share of the rows. One row of every class is always left.
 
     Attributes
     ----------
     label_quality_ : ndarray of shape (n_samples,)
-        Probability of the given label against its strongest rival, from 0 to 1; the
-        lower, the more suspicious.
+        Probability that the given label is right, from 0 to 1; the lower, the more
+        suspicious.
     label_issues_ : ndarray of shape (n_samples,)
         True where the label is called wrong.
     suggested_labels_ : ndarray of shape (n_samples,)
-        The strongest rival where the label is called wrong, elsewhere the given label.
+        The most probable other label where the label is called wrong, elsewhere the
+        given label.
+    expected_false_alarms_ : float
+        How many of the issues are expected to be labels that are right: the sum of
+        their qualities.
+    noise_rate_ : float
+        Share of the labels expected to be wrong, called issues or not.
+    transition_matrix_ : ndarray of shape (n_classes, n_classes)
+        Estimated probability of each given label (column) by true label (row).
+    probabilities_ : ndarray of shape (n_samples, n_classes)
+        Probability of each true label from the other rows, without the given label;
+        what cleanlab calls `pred_probs`.
     classes_ : ndarray of shape (n_classes,)
         Sorted labels.
     attributor_ : FreeShapAttributor
-        The fitted attributor.
+        The fitted attributor, on the rows of `X` and those of `X_val`.
     n_features_in_ : int
         Number of columns seen in `fit`; not set for texts.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -67,20 +83,26 @@ class LabelNoiseDetector(BaseEstimator):
 
     See Also
     --------
+    skshap.LabelNoiseReport : A page with the suspicious rows.
     skshap.FreeShapAttributor : Values of training rows for held-out predictions.
     skshap.detection_curve : How soon known wrong labels are found.
 
     Notes
     -----
-    Decision values are turned into probabilities by a softmax whose temperature fits
-    the given labels best. That does not change the order of rows. Margins of less than
-    ``1 / (n_samples - 1)`` are no issue: leaving a row out lowers the frequency of its
-    label by as much.
+    The noise model is a mixture with a transition matrix as in [1]_, fitted to
+    leave-one-out predictions by expectation maximization; rows are flagged by their
+    mean posterior probability of being right, as in [2]_. Where rows say little about
+    labels, wrong labels cannot be told from hard rows. The model then assumes that one
+    label in eight is wrong, and calls few rows issues or none. Labels that were wrong
+    before any were flipped on purpose count as wrong labels too.
 
     References
     ----------
-    .. [1] Northcutt, Jiang and Chuang, "Confident Learning: Estimating Uncertainty in
-       Dataset Labels", JAIR 2021. :doi:`10.1613/jair.1.12125`
+    .. [1] Bootkrajang and Kaban, "Label-noise Robust Logistic Regression and Its
+       Applications", ECML PKDD 2012. :doi:`10.1007/978-3-642-33460-3_15`
+    .. [2] Newton, Noueiry, Sarkar and Ahlquist, "Detecting differential gene expression
+       with a semiparametric hierarchical mixture method", Biostatistics 2004.
+       :doi:`10.1093/biostatistics/5.2.155`
 
     Examples
     --------
@@ -88,8 +110,11 @@ class LabelNoiseDetector(BaseEstimator):
     >>> from skshap import LabelNoiseDetector, flip_labels
     >>> X, y = load_iris(return_X_y=True)
     >>> y_noisy, is_flipped = flip_labels(y, rate=0.1, random_state=0)
-    >>> detector = LabelNoiseDetector(contamination=0.1).fit(X, y_noisy)
-    >>> bool(is_flipped[detector.label_issues_].mean() > 0.8)
+    >>> detector = LabelNoiseDetector().fit(X, y_noisy)
+    >>> issues = detector.label_issues_
+    >>> bool(is_flipped[issues].mean() > 0.7)
+    True
+    >>> bool(detector.expected_false_alarms_ <= 0.25 * issues.sum())
     True
     """
 
@@ -108,7 +133,7 @@ class LabelNoiseDetector(BaseEstimator):
         self.contamination = contamination
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y):
+    def fit(self, X, y, *, X_val=None, y_val=None):
         """Judge the label of every row.
 
         Parameters
@@ -118,6 +143,11 @@ class LabelNoiseDetector(BaseEstimator):
             Rows, as the attributor takes them.
         y : array-like of shape (n_samples,)
             Their labels, some of them wrong.
+        X_val : same kind as `X`, default=None
+            Other rows whose labels are right: they help to predict the rows of `X` and
+            to tell hard rows from wrong labels. Not with a precomputed kernel.
+        y_val : array-like of shape (n_samples_val,), default=None
+            Their labels, all among those of `y`.
 
         Returns
         -------
@@ -127,41 +157,40 @@ class LabelNoiseDetector(BaseEstimator):
         Raises
         ------
         ValueError
-            If rows or labels are malformed; see :class:`skshap.FreeShapAttributor`.
+            If rows or labels are malformed, see :class:`skshap.FreeShapAttributor`, or
+            only one of `X_val` and `y_val` is given.
         """
-        self.attributor_ = clone(self._attributor()).fit(X, y)
-        self.classes_, given = check_targets(y, self.attributor_.gram_)
+        attributor = self._attributor()
+        if X_val is None and y_val is None:
+            rows, labels, n_clean = X, y, 0
+        else:
+            rows, labels, n_clean = self._join(attributor, X, y, X_val, y_val)
+        self.attributor_ = clone(attributor).fit(rows, labels)
+        self.classes_, given = check_targets(labels, self.attributor_.gram_)
         for name in ("n_features_in_", "feature_names_in_"):
             vars(self).pop(name, None)
             if hasattr(self.attributor_, name):
                 setattr(self, name, getattr(self.attributor_, name))
 
-        decision = self._decision(y)
-        rows = np.arange(len(given))
-        others = decision.copy()
-        others[rows, given] = -np.inf
-        rival = others.argmax(1)
-        margin = decision[rows, given] - decision[rows, rival]
-        # Capped, so that qualities of rows with other margins stay apart.
-        sharpness = best_sharpness(decision, given)
-        sharpness = min(sharpness, LARGEST_LOGIT / np.abs(margin).max(initial=1e-9))
-        self.label_quality_ = expit(sharpness * margin)
-        if self.contamination == "auto":
-            probabilities = softmax(sharpness * decision, axis=1)
-            # A row left out alone moves class frequencies against its own label.
-            is_beaten = margin < -1 / (len(given) - 1) - TIE
-            confident = confident_issues(probabilities, given, rival)
-            self.label_issues_ = is_beaten & confident
-        else:
-            n_issues = round(self.contamination * len(given))
-            lowest = np.argsort(margin, kind="stable")[:n_issues]
-            self.label_issues_ = np.isin(rows, lowest)
+        n = len(given) - n_clean
+        model = NoiseModel(given, len(self.classes_), np.arange(len(given)) >= n)
+        self._fit_noise(model, labels)
+        self.transition_matrix_ = model.transition
+        self.probabilities_ = model.probabilities[:n]
+        self._given, self._posterior = given[:n], model.posterior[:n]
+        self.label_quality_ = self._posterior[np.arange(n), self._given]
+        self.noise_rate_ = float(1 - self.label_quality_.mean())
+        self.label_issues_ = self._issues()
+        self.expected_false_alarms_ = float(
+            self.label_quality_[self.label_issues_].sum()
+        )
+        rival = np.where(self._indicators(), -1, self._posterior).argmax(1)
         self.suggested_labels_ = self.classes_[
-            np.where(self.label_issues_, rival, given)
+            np.where(self.label_issues_, rival, self._given)
         ]
         return self
 
-    def fit_predict(self, X, y):
+    def fit_predict(self, X, y, *, X_val=None, y_val=None):
         """Judge the label of every row and say which to keep.
 
         Parameters
@@ -171,45 +200,93 @@ class LabelNoiseDetector(BaseEstimator):
             Rows, as the attributor takes them.
         y : array-like of shape (n_samples,)
             Their labels, some of them wrong.
+        X_val : same kind as `X`, default=None
+            Other rows whose labels are right.
+        y_val : array-like of shape (n_samples_val,), default=None
+            Their labels.
 
         Returns
         -------
         ndarray of shape (n_samples,)
             -1 where the label is called wrong, else 1.
         """
-        return np.where(self.fit(X, y).label_issues_, -1, 1)
+        self.fit(X, y, X_val=X_val, y_val=y_val)
+        return np.where(self.label_issues_, -1, 1)
 
     def _attributor(self):
         return FreeShapAttributor() if self.attributor is None else self.attributor
 
-    def _decision(self, y):
-        """Out-of-sample decision values of the rows, of shape (n, n_classes)."""
+    def _join(self, attributor, X, y, X_val, y_val):
+        """Put rows of right labels behind the others."""
+        if X_val is None or y_val is None:
+            given, missing = ("y_val", "X_val") if X_val is None else ("X_val", "y_val")
+            raise ValueError(f"{given} is given without {missing}; pass both or none.")
+        if is_precomputed(attributor.kernel):
+            raise ValueError(
+                "X_val cannot be used with kernel='precomputed', which lacks kernel "
+                "values between its rows; pass a kernel that computes them."
+            )
+        classes, given = check_targets(y, X)
+        right = encode_targets(y_val, classes, X_val)
+        labels = classes[np.concatenate([given, right])]
+        return stack_rows(X, X_val), labels, len(right)
+
+    def _fit_noise(self, model, y):
+        """Fit the noise model to out-of-sample decision values of the rows."""
         fitted = self.attributor_
+        if self.method == "auto":
+            alpha = self._best_alpha(y)
+            targets = np.eye(model.n_classes)[model.given]
+            for _ in range(1 + N_REFITS):
+                targets = model.fit(self._leave_one_out(targets, alpha))
+            return
         if self.method == "prequential":
             decision = fitted.prequential_decision_function()
-        elif self.method == "loo":
-            decision = fitted.loo_decision_function_
         else:
-            decision = self._tuned_decision(y)
+            decision = fitted.loo_decision_function_
         if decision.ndim == 1:  # the second class minus the first
-            return np.column_stack([-decision, decision]) / 2
-        return decision
+            decision = np.column_stack([-decision, decision]) / 2
+        model.fit(decision)
 
-    def _tuned_decision(self, y):
-        """Leave-one-out decision values with the best alpha, (n, n_classes)."""
-        gram, device = self.attributor_.gram_, self.attributor_.device
+    def _best_alpha(self, y):
+        """The alpha of least leave-one-out error."""
+        gram = self.attributor_.gram_
         ridge = KernelRidgeClassifierCV(
             np.diagonal(gram).mean() * np.array(ALPHAS),
             kernel="precomputed",
             class_prior=True,
-            device=device,
-        ).fit(gram, y)
-        Y = (np.asarray(y).reshape(-1, 1) == self.classes_).astype(np.float64)
-        right = np.hstack([Y, np.ones((len(Y), 1))])
-        # One prior for all rows: that of the others speaks against the given label.
-        return leave_one_out(
-            Y, *solve_ridge(gram, right, ridge.alpha_, device), prior=Y.mean(0)
+            device=self.attributor_.device,
         )
+        return ridge.fit(gram, y).alpha_
+
+    def _leave_one_out(self, targets, alpha):
+        """Leave-one-out decision values, (n, n_classes)."""
+        right = np.hstack([targets, np.ones((len(targets), 1))])
+        solved = solve_ridge(
+            self.attributor_.gram_, right, alpha, self.attributor_.device
+        )
+        # One prior for all rows: that of the others speaks against the given label.
+        return leave_one_out(targets, *solved, prior=targets.mean(0))
+
+    def _indicators(self):
+        return np.eye(len(self.classes_), dtype=bool)[self._given]
+
+    def _issues(self):
+        """Mask of the rows called issues."""
+        quality = self.label_quality_
+        order = np.argsort(quality, kind="stable")
+        if self.contamination == "auto":
+            share = np.cumsum(quality[order]) / np.arange(1, len(order) + 1)
+            n_issues = int((share <= FALSE_ALARM_SHARE).sum())  # it never falls
+        else:
+            n_issues = round(self.contamination * len(order))
+        issues = np.zeros(len(order), dtype=bool)
+        issues[order[:n_issues]] = True
+        for label in np.unique(self._given):
+            rows = np.flatnonzero(self._given == label)
+            if issues[rows].all():
+                issues[rows[quality[rows].argmax()]] = False
+        return issues
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -218,50 +295,28 @@ class LabelNoiseDetector(BaseEstimator):
         return tags
 
 
-def best_sharpness(decision, given):
-    """Find what to multiply decision values by before a softmax.
+def stack_rows(X, X_val):
+    """Put two sets of rows of one kind below each other.
 
     Parameters
     ----------
-    decision : ndarray of shape (n, n_classes)
-        Decision values.
-    given : ndarray of shape (n,)
-        Index of each row's label.
+    X, X_val : list, array, sparse matrix or dataframe
+        Rows; series and dataframes of pandas and polars are kept as they are.
 
     Returns
     -------
-    float
-        The factor of least log loss, between 0.01 and 100.
+    list, array, sparse matrix or dataframe
+        The rows of both, in the kind of `X`.
     """
-
-    def log_loss(log_factor):
-        log_p = log_softmax(np.exp(log_factor) * decision, axis=1)
-        return -log_p[np.arange(len(given)), given].mean()
-
-    best = minimize_scalar(log_loss, bounds=np.log([0.01, 100]), method="bounded")
-    return float(np.exp(best.x))
-
-
-def confident_issues(probabilities, given, rival):
-    """Find rows that confidently belong to another class than the given one.
-
-    Parameters
-    ----------
-    probabilities : ndarray of shape (n, n_classes)
-        Out-of-sample probabilities.
-    given : ndarray of shape (n,)
-        Index of each row's label.
-    rival : ndarray of shape (n,)
-        Index of the most probable other label.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        True where the rival is more probable than the given label, and at least as
-        probable as it is on average on the rows that carry it.
-    """
-    rows = np.arange(len(given))
-    own, other = probabilities[rows, given], probabilities[rows, rival]
-    n_classes = probabilities.shape[1]
-    thresholds = np.array([own[given == c].mean() for c in range(n_classes)])
-    return (other > own) & (other >= thresholds[rival])
+    if hasattr(X, "iloc"):
+        pandas = import_optional("pandas", "frame")
+        return pandas.concat([X, type(X)(X_val)], ignore_index=True)
+    if hasattr(X, "vstack"):
+        return X.vstack(X_val)
+    if hasattr(X, "extend") and hasattr(X, "to_numpy"):  # a series of polars
+        return X.clone().extend(X_val)
+    if sparse.issparse(X) or sparse.issparse(X_val):
+        return sparse.vstack([X, X_val]).tocsr()
+    if isinstance(X, (list, tuple)) and isinstance(X_val, (list, tuple)):
+        return [*X, *X_val]
+    return np.concatenate([np.asarray(X), np.asarray(X_val)])

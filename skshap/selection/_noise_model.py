@@ -1,0 +1,129 @@
+"""How wrong labels came about: true label from the rows, given label from the true."""
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import softmax
+
+__all__ = ["NoiseModel"]
+
+PRIOR_RATE = 0.125  # of wrong labels, where the data say nothing
+PRIOR_WEIGHT = 0.05  # of that, as a share of the rows
+SYMMETRY_WEIGHT = 0.1  # of the same rate for all classes, as a share of the rows
+# Of the rows that are hard to predict, those that no decision value tells: without
+# them every hard row would pass for a wrong label.
+HARD_SHARE = 0.25
+RIDGE = 1e-3  # on the biases of the link
+MAX_STEPS = 30
+TOL = 1e-3  # of a step, in probability
+
+
+class NoiseModel:
+    """True labels from decision values, and given labels from true ones.
+
+    The true label of a row with decision values f has the probabilities
+    ``(1 - e) softmax(b f + c) + e / n_classes``; a row of true label k was given label
+    g with probability ``transition[k, g]``. Slope, biases and transitions are those of
+    largest likelihood of the given labels, with a weak prior on the transitions, found
+    by expectation maximization; the share e of rows that are hard to tell follows from
+    the softmax.
+
+    Parameters
+    ----------
+    given : ndarray of shape (n,)
+        Index of each row's given label.
+    n_classes : int
+        Number of classes.
+    is_clean : ndarray of shape (n,) of bool
+        True where the given label is known to be the true one.
+
+    Attributes
+    ----------
+    transition : ndarray of shape (n_classes, n_classes)
+        Probability of each given label (column) by true label (row).
+    probabilities : ndarray of shape (n, n_classes)
+        Of the true label, from decision values alone.
+    posterior : ndarray of shape (n, n_classes)
+        Of the true label, from decision values and the given label.
+    """
+
+    def __init__(self, given, n_classes, is_clean):
+        self.given, self.n_classes, self.is_clean = given, n_classes, is_clean
+        self.transition = uniform_noise(PRIOR_RATE, n_classes)
+        self._link = np.zeros(n_classes + 1)
+
+    def fit(self, decision):
+        """Fit link and transitions, from where they are; return the posterior."""
+        z = decision / max(decision.std(), 1e-9)
+        n_hard = 0.0
+        for _ in range(MAX_STEPS):
+            self._fit_link(z, n_hard)
+            soft = self._softmax(z)
+            n_classes = self.n_classes
+            n_hard = HARD_SHARE * (1 - soft.max(1).mean()) * n_classes / (n_classes - 1)
+            self.probabilities = (1 - n_hard) * soft + n_hard / n_classes
+            previous, self.transition = self.transition, self._count()
+            if np.abs(self.transition - previous).max() < TOL:
+                break
+        self.posterior = self._judge()
+        return self.posterior
+
+    def _softmax(self, z):
+        return softmax(np.exp(self._link[0]) * z + self._link[1:], axis=1)
+
+    def _evidence(self):
+        """Probability of the given label of each row by each true label."""
+        evidence = self.transition[:, self.given].T
+        known = np.eye(self.n_classes)[self.given]
+        return np.where(self.is_clean[:, None], known, evidence)
+
+    def _judge(self):
+        joint = self.probabilities * self._evidence()
+        return joint / joint.sum(1, keepdims=True)
+
+    def _count(self):
+        """Transitions that the posterior expects, drawn towards the same rate for all.
+
+        Rows known to be clean say nothing on how labels go wrong.
+        """
+        k, noisy = self.n_classes, ~self.is_clean
+        labels = np.eye(k)[self.given[noisy]]
+        counts = self._judge()[noisy].T @ labels
+        a_class = noisy.sum() / k
+        counts += PRIOR_WEIGHT * a_class * uniform_noise(PRIOR_RATE, k)
+        rate = 1 - np.trace(counts) / counts.sum()
+        counts += SYMMETRY_WEIGHT * a_class * uniform_noise(rate, k)
+        return counts / counts.sum(1, keepdims=True)
+
+    def _fit_link(self, z, n_hard):
+        """Find slope and biases of largest likelihood, given the transitions."""
+        evidence = self._evidence()
+
+        def loss(link):
+            slope = np.exp(link[0])
+            soft = softmax(slope * z + link[1:], axis=1)
+            joint = (1 - n_hard) * soft * evidence
+            total = (joint + n_hard / self.n_classes * evidence).sum(1)
+            share = joint / total[:, None]
+            gradient = (soft * share.sum(1, keepdims=True) - share) / len(z)
+            return -np.log(total).mean() + RIDGE * (link[1:] ** 2).sum(), np.append(
+                slope * (gradient * z).sum(), gradient.sum(0) + 2 * RIDGE * link[1:]
+            )
+
+        options = {"maxiter": MAX_STEPS}
+        bounds = [(-10, 10)] + [(None, None)] * self.n_classes
+        found = minimize(
+            loss,
+            self._link,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=bounds,
+            options=options,
+        )
+        self._link = found.x
+
+
+def uniform_noise(rate, n_classes):
+    """Transitions that go wrong at one rate, to all other classes alike."""
+    transition = np.full((n_classes, n_classes), rate / (n_classes - 1))
+    np.fill_diagonal(transition, 1 - rate)
+    return transition
