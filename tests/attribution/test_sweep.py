@@ -103,7 +103,8 @@ def test_any_schedule_is_unbiased(kind):
     mean = (sweep.start() + total / len(rngs))[0, 0]
     weights = size_weights("shapley", 5)
     assert_allclose(mean, semivalues(game.value, weights).T, atol=1e-12)
-    values, profile = sweep.profile(0, 0)
+    values, profile, kept = sweep.profile(0, 0)
+    assert_array_equal(kept, np.ones(len(profile)))
     assert_allclose(values, sweep.run(0, 0), atol=1e-15)
     stops = profile / counts[0][: sweep.parts[0][1], None, None]
     assert_allclose(stops.sum((0, 1)).ravel(), values.ravel(), atol=1e-15)
@@ -150,7 +151,7 @@ def test_moves_equal_fresh_solves(n, m, n_classes, block_size, seed):
             game.K, game.cross = game.F @ game.F.T, game.F_val @ game.F.T
         coalitions = ridge.coalitions(torch.tensor(order), stops.tolist())
         for stop, coalition in zip(stops, coalitions, strict=True):
-            size, decision, joining, leaving = coalition
+            size, decision, joining, leaving, _ = coalition
             is_shrinking = isinstance(ridge, ShrinkingCoalitions)
             members = set(order[stop:] if is_shrinking else order[:stop])
             assert size == len(members)
