@@ -148,8 +148,12 @@ def _time_route(sampler, route):
     m = len(sampler.problem.utilities[0].y)
     kept = np.array([coalition.decision.shape[1] / m for _, coalition in visited])
     out = sampler.problem.zeros(sampler.game.n_players)
-    scoring = _timed(lambda: sampler.add_marginals(out, visited[-1][1], 1.0))[0]
-    return walking, scoring / max(kept[-1], 1 / m), kept
+
+    def score():  # numbers were overwritten since, but not their number
+        for share, coalition in visited:
+            sampler.add_marginals(out, coalition, share)
+
+    return walking, _timed(score)[0] / max(kept.sum(), 1 / m), kept
 
 
 def _prefix_seconds(sampler):
@@ -203,7 +207,7 @@ def _buffers(sampler):
     total = values
     for route in sampler.routes:
         k = game.players.most_rows(route.ranges[-1][1])
-        total += k * n + k * k + 3 * n * m
+        total += k * n + k * k + 2 * (n + k) * m
     return total
 
 

@@ -204,7 +204,8 @@ class Run:
         scale = np.where(scale > 0, scale, 1)
         covariances = [(c / scale[:, None, None]).sum(0) for c in covariances]
         sampler = Sweep(sampler.game, sampler.problem, sampler.counts, kept)
-        counts = allocate(covariances, stop_costs(sampler), sampler.counts)
+        costs = [sampler.stop_flops(index) for index in range(len(sampler.routes))]
+        counts = allocate(covariances, costs, sampler.counts)
         self.sampler = Sweep(sampler.game, sampler.problem, counts, kept)
         self._profiles = []
 
@@ -271,11 +272,6 @@ class Run:
             self.sampler = Sweep(self.sampler.game, problem, counts, kept)
         else:
             self.sampler.problem = problem
-
-
-def stop_costs(sweep):
-    """Return what stops take, by route."""
-    return [sweep.stop_flops(index) for index in range(len(sweep.routes))]
 
 
 def _result(sampler, method, unit):

@@ -9,66 +9,19 @@ marginal at every bin.
 import numpy as np
 import torch
 
+from skshap.attribution._allocation import size_bins
 from skshap.attribution._columns import keep_columns, keep_probabilities
 
-__all__ = ["Sweep", "leave_one_out_values", "size_bins"]
+__all__ = ["Sweep", "leave_one_out_values"]
 
-GROWTH = 1.4  # of the sizes at the two ends of a bin
-# Of the semivalue that a bin may hold. Marginals of a smooth score change little from
-# one size of a permutation to the next, those of accuracy jump.
-LARGEST_SHARE = {True: 1 / 4, False: 1 / 40}
 # Permutations of one draw that grow coalitions, and that shrink them: the variance of a
 # smooth score lies at small coalitions.
 REPEATS = {
     True: {"growing": 3, "shrinking": 1, "direct": 1},
     False: {"growing": 1, "shrinking": 1, "direct": 1},
 }
-NEGLIGIBLE = 1e-15  # share of the semivalue of a size that is never visited
 PROFILED = 512  # entries of each output whose variance a pilot looks at
 LEAST_FLOPS = 1e8  # of a route's rows to predict, for which choosing them is worth it
-
-
-def size_bins(weights, is_smooth):
-    """Cut the sizes of coalitions into bins, of each of which one size is drawn.
-
-    Bins grow with the size, since marginals change with its logarithm, but hold only so
-    much of the semivalue.
-
-    Parameters
-    ----------
-    weights : ndarray of shape (n,)
-        Share of each size in the semivalue.
-    is_smooth : bool
-        Whether the score is a smooth function of predictions.
-
-    Returns
-    -------
-    list of tuple of int
-        First and last size of each bin, from 1 to n, in increasing order.
-    """
-    n = len(weights)
-    # At size k, outsiders tell of coalitions of size k and members of size k - 1.
-    mass = np.zeros(n + 1)
-    mass[1:n] += weights[1:] / 2
-    mass[2:] += weights[1:] / 2
-    bins, first, held = [], None, 0.0
-    for size in range(1, n + 1):
-        if mass[size] <= NEGLIGIBLE:
-            if first is not None:
-                bins.append((first, size - 1))
-            first, held = None, 0.0
-            continue
-        full = first is not None and (
-            size >= GROWTH * first or held + mass[size] > LARGEST_SHARE[is_smooth]
-        )
-        if full:
-            bins.append((first, size - 1))
-        if full or first is None:
-            first, held = size, 0.0
-        held += mass[size]
-    if first is not None:
-        bins.append((first, n))
-    return bins
 
 
 class Sweep:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skshap import FreeShapAttributor
-from skshap.attribution import _sweep
+from skshap.attribution import _allocation
+from skshap.attribution._allocation import size_bins
 from skshap.attribution._class_scores import CLASS_SCORINGS
 from skshap.attribution._features import FeatureCoalitions
 from skshap.attribution._games import FeatureGame, KernelGame
@@ -21,7 +22,7 @@ from skshap.attribution._marginals import (
 )
 from skshap.attribution._moves import Moves
 from skshap.attribution._semivalues import size_weights
-from skshap.attribution._sweep import Sweep, leave_one_out_values, size_bins
+from skshap.attribution._sweep import Sweep, leave_one_out_values
 from skshap.exceptions import NotPositiveDefiniteError
 from tests.attribution.games import ALPHA, FixedOrder, Game, average
 from tests.oracles import per_sample_score, ridge_predictions, semivalues
@@ -63,8 +64,8 @@ def every_choice(sweep, n):
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_unbiased(n_classes, scoring, semivalue, growth, groups, kind, monkeypatch):
     """The mean over all permutations and all sizes drawn is the value."""
-    monkeypatch.setattr(_sweep, "GROWTH", growth)
-    monkeypatch.setattr(_sweep, "LARGEST_SHARE", {True: 1.0, False: 1.0})
+    monkeypatch.setattr(_allocation, "GROWTH", growth)
+    monkeypatch.setattr(_allocation, "LARGEST_SHARE", {True: 1.0, False: 1.0})
     n_rows = 4 if groups is None else len(groups)
     noise = 0.05 if kind is KernelGame else 0.0
     game = Game(n_rows, 3, n_classes, scoring, noise=noise, groups=groups)
