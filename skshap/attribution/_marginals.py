@@ -37,9 +37,9 @@ class GrowingCoalitions:
         Strength of the ridge.
     largest : int or None, default=None
         Size of the largest coalition; None for all rows.
-    block_size : int, default=192
-        Rows that join in one step at most: enough for fast matrix products, few enough
-        to keep small what is not one.
+    block_size : int, default=128
+        Rows that join the factor in one step: enough for fast matrix products, few
+        enough to keep small what is not one.
 
     Notes
     -----
@@ -49,7 +49,7 @@ class GrowingCoalitions:
     k^2 + 2 (n + k) m)`` bytes and are made once.
     """
 
-    def __init__(self, K, cross, targets, alpha, *, largest=None, block_size=192):
+    def __init__(self, K, cross, targets, alpha, *, largest=None, block_size=128):
         self.K = K
         self.cross = cross
         self.targets = targets
@@ -60,7 +60,7 @@ class GrowingCoalitions:
         self._right = torch.cat([targets, cross], 1)
         self._diagonal = K.diagonal() + alpha
         self._factor = K.new_empty(largest, n)  # its transpose is the factor
-        self._inverse = K.new_empty(largest, largest)  # of the factor
+        self._inverse = K.new_zeros(largest, largest)  # of the factor; triangular
         width = self._right.shape[1]
         self._whitened = K.new_empty(largest, width)  # factor's inverse times right
         self._unexplained = K.new_empty(n, width)
@@ -107,13 +107,13 @@ class GrowingCoalitions:
         for t, size in enumerate(sizes):
             scored = None if columns is None else columns.at(t)
             width = rest.shape[1] if scored is None else q + len(scored.index)
-            for start, stop in blocks(grown, size, self.block_size):
-                joined = whitened[start:stop, :width]
-                self._move(rest[:, :width], joined, start, stop)
-                schur[stop:] -= self._factor[start:stop, stop:].square().sum(0)
-                new = self._inverse[start:stop, :stop]
-                inverse_diagonal[:stop] += new.square().sum(0)
-            grown = size
+            if size > grown:
+                joined = whitened[grown:size, :width]
+                self._move(rest[:, :width], joined, grown, size)
+                schur[size:] -= self._factor[grown:size, size:].square().sum(0)
+                new = self._inverse[grown:size, :size]
+                inverse_diagonal[:size] += new.square().sum(0)
+                grown = size
             check_pivots(
                 schur[size:], 0, diagonal=self._diagonal[order[size:]], alpha=self.alpha
             )
@@ -147,9 +147,7 @@ class GrowingCoalitions:
 
     def _inverse_block(self, size, start, stop):
         """The block of some members in the inverse of all members' kernel."""
-        columns = self._inverse[start:size, start:stop].clone()
-        # Above the diagonal of a triangle, where nothing was written.
-        columns[: stop - start].tril_()
+        columns = self._inverse[start:size, start:stop]
         return columns.T @ columns
 
     def _factorize(self, order, size):
@@ -230,7 +228,7 @@ class ShrinkingCoalitions:
         What the ridge on all rows predicts.
     most : int
         How many rows are taken out at most.
-    block_size : int, default=192
+    block_size : int, default=128
         See :class:`GrowingCoalitions`.
 
     Notes
@@ -238,7 +236,7 @@ class ShrinkingCoalitions:
     Taking out k of n rows takes what growing to k rows takes.
     """
 
-    def __init__(self, P, cross, weights, decision, *, most, block_size=192):
+    def __init__(self, P, cross, weights, decision, *, most, block_size=128):
         self._decision = decision
         self._taken = GrowingCoalitions(
             P, cross, weights, 0.0, largest=most, block_size=block_size
