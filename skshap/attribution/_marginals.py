@@ -10,6 +10,10 @@ Large coalitions are reached from the other end. With ``P = (K + alpha I)^-1``, 
 set R out of all rows lowers the prediction by what ridge without penalty predicts from
 R with kernel P, cross kernel ``P k(x)`` and targets ``P Y``: the same algebra with
 joining and leaving exchanged, from one inverse for all permutations.
+
+The factor alone tells the predictions of all coalitions on the way. Moves, which take
+most of the work, are then carried only for those rows to predict that are chosen by
+their predictions.
 """
 
 from functools import partial

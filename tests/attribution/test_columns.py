@@ -20,11 +20,10 @@ DRAWS = [1 / 8, 3 / 8, 5 / 8, 7 / 8]
 
 
 def quarters(gains, costs, fixed):
-    """Probabilities that are multiples of a quarter."""
-    m = gains.shape[1]
-    p = torch.arange(4, 4 - m, -1).clamp_min(1).double() / 4
-    shorter = p.roll(1) - 0.25 * torch.arange(len(gains)).unsqueeze(1)
-    return shorter.clamp_min(0.25)
+    """Probabilities that are multiples of a quarter, and fall along stops."""
+    n_stops, m = gains.shape
+    steps = torch.arange(n_stops).unsqueeze(1) + torch.arange(m).roll(1)
+    return (1 - steps / 4).double().clamp_min(0.25)
 
 
 @pytest.mark.parametrize("kind", [KernelGame, FeatureGame])
