@@ -1,4 +1,4 @@
-"""Allocation: how often to visit each size, from variances and costs.
+"""Allocation: which sizes to visit, and how often, from variances and costs.
 
 A pilot tells the covariance of what the stops of a permutation contribute. Permutations
 that stop early then leave work for more of them. Counts are fixed before the draws that
@@ -8,10 +8,58 @@ biased.
 
 import numpy as np
 
-__all__ = ["allocate", "total_cost"]
+__all__ = ["allocate", "size_bins"]
 
+GROWTH = 1.4  # of the sizes at the two ends of a bin
+# Of the semivalue that a bin may hold. Marginals of a smooth score change little from
+# one size of a permutation to the next, those of accuracy jump.
+LARGEST_SHARE = {True: 1 / 4, False: 1 / 40}
+NEGLIGIBLE = 1e-15  # share of the semivalue of a size that is never visited
 MOST_WORK = 3.0  # of a draw, in units of one by the schedule that is given
 MOST_STEPS = 100
+
+
+def size_bins(weights, is_smooth):
+    """Cut the sizes of coalitions into bins, of each of which one size is drawn.
+
+    Bins grow with the size, since marginals change with its logarithm, but hold only so
+    much of the semivalue.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n,)
+        Share of each size in the semivalue.
+    is_smooth : bool
+        Whether the score is a smooth function of predictions.
+
+    Returns
+    -------
+    list of tuple of int
+        First and last size of each bin, from 1 to n, in increasing order.
+    """
+    n = len(weights)
+    # At size k, outsiders tell of coalitions of size k and members of size k - 1.
+    mass = np.zeros(n + 1)
+    mass[1:n] += weights[1:] / 2
+    mass[2:] += weights[1:] / 2
+    bins, first, held = [], None, 0.0
+    for size in range(1, n + 1):
+        if mass[size] <= NEGLIGIBLE:
+            if first is not None:
+                bins.append((first, size - 1))
+            first, held = None, 0.0
+            continue
+        full = first is not None and (
+            size >= GROWTH * first or held + mass[size] > LARGEST_SHARE[is_smooth]
+        )
+        if full:
+            bins.append((first, size - 1))
+        if full or first is None:
+            first, held = size, 0.0
+        held += mass[size]
+    if first is not None:
+        bins.append((first, n))
+    return bins
 
 
 def allocate(covariances, costs, counts):
@@ -58,11 +106,6 @@ def allocate(covariances, costs, counts):
             break
         r, counts[r], variances[r], works[r] = step
     return counts
-
-
-def total_cost(costs, counts):
-    """Return what a draw takes by a schedule, by route as in `allocate`."""
-    return sum(float(cost @ count) for cost, count in zip(costs, counts, strict=True))
 
 
 def _neighbours(count):

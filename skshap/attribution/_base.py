@@ -133,7 +133,9 @@ class BaseFreeShap:
         semivalues : list, default=None
             Several semivalues at once, instead of `semivalue`.
         per_sample : bool, default=False
-            Keep the values for each row of X apart, instead of their mean.
+            Keep the values for each row of X apart, instead of their mean. Of large
+            problems, these are other estimates than those of the mean, which need not
+            look at each row of X each time.
         return_std : bool, default=False
             Return standard errors as well.
 

@@ -25,6 +25,12 @@ class MarginUtility(Utility):
         super().__init__(y, device)
         self._sign = (2 * self.y - 1).double()
 
+    def at(self, scored):
+        part = super().at(scored)
+        if scored is not None:
+            part._sign = self._sign[scored.index]
+        return part
+
 
 class MarginAccuracy(MarginUtility):
     """One for a row predicted right; the first class wins a tie, as in predict."""
@@ -38,8 +44,12 @@ class MarginAccuracy(MarginUtility):
     def mean_gains(self, margin, cross, weight):
         after = torch.addcmul(margin - TIE, cross, weight).sign_().clamp_min_(0)
         # One where the second class is predicted now, minus the same before.
-        before = (margin > TIE).to(margin.dtype) @ self._sign
-        return (after @ self._sign - before) / len(margin)
+        sign = self._sign if self.weights is None else self._sign * self.weights
+        gains = after @ sign - (margin > TIE).to(margin.dtype) @ sign
+        return gains / len(margin) if self.weights is None else gains
+
+    def distance(self, decision):
+        return (decision[0] - TIE).abs()
 
 
 class MarginLogLoss(MarginUtility):
@@ -98,6 +108,12 @@ class Accuracy(ClassUtility):
         for c, other in enumerate(decision):
             correct &= other < torch.where(self.y <= c, own + TIE, own - TIE)
         return correct.double()
+
+    def distance(self, decision):
+        own = self._own(decision)
+        index = self.y.expand(decision.shape[1:]).unsqueeze(0)
+        others = decision.scatter(0, index, -torch.inf).amax(0)
+        return (own - others).abs()
 
 
 class LogLoss(ClassUtility):

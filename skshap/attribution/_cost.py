@@ -20,6 +20,7 @@ from skshap.attribution._sweep import leave_one_out_values
 __all__ = ["predict_cost"]
 
 PIECE_FLOPS = 1e10  # of a piece that is timed
+PIECE_STOPS = 3  # that are timed if each is reached directly
 PIECE_PLAYERS = 13  # of an enumeration that is timed
 
 
@@ -67,35 +68,92 @@ def predict_cost(data, problem, method, *, is_loo):
 
 
 def _make_piece(data, kind):
-    """Return a game on the training rows, with invented rows to predict."""
-    rows = data.rows
+    """Return a game on the training rows, some of which stand in for those to predict.
+
+    These belong to players that `_players` puts last, so that few coalitions hold them.
+    """
+    rows, n_players = data.rows, data.n_players
     if kind is KernelGame and data.is_explicit:
         rows = rows @ rows.T
-    shape = data.outline(kind).arrays[1].shape
-    cross = np.random.default_rng(0).normal(size=shape)
-    return kind((rows, cross, data.targets), data.alpha, data.groups, data.device)
+    last = _players(n_players)[n_players // 2 :]
+    groups = np.arange(n_players) if data.groups is None else data.groups
+    likely = np.resize(np.flatnonzero(np.isin(groups, last)), len(data.cross))
+    cross = rows[:, likely] if kind is KernelGame else rows[likely]
+    arrays = (rows, np.ascontiguousarray(cross), data.targets)
+    return kind(arrays, data.alpha, data.groups, data.device)
+
+
+def _players(n):
+    """Return a random order of players."""
+    return np.random.default_rng(0).permutation(n)
 
 
 def _draw_seconds(sampler):
     """Time pieces of a sweep; return seconds of a draw."""
-    game = sampler.game
-    order = np.random.default_rng(0).permutation(game.n_players)
-    scoring = None
-    seconds = 0.0
+    if type(sampler.game) is FeatureGame:
+        return _direct_seconds(sampler)
+    m = len(sampler.problem.utilities[0].y)
+    seconds, last = 0.0, None
     for route, count in zip(sampler.routes, sampler.counts, strict=True):
-        flops = game.walk_flops(route)
-        depth = max(1, int(np.searchsorted(np.cumsum(flops), PIECE_FLOPS)))
-        piece = route._replace(kind="growing", ranges=route.ranges[:depth])
-        stops = [max(1, (first + last) // 2) for first, last in piece.ranges]
-        coalitions = _timed(lambda p=piece, s=stops: list(game.walk(p, order, s)))
-        walking = coalitions[0] / float(flops[:depth].sum())
-        seconds += float(count @ flops) * walking
-        if scoring is None or type(game) is not KernelGame:
-            out = sampler.problem.zeros(game.n_players)
-            last = coalitions[1][-1]
-            scoring = _timed(lambda o=out, c=last: sampler._add_marginals(o, c, 1.0))[0]
-        seconds += float(count.sum()) * scoring
+        fixed, by_row = sampler.game.walk_flops(route)
+        if last is None:
+            total = np.cumsum(fixed + m * by_row)
+            depth = max(1, int(np.searchsorted(total, PIECE_FLOPS)))
+            piece = route._replace(kind="growing", ranges=route.ranges[:depth])
+            walking, scoring, kept = _time_route(sampler, piece)
+            last = kept[-1]
+            kept = np.concatenate([kept, np.full(len(count) - depth, last)])
+            flops = fixed + m * by_row * kept
+            walking /= float(flops[:depth].sum())
+        else:  # large coalitions, which keep about as many rows as the last of those
+            kept = np.full(len(count), last)
+            flops = fixed + m * by_row * kept
+        seconds += float(count @ flops) * walking + float(count @ kept) * scoring
     return seconds
+
+
+def _direct_seconds(sampler):
+    """Time some stops of a sweep that reaches each directly."""
+    sizes = [route.ranges[0][0] for route in sampler.routes]
+    looked_at = np.unique(np.linspace(0, len(sizes) - 1, PIECE_STOPS).astype(int))
+    found = []
+    for index in looked_at:
+        walking, scoring, kept = _time_route(sampler, sampler.routes[index])
+        found.append(walking + scoring * kept[0])
+    each = np.interp(sizes, np.take(sizes, looked_at), found)
+    return float(each @ [count[0] for count in sampler.counts])
+
+
+def _time_route(sampler, route):
+    """Walk a route.
+
+    Returns
+    -------
+    walking : float
+        Seconds.
+    scoring : float
+        Seconds that scoring moves at all rows to predict takes at a stop.
+    kept : ndarray of shape (n_stops,)
+        Share of these that stops are scored on.
+    """
+    order = _players(sampler.game.n_players)
+    counts = np.ones(len(route.ranges))
+    stops = [max(1, (first + last) // 2) for first, last in route.ranges]
+
+    def walk():
+        rng = np.random.default_rng(0)
+        return list(sampler.visit(route, counts, order, stops, rng))
+
+    walking, visited = _timed(walk)
+    m = len(sampler.problem.utilities[0].y)
+    kept = np.array([coalition.decision.shape[1] / m for _, coalition in visited])
+    out = sampler.problem.zeros(sampler.game.n_players)
+
+    def score():  # numbers were overwritten since, but not their number
+        for share, coalition in visited:
+            sampler.add_marginals(out, coalition, share)
+
+    return walking, _timed(score)[0] / max(kept.sum(), 1 / m), kept
 
 
 def _prefix_seconds(sampler):
@@ -149,7 +207,7 @@ def _buffers(sampler):
     total = values
     for route in sampler.routes:
         k = game.players.most_rows(route.ranges[-1][1])
-        total += k * n + k * k + 3 * n * m
+        total += k * n + k * k + 2 * (n + k) * m
     return total
 
 

@@ -12,14 +12,14 @@ from skshap.attribution._enumeration import LARGEST_GAME, enumerate_coalitions
 from skshap.attribution._games import FeatureGame, KernelGame, Route
 from skshap.attribution._moments import Estimate, StoppingRule
 from skshap.attribution._permutations import Permutations
-from skshap.attribution._running import Run, draw_flops
+from skshap.attribution._running import Run
 from skshap.attribution._sweep import Sweep, leave_one_out_values
 
 __all__ = ["Data", "Method", "Problem", "choose_game", "estimate_values"]
 
 
 USUAL_DRAWS = 100  # that the work of setting up a game is spread over
-FORMAT = 1  # of checkpoints; another one for draws that differ
+FORMAT = 2  # of checkpoints; another one for draws that differ
 
 
 class Problem(NamedTuple):
@@ -176,11 +176,12 @@ def choose_game(data, problem, method, *, is_loo):
             n = outline.n_players
             work[kind] += outline.setup_flops()
             if kind is FeatureGame:
-                work[kind] += outline.walk_flops(Route("direct", [(n, n)])).sum()
+                fixed, by_row = outline.walk_flops(Route("direct", [(n, n)]))
+                work[kind] += (fixed + len(data.cross) * by_row).sum()
         sampled = sampled_part(problem, method, is_loo)
         if len(sampled.weights):
             sampler = make_sampler(outline, sampled, method)
-            work[kind] += USUAL_DRAWS * draw_flops(sampler)
+            work[kind] += USUAL_DRAWS * sampler.flops()
     return min(work, key=work.get)
 
 

@@ -17,6 +17,8 @@ from skshap.utils._ridge import check_pivots
 
 __all__ = ["FeatureCoalitions", "FeaturePrefixes"]
 
+LOOKED_AT = 32  # rows of a side, to see how far rows move predictions
+
 
 class FeatureCoalitions:
     """Ridge regression on coalitions of any size, with all moves.
@@ -34,7 +36,7 @@ class FeatureCoalitions:
 
     Notes
     -----
-    A coalition of k rows takes about ``2 d^2 (k + n) + 2 n d m`` floating-point
+    A coalition of k rows takes about ``d^2 (2 k + n) + 2 n d m`` floating-point
     operations, the latter when moves are looked at.
     """
 
@@ -44,7 +46,7 @@ class FeatureCoalitions:
         self.targets = targets
         self.alpha = alpha
 
-    def coalitions(self, order, sizes):
+    def coalitions(self, order, sizes, choose=None):
         """Look at prefixes of a permutation.
 
         Parameters
@@ -53,6 +55,8 @@ class FeatureCoalitions:
             The permutation.
         sizes : list of int
             Increasing sizes.
+        choose : callable or None, default=None
+            See :class:`GrowingCoalitions`; asked at each size on its own.
 
         Yields
         ------
@@ -81,25 +85,47 @@ class FeatureCoalitions:
             inverse = torch.cholesky_inverse(L)
             weights = inverse @ right
             decision = (self.F_val @ weights).T
-            joining = self._side(others, inverse, weights, 1)
-            leaving = self._side(members, inverse, weights, -1)
-            yield Coalition(size, decision, joining, leaving)
+            solved = inverse @ self.F_val.T
+            joining = self._side(others, L, solved, weights, 1)
+            leaving = self._side(members, L, solved, weights, -1)
+            scored = None
+            if choose is not None:
+                reach = self._reach(joining, leaving)
+                scored = choose(decision.unsqueeze(0), reach.unsqueeze(0)).at(0)
+                decision = decision[:, scored.index]
+                kept = solved[:, scored.index]
+                joining, leaving = (
+                    side._replace(cross=Product(side.cross.left, kept))
+                    for side in (joining, leaving)
+                )
+            yield Coalition(size, decision, joining, leaving, scored)
 
-    def _side(self, rows, inverse, weights, sign):
+    def _side(self, rows, L, solved, weights, sign):
         F = self.F[rows]
-        G = F @ inverse
-        left = 1 + sign * torch.linalg.vecdot(F, G)
+        white = torch.linalg.solve_triangular(L, F.T, upper=False)
+        left = 1 + sign * white.square().sum(0)
         check_pivots(left, 0, diagonal=torch.ones_like(left), alpha=self.alpha)
         residual = self.targets[rows].addmm_(F, weights, alpha=-1)
-        block = partial(self._block, F, G, sign)
-        return Side(rows, Product(G, self.F_val.T), residual, left, block, sign)
+        block = partial(self._block, white, sign)
+        return Side(rows, Product(F, solved), residual, left, block, sign)
 
     @staticmethod
-    def _block(F, G, sign, start, stop):
+    def _block(white, sign, start, stop):
         """The kernel between some rows that others leave, in units of alpha."""
-        block = sign * (F[start:stop] @ G[start:stop].T)
+        block = sign * (white[:, start:stop].T @ white[:, start:stop])
         block.diagonal().add_(1)
         return block
+
+    @staticmethod
+    def _reach(*sides):
+        """How far a row moves predictions, from some of them."""
+        squares = [
+            (side.residual[part] / side.diagonal[part, None]).square().mean(1)
+            * side.cross[part].square().mean(1)
+            for side in sides
+            for part in [slice(None, None, max(1, len(side.rows) // LOOKED_AT))]
+        ]
+        return torch.cat(squares).mean().sqrt()
 
 
 class FeaturePrefixes(Prefixes):

@@ -61,9 +61,10 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
         indices of n labels, and returns n scores.
     sampler : {"sweep", "permutation", "exact"}, default="sweep"
         "sweep": take the marginals of all rows, in closed form, at many sizes of every
-        permutation; "permutation": what each row adds when it joins, as in [1]_, at
-        less than half the work a permutation and many times the variance; "exact":
-        enumerate the coalitions of at most 20 training rows.
+        permutation, and of accuracy mostly for those rows to predict whose prediction
+        is close; "permutation": what each row adds when it joins, as in [1]_, at less
+        work a permutation and many times the variance; "exact": enumerate the
+        coalitions of at most 20 training rows.
     n_permutations : int, default=100
         How many permutations, or sweeps of a few permutations, are drawn at most.
     tol : float, ("sign", confidence), ("lowest", k, confidence) or None, default=None

@@ -52,12 +52,15 @@ class PlayerCoalition(NamedTuple):
         Predictions.
     joining, leaving : Moves or JointMoves
         Of the players outside, and of the members.
+    scored : Scored or None
+        Which of the m rows to predict all these are for; None for all.
     """
 
     size: int
     decision: torch.Tensor
     joining: tuple
     leaving: tuple
+    scored: object
 
 
 class Game:
@@ -95,7 +98,7 @@ class Game:
         """What makes the same game again, besides its arrays."""
         return {"alpha": self.alpha, "groups": self.groups, "device": self.device}
 
-    def walk(self, route, order, stops):
+    def walk(self, route, order, stops, choose=None):
         """Visit coalitions along a permutation of the players.
 
         Parameters
@@ -106,6 +109,8 @@ class Game:
             The permutation.
         stops : list of int
             Increasing numbers of players that have joined, or been taken out.
+        choose : callable or None, default=None
+            Chooses rows to predict; see :class:`GrowingCoalitions`.
 
         Yields
         ------
@@ -117,9 +122,8 @@ class Game:
         ridge = self._ridge(route.kind, most)
         row_stops = [bounds[stop] for stop in stops]
         is_growing = route.kind != "shrinking"
-        for stop, coalition in zip(
-            stops, ridge.coalitions(rows, row_stops), strict=True
-        ):
+        coalitions = ridge.coalitions(rows, row_stops, choose)
+        for stop, coalition in zip(stops, coalitions, strict=True):
             moved = order[:stop], bounds[: stop + 1]
             start = bounds[stop]
             others = order[stop:], [bound - start for bound in bounds[stop:]]
@@ -129,6 +133,7 @@ class Game:
                 coalition.decision,
                 self.players.moves(coalition.joining, *outside, alpha=self.alpha),
                 self.players.moves(coalition.leaving, *members, alpha=self.alpha),
+                coalition.scored,
             )
 
     def nobody(self):
@@ -204,12 +209,14 @@ class KernelGame(Game):
 
         Returns
         -------
-        ndarray of shape (n_stops,)
-            Floating-point operations, on average.
+        fixed, by_row : ndarray of shape (n_stops,)
+            Floating-point operations, on average: whatever rows to predict are kept,
+            and for each of these.
         """
         n, m = self.arrays[1].shape
         k = np.array(route.ranges).mean(1) * n / self.n_players
-        return np.diff(n * k**2 - k**3 / 3 + 2 * m * n * k, prepend=0.0)
+        totals = n * k**2 - k**3 / 3 + m * k**2, 2 * n * k - k**2
+        return tuple(np.diff(total, prepend=0.0) for total in totals)
 
     def prefix_flops(self):
         """Count the floating-point operations of all prefixes of a permutation."""
@@ -265,12 +272,13 @@ class FeatureGame(Game):
 
         Returns
         -------
-        ndarray of shape (n_stops,)
-            Floating-point operations, on average.
+        fixed, by_row : ndarray of shape (n_stops,)
+            Floating-point operations, on average: whatever rows to predict are kept,
+            and for each of these.
         """
         n, d = self.arrays[0].shape
         k = np.array(route.ranges).mean(1) * n / self.n_players
-        return 2 * d**2 * (k + n + d) + 2 * n * d * len(self.arrays[1])
+        return d**2 * (2 * k + n + 2 * d), np.full(len(k), 2.0 * d * (n + d))
 
     def prefix_flops(self):
         """Count the floating-point operations of all prefixes of a permutation."""

@@ -10,6 +10,10 @@ Large coalitions are reached from the other end. With ``P = (K + alpha I)^-1``, 
 set R out of all rows lowers the prediction by what ridge without penalty predicts from
 R with kernel P, cross kernel ``P k(x)`` and targets ``P Y``: the same algebra with
 joining and leaving exchanged, from one inverse for all permutations.
+
+The factor alone tells the predictions of all coalitions on the way. Moves, which take
+most of the work, are then carried only for those rows to predict that are chosen by
+their predictions.
 """
 
 from functools import partial
@@ -37,18 +41,19 @@ class GrowingCoalitions:
         Strength of the ridge.
     largest : int or None, default=None
         Size of the largest coalition; None for all rows.
-    block_size : int, default=192
-        Rows that join in one step at most: enough for fast matrix products, few enough
-        to keep small what is not one.
+    block_size : int, default=128
+        Rows that join the factor in one step: enough for fast matrix products, few
+        enough to keep small what is not one.
 
     Notes
     -----
-    Growing to k of n rows takes about ``n k^2 - k^3 / 3 + 2 m n k`` floating-point
-    operations, all in matrix products and however many coalitions are looked at.
-    Buffers take ``8 (k n + k^2 + 3 n m)`` bytes and are made once.
+    Growing to k of n rows takes about ``n k^2 - k^3 / 3 + m k^2`` floating-point
+    operations, and moves for all m rows to predict ``m (2 n k - k^2)`` more, all in
+    matrix products and however many coalitions are looked at. Buffers take ``8 (k n +
+    k^2 + 2 (n + k) m)`` bytes and are made once.
     """
 
-    def __init__(self, K, cross, targets, alpha, *, largest=None, block_size=192):
+    def __init__(self, K, cross, targets, alpha, *, largest=None, block_size=128):
         self.K = K
         self.cross = cross
         self.targets = targets
@@ -56,14 +61,16 @@ class GrowingCoalitions:
         self.block_size = block_size
         n = len(K)
         largest = n if largest is None else largest
-        self._right = torch.cat([cross, targets], 1)
+        self._right = torch.cat([targets, cross], 1)
         self._diagonal = K.diagonal() + alpha
         self._factor = K.new_empty(largest, n)  # its transpose is the factor
-        self._inverse = K.new_empty(largest, largest)  # of the factor
-        self._unexplained = torch.empty_like(self._right)
-        self._solved = torch.empty_like(self._right)
+        self._inverse = K.new_zeros(largest, largest)  # of the factor; triangular
+        width = self._right.shape[1]
+        self._whitened = K.new_empty(largest, width)  # factor's inverse times right
+        self._unexplained = K.new_empty(n, width)
+        self._solved = K.new_empty(largest, width)
 
-    def coalitions(self, order, sizes):
+    def coalitions(self, order, sizes, choose=None):
         """Grow a coalition along a permutation and stop at some sizes.
 
         Parameters
@@ -72,6 +79,9 @@ class GrowingCoalitions:
             The permutation.
         sizes : list of int
             Increasing sizes, from 0 to `largest`.
+        choose : callable or None, default=None
+            Of the predictions at all stops, (n_stops, n_outputs, m), and of how far a
+            row moves them there, (n_stops,); returns `Columns`, or None for all.
 
         Yields
         ------
@@ -85,39 +95,50 @@ class GrowingCoalitions:
             If the kernel plus alpha is not positive definite; the message names alpha.
         """
         q = self.targets.shape[1]
-        m = self.cross.shape[1]
-        rest, solved = self._unexplained, self._solved
-        torch.index_select(self._right, 0, order, out=rest)
+        self._factorize(order, sizes[-1] if len(sizes) else 0)
+        decisions, reach = self._predict(sizes)
+        columns = None if choose is None else choose(decisions, reach)
+        rest, whitened = self._unexplained, self._whitened
+        if columns is None:
+            torch.index_select(self._right, 0, order, out=rest)
+        else:
+            index = torch.cat([torch.arange(q, device=order.device), q + columns.index])
+            rest = self._right.index_select(1, index).index_select(0, order)
+            whitened = whitened.index_select(1, index)
         schur = self._diagonal[order]
         inverse_diagonal = torch.zeros_like(schur)
-        decision = torch.zeros(q, m, dtype=schur.dtype, device=schur.device)
-        spans, size = [], 0
-        for target_size in sizes:
-            while size < target_size:
-                stop = min(size + self.block_size, target_size)
-                self._grow(order, spans, size, stop, schur, inverse_diagonal, decision)
-                spans.append((size, stop))
-                size = stop
+        grown = 0
+        for t, size in enumerate(sizes):
+            scored = None if columns is None else columns.at(t)
+            width = rest.shape[1] if scored is None else q + len(scored.index)
+            if size > grown:
+                joined = whitened[grown:size, :width]
+                self._move(rest[:, :width], joined, grown, size)
+                schur[size:] -= self._factor[grown:size, size:].square().sum(0)
+                new = self._inverse[grown:size, :size]
+                inverse_diagonal[:size] += new.square().sum(0)
+                grown = size
             check_pivots(
                 schur[size:], 0, diagonal=self._diagonal[order[size:]], alpha=self.alpha
             )
             joining = Side(
                 order[size:],
-                rest[size:, :m],
-                rest[size:, m:],
+                rest[size:, q:width],
+                rest[size:, :q],
                 schur[size:],
                 partial(self._schur_block, order, size),
                 1,
             )
             leaving = Side(
                 order[:size],
-                solved[:size, :m],
-                solved[:size, m:],
+                self._solved[:size, q:width],
+                self._solved[:size, :q],
                 inverse_diagonal[:size],
                 partial(self._inverse_block, size),
                 -1,
             )
-            yield Coalition(size, decision, joining, leaving)
+            decision = decisions[t] if scored is None else decisions[t][:, scored.index]
+            yield Coalition(size, decision, joining, leaving, scored)
 
     def _schur_block(self, order, size, start, stop):
         """What the members leave of the kernel between rows outside, with alpha."""
@@ -130,18 +151,40 @@ class GrowingCoalitions:
 
     def _inverse_block(self, size, start, stop):
         """The block of some members in the inverse of all members' kernel."""
-        columns = self._inverse[start:size, start:stop].clone()
-        # Above the diagonal of a triangle, where nothing was written.
-        columns[: stop - start].tril_()
+        columns = self._inverse[start:size, start:stop]
         return columns.T @ columns
 
-    def _grow(self, order, spans, start, stop, schur, inverse_diagonal, decision):
-        """Let the rows ``order[start:stop]`` join."""
-        U, inverse, rest, solved = (
-            self._factor, self._inverse, self._unexplained, self._solved,
-        )  # fmt: skip
-        m = self.cross.shape[1]
-        panel = self.K.index_select(0, order[start:stop]).index_select(1, order[start:])
+    def _factorize(self, order, size):
+        """Grow the factor, its inverse and what is whitened by it."""
+        done = []
+        for start, stop in blocks(0, size, self.block_size):
+            self._join(order, done, start, stop)
+            done.append((start, stop))
+
+    def _predict(self, sizes):
+        """Predict at each stop, and tell how far a row moves predictions there.
+
+        They move by a step with each row that joins: the root mean square of those on
+        the way to a stop.
+        """
+        q, m = self.targets.shape[1], self.cross.shape[1]
+        decisions = self.K.new_zeros(len(sizes), q, m)
+        reach = self.K.new_zeros(len(sizes))
+        decision, grown = self.K.new_zeros(q, m), 0
+        for t, size in enumerate(sizes):
+            if size > grown:
+                joined = self._whitened[grown:size]
+                Z, A = joined[:, :q], joined[:, q:]
+                decision.addmm_(Z.T, A)
+                reach[t] = (Z.square().mean(1) @ A.square().mean(1)) / len(A)
+            decisions[t], grown = decision, size
+        return decisions, reach.sqrt_()
+
+    def _join(self, order, done, start, stop):
+        """Add the rows ``order[start:stop]`` to the factor and to its inverse."""
+        U, inverse, whitened = self._factor, self._inverse, self._whitened
+        rows = order[start:stop]
+        panel = self.K.index_select(0, rows).index_select(1, order[start:])
         width = stop - start
         panel[:, :width].diagonal().add_(self.alpha)
         panel.addmm_(U[:start, start:stop].T, U[:start, start:], alpha=-1)
@@ -149,28 +192,29 @@ class GrowingCoalitions:
         check_pivots(
             corner.diagonal().square(),
             info,
-            diagonal=self._diagonal[order[start:stop]],
+            diagonal=self._diagonal[rows],
             alpha=self.alpha,
         )
         identity = torch.eye(width, dtype=corner.dtype, device=corner.device)
         corner = torch.linalg.solve_triangular(corner, identity, upper=False)
         U[start:stop, start:] = corner @ panel
-        joined = corner @ rest[start:stop]
-        decision.addmm_(joined[:, m:].T, joined[:, :m])
-        later = U[start:stop, stop:]
-        rest[stop:].addmm_(later.T, joined, alpha=-1)
-        schur[stop:] -= later.square().sum(0)
-        # The new rows of the inverse factor, then what they add to the products.
-        new = torch.zeros(width, start, dtype=corner.dtype, device=corner.device)
-        for i, j in spans:
+        right = self._right.index_select(0, rows)
+        right.addmm_(U[:start, start:stop].T, whitened[:start], alpha=-1)
+        whitened[start:stop] = corner @ right
+        new = corner.new_zeros(width, start)
+        for i, j in done:
             new[:, :j].addmm_(U[i:j, start:stop].T, inverse[i:j, :j])
-        new = torch.mm(corner, new).neg_()
-        inverse[start:stop, :start] = new
+        inverse[start:stop, :start] = torch.mm(corner, new).neg_()
         inverse[start:stop, start:stop] = corner
+
+    def _move(self, rest, joined, start, stop):
+        """Let rows that joined explain those outside, and be solved for."""
+        later = self._factor[start:stop, stop:]
+        rest[stop:].addmm_(later.T, joined, alpha=-1)
+        new = self._inverse[start:stop, :start]
+        solved = self._solved[:, : joined.shape[1]]
         solved[:start].addmm_(new.T, joined)
-        torch.mm(corner.T, joined, out=solved[start:stop])
-        inverse_diagonal[:start] += new.square().sum(0)
-        inverse_diagonal[start:stop] = corner.square().sum(0)
+        solved[start:stop] = self._inverse[start:stop, start:stop].T @ joined
 
 
 class ShrinkingCoalitions:
@@ -188,7 +232,7 @@ class ShrinkingCoalitions:
         What the ridge on all rows predicts.
     most : int
         How many rows are taken out at most.
-    block_size : int, default=192
+    block_size : int, default=128
         See :class:`GrowingCoalitions`.
 
     Notes
@@ -196,13 +240,13 @@ class ShrinkingCoalitions:
     Taking out k of n rows takes what growing to k rows takes.
     """
 
-    def __init__(self, P, cross, weights, decision, *, most, block_size=192):
+    def __init__(self, P, cross, weights, decision, *, most, block_size=128):
         self._decision = decision
         self._taken = GrowingCoalitions(
             P, cross, weights, 0.0, largest=most, block_size=block_size
         )
 
-    def coalitions(self, order, numbers):
+    def coalitions(self, order, numbers, choose=None):
         """Take rows out along a permutation and stop at some numbers of them.
 
         Parameters
@@ -211,6 +255,8 @@ class ShrinkingCoalitions:
             The permutation.
         numbers : list of int
             Increasing numbers of rows taken out, from 0 to `most`.
+        choose : callable or None, default=None
+            See :class:`GrowingCoalitions`.
 
         Yields
         ------
@@ -218,13 +264,27 @@ class ShrinkingCoalitions:
             Of the other rows, each time; rows on both sides as in the permutation. Its
             tensors are overwritten by the next one.
         """
-        for taken in self._taken.coalitions(order, numbers):
+
+        def choose_left(taken, reach):
+            return choose(self._decision - taken, reach)
+
+        wrapped = None if choose is None else choose_left
+        for taken in self._taken.coalitions(order, numbers, wrapped):
+            everyone, scored = self._decision, taken.scored
+            if scored is not None:
+                everyone = everyone[:, scored.index]
             yield Coalition(
                 len(order) - taken.size,
-                self._decision - taken.decision,
+                everyone - taken.decision,
                 taken.leaving._replace(sign=-taken.leaving.sign),
                 taken.joining._replace(sign=-taken.joining.sign),
+                scored,
             )
+
+
+def blocks(start, stop, size):
+    """Cut a range into blocks."""
+    return [(i, min(i + size, stop)) for i in range(start, stop, size)]
 
 
 def invert_ridge(K, alpha, block_size=512):
@@ -251,7 +311,7 @@ def invert_ridge(K, alpha, block_size=512):
     L = K.clone()  # its lower triangle becomes the factor, then the factor's inverse
     L.diagonal().add_(alpha)
     diagonal = L.diagonal().clone()
-    spans = [(i, min(i + block_size, n)) for i in range(0, n, block_size)]
+    spans = blocks(0, n, block_size)
     for i, j in spans:
         L[i:, i:j].addmm_(L[i:, :i], L[i:j, :i].T, alpha=-1)
         corner, info = torch.linalg.cholesky_ex(L[i:j, i:j])

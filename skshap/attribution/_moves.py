@@ -77,12 +77,15 @@ class Coalition(NamedTuple):
         Of the other rows.
     leaving : Side
         Of the members.
+    scored : Scored or None
+        Which of the m rows to predict predictions and moves are for; None for all.
     """
 
     size: int
     decision: torch.Tensor
     joining: Side
     leaving: Side
+    scored: object = None
 
 
 class Moves(NamedTuple):

@@ -33,6 +33,11 @@ class Permutations:
         """Return zeros: nothing is known before a permutation is drawn."""
         return self.problem.zeros(self.game.n_players)
 
+    def flops(self):
+        """Count what a draw takes: floating-point operations, or what takes as long."""
+        work = sum(u.work * len(u.y) for u in self.problem.utilities)
+        return self.game.prefix_flops() + work * self.game.n_rows
+
     def run(self, t, part):
         """Compute one draw.
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from joblib import Parallel, delayed, effective_n_jobs
 
-from skshap.attribution._allocation import allocate, total_cost
+from skshap.attribution._allocation import allocate
 from skshap.attribution._moments import Estimate, RunningMoments
 from skshap.attribution._sweep import Sweep
 from skshap.utils._progress import progress_bar
@@ -76,7 +76,7 @@ class Run:
         is_adaptive = (
             isinstance(self.sampler, Sweep)
             and self.n_draws >= LEAST_DRAWS
-            and self.n_draws * draw_flops(self.sampler) >= LEAST_FLOPS
+            and self.n_draws * self.sampler.flops() >= LEAST_FLOPS
         )
         self._resume(is_seeded)
         n_done = self.moments.count * len(self.sampler.parts) + self._part
@@ -171,7 +171,7 @@ class Run:
 
     def _units_a_task(self, n_workers, n_units):
         sampler = self.sampler
-        flops = draw_flops(sampler) / len(sampler.parts)
+        flops = sampler.flops() / len(sampler.parts)
         returned = sampler.problem.size(sampler.game.n_players) * 8
         size = min(TASK_FLOPS / flops, TASK_BYTES / returned, n_units / n_workers)
         return max(1, int(size))
@@ -188,37 +188,34 @@ class Run:
         if self.moments.count < PILOT:
             return
         indices = [index for index, _ in sampler.parts] * PILOT
-        covariances = []
+        covariances, kept = [], []
         for index in range(len(sampler.routes)):
-            stops = [
+            own = [
                 p for i, p in zip(indices, self._profiles, strict=True) if i == index
             ]
+            stops, shares = zip(*own, strict=True)
             stacked = np.stack(stops)  # permutations, stops, outputs, entries
             stacked = stacked - stacked.mean(0)
-            by_output = np.einsum("pioe,pjoe->oij", stacked, stacked) / (len(stops) - 1)
+            by_output = np.einsum("pioe,pjoe->oij", stacked, stacked) / (len(own) - 1)
             covariances.append(by_output)
+            kept.append(np.mean(shares, 0))
         # Every output counts the same, whatever its unit.
         scale = sum(np.trace(c, axis1=1, axis2=2) for c in covariances)
         scale = np.where(scale > 0, scale, 1)
         covariances = [(c / scale[:, None, None]).sum(0) for c in covariances]
-        costs = [stop_flops(sampler, route) for route in sampler.routes]
+        sampler = Sweep(sampler.game, sampler.problem, sampler.counts, kept)
+        costs = [sampler.stop_flops(index) for index in range(len(sampler.routes))]
         counts = allocate(covariances, costs, sampler.counts)
-        self.sampler = Sweep(sampler.game, sampler.problem, counts)
+        self.sampler = Sweep(sampler.game, sampler.problem, counts, kept)
         self._profiles = []
 
     def _n_draws(self, is_adaptive):
         """Return how many draws take as long as those asked for, as schedules are."""
         if not is_adaptive:
             return self.n_draws
-        game, problem, counts = (
-            self.sampler.game,
-            self.sampler.problem,
-            self.sampler.counts,
-        )
-        costs = [stop_flops(self.sampler, route) for route in self.sampler.routes]
-        ratio = total_cost(costs, counts) / total_cost(
-            costs, Sweep(game, problem).counts
-        )
+        sampler = self.sampler
+        default = Sweep(sampler.game, sampler.problem, kept=sampler.kept)
+        ratio = sampler.flops() / default.flops()
         return PILOT + max(1, round((self.n_draws - PILOT) / ratio))
 
     def _save(self):
@@ -233,10 +230,12 @@ class Run:
             state["squares"] = moments.squares.numpy()
         if self._sum is not None:
             state["sum"] = self._sum.numpy()
-        for i, count in enumerate(getattr(self.sampler, "counts", [])):
-            state[f"count_{i}"] = count
-        for i, profile in enumerate(self._profiles):
-            state[f"profile_{i}"] = profile
+        for name in ("counts", "kept"):
+            for i, numbers in enumerate(getattr(self.sampler, name, [])):
+                state[f"{name}_{i}"] = numbers
+        for i, (stops, kept) in enumerate(self._profiles):
+            state[f"profile_{i}"] = stops
+            state[f"profile_kept_{i}"] = kept
         self.checkpoint.save(**state)
 
     def _resume(self, is_seeded):
@@ -260,59 +259,25 @@ class Run:
             moments.squares = torch.tensor(state["squares"])
         if "sum" in state:
             self._sum = torch.tensor(state["sum"])
-        n_profiles = sum(name.startswith("profile_") for name in state)
-        self._profiles = [state[f"profile_{i}"] for i in range(n_profiles)]
+        n_profiles = sum(name.startswith("profile_kept_") for name in state)
+        self._profiles = [
+            (state[f"profile_{i}"], state[f"profile_kept_{i}"])
+            for i in range(n_profiles)
+        ]
         if isinstance(self.sampler, Sweep):
-            counts = [state[f"count_{i}"] for i in range(len(self.sampler.routes))]
-            self.sampler = Sweep(self.sampler.game, problem, counts)
+            counts, kept = (
+                [state[f"{name}_{i}"] for i in range(len(self.sampler.routes))]
+                for name in ("counts", "kept")
+            )
+            self.sampler = Sweep(self.sampler.game, problem, counts, kept)
         else:
             self.sampler.problem = problem
-
-
-def stop_flops(sampler, route):
-    """Count what each stop of a route takes, with what its moves are scored by.
-
-    Parameters
-    ----------
-    sampler : Sweep
-    route : Route
-
-    Returns
-    -------
-    ndarray of shape (n_stops,)
-        Floating-point operations, or what takes as long.
-    """
-    game, utilities = sampler.game, sampler.problem.utilities
-    work = sum(u.work * len(u.y) for u in utilities) * game.n_players
-    return game.walk_flops(route) + work
-
-
-def draw_flops(sampler):
-    """Count what a draw takes.
-
-    Parameters
-    ----------
-    sampler : Sweep or Permutations
-
-    Returns
-    -------
-    float
-        Floating-point operations, or what takes as long.
-    """
-    if isinstance(sampler, Sweep):
-        return sum(
-            float(stop_flops(sampler, route) @ count)
-            for route, count in zip(sampler.routes, sampler.counts, strict=True)
-        )
-    game, utilities = sampler.game, sampler.problem.utilities
-    work = sum(u.work * len(u.y) for u in utilities) * game.n_rows
-    return game.prefix_flops() + work
 
 
 def _result(sampler, method, unit):
     if method == "run":
         return sampler.run(*unit).cpu(), None
-    values, profile = sampler.profile(*unit)
+    values, *profile = sampler.profile(*unit)
     return values.cpu(), profile
 
 

@@ -9,63 +9,19 @@ marginal at every bin.
 import numpy as np
 import torch
 
-__all__ = ["Sweep", "leave_one_out_values", "size_bins"]
+from skshap.attribution._allocation import size_bins
+from skshap.attribution._columns import keep_columns, keep_probabilities
 
-GROWTH = 1.4  # of the sizes at the two ends of a bin
-# Of the semivalue that a bin may hold. Marginals of a smooth score change little from
-# one size of a permutation to the next, those of accuracy jump.
-LARGEST_SHARE = {True: 1 / 4, False: 1 / 40}
+__all__ = ["Sweep", "leave_one_out_values"]
+
 # Permutations of one draw that grow coalitions, and that shrink them: the variance of a
 # smooth score lies at small coalitions.
 REPEATS = {
     True: {"growing": 3, "shrinking": 1, "direct": 1},
     False: {"growing": 1, "shrinking": 1, "direct": 1},
 }
-NEGLIGIBLE = 1e-15  # share of the semivalue of a size that is never visited
 PROFILED = 512  # entries of each output whose variance a pilot looks at
-
-
-def size_bins(weights, is_smooth):
-    """Cut the sizes of coalitions into bins, of each of which one size is drawn.
-
-    Bins grow with the size, since marginals change with its logarithm, but hold only so
-    much of the semivalue.
-
-    Parameters
-    ----------
-    weights : ndarray of shape (n,)
-        Share of each size in the semivalue.
-    is_smooth : bool
-        Whether the score is a smooth function of predictions.
-
-    Returns
-    -------
-    list of tuple of int
-        First and last size of each bin, from 1 to n, in increasing order.
-    """
-    n = len(weights)
-    # At size k, outsiders tell of coalitions of size k and members of size k - 1.
-    mass = np.zeros(n + 1)
-    mass[1:n] += weights[1:] / 2
-    mass[2:] += weights[1:] / 2
-    bins, first, held = [], None, 0.0
-    for size in range(1, n + 1):
-        if mass[size] <= NEGLIGIBLE:
-            if first is not None:
-                bins.append((first, size - 1))
-            first, held = None, 0.0
-            continue
-        full = first is not None and (
-            size >= GROWTH * first or held + mass[size] > LARGEST_SHARE[is_smooth]
-        )
-        if full:
-            bins.append((first, size - 1))
-        if full or first is None:
-            first, held = size, 0.0
-        held += mass[size]
-    if first is not None:
-        bins.append((first, n))
-    return bins
+LEAST_FLOPS = 1e8  # of a route's rows to predict, for which choosing them is worth it
 
 
 class Sweep:
@@ -81,6 +37,9 @@ class Sweep:
         By route of the game, how many permutations of a draw go as far as each of its
         stops; none more than as far as the stop before. None for a schedule that suits
         most games.
+    kept : list of ndarray of shape (n_stops,) or None, default=None
+        By route, the share of the rows to predict that each stop is scored on, as far
+        as is known; None for all of them. Only costs depend on it.
 
     Notes
     -----
@@ -90,10 +49,11 @@ class Sweep:
     with probability ``(n + 1) / n``, which is divided by. The empty coalition is left
     to a term of its own, which is exact.
 
-    A draw is a sum of parts, each of one permutation with a seed of its own.
+    A draw is a sum of parts, each of one permutation with a seed of its own. Where
+    scores jump and are averaged, the rows to predict are sampled as well.
     """
 
-    def __init__(self, game, problem, counts=None):
+    def __init__(self, game, problem, counts=None, kept=None):
         self.game = game
         self.problem = problem
         self.routes = game.routes(self.bins)
@@ -101,6 +61,7 @@ class Sweep:
         self.counts = counts or [
             np.full(len(route.ranges), repeats[route.kind]) for route in self.routes
         ]
+        self.kept = kept or [np.ones(len(route.ranges)) for route in self.routes]
         # One a permutation: its route, and how many stops it makes.
         self.parts = [
             (index, int((count > j).sum()))
@@ -154,7 +115,7 @@ class Sweep:
         """
         out = self.problem.zeros(self.game.n_players)
         for share, coalition in self._visit(t, part):
-            self._add_marginals(out, coalition, share)
+            self.add_marginals(out, coalition, share)
         return out
 
     def profile(self, t, part):
@@ -171,18 +132,51 @@ class Sweep:
         profile : ndarray of shape (n_stops, n_outputs, n_entries)
             Of some entries of each output (semivalue and scoring), as if this were the
             only permutation of the draw.
+        kept : ndarray of shape (n_stops,)
+            Share of the rows to predict that each stop was scored on.
         """
         out = self.problem.zeros(self.game.n_players)
-        route, depth = self.parts[part]
-        profile = []
+        route, _ = self.parts[part]
+        profile, kept = [], []
         for j, (share, coalition) in enumerate(self._visit(t, part)):
             stop = torch.zeros_like(out)
-            self._add_marginals(stop, coalition, share)
+            self.add_marginals(stop, coalition, share)
             flat = stop.reshape(out.shape[0] * out.shape[1], -1)
             entries = flat[:, :: max(1, flat.shape[1] // PROFILED)]
             profile.append(entries.cpu().numpy() * self.counts[route][j])
             out += stop
-        return out, np.stack(profile[:depth])
+            kept.append(coalition.decision.shape[1] / len(self.problem.utilities[0].y))
+        return out, np.stack(profile), np.array(kept)
+
+    def stop_flops(self, index):
+        """Count what each stop of a route takes, with what its moves are scored by.
+
+        Parameters
+        ----------
+        index : int
+            Of the route.
+
+        Returns
+        -------
+        ndarray of shape (n_stops,)
+            Floating-point operations, or what takes as long.
+        """
+        fixed, by_row = self._costs(self.routes[index])
+        m = len(self.problem.utilities[0].y)
+        return fixed + m * self.kept[index] * by_row
+
+    def flops(self):
+        """Count what a draw takes, in the same units."""
+        return sum(
+            float(self.stop_flops(index) @ count)
+            for index, count in enumerate(self.counts)
+        )
+
+    def _costs(self, route):
+        """What each stop takes, however many rows are scored and for each of them."""
+        fixed, by_row = self.game.walk_flops(route)
+        work = sum(utility.work for utility in self.problem.utilities)
+        return fixed, by_row + work * self.game.n_players
 
     def _visit(self, t, part):
         """Visit coalitions along a permutation, with the weight of each."""
@@ -191,12 +185,71 @@ class Sweep:
         n = self.game.n_players
         rng = self.problem.generator(t, part)
         order = rng.permutation(n)
-        first, last = np.array(route.ranges[:depth]).T
+        route = route._replace(ranges=route.ranges[:depth])
+        first, last = np.array(route.ranges).T
         stops = rng.integers(first, last + 1).tolist()
-        shares = (last - first + 1) * n / (n + 1) / self.counts[index][:depth]
-        return zip(shares, self.game.walk(route, order, stops), strict=True)
+        return self.visit(route, self.counts[index][:depth], order, stops, rng)
 
-    def _add_marginals(self, out, coalition, share):
+    def visit(self, route, counts, order, stops, rng):
+        """Visit coalitions along a permutation.
+
+        Parameters
+        ----------
+        route : Route
+        counts : ndarray of int of shape (n_stops,)
+            How many permutations of a draw visit each stop.
+        order : ndarray of shape (n_players,)
+            The permutation.
+        stops : list of int
+            How many players have joined, or been taken out, at each stop.
+        rng : numpy.random.Generator
+            Where rows to predict are chosen by.
+
+        Yields
+        ------
+        share : float
+            Weight of the stop in a draw.
+        coalition : PlayerCoalition
+            Its tensors are overwritten by the next one.
+        """
+        n = self.game.n_players
+        first, last = np.array(route.ranges).T
+        shares = (last - first + 1) * n / (n + 1) / counts
+        choose = self._chooser(route, shares, rng)
+        return zip(shares, self.game.walk(route, order, stops, choose), strict=True)
+
+    def _chooser(self, route, shares, rng):
+        """Return what chooses rows to predict, or None where all are needed."""
+        utilities = self.problem.utilities
+        if self.problem.per_sample or any(u.distance is None for u in utilities):
+            return None
+        m = len(utilities[0].y)
+        fixed, by_row = self._costs(route)
+        if m * by_row.sum() < LEAST_FLOPS:
+            return None
+        game = self.game
+        moved = np.array(route.ranges).mean(1).astype(int)
+        sizes = moved if route.kind != "shrinking" else game.n_players - moved
+        weights = self.problem.weights.mean(0)[np.minimum(sizes, game.n_players - 1)]
+        device = utilities[0].y.device
+        scale = torch.from_numpy(shares * weights).to(device).square_().unsqueeze(1)
+        costs = torch.from_numpy(by_row).to(device)
+        draws = torch.from_numpy(rng.random(m)).to(device)
+
+        def choose(decisions, reach):
+            """Keep rows the more, the nearer the steps of players are to a jump."""
+            reach = reach * (game.n_rows / game.n_players)
+            reach = reach.clamp_min(np.finfo(float).tiny).unsqueeze(1)
+            gains = sum(
+                torch.exp(-utility.distances(decisions.transpose(0, 1)) / reach)
+                for utility in utilities
+            )
+            p = keep_probabilities(gains * scale, costs, float(fixed.sum()))
+            return keep_columns(p, draws)
+
+        return choose
+
+    def add_marginals(self, out, coalition, share):
         """Add what every player changes when it joins a coalition, or has joined it."""
         n = self.game.n_players
         size = coalition.size
@@ -208,7 +261,7 @@ class Sweep:
             if stratum is None:
                 continue
             for s, utility in enumerate(self.problem.utilities):
-                gains = utility.gains(
+                gains = utility.at(coalition.scored).gains(
                     coalition.decision, moves, per_sample=self.problem.per_sample
                 )
                 for v, weights in enumerate(self.problem.weights):

@@ -1,5 +1,7 @@
 """Utilities: per-row scores of what a coalition predicts, and what moves gain."""
 
+from copy import copy
+
 import numpy as np
 import torch
 
@@ -45,8 +47,9 @@ def check_scoring(scoring, built_in, signature):
 class Utility:
     """Scores predictions at rows whose target is known.
 
-    Subclasses define `__call__`, and `mean_gains` if moves of a single output can be
-    scored with less work than each prediction that they lead to.
+    Subclasses define `__call__`; `mean_gains` if moves of a single output can be scored
+    with less work than each prediction that they lead to; `distance` if scores jump,
+    and are the same wherever they do not.
 
     Parameters
     ----------
@@ -70,9 +73,11 @@ class Utility:
     is_smooth = True
     work = 60
     mean_gains = None
+    distance = None
 
     def __init__(self, y, device=None):
         self.y = torch.as_tensor(y, device=device)
+        self.weights = None
 
     def __call__(self, decision):
         """Score predictions.
@@ -88,6 +93,25 @@ class Utility:
             Scores, float64; larger is better.
         """
         raise NotImplementedError
+
+    def at(self, scored):
+        """Return the same for some of the rows scored.
+
+        Parameters
+        ----------
+        scored : Scored or None
+            Which, with weights in what is still the mean over all; None for all.
+
+        Returns
+        -------
+        Utility
+        """
+        if scored is None:
+            return self
+        part = copy(self)
+        part.y = self.y[scored.index]
+        part.weights = scored.weights / len(self.y)
+        return part
 
     def score(self, decision):
         """Score predictions, of both outputs where the margin is what is scored."""
@@ -128,8 +152,25 @@ class Utility:
                 out[part] = self.mean_gains(decision[0], cross, weight)
                 continue
             after = self(moves.changes(part).add_(decision.unsqueeze(1))) - before
-            out[part] = after if per_sample else after.mean(1)
+            out[part] = after if per_sample else self.mean(after)
         return out
+
+    def mean(self, scores):
+        """Return the mean over the rows scored, which are last."""
+        return scores.mean(-1) if self.weights is None else scores @ self.weights
+
+    def distances(self, decision):
+        """Return how far predictions are from where their score jumps.
+
+        Parameters
+        ----------
+        decision : Tensor of shape (n_outputs, ..., m)
+
+        Returns
+        -------
+        Tensor of shape (..., m)
+        """
+        return self.distance(self._own_form(decision))
 
     def _own_form(self, decision):
         if self.uses_margin and len(decision) == 2:

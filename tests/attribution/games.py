@@ -116,8 +116,8 @@ class FixedProblem(Problem):
 class FixedOrder:
     """A random generator that is not random."""
 
-    def __init__(self, order, stops=None):
-        self.order, self.stops = order, stops
+    def __init__(self, order, stops=None, draw=0.5):
+        self.order, self.stops, self.draw = order, stops, draw
 
     def permutation(self, n):
         assert len(self.order) == n
@@ -127,6 +127,9 @@ class FixedOrder:
         drawn = np.array(self.stops)
         assert ((low <= drawn) & (drawn < high)).all()
         return drawn
+
+    def random(self, size):
+        return np.full(size, self.draw)
 
 
 def average(sampler, n_draws, *, tol=None, n_jobs=None):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from skshap.attribution import _running
-from skshap.attribution._allocation import allocate, total_cost
+from skshap.attribution._allocation import allocate
 from skshap.attribution._sweep import Sweep
 from tests.attribution.games import Game, average
 
@@ -22,6 +22,11 @@ def make_case(stops, seed, correlation):
         shape = np.full((n, n), correlation) + (1 - correlation) * np.eye(n)
         covariances.append(shape * np.outer(scale, scale))
     return covariances, [np.exp(2 * rng.normal(size=n)) for n in stops]
+
+
+def total_cost(costs, counts):
+    """What a draw takes."""
+    return sum(float(cost @ count) for cost, count in zip(costs, counts, strict=True))
 
 
 def simulated_variance(covariance, count, rng):

@@ -16,7 +16,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import make_classification
 
 from skshap import FreeShapAttributor, FreeShapRegressor
-from skshap.attribution import _checkpoint, _running
+from skshap.attribution import _checkpoint, _running, _sweep
 from skshap.exceptions import DamagedStoreWarning
 
 N, M = 150, 60
@@ -56,6 +56,20 @@ def test_values_do_not_depend_on_n_jobs(params, per_sample, adaptive):
             found = attribute({**params, "n_jobs": n_jobs}, per_sample=per_sample)
         for ours, theirs in zip(found, expected, strict=True):
             assert_allclose(ours, theirs, rtol=1e-12, atol=1e-15)
+
+
+def test_sampled_rows_do_not_depend_on_n_jobs(monkeypatch):
+    """Of problems large enough for the rows to predict to be sampled."""
+    X, y, X_val, y_val = make_data(400, 400)
+    attributor = FreeShapAttributor(random_state=0, n_permutations=3).fit(X, y)
+    expected = attributor.attribute(X_val, y_val)
+    attributor.set_params(n_jobs=2)
+    assert_allclose(
+        attributor.attribute(X_val, y_val), expected, rtol=1e-12, atol=1e-15
+    )
+    monkeypatch.setattr(_sweep, "LEAST_FLOPS", np.inf)
+    attributor.set_params(n_jobs=1)
+    assert not np.allclose(attributor.attribute(X_val, y_val), expected)
 
 
 def test_groups_and_callables_go_to_workers():
@@ -112,13 +126,14 @@ def test_a_dask_cluster_gives_the_same_values(tmp_path):
 KILLED = """
     import sys
     import numpy as np
-    from skshap.attribution import _checkpoint, _running
+    from skshap.attribution import _checkpoint, _running, _sweep
     from tests.attribution.test_running import attribute
 
     _checkpoint.INTERVAL = 0.0
-    _running.LEAST_FLOPS = 0
+    _running.LEAST_FLOPS = _sweep.LEAST_FLOPS = 0
     path, out, kernel = sys.argv[1:]
-    params = {"kernel": kernel, "checkpoint": path, "scoring": "neg_log_loss"}
+    scoring = "accuracy" if kernel == "rbf" else "neg_log_loss"
+    params = {"kernel": kernel, "checkpoint": path, "scoring": scoring}
     print("begins", flush=True)
     np.save(out, attribute(params, n_permutations=150))
 """
@@ -164,6 +179,7 @@ def test_a_stopped_run_goes_on(params, n_parts, tmp_path, monkeypatch, adaptive)
     class Stopped(BaseException):
         pass
 
+    monkeypatch.setattr(_sweep, "LEAST_FLOPS", 0)
     expected = attribute(params)
     params = {**params, "checkpoint": tmp_path / "state.npz"}
     monkeypatch.setattr(_checkpoint, "INTERVAL", 0.0)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skshap import FreeShapAttributor
-from skshap.attribution import _sweep
+from skshap.attribution import _allocation
+from skshap.attribution._allocation import size_bins
 from skshap.attribution._class_scores import CLASS_SCORINGS
 from skshap.attribution._features import FeatureCoalitions
 from skshap.attribution._games import FeatureGame, KernelGame
@@ -21,7 +22,7 @@ from skshap.attribution._marginals import (
 )
 from skshap.attribution._moves import Moves
 from skshap.attribution._semivalues import size_weights
-from skshap.attribution._sweep import Sweep, leave_one_out_values, size_bins
+from skshap.attribution._sweep import Sweep, leave_one_out_values
 from skshap.exceptions import NotPositiveDefiniteError
 from tests.attribution.games import ALPHA, FixedOrder, Game, average
 from tests.oracles import per_sample_score, ridge_predictions, semivalues
@@ -63,8 +64,8 @@ def every_choice(sweep, n):
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_unbiased(n_classes, scoring, semivalue, growth, groups, kind, monkeypatch):
     """The mean over all permutations and all sizes drawn is the value."""
-    monkeypatch.setattr(_sweep, "GROWTH", growth)
-    monkeypatch.setattr(_sweep, "LARGEST_SHARE", {True: 1.0, False: 1.0})
+    monkeypatch.setattr(_allocation, "GROWTH", growth)
+    monkeypatch.setattr(_allocation, "LARGEST_SHARE", {True: 1.0, False: 1.0})
     n_rows = 4 if groups is None else len(groups)
     noise = 0.05 if kind is KernelGame else 0.0
     game = Game(n_rows, 3, n_classes, scoring, noise=noise, groups=groups)
@@ -103,7 +104,8 @@ def test_any_schedule_is_unbiased(kind):
     mean = (sweep.start() + total / len(rngs))[0, 0]
     weights = size_weights("shapley", 5)
     assert_allclose(mean, semivalues(game.value, weights).T, atol=1e-12)
-    values, profile = sweep.profile(0, 0)
+    values, profile, kept = sweep.profile(0, 0)
+    assert_array_equal(kept, np.ones(len(profile)))
     assert_allclose(values, sweep.run(0, 0), atol=1e-15)
     stops = profile / counts[0][: sweep.parts[0][1], None, None]
     assert_allclose(stops.sum((0, 1)).ravel(), values.ravel(), atol=1e-15)
@@ -150,7 +152,7 @@ def test_moves_equal_fresh_solves(n, m, n_classes, block_size, seed):
             game.K, game.cross = game.F @ game.F.T, game.F_val @ game.F.T
         coalitions = ridge.coalitions(torch.tensor(order), stops.tolist())
         for stop, coalition in zip(stops, coalitions, strict=True):
-            size, decision, joining, leaving = coalition
+            size, decision, joining, leaving, _ = coalition
             is_shrinking = isinstance(ridge, ShrinkingCoalitions)
             members = set(order[stop:] if is_shrinking else order[:stop])
             assert size == len(members)

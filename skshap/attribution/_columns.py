@@ -1,0 +1,115 @@
+"""The choice of which rows to predict a coalition is scored on.
+
+Most predictions are so far from where their score jumps that no training row flips
+them, but take as much work as the others. What a row scored tells is foreseen from the
+predictions, which take little work; rows that tell little are kept with a small
+probability, and what they say is divided by it, so that nothing is biased.
+"""
+
+from typing import NamedTuple
+
+import torch
+
+__all__ = ["Columns", "Scored", "keep_columns", "keep_probabilities"]
+
+LEAST = 0.02  # probability of a row scored
+ROUNDS = 4  # towards the best scale of probabilities
+
+
+class Scored(NamedTuple):
+    """The rows to predict that a coalition is scored on.
+
+    Attributes
+    ----------
+    index : Tensor of shape (c,)
+        Which of the m rows to predict.
+    weights : Tensor of shape (c,)
+        One over the probability with which each was kept.
+    """
+
+    index: torch.Tensor
+    weights: torch.Tensor
+
+
+class Columns(NamedTuple):
+    """The rows to predict that are kept along a permutation, fewer at each stop.
+
+    Attributes
+    ----------
+    index : Tensor of shape (c,)
+        Which of the m rows, those kept longest first.
+    counts : list of int, of length n_stops
+        How many of these are kept at each stop.
+    weights : Tensor of shape (n_stops, c)
+        One over the probability with which each was kept until there.
+    """
+
+    index: torch.Tensor
+    counts: list
+    weights: torch.Tensor
+
+    def at(self, t):
+        """Return what is kept at a stop."""
+        count = self.counts[t]
+        return Scored(self.index[:count], self.weights[t, :count])
+
+
+def keep_probabilities(gains, costs, fixed):
+    """Choose how likely each row to predict is kept until each stop.
+
+    Parameters
+    ----------
+    gains : Tensor of shape (n_stops, m)
+        Second moment of what a row scored says at a stop, up to a factor.
+    costs : Tensor of shape (n_stops,)
+        Of carrying one row scored to a stop from the one before.
+    fixed : float
+        What all stops cost however many rows are scored.
+
+    Returns
+    -------
+    Tensor of shape (n_stops, m)
+        From `LEAST` to 1, not increasing along stops; of small product of the variance
+        of a permutation, ``sum(gains / p)``, and its cost, ``fixed + sum(costs * p)``.
+
+    Notes
+    -----
+    Without the bounds, p is proportional to the root of gains over costs, averaged over
+    the stops that a row is best carried through together.
+    """
+    n_stops = len(gains)
+    ratio = torch.empty_like(gains)
+    for t in range(n_stops):
+        total = gains[t:].cumsum(0) / costs[t:].cumsum(0).unsqueeze(1)
+        ratio[t] = total.amax(0)
+    root = ratio.cummin(0).values.sqrt_()
+    p, costs = torch.ones_like(root), costs.unsqueeze(1)
+    for _ in range(ROUNDS):
+        work = fixed + float((costs * p).sum())
+        variance = float((gains / p).sum())
+        if variance <= 0:
+            break
+        p = (root * (work / variance) ** 0.5).clamp_(LEAST, 1)
+    return p
+
+
+def keep_columns(p, draws):
+    """Keep rows to predict with given probabilities.
+
+    Parameters
+    ----------
+    p : Tensor of shape (n_stops, m)
+        Probabilities, not increasing along stops.
+    draws : Tensor of shape (m,)
+        Uniform between 0 and 1.
+
+    Returns
+    -------
+    Columns
+        Perhaps none.
+    """
+    lasting = (draws < p).sum(0)  # at how many stops each is kept
+    index = torch.argsort(lasting, descending=True, stable=True)
+    index = index[: int((lasting > 0).sum())]
+    counts = (draws < p).sum(1).tolist()
+    return Columns(index, counts, 1 / p[:, index])

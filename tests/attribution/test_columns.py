@@ -1,0 +1,125 @@
+"""Sampling the rows to predict: it changes no mean, and saves what it promises."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skshap.attribution import _sweep
+from skshap.attribution._columns import LEAST, keep_columns, keep_probabilities
+from skshap.attribution._games import FeatureGame, KernelGame
+from skshap.attribution._semivalues import size_weights
+from skshap.attribution._sweep import Sweep
+from tests.attribution.games import FixedOrder, Game, average
+from tests.attribution.test_sweep import PAIRS, every_choice
+from tests.oracles import semivalues
+
+DRAWS = [1 / 8, 3 / 8, 5 / 8, 7 / 8]
+
+
+def quarters(gains, costs, fixed):
+    """Probabilities that are multiples of a quarter, and fall along stops."""
+    n_stops, m = gains.shape
+    steps = torch.arange(n_stops).unsqueeze(1) + torch.arange(m).roll(1)
+    return (1 - steps / 4).double().clamp_min(0.25)
+
+
+@pytest.mark.parametrize("kind", [KernelGame, FeatureGame])
+@pytest.mark.parametrize("groups", [None, PAIRS])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_unbiased(n_classes, groups, kind, monkeypatch):
+    """The mean over permutations, sizes and rows kept is the value.
+
+    A draw is linear in which rows are kept, so that keeping them together changes no
+    mean.
+    """
+    monkeypatch.setattr(_sweep, "LEAST_FLOPS", 0)
+    monkeypatch.setattr(_sweep, "keep_probabilities", quarters)
+    n_rows = 4 if groups is None else len(groups)
+    noise = 0.05 if kind is KernelGame else 0.0
+    game = Game(n_rows, 3, n_classes, "accuracy", noise=noise, groups=groups)
+    expected = semivalues(game.value, size_weights("shapley", 4)).T.mean(1)
+    sweep = Sweep(game.game(kind), game.problem(per_sample=False))
+    rngs = [
+        tuple(FixedOrder(rng.order, rng.stops, draw) for rng in part)
+        for part in every_choice(sweep, 4)
+        for draw in DRAWS
+    ]
+    problem = game.problem(per_sample=False, rngs=rngs)
+    sweep = Sweep(sweep.game, problem)
+    kept = [sweep.profile(t, 0)[2] for t in range(4)]
+    assert np.min(kept) < 1
+    total = sum(
+        sweep.run(t, part) for t in range(len(rngs)) for part in range(len(sweep.parts))
+    )
+    mean = (sweep.start() + total / len(rngs))[0, 0]
+    assert_allclose(mean, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [KernelGame, FeatureGame])
+def test_close_to_the_values(kind, monkeypatch):
+    """With the probabilities that are really used."""
+    monkeypatch.setattr(_sweep, "LEAST_FLOPS", 0)
+    game = Game(8, 30, 2, "accuracy", seed=1, noise=0.0)
+    sweep = Sweep(game.game(kind), game.problem(per_sample=False))
+    values, error = average(sweep, 150)
+    exact = game.enumerate().mean(1)
+    assert (error > 0).all()
+    z = (values - exact) / error
+    assert abs(z).max() < 4
+    assert np.mean([sweep.profile(t, 0)[2] for t in range(10)]) < 0.9
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    n_stops=st.integers(1, 6),
+    m=st.integers(1, 20),
+    fixed=st.sampled_from([0.0, 1.0, 100.0]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_no_other_probabilities_are_much_better(n_stops, m, fixed, seed):
+    rng = np.random.default_rng(seed)
+    gains = torch.tensor(np.exp(2 * rng.normal(size=(n_stops, m))))
+    costs = torch.tensor(np.exp(rng.normal(size=n_stops)))
+    p = keep_probabilities(gains, costs, fixed)
+
+    def product(p):
+        return (gains / p).sum() * (fixed + (costs[:, None] * p).sum())
+
+    assert p.min() >= LEAST and p.max() <= 1
+    assert (p.diff(dim=0) <= 0).all()
+    assert product(p) <= product(torch.ones_like(p)) * (1 + 1e-12)
+    for scale in (0.03, 0.3):
+        for _ in range(20):
+            other = p * torch.tensor(np.exp(scale * rng.normal(size=p.shape)))
+            other = other.clamp(LEAST, 1).cummin(0).values
+            assert product(p) <= 1.03 * product(other)
+
+
+def test_of_rows_that_tell_nothing():
+    p = keep_probabilities(torch.zeros(2, 3).double(), torch.ones(2).double(), 1.0)
+    assert_array_equal(p, torch.ones(2, 3))
+
+
+def test_rows_are_kept_as_often_as_they_should_be():
+    rng = np.random.default_rng(0)
+    p = torch.tensor([[1.0, 0.6, 0.3], [0.8, 0.6, 0.0625], [0.5, 0.02, 0.0625]])
+    seen = torch.zeros(3, 3).double()
+    for _ in range(4000):
+        columns = keep_columns(p.double(), torch.tensor(rng.random(3)))
+        for t in range(3):
+            scored = columns.at(t)
+            assert_allclose(scored.weights, 1 / p[t, scored.index])
+            seen[t, scored.index] += scored.weights
+    assert_allclose(seen / 4000, np.ones((3, 3)), atol=0.5)
+    assert_allclose(seen[0] / 4000, np.ones(3), atol=0.08)
+
+
+def test_all_rows_are_scored_where_they_are_needed(monkeypatch):
+    monkeypatch.setattr(_sweep, "LEAST_FLOPS", 0)
+    for scoring, per_sample in (("accuracy", True), ("neg_log_loss", False)):
+        game = Game(8, 30, 2, scoring)
+        sweep = Sweep(game.game(), game.problem(per_sample=per_sample))
+        assert_array_equal(sweep.profile(0, 0)[2], np.ones(len(sweep.counts[0])))
