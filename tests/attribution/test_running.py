@@ -376,7 +376,12 @@ def test_cost_is_told_before_anything_runs(kernel, sampler, monkeypatch):
     assert cost.memory > 8 * X.size
     if sampler != "exact":
         many = FreeShapAttributor(kernel, sampler=sampler, n_permutations=2000)
-        assert many.fit(X, y).estimate_cost(X_val, y_val).seconds > 5 * cost.seconds
+        many.fit(X, y)
+        few_seconds, many_seconds = (  # the least, on a machine that others use too
+            min(a.estimate_cost(X_val, y_val).seconds for _ in range(3))
+            for a in (few, many)
+        )
+        assert many_seconds > 5 * few_seconds
     # The rows need not be mapped, which may take long.
     monkeypatch.setattr(FreeShapAttributor, "_map", None)
     assert few.estimate_cost(list(X_val), y_val, per_sample=True).memory > cost.memory
