@@ -26,8 +26,8 @@ X_train, X_test, y_train, y_test = train_test_split(
 y_given, is_flipped = flip_labels(y_train, rate=0.2, random_state=0)
 
 # %%
-# The labels that score the candidates are noisy too. Flips that do not depend on the row
-# lower the accuracy of all candidates, but on average keep their order.
+# The labels that score the candidates are noisy too. Flips that do not depend on the
+# row lower the accuracy of all candidates, but on average keep their order.
 removal = DataRemoval(
     LogisticRegression(max_iter=1000),
     FreeShapAttributor(n_permutations=2, scoring="neg_brier_score"),
