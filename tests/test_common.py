@@ -21,7 +21,7 @@ ESTIMATORS = [
     KernelRidgeClassifierCV(),
     DataRemoval(LogisticRegression(), FreeShapAttributor(n_permutations=1)),
     DataSelector(),
-    DataSelector(FreeShapAttributor("linear"), strategy="balanced"),
+    DataSelector(FreeShapAttributor("linear", n_permutations=1), strategy="balanced"),
     LabelNoiseDetector(),
     LabelNoiseDetector(FreeShapAttributor(), method="prequential"),
     KernelRidgeClassifier(kernel="rbf", class_prior=True),
