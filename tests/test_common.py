@@ -31,7 +31,7 @@ ESTIMATORS = [
     KernelRidgeClassifierCV(),
     DataRemoval(LogisticRegression(), FreeShapAttributor(n_permutations=1)),
     DataSelector(),
-    DataSelector(FreeShapAttributor("linear"), strategy="balanced"),
+    DataSelector(FreeShapAttributor("linear", n_permutations=1), strategy="balanced"),
     LabelNoiseDetector(),
     PairwiseKernel(),
     LabelNoiseDetector(FreeShapAttributor(), method="prequential"),

@@ -79,7 +79,7 @@ def main():
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(10)))
     parser.add_argument("--data", nargs="+", default=list(N_TEST))
     parser.add_argument("--methods", nargs="+", default=list(METHODS))
-    parser.add_argument("--draws", type=int, default=5, help="of random sets, a seed")
+    parser.add_argument("--draws", type=int, default=3, help="of random sets, a seed")
     parser.add_argument("--cache", help="folder to keep embeddings in")
     args = parser.parse_args()
     if "SKSHAP_DATA" not in os.environ and set(args.data) != {"BBC"}:
@@ -105,12 +105,12 @@ def run(name, args):
     for i, model in enumerate(MODELS):
         print(f" {model}")
         random = np.array(found["random"])[:, i]
-        print("  " + "random".ljust(30) + "".join(f"{a:15.3f}" for a in random.mean(0)))
+        print("  " + "random".ljust(30) + "".join(f"{a:17.4f}" for a in random.mean(0)))
         for method in args.methods:
             above = np.array(found[method])[:, i] - random
             error = above.std(0, ddof=1) / len(above) ** 0.5
             pairs = zip(above.mean(0), error, strict=True)
-            cells = "".join(f"  {a:+.3f} +-{e:.3f}" for a, e in pairs)
+            cells = "".join(f"  {a:+.4f} +-{e:.4f}" for a, e in pairs)
             print("  " + method.ljust(30) + cells, flush=True)
 
 
