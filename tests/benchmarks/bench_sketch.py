@@ -131,6 +131,8 @@ def plot(points, path):
         ticks = np.unique(np.geomspace(min(values), max(values), 4).round())
         axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axis.minorticks_off()
+    errors = [0.01, 0.02, 0.04, 0.08]
+    axes[0].set_yticks(errors, [f"{error:g}" for error in errors])
     axes[0].legend()
     for axis in axes:
         axis.grid(alpha=0.3, which="both")
