@@ -13,7 +13,9 @@ __all__ = ["SketchedRows"]
 
 CHUNK = 64  # rows of any length that are taken into the sample at once
 N_HELD_OUT = 48  # rows at most that the error is measured on
-SAMPLE_BYTES = 1 << 30  # of gradients that directions are found from
+# Of gradients that directions are found from, at most.
+SAMPLE_ROWS = 512
+SAMPLE_BYTES = 1 << 30
 FORMAT = "skshap sketch 1"  # changes whenever stored sketches would mean another thing
 
 
@@ -127,7 +129,8 @@ class SketchedRows:
         """Find the projections from a sample of rows; keep its features."""
         features, norms, held, n_bytes = {}, {}, [], 0
         start, step = 0, max(CHUNK, self.gradients.batch_size)
-        while start < len(rows) and n_bytes < SAMPLE_BYTES:
+        most = min(len(rows), SAMPLE_ROWS)
+        while start < most and n_bytes < SAMPLE_BYTES:
             for indices, batch in self._captured(rows[start : start + step]):
                 held.append((start + indices, batch))
                 n_bytes += sum(a.nbytes + d.nbytes for a, d in batch.pairs)

@@ -126,6 +126,13 @@ def plot(points, path):
         axes[1].loglog(seconds, errors, "o-", label=label)
     axes[0].set(xlabel="columns", ylabel="relative error of new rows")
     axes[1].set(xlabel="CPU time of the fit (s)")
+    for axis, what in zip(axes, (1, 3), strict=True):
+        values = [point[what] for point in points]
+        ticks = np.unique(np.geomspace(min(values), max(values), 4).round())
+        axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axis.minorticks_off()
+    errors = [0.01, 0.02, 0.04, 0.08]
+    axes[0].set_yticks(errors, [f"{error:g}" for error in errors])
     axes[0].legend()
     for axis in axes:
         axis.grid(alpha=0.3, which="both")
