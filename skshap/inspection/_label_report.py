@@ -325,14 +325,14 @@ def summarize(detector, detected, is_noisy):
     facts = {
         "Rows": f"{n:,}",
         "Called wrong": f"{n_issues:,} ({n_issues / n:.1%})",
-        "Of these right": f"{detector.expected_false_alarms_:.1f} expected",
-        "Wrong in all": f"{detector.noise_rate_ * n:.1f} expected "
+        "False alarms among them": f"{detector.expected_false_alarms_:.1f} expected",
+        "Wrong labels in all": f"{detector.noise_rate_ * n:.1f} expected "
         f"({detector.noise_rate_:.1%})",
     }
     if detected is not None:
         n_false = int((issues & ~is_noisy).sum())
-        facts["Of these right"] += f", {n_false} in truth"
-        facts["Wrong in all"] += f", {detected.n_noisy} in truth"
+        facts["False alarms among them"] += f", {n_false} in truth"
+        facts["Wrong labels in all"] += f", {detected.n_noisy} in truth"
         facts["AUROC"] = f"{detected.roc_auc:.3f}"
         facts["Average precision"] = f"{detected.average_precision:.3f}"
     return facts

@@ -13,6 +13,7 @@ SYMMETRY_WEIGHT = 0.1  # of the same rate for all classes, as a share of the row
 # them every hard row would pass for a wrong label.
 HARD_SHARE = 0.25
 RIDGE = 1e-3  # on the biases of the link
+LARGEST_LOGIT = 30.0  # so that probabilities near 1 stay apart in floating point
 MAX_STEPS = 30
 TOL = 1e-3  # of a step, in probability
 
@@ -110,7 +111,8 @@ class NoiseModel:
             )
 
         options = {"maxiter": MAX_STEPS}
-        bounds = [(-10, 10)] + [(None, None)] * self.n_classes
+        steepest = np.log(LARGEST_LOGIT / max(np.ptp(z, axis=1).max(), 1e-9))
+        bounds = [(-10, max(steepest, -10))] + [(None, None)] * self.n_classes
         found = minimize(
             loss,
             self._link,

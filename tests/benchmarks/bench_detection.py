@@ -49,6 +49,7 @@ from skshap import (
     KernelRidgeClassifierCV,
     LabelNoiseDetector,
     detection_curve,
+    load_rotten_tomatoes,
 )
 
 N_ROWS = 1000
@@ -246,10 +247,11 @@ def plain(texts):
     return texts.str.lower().str.replace(r"[^a-z0-9]", "", regex=True)
 
 
-def show_natural(archive, folder, cache, seeds):
+def show_natural(archive, cache, seeds):
     """Rank the sentences of MR whose label the raters contradict."""
-    frame, y = SETS["MR"](folder)
-    frame = frame.assign(label=y, key=plain(frame["text"]))
+    texts, y = load_rotten_tomatoes(return_X_y=True)
+    frame = pd.DataFrame({"text": texts, "label": y})
+    frame = frame.assign(key=plain(frame["text"]))
     ratings = read_ratings(archive)
     ratings = ratings.assign(key=plain(ratings["text"])).drop_duplicates("key")
     frame = frame.merge(ratings[["key", "rating"]], on="key").drop_duplicates("key")
@@ -349,7 +351,7 @@ def main():
             sys.exit("SKSHAP_DATA is not set to the folder with the data.")
         folder = Path(os.environ["SKSHAP_DATA"])
         if arguments.natural:
-            show_natural(arguments.natural, folder, arguments.cache, arguments.seeds)
+            show_natural(arguments.natural, arguments.cache, arguments.seeds)
             return
         for seed in arguments.seeds:
             for name in arguments.data:

@@ -1,0 +1,212 @@
+"""Tests of the page with the suspicious rows."""
+
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+from sklearn.datasets import load_iris
+from sklearn.metrics.pairwise import rbf_kernel
+
+from skshap import LabelNoiseDetector, LabelNoiseReport, flip_labels
+from skshap.inspection._page import curve
+
+HOSTILE = [
+    "<script>alert('x')</script>",
+    "<img src=x onerror=alert(1)>",
+    "\"'&amp;</article></body>",
+    "עברית \u202e over العربية",
+    "null \x00 half \ud800 bell \x07",
+    "x" * 10_000,
+    "many words " * 1_000,
+    "</style><style>*{display:none}</style>",
+    "javascript:alert(1) http://example.com",
+]
+VOID = {"meta"}
+
+
+class Reader(HTMLParser):
+    """Tags, attributes and text of a page; raises if tags are not closed in order."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.attributes, self.texts, self.open = [], [], [], []
+        self.feed(page)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    X, y = load_iris(return_X_y=True)
+    names = np.array(["<b>setosa</b>", "versi & color", "virginica"])
+    y, is_flipped = flip_labels(names[y], rate=0.1, random_state=0)
+    return LabelNoiseDetector().fit(X, y), X, y, is_flipped
+
+
+def texts_for(detector):
+    """Texts for 150 rows, the most suspicious of which are hostile."""
+    texts = [f"a flower, number {i}" for i in range(150)]
+    worst = np.argsort(detector.label_quality_, kind="stable")
+    for i, text in zip(worst, HOSTILE, strict=False):
+        texts[i] = text
+    return texts
+
+
+def test_hostile_texts_stay_texts(fitted):
+    detector, _, y, _ = fitted
+    texts = texts_for(detector)
+    report = LabelNoiseReport.from_detector(detector, texts, y, title=HOSTILE[0])
+    page = report.to_html()
+    reader = Reader(page)
+    assert {"script", "img", "a", "link", "iframe", "b"}.isdisjoint(reader.tags)
+    assert reader.tags.count("style") == 1
+    assert not any(name.startswith("on") for name, _ in reader.attributes)
+    assert {"src", "href", "style"}.isdisjoint(name for name, _ in reader.attributes)
+    shown = "".join(reader.texts)
+    for text in HOSTILE[:4]:
+        assert text in shown
+    assert "null \N{REPLACEMENT CHARACTER} half ? bell" in shown
+    assert "x" * 9_600 in shown  # folded out, whole
+    assert page.encode("utf-8").count(b"\x00") == 0
+
+
+def test_page_says_what_the_detector_says(fitted):
+    detector, X, y, is_flipped = fitted
+    report = LabelNoiseReport.from_detector(
+        detector, X, y, is_noisy=is_flipped, n_rows=8
+    )
+    shown = "".join(Reader(report.to_html()).texts)
+    issues = detector.label_issues_
+    assert f"{issues.sum()} ({issues.mean():.1%})" in shown
+    n_false = int((issues & ~is_flipped).sum())
+    expected = detector.expected_false_alarms_
+    assert f"{expected:.1f} expected, {n_false} in truth" in shown
+    assert "15 in truth" in shown
+    assert "AUROC" in shown
+    assert shown.count("known to be") == 8
+    hidden = LabelNoiseReport.from_detector(detector, X, y)
+    assert "known to be" not in hidden.to_html()
+    assert "AUROC" not in hidden.to_html()
+
+
+def test_rows_in_order_with_neighbors_that_disagree(fitted):
+    detector, X, y, is_flipped = fitted
+    report = LabelNoiseReport.from_detector(
+        detector, X, y, is_noisy=is_flipped, n_rows=20, n_neighbors=2
+    )
+    frame = report.to_frame()
+    worst = np.argsort(detector.label_quality_, kind="stable")[:20]
+    assert frame.index.tolist() == worst.tolist()
+    assert frame["quality"].is_monotonic_increasing
+    assert frame["given"].tolist() == y[worst].tolist()
+    assert frame["is_issue"].tolist() == detector.label_issues_[worst].tolist()
+    assert frame["is_noisy"].tolist() == is_flipped[worst].tolist()
+    issues = frame[frame["is_issue"]]
+    assert (
+        issues["suggested"].tolist()
+        == detector.suggested_labels_[issues.index].tolist()
+    )
+    assert (frame["suggested"] != frame["given"]).all()
+    # An rbf kernel falls with the distance.
+    for i, near in frame["neighbors"].items():
+        others = np.flatnonzero(y != y[i])
+        distance = ((X[others] - X[i]) ** 2).sum(1)
+        assert distance.max() > 0
+        expected = np.sort(distance)[:2]
+        found = ((X[near] - X[i]) ** 2).sum(1)
+        np.testing.assert_allclose(found, expected)
+    np.testing.assert_array_equal(frame[["x0", "x1", "x2", "x3"]], X[worst])
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        (pd.DataFrame, ["sepal <i>", "quality", " ", "n"]),
+        (lambda X: pytest.importorskip("polars").DataFrame(X), ["column_0"]),
+        (sparse.csr_array, ["x0", "x3"]),
+        (lambda X: [("a text", "another")] * len(X), ["text_1"]),
+        (lambda X: pd.Series(["a text"] * len(X), index=range(5, 155)), ["text"]),
+        (lambda X: rbf_kernel(X), ["x0"]),
+    ],
+)
+def test_rows_of_any_kind(kind, names, fitted):
+    detector, X, y, _ = fitted
+    rows = kind(X)
+    if isinstance(rows, pd.DataFrame):
+        rows.columns = names
+        names = ["sepal <i>", "X_quality", "n"]
+    report = LabelNoiseReport.from_detector(detector, rows, y, n_rows=3)
+    assert set(names) <= set(report.to_frame().columns)
+    reader = Reader(report.to_html())
+    assert "i" not in reader.tags
+    assert len(report.to_frame()) == 3
+
+
+def test_many_columns_are_counted(fitted):
+    detector, X, y, _ = fitted
+    report = LabelNoiseReport.from_detector(detector, np.hstack([X] * 10), y, n_rows=1)
+    assert "28 columns more" in report.to_html()
+
+
+def test_notebook_shows_the_page_in_a_sandbox(fitted):
+    detector, X, y, _ = fitted
+    report = LabelNoiseReport.from_detector(detector, X, y, n_rows=2)
+    reader = Reader(report._repr_html_())
+    assert reader.tags == ["iframe"]
+    attributes = dict(reader.attributes)
+    assert attributes["srcdoc"] == report.to_html()
+    assert attributes["sandbox"] is None  # nothing is allowed
+
+
+def test_saved_page_is_the_page(tmp_path, fitted):
+    detector, _, y, _ = fitted
+    report = LabelNoiseReport.from_detector(detector, texts_for(detector), y)
+    report.save(tmp_path / "report.html")
+    saved = (tmp_path / "report.html").read_text("utf-8")
+    assert saved == report.to_html()
+    assert '<meta name="viewport" content="width=device-width' in saved
+    assert "default-src 'none'" in saved
+
+
+def test_nothing_called_wrong():
+    X = np.zeros((20, 1))
+    detector = LabelNoiseDetector().fit(X, [0, 1] * 10)
+    report = LabelNoiseReport.from_detector(detector, X, [0, 1] * 10)
+    assert "0 (0.0%)" in report.to_html()
+    assert not report.to_frame()["is_issue"].any()
+
+
+def test_wrong_rows_and_labels(fitted):
+    detector, X, y, is_flipped = fitted
+    with pytest.raises(ValueError, match="150 rows"):
+        LabelNoiseReport.from_detector(detector, X[:-1], y[:-1])
+    with pytest.raises(ValueError, match="labels that the training rows do not have"):
+        LabelNoiseReport.from_detector(detector, X, np.where(is_flipped, "rose", y))
+    with pytest.raises(ValueError, match="mask"):
+        LabelNoiseReport.from_detector(detector, X, y, is_noisy=[3] * 150)
+
+
+def test_curve_is_drawn_to_scale():
+    x = np.array([0.0, 0.5, 1.0])
+    picture = curve(x, np.array([0.0, 1.0, 1.0]), best=0.25, label="a & b")
+    assert 'points="20.0,130.0 180.0,10.0 340.0,10.0"' in picture
+    assert 'points="20,130 100.0,10 340,10"' in picture
+    assert "a &amp; b" in picture

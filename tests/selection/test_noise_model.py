@@ -1,0 +1,98 @@
+"""Tests of the model of how labels went wrong."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import softmax
+
+from skshap.selection._noise_model import NoiseModel, uniform_noise
+
+
+def draw_labels(n, transition, seed, slope=6.0):
+    """Decision values, true and given labels of a model that holds exactly."""
+    rng = np.random.default_rng(seed)
+    k = len(transition)
+    decision = rng.normal(size=(n, k))
+    true = pick(softmax(slope * decision, axis=1), rng)
+    return decision, true, pick(transition[true], rng)
+
+
+def pick(probabilities, rng):
+    """Draw a class by each row of probabilities."""
+    thresholds = rng.random((len(probabilities), 1))
+    return (probabilities.cumsum(1) > thresholds).argmax(1)
+
+
+def fitted(decision, labels, n_classes, is_clean=None):
+    if is_clean is None:
+        is_clean = np.zeros(len(labels), dtype=bool)
+    model = NoiseModel(labels, n_classes, is_clean)
+    model.fit(decision)
+    return model
+
+
+@pytest.mark.parametrize(
+    "transition",
+    [
+        [[0.9, 0.1], [0.1, 0.9]],
+        [[1.0, 0.0], [0.3, 0.7]],
+        [[0.95, 0.05, 0.0], [0.0, 0.8, 0.2], [0.1, 0.0, 0.9]],
+    ],
+)
+def test_transitions_are_found(transition):
+    transition = np.array(transition)
+    decision, true, labels = draw_labels(3000, transition, seed=0)
+    model = fitted(decision, labels, len(transition))
+    assert_allclose(model.transition, transition, atol=0.06)
+    quality = model.posterior[np.arange(3000), labels]
+    for low in (0.0, 0.25, 0.75):
+        among = (quality >= low) & (quality < low + 0.25)
+        assert among.sum() > 20
+        # Some rows are taken to be hard: wrong labels are not overstated.
+        assert (true == labels)[among].mean() < quality[among].mean() + 0.1
+    assert quality.mean() == pytest.approx((true == labels).mean(), abs=0.03)
+
+
+@given(n_classes=st.integers(2, 4), seed=st.integers(0, 1000))
+@settings(max_examples=10, deadline=None)
+def test_posterior_is_that_of_bayes(n_classes, seed):
+    transition = uniform_noise(0.2, n_classes)
+    decision, _, labels = draw_labels(60, transition, seed)
+    model = fitted(decision, labels, n_classes)
+    assert_allclose(model.transition.sum(1), 1)
+    assert_allclose(model.probabilities.sum(1), 1)
+    for i in range(60):
+        joint = [
+            model.probabilities[i, c] * model.transition[c, labels[i]]
+            for c in range(n_classes)
+        ]
+        assert_allclose(model.posterior[i], np.array(joint) / sum(joint))
+
+
+def test_scale_of_the_decision_values_does_not_matter():
+    decision, _, labels = draw_labels(200, uniform_noise(0.2, 3), seed=1)
+    one, other = fitted(decision, labels, 3), fitted(1e6 * decision, labels, 3)
+    assert_allclose(one.posterior, other.posterior, rtol=1e-6)
+
+
+def test_names_of_classes_do_not_matter():
+    decision, _, labels = draw_labels(300, np.array([[0.9, 0.1], [0.3, 0.7]]), seed=2)
+    one, other = fitted(decision, labels, 2), fitted(decision[:, ::-1], 1 - labels, 2)
+    assert_allclose(one.posterior, other.posterior[:, ::-1], atol=1e-3)
+
+
+def test_clean_rows_are_believed():
+    decision, _, labels = draw_labels(400, uniform_noise(0.3, 2), seed=3)
+    is_clean = np.arange(400) >= 200
+    model = fitted(decision, labels, 2, is_clean)
+    assert_array_equal(model.posterior[is_clean], np.eye(2)[labels[is_clean]])
+    # They pull the link, but are not counted as labels that went right.
+    assert 0 < model.posterior[:200].min() < 0.5
+
+
+def test_without_signal_the_prior_remains():
+    model = fitted(np.zeros((50, 2)), np.arange(50) % 2, 2)
+    assert_allclose(model.transition, uniform_noise(0.125, 2), atol=1e-6)
+    assert_allclose(model.probabilities, 0.5, atol=1e-6)
