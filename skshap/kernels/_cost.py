@@ -10,7 +10,7 @@ from skshap.kernels import _gradients, _store
 from skshap.nn._factors import Layout
 from skshap.nn._gram import CHUNK_BYTES, CHUNK_COLUMNS, gram
 
-__all__ = ["predict_cost"]
+__all__ = ["padded_tokens", "predict_cost", "timed", "typical_rows"]
 
 N_MEASURED = 1000  # rows whose lengths are looked at
 N_PASSED = 64  # rows that go through the network
@@ -35,11 +35,11 @@ def predict_cost(gradients, rows, *, is_stored):
     Bunch
         `seconds` of wall time, `memory` and `disk` in bytes.
     """
-    lengths, sample = _typical(gradients, rows)
-    n_padded = _padded(gradients.lengths(sample), gradients.batch_size)
-    passing, flat = _timed(lambda: gradients.compute(sample))
+    lengths, sample = typical_rows(gradients, rows)
+    n_padded = padded_tokens(gradients.lengths(sample), gradients.batch_size)
+    passing, flat = timed(lambda: gradients.compute(sample))
     passing *= lengths.mean() / n_padded  # seconds a row
-    norming = _timed(lambda: _norms(gradients, flat))[0] / len(flat)
+    norming = timed(lambda: _norms(gradients, flat))[0] / len(flat)
     row_bytes = float(np.mean([row.nbytes for row in flat]))
 
     n = len(rows)
@@ -70,7 +70,7 @@ def predict_cost(gradients, rows, *, is_stored):
     )
 
 
-def _typical(gradients, rows):
+def typical_rows(gradients, rows):
     """Return lengths of rows, and a few rows whose lengths are spread as they are."""
     chosen = np.random.default_rng(0).permutation(len(rows))[:N_MEASURED]
     lengths = gradients.lengths([rows[i] for i in chosen])
@@ -85,7 +85,7 @@ def _norms(gradients, flat):
         gradients.norms_of(flat[start : start + gradients.batch_size])
 
 
-def _padded(lengths, batch_size):
+def padded_tokens(lengths, batch_size):
     """Count the tokens of batches by length, with those of padding."""
     longest = -np.sort(-lengths)
     return sum(
@@ -102,7 +102,7 @@ def _tile_seconds(gradients, flat, size, *, is_square=True):
     def seconds(one, rows, n):
         rows = [rows[i % len(flat)] for i in range(n)]
         other = None if is_square else list(rows)
-        return _timed(lambda: gram(one, rows, other, **options))[0]
+        return timed(lambda: gram(one, rows, other, **options))[0]
 
     def of_outputs(index, n_outputs, n):
         """Time the products of some outputs of a factor."""
@@ -166,7 +166,7 @@ def _disk_seconds(flat):
     return (middle - start) / len(flat), (stop - middle) / len(flat)
 
 
-def _timed(function):
+def timed(function):
     """Call a function twice, since the first call makes buffers; time the second."""
     function()
     start = time.perf_counter()

@@ -17,11 +17,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skshap.kernels._cost import predict_cost
-from skshap.kernels._digest import network_digest
 from skshap.kernels._explicit import ExplicitFeatures
-from skshap.kernels._gradients import RowGradients
-from skshap.kernels._network import build_network
-from skshap.kernels._store import DiskStore, MemoryStore, memory_folder
+from skshap.kernels._network import make_gradients
+from skshap.kernels._sketch_cost import predict_sketch_cost
+from skshap.kernels._store import memory_folder
 from skshap.utils._sklearn import Interval, StrOptions, fit_context
 from skshap.utils._validation import check_device, check_rows
 
@@ -397,7 +396,11 @@ class EmpiricalNTK(
         probe.X_fit_ = check_rows(probe, X, reset=True)
         probe._seed = 0
         is_stored = memory_folder(self.memory) is not None
-        return predict_cost(probe._gradients, probe.X_fit_, is_stored=is_stored)
+        if probe._choose_method() == "exact":
+            return predict_cost(probe._gradients, probe.X_fit_, is_stored=is_stored)
+        return predict_sketch_cost(
+            probe._sketched_rows, probe.X_fit_, is_stored=is_stored
+        )
 
     def _normalized(self, K, rows):
         """Normalize inner products between the gradients of rows and `X_fit_`."""
@@ -446,36 +449,8 @@ class EmpiricalNTK(
     def _gradients(self):
         """The network and its gradients; rebuilt where it did not travel."""
         if "_cache" not in vars(self):
-            self._cache = self._make_gradients()
+            self._cache = make_gradients(self)
         return self._cache
-
-    def _make_gradients(self):
-        is_text = isinstance(self.X_fit_, list)
-        network, tokenizer, template, is_seeded = build_network(self, is_text)
-        store = MemoryStore()
-        if self.memory is not None:
-            if is_seeded and not isinstance(self.random_state, Integral):
-                raise ValueError(
-                    f"memory={self.memory!r} needs an integer random_state, got "
-                    f"{self.random_state!r}: with other weights drawn in each fit, "
-                    "nothing that is kept would be found again."
-                )
-            digest = network_digest(network, tokenizer, self.max_length, template)
-            folder = memory_folder(self.memory)
-            if folder is not None:  # joblib.Memory(None) keeps nothing
-                name = f"{digest}-{self.outputs}{'-sign' * self.sign_gradient}"
-                store = DiskStore(folder / name)
-        return RowGradients(
-            network,
-            tokenizer,
-            store,
-            template=template,
-            outputs=self.outputs,
-            is_sign=self.sign_gradient,
-            max_length=self.max_length,
-            batch_size=self.batch_size,
-            verbose=self.verbose,
-        )
 
     def __getstate__(self):
         # The network is built again from `model`, and gradients are recomputed or read

@@ -1,10 +1,14 @@
-"""The network that the parameters of an `EmpiricalNTK` stand for."""
+"""The network that the parameters of an `EmpiricalNTK` stand for, and its store."""
 
 import copy
+from numbers import Integral
 from pathlib import Path
 
 import torch
 
+from skshap.kernels._digest import network_digest
+from skshap.kernels._gradients import RowGradients
+from skshap.kernels._store import DiskStore, MemoryStore, memory_folder
 from skshap.nn._loading import load_model
 from skshap.nn._models import (
     EncoderWithHead,
@@ -14,7 +18,47 @@ from skshap.nn._models import (
 )
 from skshap.nn._template import make_template, word_ids
 
-__all__ = ["build_network"]
+__all__ = ["build_network", "make_gradients"]
+
+
+def make_gradients(kernel):
+    """Make what computes the gradients of a kernel's network, and keeps them.
+
+    Parameters
+    ----------
+    kernel : EmpiricalNTK
+        Being fitted: its rows are checked.
+
+    Returns
+    -------
+    RowGradients
+    """
+    is_text = isinstance(kernel.X_fit_, list)
+    network, tokenizer, template, is_seeded = build_network(kernel, is_text)
+    store = MemoryStore()
+    if kernel.memory is not None:
+        if is_seeded and not isinstance(kernel.random_state, Integral):
+            raise ValueError(
+                f"memory={kernel.memory!r} needs an integer random_state, got "
+                f"{kernel.random_state!r}: with other weights drawn in each fit, "
+                "nothing that is kept would be found again."
+            )
+        digest = network_digest(network, tokenizer, kernel.max_length, template)
+        folder = memory_folder(kernel.memory)
+        if folder is not None:  # joblib.Memory(None) keeps nothing
+            name = f"{digest}-{kernel.outputs}{'-sign' * kernel.sign_gradient}"
+            store = DiskStore(folder / name)
+    return RowGradients(
+        network,
+        tokenizer,
+        store,
+        template=template,
+        outputs=kernel.outputs,
+        is_sign=kernel.sign_gradient,
+        max_length=kernel.max_length,
+        batch_size=kernel.batch_size,
+        verbose=kernel.verbose,
+    )
 
 
 def build_network(kernel, is_text):

@@ -64,7 +64,7 @@ class SketchedRows:
         self.digest = _digest(
             FORMAT, self.n_components, self.seed, n_held_out, *held_out, *sample
         )
-        self.sketch = self._new_sketch(rows)
+        self.sketch = self.new_sketch(rows)
         stored = self.gradients.store.get_row(self.digest)
         if stored is not None:
             self.error = float(stored[0])
@@ -113,17 +113,18 @@ class SketchedRows:
     def set_state(self, rows, state):
         """Take over the projections that `state` returned after a fit to rows."""
         self.digest, self.error, flat = state
-        self.sketch = self._new_sketch(rows)
+        self.sketch = self.new_sketch(rows)
         self.sketch.from_flat(flat)
+
+    def new_sketch(self, rows):
+        """Return a sketch without projections; any row shows how gradients are."""
+        width = max(WIDTH, self.n_components)
+        return GradientSketch(self.gradients.find_layout(rows), width, self.seed)
 
     def forget_all_but(self, rows):
         """Let go of sketches held in memory, apart from those of some rows."""
         kept = {self._key(key) for key in row_keys(rows)}
         self.gradients.store.keep(kept)
-
-    def _new_sketch(self, rows):
-        width = max(WIDTH, self.n_components)
-        return GradientSketch(self.gradients.find_layout(rows), width, self.seed)
 
     def _fit_projections(self, keys, rows):
         """Find the projections from a sample of rows; keep its features."""

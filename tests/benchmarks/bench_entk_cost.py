@@ -1,10 +1,10 @@
 """`EmpiricalNTK.estimate_cost` against what a run then takes.
 
 Sentences of Rotten Tomatoes, MiniLM, on one thread: the last two layers, without a
-store; and the feed-forward layers of the upper half, with one. Seconds are those of
-process CPU time, for the pieces that are timed and for the run, so that other work on
-the machine does not count. Memory is the largest resident set of the run less what was
-resident before it.
+store; the feed-forward layers of the upper half, with one; and a sketch of all layers.
+Seconds are those of process CPU time, for the pieces that are timed and for the run, so
+that other work on the machine does not count. Memory is the largest resident set of the
+run less what was resident before it.
 
     python tests/benchmarks/bench_entk_cost.py
 """
@@ -31,6 +31,7 @@ from skshap.kernels import _cost
 SETTINGS = {
     "last two layers": {"n_frozen_layers": 4},
     "feed-forward layers": {"n_frozen_layers": 3, "parameters": "feedforward"},
+    "sketch": {"n_frozen_layers": 0, "method": "sketch"},
 }
 
 

@@ -892,7 +892,7 @@ def test_cost_of_texts(make, parameters, monkeypatch, tmp_path):
 def test_cost_counts_what_is_computed_again(monkeypatch):
     X = np.random.default_rng(0).normal(size=(300, 4))
     monkeypatch.setattr(_gradients, "TILE_ROWS", 10)
-    monkeypatch.setattr(_cost, "_timed", lambda function: (1.0, function()))
+    monkeypatch.setattr(_cost, "timed", lambda function: (1.0, function()))
     kernel = EmpiricalNTK(random_state=0)
     roomy = kernel.estimate_cost(X)
     monkeypatch.setattr(_store, "MEMORY_BYTES", 0)

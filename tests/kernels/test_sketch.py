@@ -449,3 +449,18 @@ def test_values_of_rows(make):
     other.fit(K.fit_transform(X), y)
     expected = other.attribute(K.transform(new), y_new)
     assert_allclose(values, expected, atol=1e-8)
+
+
+def test_cost_of_a_sketch_is_told_before_anything_runs(make, tmp_path):
+    """Disk is counted, and seconds and memory grow with the rows."""
+    kernel = make(method="sketch", n_components=8, memory=tmp_path)
+    costs = [kernel.estimate_cost(texts(n)) for n in (40, 400)]
+    assert 0 < costs[0].seconds < costs[1].seconds
+    assert 0 < costs[0].memory < costs[1].memory
+    kernel.fit(texts(400))
+    rows = list(tmp_path.rglob("rows/*/*.npz"))
+    found = sum(file.stat().st_size for file in rows)
+    overhead = len(rows) * 300  # of a file, whatever it holds
+    assert abs(costs[1].disk - found) < overhead + 0.3 * found
+    exact = make(method="exact").estimate_cost(texts(400))
+    assert exact.disk == 0 and exact.memory != costs[1].memory

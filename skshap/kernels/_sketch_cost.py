@@ -1,0 +1,87 @@
+"""Predicting the cost of a sketch: pieces are timed, and how many there are counted."""
+
+import numpy as np
+import torch
+from sklearn.utils import Bunch
+
+from skshap.kernels._cost import padded_tokens, timed, typical_rows
+from skshap.kernels._sketched import CHUNK, N_HELD_OUT, SAMPLE_BYTES, SAMPLE_ROWS
+from skshap.nn._gram import gram
+from skshap.nn._sketch import squared_norms_of_batch
+
+__all__ = ["predict_sketch_cost"]
+
+N_PRODUCTS = 256  # rows whose products with the second projection are timed
+
+
+def predict_sketch_cost(sketched, rows, *, is_stored):
+    """Predict what the kernel matrix of rows takes, if nothing of it is stored yet.
+
+    Parameters
+    ----------
+    sketched : SketchedRows
+        Not fitted.
+    rows : list or ndarray
+        The training rows.
+    is_stored : bool
+        Whether a `DiskStore` will be used.
+
+    Returns
+    -------
+    Bunch
+        `seconds` of wall time, `memory` and `disk` in bytes.
+    """
+    gradients, n = sketched.gradients, len(rows)
+    lengths, some = typical_rows(gradients, rows)
+    ratio = lengths.mean() / padded_tokens(
+        gradients.lengths(some), gradients.batch_size
+    )
+    passing, held = timed(lambda: list(gradients.captured(some, warn=False)))
+    batches = [batch for _, batch in held]
+    held_bytes = sum(a.nbytes + d.nbytes for b in batches for a, d in b.pairs) * ratio
+    n_found = min(n, SAMPLE_ROWS, CHUNK * -int(-SAMPLE_BYTES // (CHUNK * held_bytes)))
+
+    sketch = sketched.new_sketch(rows)
+    finding, _ = timed(lambda: sketch.fit_directions(batches))
+    mapping, first = timed(lambda: [sketch.features(batch) for batch in batches])
+    norming, _ = timed(
+        lambda: [squared_norms_of_batch(sketch.layout, batch) for batch in batches]
+    )
+    one_row = (passing + mapping + norming) * ratio
+    n_sample, width = min(n, 2 * sketched.n_components), first[0].shape[1]
+    n_kept = min(n_sample, sketched.n_components)
+    second, flops = _second_stage(first[0], n, n_sample, n_kept)
+    n_held_out = min(N_HELD_OUT, n // 8)
+    exact = [row for batch in batches for row in batch.rows()][:n_held_out]
+    measuring, _ = timed(lambda: gram(sketch.layout, exact)) if exact else (0.0, None)
+
+    seconds = n * one_row + finding * ratio * n_found + second * flops + measuring
+    seconds += (
+        timed(lambda: np.ones((512, n_kept)) @ np.ones((n_kept, 512)))[0]
+        * (n / 512) ** 2
+    )
+    itemsize = first[0].itemsize
+    memory = max(
+        n_found * held_bytes,
+        n_sample * width * itemsize * 2,
+        (n_sample * width + width * n_kept) * itemsize + 8 * 3 * n_sample**2,
+    )
+    network = sum(p.nbytes for p in gradients.network.parameters())
+    passed = 4 * gradients.batch_size * held_bytes  # a batch on its way
+    memory += 24 * n * n_kept + 8 * n**2 + network + passed
+    disk = n * (n_kept + 1) * itemsize + width * n_kept * itemsize
+    return Bunch(
+        seconds=float(seconds), memory=int(memory), disk=int(disk) if is_stored else 0
+    )
+
+
+def _second_stage(first, n, n_sample, n_kept):
+    """Return seconds an operation, and operations, of the second projection."""
+    width = first.shape[1]
+    left = torch.ones(N_PRODUCTS, width, dtype=first.dtype, device=first.device)
+    taken, _ = timed(lambda: left @ left.T)
+    flops = n_sample**2 * width * 2  # in double precision, but half of it
+    flops += 9 * n_sample**3 * 2  # eigenvectors
+    flops += 2 * n_sample * width * n_kept  # of the projection itself
+    flops += 2 * n * width * n_kept
+    return taken / (2 * N_PRODUCTS**2 * width), flops
