@@ -31,6 +31,7 @@ from skshap import (
     EmpiricalNTK,
     FreeShapAttributor,
     LabelNoiseDetector,
+    LabelNoiseReport,
     detection_curve,
     flip_labels,
     load_rotten_tomatoes,
@@ -100,15 +101,30 @@ for name, score in scores.items():
     print(f"  {name:26} {found:6.1%}   (AUROC {curve.roc_auc:.3f})")
 
 # %%
+# How many sentences are called wrong, and how many of these are expected to be right.
+issues = detector.label_issues_
+print(
+    f"called wrong: {issues.sum()}, of which {detector.expected_false_alarms_:.0f} are "
+    f"expected to be right and {(issues & ~is_flipped).sum()} were not flipped"
+)
+
+# %%
 # The ten most suspicious sentences.
 names = np.array(["negative", "positive"])
 for i in np.argsort(detector.label_quality_)[:10]:
     verdict = "flipped" if is_flipped[i] else "not flipped"
     print(
-        f"\nquality {detector.label_quality_[i]:.3f}   given: {names[y_given[i]]}, "
-        f"suggested: {names[detector.suggested_labels_[i]]} ({verdict})"
+        f"\nquality {detector.label_quality_[i]:.3f}   given: {names[y_given[i]]} "
+        f"({verdict})"
     )
     print(textwrap.fill(texts[i], 76, initial_indent="  ", subsequent_indent="  "))
+
+# %%
+# All of that as a page to send around, with the similar sentences that speak against
+# each label; in a notebook the report shows itself.
+report = LabelNoiseReport.from_detector(detector, texts, y_given, is_noisy=is_flipped)
+report.save("wrong_labels.html")
+print("\nsaved the suspicious sentences as wrong_labels.html")
 
 # %%
 # The whole curve, against chance and against the best possible order.
