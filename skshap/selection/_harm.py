@@ -34,7 +34,7 @@ def harmful_rows(values, errors, suspicion):
         That the value is negative, by row.
     """
     probability = probability_negative(values, errors, suspicion)
-    order = np.lexsort((values, -probability))
+    order = np.lexsort((values, -probability.round(12)))  # certain rows tie
     harmless = np.cumsum(1 - probability[order]) / np.arange(1, len(values) + 1)
     return order, int(np.sum(harmless <= HARMLESS_SHARE)), probability
 
