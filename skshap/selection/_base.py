@@ -21,6 +21,8 @@ from skshap.utils._validation import check_targets, encode_targets, is_text
 
 __all__ = ["BaseRowChoice", "count_rows"]
 
+ALPHAS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # by a mean diagonal of 1
+
 
 class BaseRowChoice(BaseEstimator):
     """Values training rows and keeps some of them.
@@ -127,17 +129,30 @@ class BaseRowChoice(BaseEstimator):
 def default_attributor(X, y):
     """Return an attributor for numbers.
 
-    Its rbf kernel has the width that :class:`sklearn.svm.SVC` calls "scale", and its
-    alpha is that of least leave-one-out error.
+    Its kernel, linear or rbf with the width that :class:`sklearn.svm.SVC` calls
+    "scale", and its alpha are those of least leave-one-out error.
     """
     rows = check_array(X, accept_sparse="csr", dtype=np.float64)
-    variance = rows.multiply(rows).mean() if issparse(rows) else np.square(rows).mean()
-    variance -= rows.mean() ** 2
+    squares = rows.multiply(rows).mean() if issparse(rows) else np.square(rows).mean()
+    variance = squares - rows.mean() ** 2
     gamma = 1 / (rows.shape[1] * variance) if variance > 0 else 1.0
-    ridge = KernelRidgeClassifierCV(kernel="rbf", kernel_params={"gamma": gamma})
+    ridges = [
+        KernelRidgeClassifierCV(
+            scale * np.array(ALPHAS),
+            kernel=kernel,
+            kernel_params=params,
+            class_prior=True,
+        ).fit(rows, y)
+        for kernel, params, scale in (
+            ("rbf", {"gamma": gamma}, 1.0),
+            ("linear", None, rows.shape[1] * squares or 1.0),
+        )
+    ]
+    best = min(ridges, key=lambda ridge: ridge.loo_errors_.min())
     return FreeShapAttributor(
-        alpha=ridge.fit(rows, y).alpha_,
-        kernel_params={"gamma": gamma},
+        best.kernel,
+        alpha=best.alpha_,
+        kernel_params=best.kernel_params,
         scoring="neg_brier_score",
         n_permutations=10,
     )

@@ -14,8 +14,10 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from skshap.attribution import FreeShapAttributor
 from skshap.selection._base import BaseRowChoice, count_rows
 from skshap.selection._harm import harmful_rows
+from skshap.selection._label_noise import LabelNoiseDetector
 from skshap.utils._sklearn import (
     HasMethods,
     Interval,
@@ -51,8 +53,9 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
     attributor : FreeShapAttributor or None, default=None
         Values the rows; a clone is fitted. For texts, one with an
         :class:`skshap.EmpiricalNTK`. None works on numbers: 10 permutations by Brier
-        score, an rbf kernel with the width that :class:`sklearn.svm.SVC` calls "scale"
-        and the `alpha` of least leave-one-out error; columns should be scaled first.
+        score, and of a linear kernel and an rbf kernel with the width that
+        :class:`sklearn.svm.SVC` calls "scale" the one with the least leave-one-out
+        error, as is `alpha`; columns should be scaled first.
     n_samples_to_remove : int, float or "harmful", default=0.1
         How many rows to remove, or which share of them, those of lowest value.
         "harmful": only rows whose value is negative with confidence; see Notes.
@@ -101,12 +104,14 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
     cross-fitted: each row has its mean value over the splits in which it is trained on,
     judged on the rows left out.
 
-    "harmful" removes rows, the most certainly harmful first, as long as at most 5 % of
+    "harmful" removes rows, the most certainly harmful first, as long as at most 10 % of
     those removed are expected to be harmless. How probably a row is harmful comes from
     its value, the standard error of that over the rows judged on and over permutations,
     and how the values of all rows are distributed once these errors are taken out
-    (empirical Bayes, as the local false sign rate [1]_). Where no row can be told apart
-    from harmless ones, none is removed.
+    (empirical Bayes, as the local false sign rate [1]_). That is one distribution for
+    right labels and one for wrong ones; how probably a label is wrong comes from
+    leave-one-out predictions, as in :class:`skshap.LabelNoiseDetector`. Where no row
+    can be told apart from harmless ones, none is removed.
 
     In scikit-learn's cross-validation an `X_val` with as many rows as `X` is taken for
     a parameter of each row and sliced with it. Give it another number of rows. In a
@@ -196,7 +201,9 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
         is_test = self.n_samples_to_remove == "harmful"
         values, errors = self._value(y, X_val, y_val, splits, with_error=is_test)
         if is_test:
-            order, n_removed, probability = harmful_rows(values, errors)
+            order, n_removed, probability = harmful_rows(
+                values, errors, self._suspicion(y)
+            )
         else:
             order = np.argsort(values, kind="stable")
             n_removed = count_rows(self.n_samples_to_remove, len(y))
@@ -241,6 +248,15 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
             X_kept, y_kept, **slice_params(X, params, kept)
         )
         return self
+
+    def _suspicion(self, y):
+        """Probability of each label to be wrong, by the attributor's kernel."""
+        fitted = self.attributor_
+        kernel = FreeShapAttributor(
+            "precomputed", alpha=fitted.alpha, device=fitted.device
+        )
+        detector = LabelNoiseDetector(kernel).fit(fitted.gram_, y)
+        return 1 - detector.label_quality_
 
     def _rows(self, X):
         """Return rows as the estimator takes them."""

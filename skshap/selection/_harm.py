@@ -5,13 +5,14 @@ from scipy.special import ndtr
 
 __all__ = ["harmful_rows", "probability_negative"]
 
-HARMLESS_SHARE = 0.05  # of the rows removed, expected at most
+HARMLESS_SHARE = 0.1  # of the rows removed, expected at most
 N_CENTRES = 61  # of the normal distributions that the values' one is mixed from
 N_ITERATIONS = 300
+SMALLEST_WEIGHT = 1e-9  # of a normal distribution, in rows
 SMALLEST_ERROR = 1e-9  # as a share of the largest value
 
 
-def harmful_rows(values, errors):
+def harmful_rows(values, errors, suspicion):
     """Find rows whose value is negative with confidence.
 
     Parameters
@@ -20,6 +21,8 @@ def harmful_rows(values, errors):
         Estimated values.
     errors : ndarray of shape (n,)
         Their standard errors.
+    suspicion : ndarray of shape (n,)
+        Probability of each row that its label is wrong.
 
     Returns
     -------
@@ -30,13 +33,13 @@ def harmful_rows(values, errors):
     probability : ndarray of shape (n,)
         That the value is negative, by row.
     """
-    probability = probability_negative(values, errors)
-    order = np.lexsort((values, -probability))
+    probability = probability_negative(values, errors, suspicion)
+    order = np.lexsort((values, -probability.round(12)))  # certain rows tie
     harmless = np.cumsum(1 - probability[order]) / np.arange(1, len(values) + 1)
     return order, int(np.sum(harmless <= HARMLESS_SHARE)), probability
 
 
-def probability_negative(values, errors):
+def probability_negative(values, errors, suspicion):
     """Compute how probably each of many values is negative.
 
     Parameters
@@ -45,6 +48,9 @@ def probability_negative(values, errors):
         Estimates.
     errors : ndarray of shape (n,)
         Their standard errors.
+    suspicion : ndarray of shape (n,)
+        Probability of each row that it belongs to a group whose values are distributed
+        otherwise than those of the rest; zeros: there is one distribution.
 
     Returns
     -------
@@ -54,8 +60,8 @@ def probability_negative(values, errors):
     Notes
     -----
     Empirical Bayes, as in Stephens (2017), :doi:`10.1093/biostatistics/kxw041`: the
-    true values are drawn from a mixture of normal distributions on a grid, whose
-    weights fit the estimates best, by expectation maximization.
+    true values of either group are drawn from a mixture of normal distributions on a
+    grid, whose weights fit the estimates best, by expectation maximization.
     """
     scale = np.abs(values).max(initial=0) or 1.0
     variance = np.maximum(errors, SMALLEST_ERROR * scale)[:, None] ** 2
@@ -64,10 +70,13 @@ def probability_negative(values, errors):
     total = variance + spread
     log_likelihood = -0.5 * ((values[:, None] - centres) ** 2 / total + np.log(total))
     likelihood = np.exp(log_likelihood - log_likelihood.max(1, keepdims=True))
-    weights = np.full(N_CENTRES, 1 / N_CENTRES)
+    group = np.column_stack([1 - suspicion, suspicion])
+    weights = np.full((2, N_CENTRES), 1 / N_CENTRES)
     for _ in range(N_ITERATIONS):
-        share = likelihood * weights
-        share /= share.sum(1, keepdims=True)
-        weights = share.mean(0)
+        prior = group @ weights
+        ratio = likelihood / (likelihood * prior).sum(1, keepdims=True)
+        share = ratio * prior
+        weights = weights * (group.T @ ratio) + SMALLEST_WEIGHT
+        weights /= weights.sum(1, keepdims=True)
     mean = (spread * values[:, None] + variance * centres) / total
     return (share * ndtr(-mean / np.sqrt(spread * variance / total))).sum(1)
