@@ -14,6 +14,7 @@ from skshap.nn._models import (
     EncoderWithHead,
     TableNetwork,
     check_defaults,
+    check_lora_params,
     prepare_network,
 )
 from skshap.nn._template import make_template, word_ids
@@ -93,6 +94,7 @@ def build_network(kernel, is_text):
     if model is None:
         options = kernel.readout, kernel.n_frozen_layers, kernel.parameters
         check_defaults("model=None", *options)
+        check_lora_params(kernel.lora_params, kernel.parameters)
         _refuse_template(template, "model=None")
         network = TableNetwork(kernel.n_features_in_, seed=kernel._seed).eval()
         return network.to(kernel.device, torch.float64), None, None, True

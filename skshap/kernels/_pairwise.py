@@ -96,6 +96,12 @@ class PairwiseKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         ValueError
             If the kernel is not known, or the rows are no finite numbers.
         """
+        if self.kernel == "precomputed":
+            raise ValueError(
+                "kernel='precomputed' is for the classifiers and attributors, not "
+                f"for {type(self).__name__}, which computes kernel values; give it "
+                "the name of a kernel such as 'rbf'."
+            )
         check_name(self.kernel)
         self.X_fit_ = self._check_rows(X, reset=True)
         return self

@@ -86,6 +86,11 @@ class DiskStore:
     folder : path
         Of this network; made if missing.
 
+    Raises
+    ------
+    ValueError
+        If the folder cannot be made; the message names `memory`.
+
     Notes
     -----
     Every file is written under another name and renamed, so that a reader sees all of
@@ -97,7 +102,13 @@ class DiskStore:
     def __init__(self, folder):
         self.folder = Path(folder)
         for name in ("rows", "norms", "gram", "keys"):
-            (self.folder / name).mkdir(parents=True, exist_ok=True)
+            try:
+                (self.folder / name).mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise ValueError(
+                    f"memory needs a folder that can be written, but {self.folder} "
+                    f"cannot be made ({error}); pass another path, or memory=None."
+                ) from error
         self._is_writable = True
         self._lists = {}
 

@@ -10,7 +10,13 @@ from skshap.nn._loading import is_decoder
 from skshap.nn._parameters import add_adapters, choose_parameters
 from skshap.nn._words import WordNetwork
 
-__all__ = ["EncoderWithHead", "TableNetwork", "check_defaults", "prepare_network"]
+__all__ = [
+    "EncoderWithHead",
+    "TableNetwork",
+    "check_defaults",
+    "check_lora_params",
+    "prepare_network",
+]
 
 
 class EncoderWithHead(nn.Module):
@@ -136,17 +142,13 @@ def prepare_network(
     is_headless = getattr(network, "base_model", None) is network
     has_words = getattr(network, "get_output_embeddings", lambda: None)() is not None
     kind = type(model).__name__
+    check_lora_params(lora_params, parameters)
     if is_headless or token_ids is not None:
         if token_ids is not None and not has_words:
             raise ValueError(
                 f"model={kind}(...) predicts no words, as template and label_words "
                 "need; load it as AutoModelForMaskedLM or AutoModelForCausalLM, or "
                 "leave them at None."
-            )
-        if lora_params is not None and parameters != "lora":
-            raise ValueError(
-                f"lora_params={lora_params!r} are those of parameters='lora', not of "
-                f"parameters={parameters!r}."
             )
         if parameters == "lora":
             add_adapters(network.base_model, lora_params, seed)
@@ -177,6 +179,15 @@ def prepare_network(
     if device is None:
         device = next((p.device for p in network.parameters()), torch.device("cpu"))
     return network.to(device=device, dtype=dtype).eval()
+
+
+def check_lora_params(lora_params, parameters):
+    """Raise if there are options of adapters, but no adapters."""
+    if lora_params is not None and parameters != "lora":
+        raise ValueError(
+            f"lora_params={lora_params!r} are those of parameters='lora', not of "
+            f"parameters={parameters!r}."
+        )
 
 
 def check_defaults(what, readout, n_frozen_layers, parameters):

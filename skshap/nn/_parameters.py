@@ -66,6 +66,14 @@ def choose_parameters(model, parameters, n_frozen_layers):
                 other = name.replace("lora_A", "lora_B")
                 is_dead = other != name and not layer.get_parameter(other).any()
                 parameter.requires_grad_(not is_dead)
+    if not any(p.requires_grad for p in model.parameters()) and not has_head:
+        raise ValueError(
+            f"parameters={parameters!r} with n_frozen_layers={n_frozen_layers} leaves "
+            f"no parameter of {type(model).__name__}, of {len(layers)} layers: it "
+            "takes torch.nn.Linear outside of attention; "
+            "use parameters='layers', or fewer "
+            "n_frozen_layers."
+        )
     return has_head
 
 

@@ -34,6 +34,8 @@ class TextEncoder:
         self._is_causal = getattr(network, "is_causal", False)
         if tokenizer.pad_token is None and self._is_causal:
             tokenizer.pad_token = tokenizer.eos_token  # what it is makes no difference
+        if template is not None:
+            self._check_template()
 
     def batches(self, rows, batch_size, *, warn=True):
         """Batch texts by length, so that little is padded.
@@ -98,6 +100,12 @@ class TextEncoder:
             encodings, n_cut = self._encode_plain(rows)
         else:
             encodings, n_cut = self._encode_prompts(rows)
+        for row, encoding in zip(rows, encodings, strict=True):
+            if not encoding["input_ids"]:
+                raise ValueError(
+                    f"tokenizer makes no token of {row!r}, so that model has nothing "
+                    "to read; drop such texts, or let template begin with a word."
+                )
         if n_cut and warn:
             warnings.warn(
                 f"{n_cut} of {len(rows)} texts are longer than max_length="
@@ -107,6 +115,21 @@ class TextEncoder:
                 stacklevel=2,
             )
         return encodings
+
+    def _check_template(self):
+        """Raise if the network would not read all texts, or the blank not be found."""
+        unread = [f"{{{field}}}" for _, field, _ in self.template.after if field]
+        if self._is_causal and unread:
+            raise ValueError(
+                f"template={self.template.text!r} has {', '.join(unread)} after the "
+                "blank, but model reads from left to right, up to the blank; put "
+                "{mask} behind all texts."
+            )
+        if not self._is_causal and self.tokenizer.mask_token is None:
+            raise ValueError(
+                "tokenizer has no mask_token, which fills the blank of template="
+                f"{self.template.text!r}; set the one that model was trained with."
+            )
 
     def _limit(self):
         """Return how many tokens the network can read, as far as can be known."""

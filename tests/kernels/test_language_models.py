@@ -408,6 +408,59 @@ def test_models_that_do_not_fit(llama, make):
         EmpiricalNTK(template="mr").fit(np.ones((3, 2)))
 
 
+@pytest.mark.parametrize("template", ["{mask}: {text}", "{first} {mask} {second}"])
+def test_causal_model_refuses_texts_behind_the_blank(llama, make, template):
+    rows = ["film", "plot"] if "text" in template else [("film", "plot")]
+    with pytest.raises(ValueError, match=r"after the blank.*put \{mask\} behind"):
+        make(llama, template=template).fit(rows)
+
+
+def test_tokenizer_without_a_mask(make, tiny_tokenizer):
+    bare = copy.deepcopy(tiny_tokenizer)
+    bare.mask_token = None
+    kernel = make(make_masked("bert"), tokenizer=bare, template="{text} {mask}")
+    with pytest.raises(ValueError, match=r"tokenizer has no mask_token"):
+        kernel.fit(["film"])
+
+
+def test_text_without_a_token(llama, make, tiny_tokenizer):
+    class Silent(type(tiny_tokenizer)):
+        def __call__(self, *args, **kwargs):
+            encoded = super().__call__(*args, **kwargs)
+            encoded["input_ids"] = [[] for _ in encoded["input_ids"]]
+            return encoded
+
+    bare = copy.deepcopy(tiny_tokenizer)
+    bare.__class__ = Silent
+    kernel = make(llama.model, tokenizer=bare, label_words=None)
+    with pytest.raises(ValueError, match="makes no token of 'film'"):
+        kernel.fit(["film"])
+
+
+@pytest.mark.parametrize("model", [None, torch.nn.Linear(3, 1)])
+def test_adapters_of_a_network_without(model):
+    with pytest.raises(ValueError, match="parameters='lora', not"):
+        EmpiricalNTK(model, lora_params={"r": 2}).fit(np.eye(3))
+
+
+def test_no_feedforward_parameters(make):
+    kernel = make(
+        make_masked("bert"),
+        template="{text} {mask}",
+        parameters="feedforward",
+        n_frozen_layers=3,
+    )
+    with pytest.raises(ValueError, match="'feedforward' with n_frozen_layers=3 leaves"):
+        kernel.fit(["film"])
+
+
+def test_memory_that_is_a_file(tmp_path):
+    path = tmp_path / "file"
+    path.touch()
+    with pytest.raises(ValueError, match="memory needs a folder"):
+        EmpiricalNTK(memory=path, random_state=0).fit(np.eye(3))
+
+
 def test_without_peft(monkeypatch, llama, make):
     monkeypatch.setitem(__import__("sys").modules, "peft", None)
     kernel = make(llama, template="{text} {mask}", parameters="lora")

@@ -50,6 +50,7 @@ def test_features_of_a_linear_kernel():
     ("parameters", "message"),
     [
         ({"kernel": "rfb"}, "kernel='rfb' is not known"),
+        ({"kernel": "precomputed"}, "which computes kernel values"),
         ({"kernel": 3}, "'kernel' parameter"),
         ({"kernel_params": [1]}, "'kernel_params' parameter"),
     ],
