@@ -410,3 +410,10 @@ def test_cost_of_large_coalitions_counts_the_rows_they_are_scored_on():
     found = _cost._kept_of_large(piece, large, sampler.counts[1], small)
     assert expected.mean() < 0.8  # not all are kept
     assert 0.7 < found.mean() / expected.mean() < 1.4
+
+
+def test_cost_of_no_rows_is_refused():
+    X, y, X_val, y_val = make_data()
+    attributor = FreeShapAttributor().fit(X, y)
+    with pytest.raises(ValueError, match="X has no rows"):
+        attributor.estimate_cost(X_val[:0], y_val[:0])
