@@ -224,6 +224,8 @@ class BaseFreeShap:
         """
         check_is_fitted(self)
         m = X.shape[0] if hasattr(X, "shape") else len(X)
+        if m == 0:
+            raise ValueError("X has no rows; pass at least one row to predict.")
         # Not mapped, which may take longer than all the rest.
         M = np.broadcast_to(0.0, (m, self._rows.shape[1]))
         y = self._encode(y, M)

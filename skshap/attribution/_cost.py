@@ -56,7 +56,7 @@ def predict_cost(data, problem, method, *, is_loo):
         if method.sampler == "sweep" and kind is KernelGame:
             seconds += outline.setup_flops() * _product_seconds(min(n, 1500))
             numbers += 2 * n * n + n * m
-        piece = _make_piece(data, kind)
+        piece = _make_piece(data, kind, problem.utilities[0].y.cpu().numpy())
         if any(is_loo) and kind is FeatureGame:
             seconds += _timed(lambda: leave_one_out_values(piece, problem))[0]
         if is_sampled:
@@ -67,7 +67,7 @@ def predict_cost(data, problem, method, *, is_loo):
     return {"seconds": seconds, "memory": int(8 * numbers)}
 
 
-def _make_piece(data, kind):
+def _make_piece(data, kind, y):
     """Return a game on the training rows, some of which stand in for those to predict.
 
     These belong to players that `_players` puts last, so that few coalitions hold them.
@@ -77,15 +77,31 @@ def _make_piece(data, kind):
         rows = rows @ rows.T
     last = _players(n_players)[n_players // 2 :]
     groups = np.arange(n_players) if data.groups is None else data.groups
-    likely = np.resize(np.flatnonzero(np.isin(groups, last)), len(data.cross))
+    likely = _stand_ins(np.flatnonzero(np.isin(groups, last)), data.targets, y)
     cross = rows[:, likely] if kind is KernelGame else rows[likely]
     arrays = (rows, np.ascontiguousarray(cross), data.targets)
     return kind(arrays, data.alpha, data.groups, data.device)
 
 
+def _stand_ins(rows, targets, y):
+    """Choose rows of the labels that those to predict have, where these matter."""
+    if targets.shape[1] == 1:
+        return np.resize(rows, len(y))
+    labels, out = targets[rows].argmax(1), np.resize(rows, len(y))
+    for label in np.unique(labels):
+        own = y == label
+        out[own] = np.resize(rows[labels == label], own.sum())
+    return out
+
+
 def _players(n):
     """Return a random order of players."""
-    return np.random.default_rng(0).permutation(n)
+    return _random().permutation(n)
+
+
+def _random():
+    """Return a random generator, the same each time."""
+    return np.random.default_rng(0)
 
 
 def _draw_seconds(sampler):
@@ -93,23 +109,44 @@ def _draw_seconds(sampler):
     if type(sampler.game) is FeatureGame:
         return _direct_seconds(sampler)
     m = len(sampler.problem.utilities[0].y)
-    seconds, last = 0.0, None
+    seconds, small = 0.0, None
     for route, count in zip(sampler.routes, sampler.counts, strict=True):
         fixed, by_row = sampler.game.walk_flops(route)
-        if last is None:
+        if small is None:
             total = np.cumsum(fixed + m * by_row)
             depth = max(1, int(np.searchsorted(total, PIECE_FLOPS)))
-            piece = route._replace(kind="growing", ranges=route.ranges[:depth])
-            walking, scoring, kept = _time_route(sampler, piece)
-            last = kept[-1]
-            kept = np.concatenate([kept, np.full(len(count) - depth, last)])
+            small = route._replace(kind="growing", ranges=route.ranges[:depth])
+            walking, scoring, kept = _time_route(sampler, small)
+            kept = np.concatenate([kept, np.full(len(count) - depth, kept[-1])])
             flops = fixed + m * by_row * kept
             walking /= float(flops[:depth].sum())
-        else:  # large coalitions, which keep about as many rows as the last of those
-            kept = np.full(len(count), last)
+        else:
+            kept = _kept_of_large(sampler, route, count, small)
             flops = fixed + m * by_row * kept
         seconds += float(count @ flops) * walking + float(count @ kept) * scoring
     return seconds
+
+
+def _kept_of_large(sampler, route, count, small):
+    """Foresee which share of the rows to predict large coalitions are scored on.
+
+    Predictions are those of a route of small coalitions, at sizes in proportion.
+    """
+    choose = sampler.chooser(route, sampler.shares(route, count), _random())
+    if choose is None:
+        return np.ones(len(count))
+    n, sizes, seen = sampler.game.n_players, _middles(small), []
+    order = _players(n)
+    next(sampler.game.walk(small, order, sizes, lambda *found: seen.extend(found)))
+    left = sizes[-1] * (1 - np.array(_middles(route)) / n)
+    nearest = np.abs(np.subtract.outer(left, sizes)).argmin(1)
+    decisions, reach = (part[nearest] for part in seen)
+    return np.array(choose(decisions, reach).counts) / decisions.shape[-1]
+
+
+def _middles(route):
+    """Return the middle of the sizes of each stop."""
+    return [max(1, (first + last) // 2) for first, last in route.ranges]
 
 
 def _direct_seconds(sampler):
@@ -138,11 +175,10 @@ def _time_route(sampler, route):
     """
     order = _players(sampler.game.n_players)
     counts = np.ones(len(route.ranges))
-    stops = [max(1, (first + last) // 2) for first, last in route.ranges]
+    stops = _middles(route)
 
     def walk():
-        rng = np.random.default_rng(0)
-        return list(sampler.visit(route, counts, order, stops, rng))
+        return list(sampler.visit(route, counts, order, stops, _random()))
 
     walking, visited = _timed(walk)
     m = len(sampler.problem.utilities[0].y)

@@ -212,14 +212,31 @@ class Sweep:
         coalition : PlayerCoalition
             Its tensors are overwritten by the next one.
         """
-        n = self.game.n_players
-        first, last = np.array(route.ranges).T
-        shares = (last - first + 1) * n / (n + 1) / counts
-        choose = self._chooser(route, shares, rng)
+        shares = self.shares(route, counts)
+        choose = self.chooser(route, shares, rng)
         return zip(shares, self.game.walk(route, order, stops, choose), strict=True)
 
-    def _chooser(self, route, shares, rng):
-        """Return what chooses rows to predict, or None where all are needed."""
+    def shares(self, route, counts):
+        """Return the weight of each stop of a route in a draw."""
+        n = self.game.n_players
+        first, last = np.array(route.ranges).T
+        return (last - first + 1) * n / (n + 1) / counts
+
+    def chooser(self, route, shares, rng):
+        """Return what chooses rows to predict, or None where all are needed.
+
+        Parameters
+        ----------
+        route : Route
+        shares : ndarray of shape (n_stops,)
+            Weights of the stops in a draw.
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        callable or None
+            See :class:`GrowingCoalitions`.
+        """
         utilities = self.problem.utilities
         if self.problem.per_sample or any(u.distance is None for u in utilities):
             return None

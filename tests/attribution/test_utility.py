@@ -15,7 +15,7 @@ from skshap.attribution._class_scores import (
     class_utility,
 )
 from skshap.attribution._freeshap import SIGNATURE
-from skshap.attribution._utility import check_scoring
+from skshap.attribution._utility import call_scoring, check_scoring
 from tests.oracles import per_sample_score
 
 SCORINGS = list(CLASS_SCORINGS)
@@ -196,3 +196,9 @@ def test_null_utility_of_a_callable_scores_the_frequencies():
     # The mean over the labels of the own class's frequency.
     assert_allclose(class_null(own_value, "prior", TERNARY, 3), 1 / 4 + 1 / 8)
     assert_allclose(class_null(own_value, "chance", TERNARY, 3), 1 / 3)
+
+
+@pytest.mark.parametrize("scores", [["a", "b"], [[1], [1, 2]], [1j, 2j], [None, 1]])
+def test_a_scoring_that_returns_no_numbers_is_named(scores):
+    with pytest.raises(ValueError, match="scoring must return one finite score a row"):
+        call_scoring(lambda *_: scores, np.zeros((2, 2)), np.zeros(2), (2,))
