@@ -111,7 +111,7 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
     (empirical Bayes, as the local false sign rate [1]_). That is one distribution for
     right labels and one for wrong ones; how probably a label is wrong comes from
     leave-one-out predictions, as in :class:`skshap.LabelNoiseDetector`. Where no row
-    can be told apart from harmless ones, none is removed.
+    can be told apart from harmless ones, hardly any is removed.
 
     In scikit-learn's cross-validation an `X_val` with as many rows as `X` is taken for
     a parameter of each row and sliced with it. Give it another number of rows. In a
