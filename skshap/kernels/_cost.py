@@ -66,7 +66,7 @@ def predict_cost(gradients, rows, *, is_stored):
     memory = network + held * row_bytes + most
     disk = n * row_bytes + 8 * (n_sides + n_beside) * size**2 + 64 * n
     return Bunch(
-        seconds=seconds, memory=int(memory), disk=int(disk) if is_stored else 0
+        seconds=float(seconds), memory=int(memory), disk=int(disk) if is_stored else 0
     )
 
 

@@ -49,8 +49,9 @@ class LabelNoiseDetector(BaseEstimator):
         permutations.
     contamination : "auto" or float, default="auto"
         Which rows are called issues, always those of lowest quality. "auto": as many as
-        possible while a quarter of them at most are expected to be false alarms; a
-        float: that share of the rows. One row of every class is always left.
+        possible of those that are more probably wrong than right, while a quarter of
+        them at most are expected to be false alarms; a float: that share of the rows.
+        One row of every class is always left.
 
     Attributes
     ----------
@@ -277,7 +278,9 @@ class LabelNoiseDetector(BaseEstimator):
         order = np.argsort(quality, kind="stable")
         if self.contamination == "auto":
             share = np.cumsum(quality[order]) / np.arange(1, len(order) + 1)
-            n_issues = int((share <= FALSE_ALARM_SHARE).sum())  # it never falls
+            # The share never falls. No label is an issue that is more probably right.
+            is_issue = (share <= FALSE_ALARM_SHARE) & (quality[order] < 0.5)
+            n_issues = int(is_issue.sum())
         else:
             n_issues = round(self.contamination * len(order))
         issues = np.zeros(len(order), dtype=bool)
