@@ -87,8 +87,8 @@ class EmpiricalNTK(
         numbers of each, whose inner products are nearly those of the gradients: time
         and memory grow with the rows, not with their pairs, and
         `approximation_error_` tells how near. "auto" is exact as long as the
-        gradients of the training rows are predicted to take at most 2 GiB and their
-        products 1e13 operations, some minutes, and with `sign_gradient`.
+        gradients of the training rows are predicted to take at most 3 GiB and their
+        products 3e13 operations, some minutes, and with `sign_gradient`.
     n_components : int or None, default=None
         Columns of the sketch; None for 1,024. There are fewer if the gradients of the
         training rows need no more.

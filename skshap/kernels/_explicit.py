@@ -11,8 +11,8 @@ __all__ = ["ExplicitFeatures"]
 
 N_COMPONENTS = 1024  # of a sketch, by default
 # What method="auto" spends on an exact kernel.
-EXACT_BYTES = 1 << 31
-EXACT_OPERATIONS = 1e13
+EXACT_BYTES = 3 << 30
+EXACT_OPERATIONS = 3e13
 
 
 def _may_sketch(kernel):
