@@ -12,6 +12,8 @@ from sklearn.metrics.pairwise import rbf_kernel
 from skshap import LabelNoiseDetector, LabelNoiseReport, flip_labels
 from skshap.inspection._page import curve
 
+POLARS = "polars is in the extra test"
+
 HOSTILE = [
     "<script>alert('x')</script>",
     "<img src=x onerror=alert(1)>",
@@ -140,7 +142,10 @@ def test_rows_in_order_with_neighbors_that_disagree(fitted):
     ("kind", "names"),
     [
         (pd.DataFrame, ["sepal <i>", "quality", " ", "n"]),
-        (lambda X: pytest.importorskip("polars").DataFrame(X), ["column_0"]),
+        (
+            lambda X: pytest.importorskip("polars", reason=POLARS).DataFrame(X),
+            ["column_0"],
+        ),
         (sparse.csr_array, ["x0", "x3"]),
         (lambda X: [("a text", "another")] * len(X), ["text_1"]),
         (lambda X: pd.Series(["a text"] * len(X), index=range(5, 155)), ["text"]),

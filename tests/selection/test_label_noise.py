@@ -23,6 +23,9 @@ from skshap import (
 from skshap.selection._label_noise import stack_rows
 from skshap.selection._noise_model import NoiseModel
 
+POLARS = "polars is in the extra test"
+CLEANLAB = "cleanlab is in no extra: only what it accepts is tested"
+
 
 @pytest.fixture(scope="module")
 def noisy_iris():
@@ -271,7 +274,7 @@ def test_rows_of_right_labels_help(method, noisy_iris):
 
 
 def test_rows_of_right_labels_in_every_kind(noisy_iris):
-    polars = pytest.importorskip("polars")
+    polars = pytest.importorskip("polars", reason=POLARS)
     X, y, y_noisy, _ = noisy_iris
     names = np.array(["setosa", "versicolor", "virginica"])
     kinds = [
@@ -299,7 +302,7 @@ def test_rows_of_right_labels_in_every_kind(noisy_iris):
         list,
         np.array,
         pd.Series,
-        lambda texts: pytest.importorskip("polars").Series(texts),
+        lambda texts: pytest.importorskip("polars", reason=POLARS).Series(texts),
         lambda texts: [(text, text[::-1]) for text in texts],
     ],
 )
@@ -330,7 +333,7 @@ def test_right_labels_are_routed():
 
 
 def test_cleanlab_takes_the_probabilities(noisy_iris):
-    filtering = pytest.importorskip("cleanlab.filter")
+    filtering = pytest.importorskip("cleanlab.filter", reason=CLEANLAB)
     X, _, y_noisy, is_flipped = noisy_iris
     detector = LabelNoiseDetector().fit(X, y_noisy)
     found = filtering.find_label_issues(y_noisy, detector.probabilities_, n_jobs=1)
@@ -340,7 +343,7 @@ def test_cleanlab_takes_the_probabilities(noisy_iris):
 
 def test_datalab_takes_the_probabilities(noisy_iris):
     pytest.importorskip("datasets", reason="Datalab needs it")
-    cleanlab = pytest.importorskip("cleanlab")
+    cleanlab = pytest.importorskip("cleanlab", reason=CLEANLAB)
     X, _, y, is_flipped = noisy_iris
     lab = cleanlab.Datalab({"y": y}, label_name="y", verbosity=0)
     lab.find_issues(
