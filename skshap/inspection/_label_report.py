@@ -27,7 +27,8 @@ class LabelNoiseReport:
         The suspicious rows, the most suspicious first: "row" (its position), "given",
         "suggested", "quality", "is_issue", "cells" (what the row holds, by column),
         "neighbors" (positions of rows that speak against the label), "neighbor_labels",
-        "neighbor_cells" and, where the truth is known, "is_noisy".
+        "neighbor_cells" and, where the truth is known, "is_noisy", and where rows have
+        names, "index".
     summary : dict
         What is said of all rows, by its name in words.
     transitions : list of tuple (label, label, float)
@@ -149,6 +150,8 @@ class LabelNoiseReport:
             }
             if is_noisy is not None:
                 row["is_noisy"] = bool(is_noisy[i])
+            if has_names(X):
+                row["index"] = X.index[i]
             rows.append(row)
         return cls(
             rows=rows,
@@ -167,7 +170,8 @@ class LabelNoiseReport:
         -------
         pandas.DataFrame
             One row each, indexed by position, the most suspicious first: the labels,
-            the quality, the neighbors' positions, and what the row holds.
+            the quality, the neighbors' positions, what the row holds, and its name in
+            the index of the frame, where that is another than the position.
 
         Raises
         ------
@@ -204,7 +208,8 @@ class LabelNoiseReport:
             self.title,
             f"<h1>{quote(self.title)}</h1><dl>{facts}</dl>"
             f'<div class="pictures">{self._pictures()}</div>{self._transitions()}'
-            f"<h2>The {len(self.rows)} most suspicious rows</h2>"
+            f"<h2>The {len(self.rows)} most suspicious of {len(self.quality):,} rows"
+            "</h2>"
             + "".join(
                 self._article(rank, row) for rank, row in enumerate(self.rows, start=1)
             ),
@@ -266,6 +271,7 @@ class LabelNoiseReport:
         truth = {True: ", known to be wrong", False: ", known to be right", None: ""}
         verdict = "called wrong" if row["is_issue"] else "not called wrong"
         verdict += truth[row.get("is_noisy")]
+        name = f" ({quote(row['index'])})" if "index" in row else ""
         against = "".join(
             f'<li><bdi class="label">{quote(label)}</bdi> '
             f'<span class="calm">row {i}</span>{row_html(cells)}</li>'
@@ -283,7 +289,7 @@ class LabelNoiseReport:
         return (
             f'<article><h3>{rank}. <bdi class="label">{quote(row["given"])}</bdi>, '
             f'rather <bdi class="suggested">{quote(row["suggested"])}</bdi></h3>'
-            f'<p class="calm">Row {row["row"]}; right with probability '
+            f'<p class="calm">Row {row["row"]}{name}; right with probability '
             f"{row['quality']:.1%}; {verdict}.</p>{row_html(row['cells'])}{against}"
             "</article>"
         )
@@ -295,6 +301,13 @@ def nearest(K, i, given, n_neighbors):
     similarity = np.where(given == given[i], -np.inf, K[i] / scale)
     near = np.argsort(-similarity, kind="stable")[:n_neighbors]
     return near[np.isfinite(similarity[near])]
+
+
+def has_names(X):
+    """Whether rows have names in an index, other than their positions."""
+    index = getattr(X, "index", None)
+    is_pandas = hasattr(X, "iloc") and index is not None
+    return is_pandas and list(index) != list(range(len(index)))
 
 
 def cells_of(X, i):

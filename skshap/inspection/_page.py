@@ -2,6 +2,7 @@
 
 import html
 import re
+from datetime import datetime, time
 
 import numpy as np
 
@@ -37,7 +38,7 @@ article h3 { font-size: 1rem; margin: 0; } .label { font-weight: 600; }
 ul { padding-left: 1.2rem; margin: .25rem 0; }
 dl { display: grid; grid-template-columns: minmax(5rem, max-content) 1fr;
   gap: 0 1rem; margin: .5rem 0; } dt { color: var(--calm); overflow-wrap: anywhere; }
-dd { margin: 0; unicode-bidi: isolate; }
+dd { margin: 0; unicode-bidi: isolate; } dd .text { margin: 0; }
 """
 
 
@@ -79,9 +80,11 @@ def row_html(cells):
 
 
 def value_html(value):
-    """Return the value of a column: a number in few digits, or a text."""
+    """Return the value of a column: a number in few digits, a date, or a text."""
     if isinstance(value, (float, np.floating)):
         return f"{value:.4g}"
+    if isinstance(value, datetime) and value.time() == time.min:
+        return quote(value.date())
     return text_html(value) if isinstance(value, str) else quote(value)
 
 

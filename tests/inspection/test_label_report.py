@@ -165,6 +165,21 @@ def test_rows_of_any_kind(kind, names, fitted):
     assert len(report.to_frame()) == 3
 
 
+def test_names_of_rows_and_dates(fitted):
+    detector, _, y, _ = fitted
+    day = pd.Timestamp("2024-05-06")
+    frame = pd.DataFrame({"day": day, "hour": day + pd.Timedelta(hours=7)}, range(150))
+    report = LabelNoiseReport.from_detector(detector, frame, y, n_rows=1)
+    assert "index" not in report.to_frame()
+    assert '<dd dir="auto">2024-05-06</dd>' in report.to_html()
+    assert '<dd dir="auto">2024-05-06 07:00:00</dd>' in report.to_html()
+    frame.index = [f"<{i}>" for i in range(150)]
+    report = LabelNoiseReport.from_detector(detector, frame, y, n_rows=1)
+    row = report.to_frame().index[0]
+    assert report.to_frame()["index"].tolist() == [f"<{row}>"]
+    assert f"Row {row} (&lt;{row}&gt;); right with" in report.to_html()
+
+
 def test_many_columns_are_counted(fitted):
     detector, X, y, _ = fitted
     report = LabelNoiseReport.from_detector(detector, np.hstack([X] * 10), y, n_rows=1)
