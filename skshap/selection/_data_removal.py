@@ -104,14 +104,15 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
     cross-fitted: each row has its mean value over the splits in which it is trained on,
     judged on the rows left out.
 
-    "harmful" removes rows, the most certainly harmful first, as long as at most 10 % of
-    those removed are expected to be harmless. How probably a row is harmful comes from
-    its value, the standard error of that over the rows judged on and over permutations,
-    and how the values of all rows are distributed once these errors are taken out
-    (empirical Bayes, as the local false sign rate [1]_). That is one distribution for
-    right labels and one for wrong ones; how probably a label is wrong comes from
-    leave-one-out predictions, as in :class:`skshap.LabelNoiseDetector`. Where no row
-    can be told apart from harmless ones, hardly any is removed.
+    "harmful" removes rows that are more probably harmful than not, the most certainly
+    harmful first, as long as at most 20 % of those removed are expected to be harmless.
+    How probably a row is harmful comes from its value, the standard error of that over
+    the rows judged on and over permutations, and how the values of all rows are
+    distributed once these errors are taken out (empirical Bayes, as the local false
+    sign rate [1]_). That is one distribution for right labels and one for wrong ones;
+    how probably a label is wrong comes from leave-one-out predictions, as in
+    :class:`skshap.LabelNoiseDetector`. Where no row can be told apart from harmless
+    ones, hardly any is removed.
 
     In scikit-learn's cross-validation an `X_val` with as many rows as `X` is taken for
     a parameter of each row and sliced with it. Give it another number of rows. In a

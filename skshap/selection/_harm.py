@@ -5,7 +5,7 @@ from scipy.special import ndtr
 
 __all__ = ["harmful_rows", "probability_negative"]
 
-HARMLESS_SHARE = 0.1  # of the rows removed, expected at most
+HARMLESS_SHARE = 0.2  # of the rows removed, expected at most
 N_CENTRES = 61  # of the normal distributions that the values' one is mixed from
 N_ITERATIONS = 300
 SMALLEST_WEIGHT = 1e-9  # of a normal distribution, in rows
@@ -36,7 +36,9 @@ def harmful_rows(values, errors, suspicion):
     probability = probability_negative(values, errors, suspicion)
     order = np.lexsort((values, -probability.round(12)))  # certain rows tie
     harmless = np.cumsum(1 - probability[order]) / np.arange(1, len(values) + 1)
-    return order, int(np.sum(harmless <= HARMLESS_SHARE)), probability
+    # No row is harmful that is more probably harmless, whatever the others are.
+    is_harmful = (harmless <= HARMLESS_SHARE) & (probability[order] > 0.5)
+    return order, int(is_harmful.sum()), probability
 
 
 def probability_negative(values, errors, suspicion):
