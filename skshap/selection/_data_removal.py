@@ -76,7 +76,8 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
         Values of the rows, in the units of the attributor's `scoring`.
     removal_report_ : Bunch
         What was removed and why, a column an entry for `pandas.DataFrame`, the row that
-        was removed first on top: `sample_index`, `label`, `value`, `reason` and, with
+        was removed first on top: `sample_index` (a position, not the label of an index:
+        use ``.iloc`` on pandas objects), `label`, `value`, `reason` and, with
         "harmful", `standard_error` and `probability_harmful`.
     support_ : ndarray of shape (n_samples,)
         True for rows that are kept.
@@ -191,10 +192,11 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
         Raises
         ------
         ValueError
-            If only one of `X_val` and `y_val` is given, `y_val` has a label that `y`
-            has not, there are fewer rows than folds or no more than
-            `n_samples_to_remove`, a split trains on no row of a class, or the removal
-            would leave a class without a row; or if rows or labels are malformed.
+            If only one of `X_val` and `y_val` is given, `X_val` has no rows or other
+            columns than `X`, `y_val` has a label that `y` has not, there are fewer rows
+            than folds or no more than `n_samples_to_remove`, a split trains on no row
+            of a class, or the removal would leave a class without a row; or if rows or
+            labels are malformed.
         """
         raise_for_params(fit_params, self, "fit")
         X, y, y_index, splits = self._fit_attributor(X, y, X_val, y_val)
@@ -207,18 +209,17 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
         else:
             order = np.argsort(values, kind="stable")
             n_removed = count_rows(self.n_samples_to_remove, len(y))
+        if is_test:
+            advice = "tune the attributor, or set n_samples_to_remove to a number"
+        else:
+            advice = "lower n_samples_to_remove"
         if n_removed >= len(y):
             raise ValueError(
-                f"n_samples_to_remove={self.n_samples_to_remove} leaves nothing of "
-                f"n_samples={len(y)} rows; remove fewer."
+                f"n_samples_to_remove={self.n_samples_to_remove!r} leaves nothing of "
+                f"n_samples={len(y)} rows; {advice}."
             )
+        self._keep(order[::-1], len(y) - n_removed, y_index, advice)
         self.sample_values_ = values
-        self._keep(
-            order[::-1],
-            len(y) - n_removed,
-            y_index,
-            "remove fewer, or a share of them.",
-        )
         removed = order[:n_removed]
         report = {
             "sample_index": removed,
@@ -226,6 +227,8 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
             "value": values[removed],
         }
         unit = self.attributor_.scoring
+        if not isinstance(unit, str):
+            unit = getattr(unit, "__name__", type(unit).__name__)
         if is_test:
             report["standard_error"] = errors[removed]
             report["probability_harmful"] = probability[removed]
