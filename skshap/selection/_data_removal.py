@@ -199,6 +199,7 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
             labels are malformed.
         """
         raise_for_params(fit_params, self, "fit")
+        params = process_routing(self, "fit", **fit_params).estimator.fit
         X, y, y_index, splits = self._fit_attributor(X, y, X_val, y_val)
         is_test = self.n_samples_to_remove == "harmful"
         values, errors = self._value(y, X_val, y_val, splits, with_error=is_test)
@@ -206,19 +207,24 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
             order, n_removed, probability = harmful_rows(
                 values, errors, self._suspicion(y)
             )
+            advice = "tune the attributor, or set n_samples_to_remove to a number"
         else:
             order = np.argsort(values, kind="stable")
             n_removed = count_rows(self.n_samples_to_remove, len(y))
-        if is_test:
-            advice = "tune the attributor, or set n_samples_to_remove to a number"
-        else:
             advice = "lower n_samples_to_remove"
         if n_removed >= len(y):
             raise ValueError(
                 f"n_samples_to_remove={self.n_samples_to_remove!r} leaves nothing of "
                 f"n_samples={len(y)} rows; {advice}."
             )
-        self._keep(order[::-1], len(y) - n_removed, y_index, advice)
+        kept = self._first(order[::-1], len(y) - n_removed, y_index, advice)
+        X_kept, y_kept = safe_split(self.estimator, X, y, kept)
+        # All is set at once: a fit that is broken off leaves the estimator fitted
+        # before and its rows together.
+        self.estimator_ = clone(self.estimator).fit(
+            X_kept, y_kept, **slice_params(X, params, kept)
+        )
+        self._keep(order[::-1], kept)
         self.sample_values_ = values
         removed = order[:n_removed]
         report = {
@@ -243,13 +249,6 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
                 for k, i in enumerate(removed, start=1)
             ]
         self.removal_report_ = Bunch(**report, reason=np.array(reasons, dtype=object))
-
-        params = process_routing(self, "fit", **fit_params).estimator.fit
-        kept = self.sample_indices_
-        X_kept, y_kept = safe_split(self.estimator, X, y, kept)
-        self.estimator_ = clone(self.estimator).fit(
-            X_kept, y_kept, **slice_params(X, params, kept)
-        )
         return self
 
     def _suspicion(self, y):

@@ -203,12 +203,8 @@ class DataSelector(BaseRowChoice):
             order = np.argsort(-self.sample_values_, kind="stable")
             if self.strategy == "balanced":
                 order = order_by_class(self.sample_values_, y_index, n_kept)
-        self._keep(
-            order,
-            n_kept,
-            y_index,
-            "use strategy='greedy' or 'balanced', or raise n_samples_to_select",
-        )
+        advice = "use strategy='greedy' or 'balanced', or raise n_samples_to_select"
+        self._keep(order, self._first(order, n_kept, y_index, advice))
         return self
 
     def fit_resample(self, X, y, *, X_val=None, y_val=None):

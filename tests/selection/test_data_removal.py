@@ -11,6 +11,7 @@ from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.base import clone
+from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics.pairwise import rbf_kernel
@@ -356,6 +357,38 @@ def test_harmful_rows_only_is_refused_with_a_way_out(table):
     message = r"n_samples_to_remove='harmful' leaves nothing .* to a number\."
     with pytest.raises(ValueError, match=message):
         removal.fit(np.zeros((50, 50)), y)
+
+
+class Interrupted(KernelRidgeClassifier):
+    """A classifier whose training someone breaks off."""
+
+    def fit(self, X, y):
+        raise KeyboardInterrupt
+
+
+def test_a_fit_that_is_broken_off_leaves_the_one_before(table):
+    X, y, _ = table
+    K = rbf_kernel(X)
+    removal = DataRemoval(
+        KernelRidgeClassifier(kernel="precomputed"),
+        FreeShapAttributor("precomputed", n_permutations=2),
+        random_state=0,
+    ).fit(K, y)
+    expected = removal.decision_function(K)
+    removal.set_params(estimator=Interrupted(kernel="precomputed"))
+    with pytest.raises(KeyboardInterrupt):
+        removal.fit(K, 1 - y[::-1])
+    assert_array_equal(removal.decision_function(K), expected)
+
+
+def test_metadata_are_refused_before_anything_is_computed(removal, table, monkeypatch):
+    X, y, _ = table
+    monkeypatch.setattr(FreeShapAttributor, "fit", None)
+    with (
+        sklearn.config_context(enable_metadata_routing=True),
+        pytest.raises(UnsetMetadataPassedError, match="sample_weight"),
+    ):
+        removal.fit(X, y, sample_weight=np.ones(50))
 
 
 def test_sample_index_is_a_position(removal, table):
