@@ -3,8 +3,9 @@
 from numbers import Real
 
 import numpy as np
-from sklearn.utils import assert_all_finite, check_random_state, column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils import check_random_state
+
+from skshap.utils._validation import as_labels, check_labels, find_classes
 
 
 def flip_labels(y, *, rate=0.1, random_state=None):
@@ -59,10 +60,8 @@ def flip_labels(y, *, rate=0.1, random_state=None):
     is_number = isinstance(rate, Real) and not isinstance(rate, bool)
     if not (is_number and 0 < rate < 1):
         raise ValueError(f"rate must be a number above 0 and below 1, got {rate!r}.")
-    y = column_or_1d(y, warn=True)
-    assert_all_finite(y, input_name="y")
-    check_classification_targets(y)
-    classes, codes = np.unique(y, return_inverse=True)
+    y = as_labels(y)
+    classes, codes = find_classes(check_labels(y, y))
     if len(classes) < 2:
         raise ValueError(
             f"y must have at least two classes to flip between, got {len(classes)}: "

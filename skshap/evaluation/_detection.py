@@ -2,7 +2,7 @@
 
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
-from sklearn.utils import Bunch, check_consistent_length, column_or_1d
+from sklearn.utils import Bunch, column_or_1d
 
 
 def detection_curve(is_noisy, scores):
@@ -70,7 +70,11 @@ def detection_curve(is_noisy, scores):
     """
     is_noisy = _check_mask(is_noisy)
     scores = _check_scores(scores)
-    check_consistent_length(is_noisy, scores)
+    if len(is_noisy) != len(scores):
+        raise ValueError(
+            f"is_noisy must have an entry for each of {len(scores)} scores, got "
+            f"{len(is_noisy)}."
+        )
     n, n_noisy = len(is_noisy), int(is_noisy.sum())
     if n_noisy in (0, n):
         raise ValueError(

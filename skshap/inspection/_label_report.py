@@ -1,6 +1,7 @@
 """`LabelNoiseReport`: a page with the rows whose label is probably wrong."""
 
 import html
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,9 @@ from skshap.utils._optional import import_optional
 from skshap.utils._validation import check_labels, encode_targets
 
 __all__ = ["LabelNoiseReport"]
+
+# Columns of the dataframe besides those that rows have, if there are no rows.
+FACTS = ["row", "given", "suggested", "quality", "is_issue", "neighbors"]
 
 
 class LabelNoiseReport:
@@ -92,7 +96,8 @@ class LabelNoiseReport:
             Fitted.
         X : list, array-like, sparse matrix or dataframe of n_samples rows
             What to show of the rows: those given to `fit`, or others in the same order
-            that read better, such as texts behind embeddings.
+            that read better, such as texts behind embeddings. Of sparse rows only
+            entries other than zero are shown.
         y : array-like of shape (n_samples,)
             The labels given to `fit`.
         is_noisy : array-like of shape (n_samples,) of bool, default=None
@@ -113,9 +118,15 @@ class LabelNoiseReport:
         Raises
         ------
         ValueError
-            If rows, labels or the mask are not those of the detector's rows.
+            If rows, labels or the mask are not those of the detector's rows, or
+            `n_rows` or `n_neighbors` is not an integer from 0 on.
         """
         check_is_fitted(detector)
+        for name, number in (("n_rows", n_rows), ("n_neighbors", n_neighbors)):
+            if not isinstance(number, Integral) or number < 0:
+                raise ValueError(
+                    f"{name} must be an integer of at least 0, got {number!r}."
+                )
         quality, issues = detector.label_quality_, detector.label_issues_
         n = len(quality)
         n_shown = X.shape[0] if hasattr(X, "shape") else len(X)
@@ -126,6 +137,14 @@ class LabelNoiseReport:
             )
         labels = np.asarray(check_labels(y, X))
         given = encode_targets(labels, detector.classes_, X)
+        if not np.array_equal(given, detector._given):
+            raise ValueError(
+                "y must hold the labels that the detector was fitted on, but "
+                f"{int((given != detector._given).sum())} of {n} differ; pass those "
+                "given to fit, in the same order as the rows."
+            )
+        if issparse(X):
+            X = X.tocsr()
         joint = detector.probabilities_ * detector.transition_matrix_[:, given].T
         joint[np.arange(n), given] = -1
         suggested = detector.classes_[joint.argmax(1)]
@@ -135,16 +154,16 @@ class LabelNoiseReport:
             is_noisy = np.asarray(is_noisy).astype(bool)
 
         rows, K = [], detector.attributor_.gram_[:n, :n]
-        for i in np.argsort(quality, kind="stable")[:n_rows]:
-            near = nearest(K, i, given, n_neighbors)
+        for i in np.argsort(quality, kind="stable")[:n_rows].tolist():
+            near = nearest(K, i, given, n_neighbors).tolist()
             row = {
-                "row": int(i),
+                "row": i,
                 "given": labels[i],
                 "suggested": suggested[i],
                 "quality": float(quality[i]),
                 "is_issue": bool(issues[i]),
                 "cells": cells_of(X, i),
-                "neighbors": [int(j) for j in near],
+                "neighbors": near,
                 "neighbor_labels": [labels[j] for j in near],
                 "neighbor_cells": [cells_of(X, j) for j in near],
             }
@@ -170,8 +189,9 @@ class LabelNoiseReport:
         -------
         pandas.DataFrame
             One row each, indexed by position, the most suspicious first: the labels,
-            the quality, the neighbors' positions, what the row holds, and its name in
-            the index of the frame, where that is another than the position.
+            the quality, the neighbors' positions, what the row holds (of sparse rows
+            NaN for zero), and its name in the index of the frame, where that is another
+            than the position.
 
         Raises
         ------
@@ -186,11 +206,11 @@ class LabelNoiseReport:
                 for name, value in row.items()
                 if name not in ("cells", "neighbor_cells", "neighbor_labels")
             }
-            cells = {
-                column_name(name, facts): value for name, value in row["cells"].items()
-            }
-            records.append(facts | cells)
-        return pandas.DataFrame(records).set_index("row")
+            for name, value in row["cells"].items():
+                facts[column_name(name, facts)] = value
+            records.append(facts)
+        columns = None if records else FACTS
+        return pandas.DataFrame(records, columns=columns).set_index("row")
 
     def to_html(self):
         """Return the report as a page.
@@ -313,11 +333,19 @@ def has_names(X):
 def cells_of(X, i):
     """What row i of X holds, by the name of the column; "" names a text alone."""
     if hasattr(X, "columns"):
-        row = X.iloc[i] if hasattr(X, "iloc") else X.row(i)
-        return {str(name): value for name, value in zip(X.columns, row, strict=True)}
-    row = X.iloc[i] if hasattr(X, "iloc") else X[i]
+        if hasattr(X, "iloc"):  # a series of a row would make integers floats
+            row = next(X.iloc[[i]].itertuples(index=False, name=None))
+        else:
+            row = X.row(i)
+        cells = {}
+        for name, value in zip(X.columns, row, strict=True):
+            cells[free_name(str(name), cells)] = value
+        return cells
     if issparse(X):
-        row = row.toarray().ravel()
+        row = X[[i]].tocoo()
+        entries = zip(row.col, row.data, strict=True)
+        return {f"x{place}": value for place, value in entries if value}
+    row = X.iloc[i] if hasattr(X, "iloc") else X[i]
     if isinstance(row, (list, tuple, np.ndarray)) and np.ndim(row) == 1:
         if all(isinstance(value, str) for value in row):  # a pair of texts
             return {" " * place: value for place, value in enumerate(row)}
@@ -328,7 +356,18 @@ def cells_of(X, i):
 def column_name(name, taken):
     """Name of a column of the frame that is not among those taken."""
     name = f"text_{len(name)}" if name and not name.strip() else name or "text"
-    return f"X_{name}" if name in taken else name
+    while name in taken:
+        name = f"X_{name}"
+    return name
+
+
+def free_name(name, taken):
+    """Name of a column, with a number behind it if there is one of that name."""
+    number, free = 1, name
+    while free in taken:
+        number += 1
+        free = f"{name} ({number})"
+    return free
 
 
 def summarize(detector, detected, is_noisy):

@@ -6,6 +6,8 @@ from datetime import datetime, time
 
 import numpy as np
 
+from skshap.utils._validation import is_missing
+
 __all__ = ["bars", "curve", "page", "quote", "row_html"]
 
 SHOWN_LETTERS = 400  # of a text, the rest folds out
@@ -83,7 +85,8 @@ def value_html(value):
     """Return the value of a column: a number in few digits, a date, or a text."""
     if isinstance(value, (float, np.floating)):
         return f"{value:.4g}"
-    if isinstance(value, datetime) and value.time() == time.min:
+    is_time = isinstance(value, datetime) and not is_missing(value)
+    if is_time and value.time() == time.min:
         return quote(value.date())
     return text_html(value) if isinstance(value, str) else quote(value)
 

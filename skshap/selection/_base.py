@@ -6,18 +6,13 @@ from typing import ClassVar
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils import (
-    check_array,
-    check_random_state,
-    column_or_1d,
-    get_tags,
-    indexable,
-)
+from sklearn.utils import check_array, check_random_state, get_tags, indexable
 
 from skshap.attribution import FreeShapAttributor
 from skshap.kernel_ridge import KernelRidgeClassifierCV
+from skshap.selection._held_out import check_held_out, check_held_out_labels
 from skshap.selection._values import cross_fit_values, make_splits, values_on
-from skshap.utils._validation import check_targets, encode_targets, is_text
+from skshap.utils._validation import as_labels, check_targets, is_text
 
 __all__ = ["BaseRowChoice", "count_rows"]
 
@@ -51,11 +46,6 @@ class BaseRowChoice(BaseEstimator):
         splits : list of (ndarray, ndarray) or None
             Of the rows, for cross-fitting.
         """
-        if (X_val is None) != (y_val is None):
-            given, missing = ("X_val", "y_val") if y_val is None else ("y_val", "X_val")
-            raise ValueError(
-                f"{given} is given without {missing}; pass both, or neither."
-            )
         if X_val is None and self.cv is None:
             raise ValueError(
                 "cv=None leaves no rows to judge on; pass X_val and y_val, or a number "
@@ -70,8 +60,9 @@ class BaseRowChoice(BaseEstimator):
                 "attributor=FreeShapAttributor(EmpiricalNTK(model))."
             )
         if y is not None:
-            y = column_or_1d(y, warn=True)
+            y = as_labels(y)
             (X,) = indexable(X)
+        check_held_out(X, X_val, y_val)
         if self.attributor is None:
             attributor = default_attributor(X, y)
         else:
@@ -83,10 +74,7 @@ class BaseRowChoice(BaseEstimator):
             if hasattr(self.attributor_, name):
                 setattr(self, name, getattr(self.attributor_, name))
         if y_val is not None:
-            try:
-                encode_targets(y_val, self.classes_, X_val)
-            except ValueError as error:
-                raise ValueError(f"y_val is not valid: {error}") from error
+            check_held_out_labels(X_val, y_val, self.classes_)
         splits = None
         if self.cv is not None:
             splits = make_splits(self.cv, y_index, self.classes_, seed)
@@ -100,16 +88,20 @@ class BaseRowChoice(BaseEstimator):
             self.attributor_, y, splits, with_error=with_error, n_jobs=self.n_jobs
         )
 
-    def _keep(self, order, n_kept, y_index, advice):
-        """Keep the first rows of an order, if that leaves a row of every class."""
+    def _first(self, order, n_kept, y_index, advice):
+        """Return the first rows of an order, sorted, if every class has one of them."""
         kept = np.sort(order[:n_kept])
         counts = np.bincount(y_index[kept], minlength=len(self.classes_))
         if counts.min() == 0:
             label = self.classes_[counts.argmin()].item()
             raise ValueError(
                 f"keeping {n_kept} of {len(order)} rows would leave none of class "
-                f"{label!r} ({int((y_index == counts.argmin()).sum())} rows); {advice}"
+                f"{label!r} ({int((y_index == counts.argmin()).sum())} rows); {advice}."
             )
+        return kept
+
+    def _keep(self, order, kept):
+        """Keep the rows that `_first` returns."""
         self.ranking_ = np.empty(len(order), dtype=int)
         self.ranking_[order] = np.arange(1, len(order) + 1)
         self.sample_indices_ = kept
@@ -133,9 +125,13 @@ def default_attributor(X, y):
     "scale", and its alpha are those of least leave-one-out error.
     """
     rows = check_array(X, accept_sparse="csr", dtype=np.float64)
-    squares = rows.multiply(rows).mean() if issparse(rows) else np.square(rows).mean()
-    variance = squares - rows.mean() ** 2
-    gamma = 1 / (rows.shape[1] * variance) if variance > 0 else 1.0
+    if issparse(rows):
+        squares = rows.multiply(rows).mean()
+        variance = squares - rows.mean() ** 2
+    else:
+        squares, variance = np.square(rows).mean(), rows.var()
+    tiny = np.finfo(float).tiny  # its inverse is finite, that of what is below not
+    gamma = 1 / (rows.shape[1] * variance) if variance > tiny else 1.0
     ridges = [
         KernelRidgeClassifierCV(
             scale * np.array(ALPHAS),
@@ -145,7 +141,7 @@ def default_attributor(X, y):
         ).fit(rows, y)
         for kernel, params, scale in (
             ("rbf", {"gamma": gamma}, 1.0),
-            ("linear", None, rows.shape[1] * squares or 1.0),
+            ("linear", None, rows.shape[1] * squares if squares > tiny else 1.0),
         )
     ]
     best = min(ridges, key=lambda ridge: ridge.loo_errors_.min())

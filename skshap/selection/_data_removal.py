@@ -76,7 +76,8 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
         Values of the rows, in the units of the attributor's `scoring`.
     removal_report_ : Bunch
         What was removed and why, a column an entry for `pandas.DataFrame`, the row that
-        was removed first on top: `sample_index`, `label`, `value`, `reason` and, with
+        was removed first on top: `sample_index` (a position, not the label of an index:
+        use ``.iloc`` on pandas objects), `label`, `value`, `reason` and, with
         "harmful", `standard_error` and `probability_harmful`.
     support_ : ndarray of shape (n_samples,)
         True for rows that are kept.
@@ -192,12 +193,14 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
         Raises
         ------
         ValueError
-            If only one of `X_val` and `y_val` is given, `y_val` has a label that `y`
-            has not, there are fewer rows than folds or no more than
-            `n_samples_to_remove`, a split trains on no row of a class, or the removal
-            would leave a class without a row; or if rows or labels are malformed.
+            If only one of `X_val` and `y_val` is given, `X_val` has no rows or other
+            columns than `X`, `y_val` has a label that `y` has not, there are fewer rows
+            than folds or no more than `n_samples_to_remove`, a split trains on no row
+            of a class, or the removal would leave a class without a row; or if rows or
+            labels are malformed.
         """
         raise_for_params(fit_params, self, "fit")
+        params = process_routing(self, "fit", **fit_params).estimator.fit
         X, y, y_index, splits = self._fit_attributor(X, y, X_val, y_val)
         is_test = self.n_samples_to_remove == "harmful"
         values, errors = self._value(y, X_val, y_val, splits, with_error=is_test)
@@ -205,21 +208,25 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
             order, n_removed, probability = harmful_rows(
                 values, errors, self._suspicion(y)
             )
+            advice = "tune the attributor, or set n_samples_to_remove to a number"
         else:
             order = np.argsort(values, kind="stable")
             n_removed = count_rows(self.n_samples_to_remove, len(y))
+            advice = "lower n_samples_to_remove"
         if n_removed >= len(y):
             raise ValueError(
-                f"n_samples_to_remove={self.n_samples_to_remove} leaves nothing of "
-                f"n_samples={len(y)} rows; remove fewer."
+                f"n_samples_to_remove={self.n_samples_to_remove!r} leaves nothing of "
+                f"n_samples={len(y)} rows; {advice}."
             )
-        self.sample_values_ = values
-        self._keep(
-            order[::-1],
-            len(y) - n_removed,
-            y_index,
-            "remove fewer, or a share of them.",
+        kept = self._first(order[::-1], len(y) - n_removed, y_index, advice)
+        X_kept, y_kept = safe_split(self.estimator, X, y, kept)
+        # All is set at once: a fit that is broken off leaves the estimator fitted
+        # before and its rows together.
+        self.estimator_ = clone(self.estimator).fit(
+            X_kept, y_kept, **slice_params(X, params, kept)
         )
+        self._keep(order[::-1], kept)
+        self.sample_values_ = values
         removed = order[:n_removed]
         report = {
             "sample_index": removed,
@@ -227,6 +234,8 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
             "value": values[removed],
         }
         unit = self.attributor_.scoring
+        if not isinstance(unit, str):
+            unit = getattr(unit, "__name__", type(unit).__name__)
         if is_test:
             report["standard_error"] = errors[removed]
             report["probability_harmful"] = probability[removed]
@@ -241,13 +250,6 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
                 for k, i in enumerate(removed, start=1)
             ]
         self.removal_report_ = Bunch(**report, reason=np.array(reasons, dtype=object))
-
-        params = process_routing(self, "fit", **fit_params).estimator.fit
-        kept = self.sample_indices_
-        X_kept, y_kept = safe_split(self.estimator, X, y, kept)
-        self.estimator_ = clone(self.estimator).fit(
-            X_kept, y_kept, **slice_params(X, params, kept)
-        )
         return self
 
     def _suspicion(self, y):

@@ -166,10 +166,11 @@ class DataSelector(BaseRowChoice):
         Raises
         ------
         ValueError
-            If only one of `X_val` and `y_val` is given, `y_val` has a label that `y`
-            has not, there are fewer rows than folds or than `n_samples_to_select`, a
-            split trains on no row of a class, or the selection would leave a class
-            without a row; or if rows or labels are malformed.
+            If only one of `X_val` and `y_val` is given, `X_val` has no rows or other
+            columns than `X`, `y_val` has a label that `y` has not, there are fewer rows
+            than folds or than `n_samples_to_select`, a split trains on no row of a
+            class, or the selection would leave a class without a row; or if rows or
+            labels are malformed.
         """
         X, y, y_index, splits = self._fit_attributor(X, y, X_val, y_val)
         n, n_classes = len(y), len(self.classes_)
@@ -190,6 +191,11 @@ class DataSelector(BaseRowChoice):
                 n_to_choose=n_kept,
                 device=self.attributor_.device,
             )
+            if not np.isfinite(self.sample_values_).all():
+                raise ValueError(
+                    "the kernel is too large to square: its largest entry is "
+                    f"{np.abs(gram).max():.2g}; scale the rows or the kernel down."
+                )
             order = np.argsort(-self.sample_values_, kind="stable")
             order = np.append(chosen, order[~np.isin(order, chosen)])
         else:
@@ -197,12 +203,8 @@ class DataSelector(BaseRowChoice):
             order = np.argsort(-self.sample_values_, kind="stable")
             if self.strategy == "balanced":
                 order = order_by_class(self.sample_values_, y_index, n_kept)
-        self._keep(
-            order,
-            n_kept,
-            y_index,
-            "use strategy='greedy' or 'balanced', or select more.",
-        )
+        advice = "use strategy='greedy' or 'balanced', or raise n_samples_to_select"
+        self._keep(order, self._first(order, n_kept, y_index, advice))
         return self
 
     def fit_resample(self, X, y, *, X_val=None, y_val=None):
@@ -222,9 +224,9 @@ class DataSelector(BaseRowChoice):
 
         Returns
         -------
-        X_resampled : of the type of X
+        X_resampled : of the type of X, a list for a tuple
             The rows selected, in their order in X.
-        y_resampled : of the type of y
+        y_resampled : of the type of y, a list for a tuple
             Their labels.
         """
         self.fit(X, y, X_val=X_val, y_val=y_val)

@@ -4,18 +4,21 @@ from numbers import Real
 from typing import ClassVar
 
 import numpy as np
-from scipy import sparse
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import get_tags
 
 from skshap.attribution import FreeShapAttributor
 from skshap.kernel_ridge import KernelRidgeClassifierCV
 from skshap.kernels._base import is_precomputed
+from skshap.selection._held_out import (
+    check_held_out,
+    check_held_out_labels,
+    stack_rows,
+)
 from skshap.selection._noise_model import NoiseModel
-from skshap.utils._optional import import_optional
 from skshap.utils._ridge import leave_one_out, solve_ridge
 from skshap.utils._sklearn import Interval, StrOptions, fit_context
-from skshap.utils._validation import check_targets, encode_targets
+from skshap.utils._validation import check_targets
 
 __all__ = ["LabelNoiseDetector"]
 
@@ -158,8 +161,9 @@ class LabelNoiseDetector(BaseEstimator):
         Raises
         ------
         ValueError
-            If rows or labels are malformed, see :class:`skshap.FreeShapAttributor`, or
-            only one of `X_val` and `y_val` is given.
+            If rows or labels are malformed, see :class:`skshap.FreeShapAttributor`,
+            only one of `X_val` and `y_val` is given, `X_val` has no rows or other
+            columns than `X`, or `y_val` has a label that `y` has not.
         """
         attributor = self._attributor()
         if X_val is None and y_val is None:
@@ -219,16 +223,14 @@ class LabelNoiseDetector(BaseEstimator):
 
     def _join(self, attributor, X, y, X_val, y_val):
         """Put rows of right labels behind the others."""
-        if X_val is None or y_val is None:
-            given, missing = ("y_val", "X_val") if X_val is None else ("X_val", "y_val")
-            raise ValueError(f"{given} is given without {missing}; pass both or none.")
         if is_precomputed(attributor.kernel):
             raise ValueError(
                 "X_val cannot be used with kernel='precomputed', which lacks kernel "
                 "values between its rows; pass a kernel that computes them."
             )
+        check_held_out(X, X_val, y_val)
         classes, given = check_targets(y, X)
-        right = encode_targets(y_val, classes, X_val)
+        right = check_held_out_labels(X_val, y_val, classes)
         labels = classes[np.concatenate([given, right])]
         return stack_rows(X, X_val), labels, len(right)
 
@@ -252,8 +254,11 @@ class LabelNoiseDetector(BaseEstimator):
     def _best_alpha(self, y):
         """The alpha of least leave-one-out error."""
         gram = self.attributor_.gram_
+        scale = np.diagonal(gram).mean()
+        if scale < np.finfo(float).tiny:  # rows of zeros: no alpha is better
+            scale = 1.0
         ridge = KernelRidgeClassifierCV(
-            np.diagonal(gram).mean() * np.array(ALPHAS),
+            scale * np.array(ALPHAS),
             kernel="precomputed",
             class_prior=True,
             device=self.attributor_.device,
@@ -296,30 +301,3 @@ class LabelNoiseDetector(BaseEstimator):
         tags.input_tags = get_tags(self._attributor()).input_tags
         tags.target_tags.required = True
         return tags
-
-
-def stack_rows(X, X_val):
-    """Put two sets of rows of one kind below each other.
-
-    Parameters
-    ----------
-    X, X_val : list, array, sparse matrix or dataframe
-        Rows; series and dataframes of pandas and polars are kept as they are.
-
-    Returns
-    -------
-    list, array, sparse matrix or dataframe
-        The rows of both, in the kind of `X`.
-    """
-    if hasattr(X, "iloc"):
-        pandas = import_optional("pandas", "frame")
-        return pandas.concat([X, type(X)(X_val)], ignore_index=True)
-    if hasattr(X, "vstack"):
-        return X.vstack(X_val)
-    if hasattr(X, "extend") and hasattr(X, "to_numpy"):  # a series of polars
-        return X.clone().extend(X_val)
-    if sparse.issparse(X) or sparse.issparse(X_val):
-        return sparse.vstack([X, X_val]).tocsr()
-    if isinstance(X, (list, tuple)) and isinstance(X_val, (list, tuple)):
-        return [*X, *X_val]
-    return np.concatenate([np.asarray(X), np.asarray(X_val)])

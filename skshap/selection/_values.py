@@ -1,5 +1,6 @@
 """Values of training rows, judged on rows that had no part in training."""
 
+from copy import copy
 from numbers import Integral
 from pathlib import Path
 from typing import NamedTuple
@@ -58,8 +59,8 @@ def make_splits(cv, y_index, classes, seed):
     Raises
     ------
     ValueError
-        If there are fewer rows than folds, or a split trains on no row of a class, or a
-        row is trained on in no split.
+        If there are fewer rows than folds, or a split trains on no row of a class, on a
+        row twice or on a row that it judges on, or a row is trained on in no split.
     """
     n = len(y_index)
     if isinstance(cv, Integral):
@@ -70,31 +71,56 @@ def make_splits(cv, y_index, classes, seed):
             )
         splits = stratified_folds(y_index, cv, seed)
     else:
-        splits = list(check_cv(cv, y_index, classifier=True).split(y_index, y_index))
+        splits = list(split_rows(cv, y_index))
+    is_short = isinstance(cv, Integral) or hasattr(cv, "split")
+    shown = f"cv={cv!r}" if is_short else "cv"  # splits themselves fill pages
+    if not splits:
+        raise ValueError(
+            f"{shown} has no splits; a generator has them once, pass a list of them."
+        )
     is_trained = np.zeros(n, dtype=bool)
     for number, (train, test) in enumerate(splits, start=1):
+        if len(np.unique(train)) < len(train) or np.isin(test, train).any():
+            raise ValueError(
+                f"split {number} of {shown} trains on a row twice, or on a row that it "
+                "judges on; use splits whose training and test part share no row."
+            )
         counts = np.bincount(y_index[train], minlength=len(classes))
         if counts.min() == 0:
             label = classes[counts.argmin()].item()
             size = int(np.sum(y_index == counts.argmin()))
             raise ValueError(
-                f"split {number} of cv={cv!r} trains on no row of class {label!r}, of "
+                f"split {number} of {shown} trains on no row of class {label!r}, of "
                 f"which there are {size} in all; add rows of that class, merge it with "
                 "another, use other splits, or pass X_val and y_val with cv=None."
             )
         if len(test) == 0:
             raise ValueError(
-                f"split {number} of cv={cv!r} has no rows to judge on; use splits with "
+                f"split {number} of {shown} has no rows to judge on; use splits with "
                 "a test part."
             )
         is_trained[train] = True
     if not is_trained.all():
         missed = np.flatnonzero(~is_trained).tolist()
         raise ValueError(
-            f"cv={cv!r} trains on rows {missed[:5]} in no split, so that they have no "
+            f"{shown} trains on rows {missed[:5]} in no split, so that they have no "
             "value; use splits whose training parts cover all rows."
         )
     return splits
+
+
+def split_rows(cv, y_index):
+    """Yield the splits of a splitter or of an iterable, as positions of rows."""
+    every = np.arange(len(y_index))
+    try:
+        for train, test in check_cv(cv, y_index, classifier=True).split(every, y_index):
+            yield every[list(train)], every[list(test)]
+    except (IndexError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"cv cannot split n_samples={len(every)} rows: {error} Splits that need "
+            "more than rows and labels, as groups, are passed as a list: "
+            "cv=list(splitter.split(X, y, groups))."
+        ) from error
 
 
 def stratified_folds(y_index, n_folds, seed):
@@ -164,13 +190,14 @@ def cross_fit_values(attributor, y, splits, *, with_error, n_jobs):
 def judge_split(attributor, y, train, test, number, with_error):
     """Train on a part of the rows and judge them on another."""
     rows, is_explicit = attributor._rows, attributor._is_explicit
-    params = attributor.get_params(deep=False)
-    params["kernel"] = "linear" if is_explicit else "precomputed"
-    params["kernel_params"] = None
-    if params["checkpoint"] is not None:
-        path = Path(params["checkpoint"])
-        params["checkpoint"] = path.with_name(f"{path.stem}-{number}{path.suffix}")
-    part = type(attributor)(**params)
+    part = copy(attributor)  # with all that a subclass has beside its parameters
+    part.kernel = "linear" if is_explicit else "precomputed"
+    part.kernel_params = None
+    if attributor.checkpoint is not None:
+        path = Path(attributor.checkpoint)
+        part.checkpoint = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    if not isinstance(attributor.random_state, Integral):
+        part.random_state = attributor._seed  # whatever other splits draw
     columns = slice(None) if is_explicit else train
     part.fit(rows[train][:, columns], y[train])
     return judge(part, rows[test][:, columns], y[test], with_error=with_error)

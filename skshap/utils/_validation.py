@@ -217,21 +217,43 @@ def check_targets(y, rows):
             "y must be an array of class labels, got None: this estimator requires y "
             "to be passed, but the target y is None."
         )
-    y = check_labels(y, rows)
-    try:
-        check_classification_targets(y)
-        classes, y_index = np.unique(y, return_inverse=True)
-    except TypeError as error:
-        raise ValueError(
-            "y must hold labels of one type, got "
-            f"{sorted({type(label).__name__ for label in y})}; convert them to str."
-        ) from error
+    classes, y_index = find_classes(check_labels(y, rows))
     if len(classes) < 2:
         raise ValueError(
             "y must hold at least two classes, but every label is "
             f"{classes.tolist()[0]!r} (one class); pass rows of another class as well."
         )
     return classes, y_index
+
+
+def find_classes(y):
+    """Return the sorted labels, and the index of each label among them.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,)
+        Labels.
+
+    Returns
+    -------
+    classes : ndarray of shape (n_classes,)
+        Sorted labels.
+    y_index : ndarray of shape (n_samples,)
+        Index into `classes` of each label.
+
+    Raises
+    ------
+    ValueError
+        If labels are continuous, of several types, or neither numbers nor texts.
+    """
+    try:
+        check_classification_targets(y)
+        return np.unique(y, return_inverse=True)
+    except TypeError as error:
+        raise ValueError(
+            "y must hold labels of one type, numbers or str, got "
+            f"{sorted({type(label).__name__ for label in y})}; convert them to str."
+        ) from error
 
 
 def encode_targets(y, classes, rows):
@@ -324,7 +346,7 @@ def check_labels(y, rows):
     ValueError
         If a label is missing (NaN, None) or infinite, or their number is another.
     """
-    y = column_or_1d(y, warn=True)
+    y = as_labels(y)
     n_rows = rows.shape[0] if hasattr(rows, "shape") else len(rows)
     if len(y) != n_rows:
         raise ValueError(
@@ -341,6 +363,29 @@ def check_labels(y, rows):
                 f"{y[missing[0]]!r}; drop or label them."
             )
     return y
+
+
+def as_labels(y):
+    """Return labels as a one-dimensional array, none of them made into a text.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+        Class labels.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        The labels; what shares a list with texts is kept as an object.
+    """
+    labels = column_or_1d(y, warn=True)
+    if labels.dtype.kind == "T":
+        return labels.astype(object)
+    if labels.dtype.kind == "U" and isinstance(y, (list, tuple)):
+        given = np.array(y, dtype=object).ravel()
+        if not all(isinstance(label, str) for label in given):
+            return given
+    return labels
 
 
 def is_missing(value):

@@ -118,3 +118,16 @@ def test_one_class():
 def test_bad_labels(y, message):
     with pytest.raises(ValueError, match=message):
         flip_labels(y)
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (["a", "b", float("nan")], r"missing labels, but rows \[2\]"),
+        (["a", 1], "labels of one type"),
+        ([b"a", b"b"], "labels of one type"),
+    ],
+)
+def test_what_is_no_label_is_not_made_one(y, message):
+    with pytest.raises(ValueError, match=message):
+        flip_labels(y, rate=0.5)

@@ -154,7 +154,7 @@ def test_number_types_of_scores(dtype):
 @pytest.mark.parametrize(
     ("is_noisy", "scores", "message"),
     [
-        ([True, False], [1.0], "inconsistent numbers of samples"),
+        ([True, False], [1.0], "an entry for each of 1 scores, got 2"),
         ([True, True], [1.0, 2.0], "got 2 True among 2 rows"),
         ([False, False], [1.0, 2.0], "got 0 True among 2 rows"),
         ([], [], "got 0 True among 0 rows"),

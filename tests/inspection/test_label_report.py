@@ -230,3 +230,81 @@ def test_curve_is_drawn_to_scale():
     assert 'points="20.0,130.0 180.0,10.0 340.0,10.0"' in picture
     assert 'points="20,130 100.0,10 340,10"' in picture
     assert "a &amp; b" in picture
+
+
+@pytest.mark.parametrize("name", ["n_rows", "n_neighbors"])
+@pytest.mark.parametrize("number", [-1, 2.5, None, "5"])
+def test_numbers_of_rows_are_checked(name, number, fitted):
+    detector, X, y, _ = fitted
+    with pytest.raises(ValueError, match=f"{name} must be an integer of at least 0"):
+        LabelNoiseReport.from_detector(detector, X, y, **{name: number})
+
+
+def test_labels_must_be_those_judged(fitted):
+    detector, X, y, _ = fitted
+    with pytest.raises(ValueError, match=r"fitted on, but .* of 150 differ"):
+        LabelNoiseReport.from_detector(detector, X, y[::-1])
+
+
+def test_no_rows_and_no_neighbors(fitted):
+    detector, X, y, _ = fitted
+    report = LabelNoiseReport.from_detector(detector, X, y, n_rows=0)
+    full = LabelNoiseReport.from_detector(detector, X, y, n_rows=999, n_neighbors=0)
+    assert len(report.to_frame()) == 0
+    assert set(report.to_frame().columns) <= set(full.to_frame().columns)
+    assert len(full.to_frame()) == 150
+    assert "<details>" not in full.to_html()
+    Reader(report.to_html())
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["a", "a", "b", "b"], ["a", "a (2)", "b", "b (2)"]),
+        ([1, "1", 2.5, None], ["1", "1 (2)", "2.5", "None"]),
+        (["row", "X_row", "given", "b"], ["X_row", "X_X_row", "X_given", "b"]),
+        (["", " ", "text", "b"], ["text", "text_1", "X_text", "b"]),
+    ],
+)
+def test_no_column_hides_another(names, expected, fitted):
+    detector, X, y, _ = fitted
+    frame = pd.DataFrame(X, columns=names)
+    report = LabelNoiseReport.from_detector(detector, frame, y, n_rows=4)
+    found = report.to_frame()
+    np.testing.assert_array_equal(found[expected], X[found.index])
+    page = report.to_html()
+    for value in X[found.index[0]]:
+        assert f"{value:.4g}" in page
+
+
+def test_integers_beside_floats_and_missing_dates(fitted):
+    detector, _, y, _ = fitted
+    frame = pd.DataFrame({"id": 1234567, "x": 0.5, "day": pd.NaT}, index=range(150))
+    frame["day"] = pd.to_datetime(frame["day"])
+    report = LabelNoiseReport.from_detector(detector, frame, y, n_rows=1)
+    assert '<dt>id</dt><dd dir="auto">1234567</dd>' in report.to_html()
+    assert '<dt>day</dt><dd dir="auto">NaT</dd>' in report.to_html()
+
+
+def test_series_of_polars(fitted):
+    detector, _, y, _ = fitted
+    polars = pytest.importorskip("polars", reason=POLARS)
+    texts = texts_for(detector)
+    texts = [text.replace("\ud800", "") for text in texts]
+    found, expected = (
+        LabelNoiseReport.from_detector(detector, rows, y).to_html()
+        for rows in (polars.Series(texts), texts)
+    )
+    assert found == expected
+
+
+@pytest.mark.parametrize("kind", ["csr", "csc", "coo", "lil", "bsr"])
+def test_sparse_rows_show_what_is_not_zero(kind, fitted):
+    detector, X, y, _ = fitted
+    wide = sparse.lil_array((150, 100_000))
+    wide[:, 99_999] = X[:, :1]
+    report = LabelNoiseReport.from_detector(detector, wide.asformat(kind), y, n_rows=3)
+    found = report.to_frame()
+    np.testing.assert_array_equal(found["x99999"], X[found.index, 0])
+    assert "x0" not in found
+    assert "columns more" not in report.to_html()

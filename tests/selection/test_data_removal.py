@@ -11,6 +11,7 @@ from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.base import clone
+from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics.pairwise import rbf_kernel
@@ -24,6 +25,7 @@ from skshap import (
     FreeShapAttributor,
     KernelRidgeClassifier,
     KernelRidgeClassifierCV,
+    LabelNoiseDetector,
 )
 
 
@@ -318,3 +320,101 @@ class TestValidationRowsInPipelines:
             X, y, X_val=X[rows], y_val=y[rows]
         )
         assert seen == [n_seen, n_seen, n_val]
+
+
+def test_default_attributor_of_columns_far_from_zero(table):
+    X, y, _ = table
+    fitted = [
+        DataRemoval(LogisticRegression(max_iter=1000), random_state=0)
+        .fit(rows, y)
+        .attributor_
+        for rows in (X, X + 1e9, 1e-160 * X)
+    ]
+    gamma = 1 / (4 * X.var())
+    assert fitted[0].kernel_params["gamma"] == pytest.approx(gamma)
+    assert fitted[1].kernel_params["gamma"] == pytest.approx(gamma, rel=1e-5)
+    assert np.isfinite(fitted[2].gram_).all()
+
+
+def test_reasons_name_a_function_that_scores(removal, table):
+    def margin(decision, y_index):
+        return np.take_along_axis(decision, np.asarray(y_index)[:, None], 1)[:, 0]
+
+    X, y, _ = table
+    removal.set_params(attributor__scoring=margin).fit(X, y)
+    assert removal.removal_report_.reason[0].startswith("margin -0.")
+
+
+def test_harmful_rows_only_is_refused_with_a_way_out(table):
+    y = table[1]
+    # Without a kernel every value is that of a prediction of zeros.
+    removal = DataRemoval(
+        KernelRidgeClassifier(kernel="precomputed"),
+        FreeShapAttributor("precomputed", n_permutations=2, scoring="neg_brier_score"),
+        n_samples_to_remove="harmful",
+        random_state=0,
+    )
+    message = r"n_samples_to_remove='harmful' leaves nothing .* to a number\."
+    with pytest.raises(ValueError, match=message):
+        removal.fit(np.zeros((50, 50)), y)
+
+
+class Interrupted(KernelRidgeClassifier):
+    """A classifier whose training someone breaks off."""
+
+    def fit(self, X, y):
+        raise KeyboardInterrupt
+
+
+def test_a_fit_that_is_broken_off_leaves_the_one_before(table):
+    X, y, _ = table
+    K = rbf_kernel(X)
+    removal = DataRemoval(
+        KernelRidgeClassifier(kernel="precomputed"),
+        FreeShapAttributor("precomputed", n_permutations=2),
+        random_state=0,
+    ).fit(K, y)
+    expected = removal.decision_function(K)
+    removal.set_params(estimator=Interrupted(kernel="precomputed"))
+    with pytest.raises(KeyboardInterrupt):
+        removal.fit(K, 1 - y[::-1])
+    assert_array_equal(removal.decision_function(K), expected)
+
+
+def test_metadata_are_refused_before_anything_is_computed(removal, table, monkeypatch):
+    X, y, _ = table
+    monkeypatch.setattr(FreeShapAttributor, "fit", None)
+    with (
+        sklearn.config_context(enable_metadata_routing=True),
+        pytest.raises(UnsetMetadataPassedError, match="sample_weight"),
+    ):
+        removal.fit(X, y, sample_weight=np.ones(50))
+
+
+def test_sample_index_is_a_position(removal, table):
+    X, y, _ = table
+    frame = pd.DataFrame(X, index=range(100, 150))
+    report = removal.fit(frame, pd.Series(y, index=frame.index)).removal_report_
+    rows = frame.iloc[report.sample_index]
+    assert_array_equal(rows, X[report.sample_index])
+    assert_array_equal(frame[~removal.support_].sort_index(), rows.sort_index())
+
+
+@pytest.mark.parametrize("values", [False, True])
+def test_held_out_rows_must_fit(values, removal, table):
+    X, y, _ = table
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    for X_val, message in (
+        (X[:2, :3], r"X_val must have rows of the shape of those of X, \(4,\), got"),
+        (X[:0], "X_val has no rows"),
+        ([], "X_val has no rows"),
+        (["a text", "another"], "X holds no texts and X_val texts"),
+        ("a text", "X_val must be rows"),
+        (3, "X_val must be rows"),
+        (frame[list("abdc")][:2], "X_val must have the columns of X in the same order"),
+    ):
+        estimator = removal if values else LabelNoiseDetector()
+        with pytest.raises(ValueError, match=message):
+            estimator.fit(frame, y, X_val=X_val, y_val=[0, 1])
+    with pytest.raises(ValueError, match=r"y_val is not valid: .* \[7\]"):
+        estimator.fit(frame, y, X_val=frame[:2], y_val=[0, 7])

@@ -269,3 +269,13 @@ def test_texts_in_a_pipeline_of_imbalanced_learn(text_attributor, texts):
     selector = DataSelector(text_attributor, n_samples_to_select=10, random_state=0)
     pipeline = imblearn.make_pipeline(selector, TfidfVectorizer(), LogisticRegression())
     assert pipeline.fit(rows, y).score(rows, y) > 0.7
+
+
+def test_a_kernel_too_large_to_square_is_refused(table):
+    X, y, _ = table
+    selector = DataSelector(FreeShapAttributor("precomputed"), random_state=0)
+    with (
+        np.errstate(all="ignore"),
+        pytest.raises(ValueError, match=r"largest entry is 1e\+300; scale"),
+    ):
+        selector.fit(1e300 * rbf_kernel(X), y)

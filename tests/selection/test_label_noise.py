@@ -20,7 +20,7 @@ from skshap import (
     flip_labels,
     load_rotten_tomatoes,
 )
-from skshap.selection._label_noise import stack_rows
+from skshap.selection._held_out import stack_rows
 from skshap.selection._noise_model import NoiseModel
 
 POLARS = "polars is in the extra test"
@@ -392,3 +392,46 @@ def test_real_texts_and_model():
     )
     detector = LabelNoiseDetector(FreeShapAttributor(kernel)).fit(texts, y_noisy)
     assert roc_auc_score(~is_flipped, detector.label_quality_) > 0.7
+
+
+def test_held_out_rows_of_another_container_or_type(noisy_iris):
+    polars = pytest.importorskip("polars", reason=POLARS)
+    X, _, y, _ = noisy_iris
+    order = np.random.default_rng(0).permutation(150)
+    X, y = X[order], y[order]
+    names = list("abcd")
+    frame, polar = pd.DataFrame(X, columns=names), polars.DataFrame(X, schema=names)
+    expected = LabelNoiseDetector().fit(X[:99], y[:99], X_val=X[99:], y_val=y[99:])
+    for rows, held_out in (
+        (frame[:99], X[99:]),
+        (frame[:99], X[99:].tolist()),
+        (frame[:99], polar[99:]),
+        (polar[:99], frame[99:]),
+        (polar[:99], X[99:]),
+        (polar[:99], polar[99:].cast(polars.Float32)),
+        (X[:99].tolist(), X[99:]),
+        (X[:99].astype(object), X[99:].tolist()),
+        (sparse.csr_array(X[:99]), X[99:].tolist()),
+        (X[:99], sparse.coo_array(X[99:])),
+    ):
+        found = LabelNoiseDetector().fit(rows, y[:99], X_val=held_out, y_val=y[99:])
+        assert_allclose(found.label_quality_, expected.label_quality_, rtol=1e-4)
+
+
+def test_numbers_beside_texts_are_stacked_as_they_are():
+    rows = np.array([["a", 1], ["b", 2]], dtype=object)
+    for both in (stack_rows(rows, [["c", 3]]), stack_rows([["a", 1]], [["b", 2]])):
+        assert {type(value) for value in both[:, 1]} == {int}
+    pairs = [("a", "b"), ("c", "d")]
+    stacked = stack_rows(pairs, pd.DataFrame([("e", "f")]))
+    assert [tuple(row) for row in stacked] == [*pairs, ("e", "f")]
+    long = ["a " * 10_000, "b"]  # an array would give both rows that width
+    assert stack_rows(np.array(["c", "d"]), long)[2:] == long
+
+
+def test_rows_of_zeros_say_nothing():
+    K = np.zeros((20, 20))
+    detector = LabelNoiseDetector(FreeShapAttributor("precomputed"))
+    detector.fit(K, [0, 1] * 10)
+    assert not detector.label_issues_.any()
+    assert_allclose(detector.label_quality_, 0.875, atol=0.01)

@@ -131,3 +131,76 @@ def test_each_split_has_its_own_checkpoint(few, tmp_path):
     assert names == ["state-0.npz", "state-1.npz", "state-2.npz"]
     again = cross_fit_values(fitted, y, splits, with_error=False, n_jobs=None).mean
     assert_array_equal(first, again)
+
+
+@pytest.mark.parametrize(
+    ("cv", "message"),
+    [
+        ([], "cv has no splits; a generator"),
+        (GroupKFold(2), "'groups' parameter .* cv=list"),
+        ([(np.arange(7), np.arange(2))], "cv cannot split n_samples=6 rows"),
+        ([(np.arange(6.0), np.arange(2))], "cv cannot split n_samples=6 rows"),
+        ([(1, 2, 3)], "cv cannot split n_samples=6 rows"),
+        (
+            [(np.arange(6), np.arange(6))],
+            "split 1 of cv trains .* a row that it judges",
+        ),
+        ([([0, 0, 1, 2, 3, 4], [5])], "split 1 of cv trains on a row twice"),
+        ([([-1, 0, 1, 3, 4], [5])], "split 1 of cv trains .* a row that it judges"),
+    ],
+)
+def test_splits_that_would_count_wrongly(cv, message):
+    with pytest.raises(ValueError, match=message):
+        make_splits(cv, np.array([0, 1] * 3), np.array([0, 1]), 0)
+
+
+def test_splits_may_be_masks_lists_and_negative():
+    y_index = np.array([0, 1] * 3)
+    halves = [([0, 1, 2], [3, 4, 5]), ([3, 4, 5], [0, 1, 2])]
+    is_first = np.arange(6) < 3
+    masks = [(is_first, ~is_first), (~is_first, is_first)]
+    negative = [((0, 1, 2), (-3, -2, -1)), ([-3, -2, -1], [0, 1, 2])]
+    for cv in (halves, masks, negative, iter(halves)):
+        found = make_splits(cv, y_index, np.array([0, 1]), 0)
+        assert [[part.tolist() for part in split] for split in found] == [
+            [[0, 1, 2], [3, 4, 5]],
+            [[3, 4, 5], [0, 1, 2]],
+        ]
+
+
+class FixedAttributor(FreeShapAttributor):
+    """A subclass with parameters of its own."""
+
+    def __init__(self, n_permutations=2):
+        super().__init__(n_permutations=n_permutations, random_state=0)
+
+
+def test_a_subclass_with_other_parameters_is_cross_fitted(table):
+    X, y, _ = table
+    found, expected = (
+        cross_fit_values(
+            attributor.fit(X, y),
+            y,
+            make_splits(5, y, np.array([0, 1]), 0),
+            with_error=False,
+            n_jobs=None,
+        ).mean
+        for attributor in (
+            FixedAttributor(),
+            FreeShapAttributor(n_permutations=2, random_state=0),
+        )
+    )
+    assert_allclose(found, expected)
+
+
+def test_a_random_state_that_advances_is_the_same_for_every_order(table):
+    X, y, _ = table
+    attributor = FreeShapAttributor(
+        n_permutations=2, random_state=np.random.RandomState(0)
+    ).fit(X, y)
+    splits = make_splits(5, y, np.array([0, 1]), 0)
+    found, expected = (
+        cross_fit_values(attributor, y, splits, with_error=False, n_jobs=None).mean
+        for _ in range(2)
+    )
+    assert_allclose(found, expected)

@@ -254,3 +254,27 @@ def test_a_device_that_is_not_there_is_named(device):
         check_device(device)
     check_device(None)
     check_device("cpu")
+
+
+@pytest.mark.parametrize("labels", [["a", 1], ("a", True), [["a"], [1.5]]])
+@pytest.mark.filterwarnings("ignore:A column-vector y was passed")
+def test_numbers_among_texts_stay_numbers(labels):
+    with pytest.raises(ValueError, match=r"labels of one type, numbers or str, got"):
+        check_targets(labels, [0, 1])
+
+
+@pytest.mark.parametrize("missing", [float("nan"), None, np.nan])
+def test_a_missing_label_among_texts_is_no_text(missing):
+    with pytest.raises(ValueError, match=r"missing labels, but rows \[2\]"):
+        check_targets(["a", "b", missing], [0, 1, 2])
+    with pytest.raises(ValueError, match=r"missing labels, but rows \[0\]"):
+        encode_targets([missing, "a"], np.array(["a", "b"]), [0, 1])
+
+
+def test_labels_in_numpy_strings_and_bytes():
+    labels = np.array(["b", "a", "b"], dtype=np.dtypes.StringDType())
+    classes, y_index = check_targets(labels, [0, 1, 2])
+    assert classes.tolist() == ["a", "b"]
+    assert y_index.tolist() == [1, 0, 1]
+    with pytest.raises(ValueError, match=r"numbers or str, got \['bytes_'\]"):
+        check_targets(np.array([b"a", b"b"]), [0, 1])
