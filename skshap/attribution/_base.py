@@ -220,7 +220,8 @@ class BaseFreeShap:
         Bunch
             `seconds`, of wall time if all `n_permutations` are drawn and nothing else
             runs on the machine; `memory`, in bytes at the peak, beyond what is in use
-            now, in this process and, with `n_jobs`, its workers.
+            now, in this process and, with `n_jobs`, its workers, the kernel between X
+            and the training rows included. Below 30 MB it is only a bound.
         """
         check_is_fitted(self)
         m = X.shape[0] if hasattr(X, "shape") else len(X)

@@ -25,6 +25,8 @@ from skshap.utils._ridge import check_pivots
 
 __all__ = ["GrowingCoalitions", "ShrinkingCoalitions", "invert_ridge"]
 
+INVERSE_BLOCK = 512  # columns that the inverse grows by
+
 
 class GrowingCoalitions:
     """Kernel ridge regression on prefixes of a permutation, with all moves.
@@ -287,7 +289,7 @@ def blocks(start, stop, size):
     return [(i, min(i + size, stop)) for i in range(start, stop, size)]
 
 
-def invert_ridge(K, alpha, block_size=512):
+def invert_ridge(K, alpha, block_size=INVERSE_BLOCK):
     """Return ``(K + alpha I)^-1``.
 
     Parameters
