@@ -14,6 +14,7 @@ from skshap.attribution._moments import Estimate, StoppingRule
 from skshap.attribution._permutations import Permutations
 from skshap.attribution._running import Run
 from skshap.attribution._sweep import Sweep, leave_one_out_values
+from skshap.utils._ridge import multiply
 
 __all__ = ["Data", "Method", "Problem", "choose_game", "estimate_values"]
 
@@ -143,8 +144,9 @@ class Data(NamedTuple):
         # on where numpy put the arrays.
         rows, cross, targets = (torch.tensor(array) for array in self[:3])
         if kind is KernelGame:
-            cross = (rows @ cross.T) if self.is_explicit else cross.T.contiguous()
-            rows = (rows @ rows.T) if self.is_explicit else rows
+            is_explicit = self.is_explicit
+            cross = multiply(rows, cross.T) if is_explicit else cross.T.contiguous()
+            rows = multiply(rows, rows.T) if is_explicit else rows
         arrays = tuple(array.numpy() for array in (rows, cross, targets))
         return kind(arrays, self.alpha, self.groups, self.device)
 

@@ -10,13 +10,13 @@ import numpy as np
 
 from skshap.attribution._enumeration import CHUNK_NUMBERS
 from skshap.attribution._games import KernelGame
-from skshap.attribution._marginals import INVERSE_BLOCK
 from skshap.attribution._sweep import Sweep
 from skshap.attribution._utility import MOVES
+from skshap.utils._ridge import BLOCK
 
 __all__ = ["enumeration_bytes", "peak_bytes"]
 
-BLOCK = 128  # rows that join a coalition in one step
+JOINED = 128  # rows that join a coalition in one step
 TRIANGLE = 0.6  # of a square that a triangle is written to, by whole pages
 KEPT = 1.5  # what an allocator takes for buffers that are made anew again and again
 LARGEST_KEPT = 1 << 22  # numbers in a buffer, if it is not given back at once
@@ -48,7 +48,7 @@ def peak_bytes(data, game, problem, sampler, *, n_workers, is_inverted):
     given = data.cross.size
     held = given + sum(array.size for array in game.arrays)
     # While the inverse is made of a factor, and once it is there.
-    blocks = 2 * min(n, INVERSE_BLOCK) * n * is_inverted
+    blocks = 2 * min(n, BLOCK) * n * is_inverted
     setup = held + 2 * n * n * is_inverted + blocks
     held += (n * n + n * w) * is_inverted + blocks + LIBRARIES
     if sampler is None:
@@ -96,9 +96,9 @@ def _buffers(sampler, is_anew):
     if isinstance(game, KernelGame):
         largest = n * n // 2
         if is_sweep:
-            numbers = 3 * BLOCK * n + _of_routes(sampler)
+            numbers = 3 * JOINED * n + _of_routes(sampler)
         else:
-            numbers = TRIANGLE * n * n + 2 * n * w + BLOCK * (2 * n + scored)
+            numbers = TRIANGLE * n * n + 2 * n * w + JOINED * (2 * n + scored)
     else:
         d = game.arrays[0].shape[1]
         largest = n * d
@@ -106,7 +106,7 @@ def _buffers(sampler, is_anew):
             is_anew = True
             numbers = 4 * n * d + 5 * d * d + 2 * d * m
         else:
-            b = max(BLOCK, d // 2)
+            b = max(JOINED, d // 2)
             numbers = 5 * d * d + 3 * d * w + b * (2 * d + scored + 3 * b)
     return numbers * (KEPT if is_anew and largest <= LARGEST_KEPT else 1)
 

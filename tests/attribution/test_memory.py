@@ -24,7 +24,6 @@ CASES = {
         {**PERMUTATION, "kernel": "linear"},
         {},
     ),
-    "enumeration": (14, 400, 10, 2, {"sampler": "exact"}, {}),
 }
 
 
