@@ -18,8 +18,9 @@ __all__ = ["enumeration_bytes", "peak_bytes"]
 
 JOINED = 128  # rows that join a coalition in one step
 TRIANGLE = 0.6  # of a square that a triangle is written to, by whole pages
-KEPT = 1.5  # what an allocator takes for buffers that are made anew again and again
-LARGEST_KEPT = 1 << 22  # numbers in a buffer, if it is not given back at once
+# What an allocator keeps, at most, of buffers that are made anew again and again: as
+# much as them, or 64 MiB.
+KEPT = 1 << 23
 LIBRARIES = 1 << 19  # numbers: what BLAS works in, and what else a process takes
 
 
@@ -94,21 +95,19 @@ def _buffers(sampler, is_anew):
     n, q, m = game.n_rows, game.n_outputs, len(sampler.problem.utilities[0].y)
     w, scored = m + q, (3 * q + 3) * m
     if isinstance(game, KernelGame):
-        largest = n * n // 2
         if is_sweep:
             numbers = 3 * JOINED * n + _of_routes(sampler)
         else:
             numbers = TRIANGLE * n * n + 2 * n * w + JOINED * (2 * n + scored)
     else:
         d = game.arrays[0].shape[1]
-        largest = n * d
-        if is_sweep:  # members twice, whitened and squared
+        if is_sweep:  # members, as they are, whitened and squared
             is_anew = True
-            numbers = 4 * n * d + 5 * d * d + 2 * d * m
+            numbers = 3 * n * d + 5 * d * d + 2 * d * m
         else:
             b = max(JOINED, d // 2)
             numbers = 5 * d * d + 3 * d * w + b * (2 * d + scored + 3 * b)
-    return numbers * (KEPT if is_anew and largest <= LARGEST_KEPT else 1)
+    return numbers + min(numbers, KEPT) * is_anew
 
 
 def _of_routes(sampler):
