@@ -19,6 +19,8 @@ from skshap.utils._ridge import multiply
 __all__ = ["Data", "Method", "Problem", "choose_game", "estimate_values"]
 
 
+LARGEST_CONDITION = 1e6  # of features, for values by them to be exact to 1e-5
+ITERATIONS = 20  # of the power method
 USUAL_DRAWS = 100  # that the work of setting up a game is spread over
 FORMAT = 2  # of checkpoints; another one for draws that differ
 
@@ -165,10 +167,14 @@ def choose_game(data, problem, method, *, is_loo):
     Returns
     -------
     type
-        The one of less work, where there are features. It does not depend on the number
-        of permutations, so that a checkpoint may go on with more of them.
+        The one of less work, where there are features and they are well-conditioned. It
+        does not depend on the number of permutations, so that a checkpoint may go on
+        with more of them.
     """
     if not data.is_explicit or method.sampler == "exact":
+        return KernelGame
+    # By features, rounding grows with the square of the condition.
+    if largest_eigenvalue(data.rows) > LARGEST_CONDITION * data.alpha:
         return KernelGame
     work = {}
     for kind in (FeatureGame, KernelGame):
@@ -185,6 +191,16 @@ def choose_game(data, problem, method, *, is_loo):
             sampler = make_sampler(outline, sampled, method)
             work[kind] += USUAL_DRAWS * sampler.flops()
     return min(work, key=work.get)
+
+
+def largest_eigenvalue(F):
+    """Estimate the largest eigenvalue of ``F F'``, from below, by power iteration."""
+    v = np.random.default_rng(0).normal(size=F.shape[1])
+    for _ in range(ITERATIONS):
+        v = F.T @ (F @ (v / np.linalg.norm(v)))
+        if not v.any():
+            break
+    return float(np.linalg.norm(v))
 
 
 def sampled_part(problem, method, is_loo):

@@ -17,6 +17,7 @@ from sklearn.utils import (
 from skshap.attribution import FreeShapAttributor
 from skshap.kernel_ridge import KernelRidgeClassifierCV
 from skshap.selection._values import cross_fit_values, make_splits, values_on
+from skshap.utils._sklearn import Interval
 from skshap.utils._validation import check_targets, encode_targets, is_text
 
 __all__ = ["BaseRowChoice", "count_rows"]
@@ -34,7 +35,7 @@ class BaseRowChoice(BaseEstimator):
         "attributor": [FreeShapAttributor, None],
         "cv": ["cv_object"],
         "random_state": ["random_state"],
-        "n_jobs": [Integral, None],
+        "n_jobs": [Interval(Integral, None, None, closed="neither"), None],
     }
 
     def _fit_attributor(self, X, y, X_val, y_val):

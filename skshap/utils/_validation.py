@@ -1,6 +1,7 @@
 """Checks of what users pass: rows (text or numbers), labels, kernel matrices."""
 
 from itertools import filterfalse
+from numbers import Real
 
 import numpy as np
 import torch
@@ -219,11 +220,13 @@ def check_targets(y, rows):
         )
     y = check_labels(y, rows)
     try:
+        if y.dtype.kind == "O" and not all(isinstance(label, str) for label in y):
+            raise TypeError("labels do not compare")
         check_classification_targets(y)
         classes, y_index = np.unique(y, return_inverse=True)
     except TypeError as error:
         raise ValueError(
-            "y must hold labels of one type, got "
+            "y must hold labels of one type, numbers or str, got "
             f"{sorted({type(label).__name__ for label in y})}; convert them to str."
         ) from error
     if len(classes) < 2:
@@ -304,7 +307,7 @@ def check_numbers(y, rows):
     )
 
 
-def check_labels(y, rows):
+def check_labels(y, rows, name="y"):
     """Raise unless there is a label a row; return labels as an array.
 
     Parameters
@@ -313,33 +316,37 @@ def check_labels(y, rows):
         Class labels.
     rows : sequence of length n_samples
         The rows they belong to.
+    name : str, default="y"
+        Of the labels, in messages.
 
     Returns
     -------
     ndarray of shape (n_samples,)
-        The labels.
+        The labels; numbers among objects as numbers.
 
     Raises
     ------
     ValueError
         If a label is missing (NaN, None) or infinite, or their number is another.
     """
-    y = column_or_1d(y, warn=True)
+    y = column_or_1d(y, warn=True, input_name=name)
     n_rows = rows.shape[0] if hasattr(rows, "shape") else len(rows)
     if len(y) != n_rows:
         raise ValueError(
-            f"y must hold one label a row of X, got {len(y)} labels for {n_rows} rows; "
-            "pass X and y of the same length."
+            f"{name} must hold one label a row of X, got {len(y)} labels for {n_rows} "
+            f"rows; pass X and {name} of the same length."
         )
     if y.dtype.kind == "f":
-        check_array(y.reshape(-1, 1), input_name="y", dtype=None, ensure_min_samples=0)
+        check_array(y.reshape(-1, 1), input_name=name, dtype=None, ensure_min_samples=0)
     elif y.dtype.kind == "O":
         missing = [i for i, label in enumerate(y) if is_missing(label)]
         if missing:
             raise ValueError(
-                f"y must not hold missing labels, but rows {missing[:5]} are "
+                f"{name} must not hold missing labels, but rows {missing[:5]} are "
                 f"{y[missing[0]]!r}; drop or label them."
             )
+        if all(isinstance(label, (Real, np.bool_)) for label in y):
+            y = np.array(y.tolist())
     return y
 
 

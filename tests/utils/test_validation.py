@@ -254,3 +254,12 @@ def test_a_device_that_is_not_there_is_named(device):
         check_device(device)
     check_device(None)
     check_device("cpu")
+
+
+def test_numbers_among_objects_are_labels():
+    for labels in ([0, 1, 1], [False, True, True], [0.0, 1.0, 1.0]):
+        classes, index = check_targets(np.array(labels, dtype=object), range(3))
+        assert classes.dtype == np.array(labels).dtype
+        assert_array_equal(index, [0, 1, 1])
+    with pytest.raises(ValueError, match=r"one type.*\['int', 'str'\]"):
+        check_targets(np.array([0, "a", 1], dtype=object), range(3))
