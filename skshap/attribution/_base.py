@@ -163,9 +163,9 @@ class BaseFreeShap:
         ------
         ValueError
             If `y` is missing, has another length than `X` or a label that the training
-            rows do not have, if groups, scorings or semivalues are malformed, if
-            `return_std` meets a single permutation, or if `checkpoint` holds another
-            computation.
+            rows do not have, if groups, scorings or semivalues are malformed, if scores
+            are too large for float64, if `return_std` meets a single permutation, or if
+            `checkpoint` holds another computation.
 
         Warns
         -----

@@ -318,7 +318,12 @@ def _identify(data, game, problem, method):
 
 
 def _arrange(problem, values, errors):
-    """Put training rows last."""
+    """Put training rows last; raise if a number is too large."""
+    if not np.isfinite(values).all():
+        raise ValueError(
+            "values are too large for float64: scores of predictions overflow. Scale "
+            "the targets, or raise alpha."
+        )
     values, errors = np.broadcast_arrays(values, errors)
     if problem.per_sample:
         values, errors = (np.swapaxes(part, 2, 3) for part in (values, errors))

@@ -19,8 +19,8 @@ __all__ = ["enumeration_bytes", "peak_bytes"]
 JOINED = 128  # rows that join a coalition in one step
 TRIANGLE = 0.6  # of a square that a triangle is written to, by whole pages
 # What an allocator keeps, at most, of buffers that are made anew again and again: as
-# much as them, or 64 MiB.
-KEPT = 1 << 23
+# much as them, or 32 MiB.
+KEPT = 1 << 22
 LIBRARIES = 1 << 19  # numbers: what BLAS works in, and what else a process takes
 
 

@@ -302,6 +302,10 @@ def check_numbers(y, rows):
             "passed, but the target y is None."
         )
     y = check_labels(y, rows)
+    if y.dtype.kind in "USmM":
+        raise ValueError(
+            f"y must hold numbers, got an array of dtype {y.dtype}; convert it first."
+        )
     return check_array(
         y, input_name="y", dtype=np.float64, ensure_2d=False, ensure_min_samples=0
     )
@@ -338,6 +342,11 @@ def check_labels(y, rows, name="y"):
         )
     if y.dtype.kind == "f":
         check_array(y.reshape(-1, 1), input_name=name, dtype=None, ensure_min_samples=0)
+    elif y.dtype.kind in "mM" and np.isnat(y).any():
+        raise ValueError(
+            f"{name} must not hold missing labels, but row {np.isnat(y).argmax()} is "
+            "NaT; drop or label it."
+        )
     elif y.dtype.kind == "O":
         missing = [i for i, label in enumerate(y) if is_missing(label)]
         if missing:

@@ -14,6 +14,7 @@ from skshap.utils._validation import (
     check_device,
     check_gram,
     check_kernel_values,
+    check_numbers,
     check_rows,
     check_targets,
     check_text,
@@ -263,3 +264,15 @@ def test_numbers_among_objects_are_labels():
         assert_array_equal(index, [0, 1, 1])
     with pytest.raises(ValueError, match=r"one type.*\['int', 'str'\]"):
         check_targets(np.array([0, "a", 1], dtype=object), range(3))
+
+
+def test_missing_times_are_missing_labels():
+    y = np.array(["2020-01-01", "NaT", "2020-01-02"], dtype="M8[D]")
+    with pytest.raises(ValueError, match="y must not hold missing labels, but row 1"):
+        check_targets(y, range(3))
+
+
+@pytest.mark.parametrize("y", [["1", "2"], np.array([1, 2], dtype="m8[s]")])
+def test_texts_and_times_are_no_numbers(y):
+    with pytest.raises(ValueError, match="y must hold numbers"):
+        check_numbers(y, range(2))
