@@ -187,8 +187,8 @@ def shapley_values(value, n):
     return np.stack(phi, -1)
 
 
-def exact_ridge(K, y_index, alpha, n_classes):
-    """Predictions of kernel ridge for its own training rows, in rational arithmetic.
+def exact_ridge(K, y_index, alpha, n_classes, k_val=None, rows=None):
+    """Predictions of kernel ridge, in rational arithmetic.
 
     Parameters
     ----------
@@ -196,32 +196,39 @@ def exact_ridge(K, y_index, alpha, n_classes):
     y_index : sequence of int of length n
     alpha : float
     n_classes : int
+    k_val : array-like of shape (m, n) or None
+        Kernel of the rows to predict with the training rows; None for the training rows
+        themselves.
+    rows : sequence of int or None
+        The training rows used; None for all.
 
     Returns
     -------
     list of list of Fraction
-        Of shape (n, n_classes). A consistent singular system (alpha 0) is not solved.
+        Of shape (m, n_classes). A consistent singular system (alpha 0) is not solved.
     """
-    n = len(K)
-    kernel = [[Fraction(float(value)) for value in row] for row in K]
-    rows = [
-        [kernel[i][j] + (Fraction(float(alpha)) if i == j else 0) for j in range(n)]
+    rows = range(len(K)) if rows is None else list(rows)
+    n = len(rows)
+    system = [
+        [Fraction(float(K[i][j])) + (i == j) * Fraction(float(alpha)) for j in rows]
         + [Fraction(int(y_index[i] == c)) for c in range(n_classes)]
-        for i in range(n)
+        for i in rows
     ]
     for j in range(n):  # Gauss-Jordan elimination
-        pivot = next(i for i in range(j, n) if rows[i][j] != 0)
-        rows[j], rows[pivot] = rows[pivot], rows[j]
-        rows[j] = [value / rows[j][j] for value in rows[j]]
+        pivot = next(i for i in range(j, n) if system[i][j] != 0)
+        system[j], system[pivot] = system[pivot], system[j]
+        system[j] = [value / system[j][j] for value in system[j]]
         for i in range(n):
-            if i != j and rows[i][j] != 0:
-                factor = rows[i][j]
-                rows[i] = [
-                    a - factor * b for a, b in zip(rows[i], rows[j], strict=True)
+            if i != j and system[i][j] != 0:
+                factor = system[i][j]
+                system[i] = [
+                    a - factor * b for a, b in zip(system[i], system[j], strict=True)
                 ]
+    predicted = K if k_val is None else k_val
+    values = [[Fraction(float(k[i])) for i in rows] for k in predicted]
     return [
-        [sum(kernel[i][j] * rows[j][n + c] for j in range(n)) for c in range(n_classes)]
-        for i in range(n)
+        [sum(k[i] * system[i][n + c] for i in range(n)) for c in range(n_classes)]
+        for k in values
     ]
 
 

@@ -1,7 +1,9 @@
 """What attributors share: values of training rows and of groups, and their cost."""
 
 import os
+from inspect import isfunction
 from numbers import Integral, Real
+from types import FunctionType
 from typing import ClassVar
 
 import numpy as np
@@ -38,11 +40,19 @@ class BaseFreeShap:
         "tol": [Interval(Real, 0, None, closed="neither"), tuple, None],
         "truncation_tol": [Interval(Real, 0, None, closed="left"), None],
         "semivalue": [str, tuple],
-        "n_jobs": [Integral, None],
+        "n_jobs": [Interval(Integral, None, None, closed="neither"), None],
         "checkpoint": [str, os.PathLike, None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
+
+    def __init_subclass__(cls, **kwargs):
+        """Let Python name the class that was called where arguments are missing."""
+        super().__init_subclass__(**kwargs)
+        for name, method in vars(BaseFreeShap).items():
+            is_public = isfunction(method) and not name.startswith("_")
+            if is_public and getattr(cls, name) is method:
+                setattr(cls, name, rename(method, f"{cls.__qualname__}.{name}"))
 
     def _check_parameters(self):
         """Check what the table of constraints cannot."""
@@ -153,9 +163,9 @@ class BaseFreeShap:
         ------
         ValueError
             If `y` is missing, has another length than `X` or a label that the training
-            rows do not have, if groups, scorings or semivalues are malformed, if
-            `return_std` meets a single permutation, or if `checkpoint` holds another
-            computation.
+            rows do not have, if groups, scorings or semivalues are malformed, if scores
+            are too large for float64, if `return_std` meets a single permutation, or if
+            `checkpoint` holds another computation.
 
         Warns
         -----
@@ -220,12 +230,11 @@ class BaseFreeShap:
         Bunch
             `seconds`, of wall time if all `n_permutations` are drawn and nothing else
             runs on the machine; `memory`, in bytes at the peak, beyond what is in use
-            now, in this process and, with `n_jobs`, its workers.
+            now, in this process and, with `n_jobs`, its workers, the kernel between X
+            and the training rows included. Below 30 MB it is only a bound.
         """
         check_is_fitted(self)
-        m = X.shape[0] if hasattr(X, "shape") else len(X)
-        if m == 0:
-            raise ValueError("X has no rows; pass at least one row to predict.")
+        m = count_rows(X)
         # Not mapped, which may take longer than all the rest.
         M = np.broadcast_to(0.0, (m, self._rows.shape[1]))
         y = self._encode(y, M)
@@ -265,7 +274,7 @@ class BaseFreeShap:
         """
         check_is_fitted(self)
         n = len(self._rows)
-        if not isinstance(k, Integral) or not 1 <= k <= n:
+        if isinstance(k, bool) or not isinstance(k, Integral) or not 1 <= k <= n:
             raise ValueError(f"k must be an integer from 1 to {n}, got {k!r}.")
         M = self._map(X)
         y = self._predict(M) if y is None else column_or_1d(y, warn=True)
@@ -296,9 +305,9 @@ class BaseFreeShap:
                     f"parameter {name[:-1]} for a single one."
                 )
             for item in several:
-                check(item)
                 if isinstance(item, list):
                     raise ValueError(f"{name} holds {item!r}; use tuple({item!r}).")
+                check(item)
             if len(set(several)) < len(several):
                 raise ValueError(f"{name} must differ, got {several!r}.")
             names.append(several)
@@ -349,6 +358,31 @@ class BaseFreeShap:
         )
 
 
+def rename(function, qualname):
+    """Return a copy of a function that calls itself by another name."""
+    parts = (function.__name__, function.__defaults__, function.__closure__)
+    copy = FunctionType(function.__code__, function.__globals__, *parts)
+    copy.__kwdefaults__, copy.__doc__ = function.__kwdefaults__, function.__doc__
+    copy.__qualname__ = qualname
+    return copy
+
+
+def count_rows(X):
+    """Return the number of rows to predict, or raise if there are none."""
+    try:
+        if isinstance(X, str):
+            raise TypeError("a single text is no sequence of rows")
+        m = X.shape[0] if hasattr(X, "shape") else len(X)
+    except (TypeError, IndexError) as error:
+        raise ValueError(
+            f"X must hold the rows to predict, as in attribute, got {X!r:.40} of type "
+            f"{type(X).__name__}: {error}."
+        ) from error
+    if m == 0:
+        raise ValueError("X has no rows; pass at least one row to predict.")
+    return m
+
+
 def encode_groups(groups, rows):
     """Check groups of training rows and number them, in sorted order.
 
@@ -370,7 +404,9 @@ def encode_groups(groups, rows):
         If a group is missing, or their number is another than that of the rows.
     """
     try:
-        groups = check_labels(groups, rows)
+        if np.ndim(groups) != 1:
+            raise ValueError(f"got an array of shape {np.shape(groups)}.")
+        groups = check_labels(groups, rows, "groups")
         return np.unique(groups, return_inverse=True)[1]
     except (TypeError, ValueError) as error:
         raise ValueError(

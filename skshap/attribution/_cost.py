@@ -15,6 +15,7 @@ from skshap.attribution._estimation import (
     sampled_part,
 )
 from skshap.attribution._games import FeatureGame, KernelGame
+from skshap.attribution._memory import enumeration_bytes, peak_bytes
 from skshap.attribution._sweep import leave_one_out_values
 
 __all__ = ["predict_cost"]
@@ -46,16 +47,14 @@ def predict_cost(data, problem, method, *, is_loo):
         return _enumeration_cost(data, problem)
     kind = choose_game(data, problem, method, is_loo=is_loo)
     outline = data.outline(kind)
-    n, m = outline.n_rows, len(data.cross)
     n_workers = effective_n_jobs(method.n_jobs)
+    is_inverted = method.sampler == "sweep" and kind is KernelGame
     is_sampled = method.sampler != "sweep" or not all(is_loo)
-    numbers = sum(array.size for array in outline.arrays)
-    numbers += 5 * problem.size(outline.n_players) + n * m
-    seconds = 0.0
+    seconds, sampler = 0.0, None
     with _threads(max(1, cpu_count() // n_workers)):
-        if method.sampler == "sweep" and kind is KernelGame:
-            seconds += outline.setup_flops() * _product_seconds(min(n, 1500))
-            numbers += 2 * n * n + n * m
+        if is_inverted:
+            per_flop = _product_seconds(min(outline.n_rows, 1500))
+            seconds += outline.setup_flops() * per_flop
         piece = _make_piece(data, kind, problem.utilities[0].y.cpu().numpy())
         if any(is_loo) and kind is FeatureGame:
             seconds += _timed(lambda: leave_one_out_values(piece, problem))[0]
@@ -63,8 +62,9 @@ def predict_cost(data, problem, method, *, is_loo):
             sampler = make_sampler(piece, sampled_part(problem, method, is_loo), method)
             measure = _draw_seconds if method.sampler == "sweep" else _prefix_seconds
             seconds += method.n_permutations * measure(sampler) / n_workers
-            numbers += n_workers * _buffers(sampler)
-    return {"seconds": seconds, "memory": int(8 * numbers)}
+    options = {"n_workers": n_workers, "is_inverted": is_inverted}
+    memory = peak_bytes(data, outline, problem, sampler, **options)
+    return {"seconds": seconds, "memory": memory}
 
 
 def _make_piece(data, kind, y):
@@ -231,22 +231,6 @@ def _product_seconds(n):
     return _timed(lambda: A @ A)[0] / (2 * n**3)
 
 
-def _buffers(sampler):
-    """Count the numbers in the buffers of a worker."""
-    game = sampler.game
-    n, m = game.n_rows, len(sampler.problem.utilities[0].y)
-    values = sampler.problem.size(game.n_players)
-    if type(game) is not KernelGame:
-        return 3 * game.arrays[0].size + values
-    if not hasattr(sampler, "routes"):
-        return n * n + 3 * n * m + values
-    total = values
-    for route in sampler.routes:
-        k = game.players.most_rows(route.ranges[-1][1])
-        total += k * n + k * k + 2 * (n + k) * m
-    return total
-
-
 def _enumeration_cost(data, problem):
     """Time a game of fewer players."""
     n = data.n_players
@@ -262,7 +246,7 @@ def _enumeration_cost(data, problem):
     piece = problem._replace(weights=problem.weights[:, :k])
     seconds, _ = _timed(lambda: enumerate_coalitions(game, piece))
     growth = len(labels) / kept.sum()  # of the rows of a coalition, and their solve
-    memory = 8 * ((1 << 24) + 5 * problem.size(n))
+    memory = enumeration_bytes(data.outline(KernelGame), problem)
     return {"seconds": seconds * 2.0 ** (n - k) * growth, "memory": memory}
 
 

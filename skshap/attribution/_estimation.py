@@ -14,10 +14,13 @@ from skshap.attribution._moments import Estimate, StoppingRule
 from skshap.attribution._permutations import Permutations
 from skshap.attribution._running import Run
 from skshap.attribution._sweep import Sweep, leave_one_out_values
+from skshap.utils._ridge import multiply
 
 __all__ = ["Data", "Method", "Problem", "choose_game", "estimate_values"]
 
 
+LARGEST_CONDITION = 1e6  # of features, for values by them to be exact to 1e-5
+ITERATIONS = 20  # of the power method
 USUAL_DRAWS = 100  # that the work of setting up a game is spread over
 FORMAT = 2  # of checkpoints; another one for draws that differ
 
@@ -143,8 +146,9 @@ class Data(NamedTuple):
         # on where numpy put the arrays.
         rows, cross, targets = (torch.tensor(array) for array in self[:3])
         if kind is KernelGame:
-            cross = (rows @ cross.T) if self.is_explicit else cross.T.contiguous()
-            rows = (rows @ rows.T) if self.is_explicit else rows
+            is_explicit = self.is_explicit
+            cross = multiply(rows, cross.T) if is_explicit else cross.T.contiguous()
+            rows = multiply(rows, rows.T) if is_explicit else rows
         arrays = tuple(array.numpy() for array in (rows, cross, targets))
         return kind(arrays, self.alpha, self.groups, self.device)
 
@@ -163,10 +167,14 @@ def choose_game(data, problem, method, *, is_loo):
     Returns
     -------
     type
-        The one of less work, where there are features. It does not depend on the number
-        of permutations, so that a checkpoint may go on with more of them.
+        The one of less work, where there are features and they are well-conditioned. It
+        does not depend on the number of permutations, so that a checkpoint may go on
+        with more of them.
     """
     if not data.is_explicit or method.sampler == "exact":
+        return KernelGame
+    # By features, rounding grows with the square of the condition.
+    if largest_eigenvalue(data.rows) > LARGEST_CONDITION * data.alpha:
         return KernelGame
     work = {}
     for kind in (FeatureGame, KernelGame):
@@ -183,6 +191,16 @@ def choose_game(data, problem, method, *, is_loo):
             sampler = make_sampler(outline, sampled, method)
             work[kind] += USUAL_DRAWS * sampler.flops()
     return min(work, key=work.get)
+
+
+def largest_eigenvalue(F):
+    """Estimate the largest eigenvalue of ``F F'``, from below, by power iteration."""
+    v = np.random.default_rng(0).normal(size=F.shape[1])
+    for _ in range(ITERATIONS):
+        v = F.T @ (F @ (v / np.linalg.norm(v)))
+        if not v.any():
+            break
+    return float(np.linalg.norm(v))
 
 
 def sampled_part(problem, method, is_loo):
@@ -300,7 +318,12 @@ def _identify(data, game, problem, method):
 
 
 def _arrange(problem, values, errors):
-    """Put training rows last."""
+    """Put training rows last; raise if a number is too large."""
+    if not np.isfinite(values).all():
+        raise ValueError(
+            "values are too large for float64: scores of predictions overflow. Scale "
+            "the targets, or raise alpha."
+        )
     values, errors = np.broadcast_arrays(values, errors)
     if problem.per_sample:
         values, errors = (np.swapaxes(part, 2, 3) for part in (values, errors))

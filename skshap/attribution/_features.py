@@ -17,6 +17,7 @@ from skshap.utils._ridge import check_pivots
 
 __all__ = ["FeatureCoalitions", "FeaturePrefixes"]
 
+ROWS = 1 << 13  # worked on at a time, so that an interrupt is seen soon
 LOOKED_AT = 32  # rows of a side, to see how far rows move predictions
 
 
@@ -74,10 +75,10 @@ class FeatureCoalitions:
         start = 0
         for size in sizes:
             members, others = order[:size], order[size:]
-            new = order[start:size]
-            F_new = self.F[new]
-            A = A.addmm(F_new.T, F_new)
-            right = right.addmm(F_new.T, self.targets[new])
+            for new in order[start:size].split(ROWS):
+                F_new = self.F[new]
+                A = A.addmm(F_new.T, F_new)
+                right = right.addmm(F_new.T, self.targets[new])
             start = size
             L, info = torch.linalg.cholesky_ex(A)
             pivots = L.diagonal().square()
@@ -102,7 +103,9 @@ class FeatureCoalitions:
 
     def _side(self, rows, L, solved, weights, sign):
         F = self.F[rows]
-        white = torch.linalg.solve_triangular(L, F.T, upper=False)
+        white = torch.empty_like(F).T
+        for new, out in zip(F.T.split(ROWS, 1), white.split(ROWS, 1), strict=True):
+            out.copy_(torch.linalg.solve_triangular(L, new, upper=False))
         left = 1 + sign * white.square().sum(0)
         check_pivots(left, 0, diagonal=torch.ones_like(left), alpha=self.alpha)
         residual = self.targets[rows].addmm_(F, weights, alpha=-1)

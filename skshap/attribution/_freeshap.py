@@ -136,7 +136,9 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
     -----
     One Cholesky factor of the permuted kernel serves all prefixes of a permutation.
     Values are exact in expectation unless permutations are truncated, and standard
-    errors are those of the mean over permutations. Shapley values add up to
+    errors are those of the mean over permutations. A kernel of explicit features whose
+    largest eigenvalue is beyond a million times `alpha` is taken as a matrix, since
+    rounding would spoil what is computed by features. Shapley values add up to
     ``score(X, y) - null_score_``: to rounding with the samplers "permutation" (not
     truncated) and "exact", to its standard error with "sweep".
 

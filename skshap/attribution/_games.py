@@ -20,6 +20,7 @@ from skshap.attribution._marginals import (
     invert_ridge,
 )
 from skshap.attribution._moves import Players
+from skshap.utils._ridge import multiply
 
 __all__ = ["FeatureGame", "KernelGame", "PlayerCoalition", "Route"]
 
@@ -167,7 +168,7 @@ class KernelGame(Game):
         K, cross, targets = self.tensors[:3]
         P = invert_ridge(K, self.alpha)
         weights = P @ targets
-        extra = (P, P @ cross, weights, weights.T @ cross)
+        extra = (P, multiply(P, cross), weights, weights.T @ cross)
         extra = [part.cpu().numpy() for part in extra]
         return KernelGame((*self.arrays[:3], *extra), **self.options)
 

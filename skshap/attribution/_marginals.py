@@ -21,7 +21,7 @@ from functools import partial
 import torch
 
 from skshap.attribution._moves import Coalition, Side
-from skshap.utils._ridge import check_pivots
+from skshap.utils._ridge import BLOCK, blocks, check_pivots, invert_factor
 
 __all__ = ["GrowingCoalitions", "ShrinkingCoalitions", "invert_ridge"]
 
@@ -282,12 +282,7 @@ class ShrinkingCoalitions:
             )
 
 
-def blocks(start, stop, size):
-    """Cut a range into blocks."""
-    return [(i, min(i + size, stop)) for i in range(start, stop, size)]
-
-
-def invert_ridge(K, alpha, block_size=512):
+def invert_ridge(K, alpha, block_size=BLOCK):
     """Return ``(K + alpha I)^-1``.
 
     Parameters
@@ -297,7 +292,7 @@ def invert_ridge(K, alpha, block_size=512):
     alpha : float
         Strength of the ridge.
     block_size : int, default=512
-        Columns that are worked on at a time, so that an interrupt is seen soon.
+        See :func:`invert_factor`.
 
     Returns
     -------
@@ -307,28 +302,9 @@ def invert_ridge(K, alpha, block_size=512):
     -----
     About ``n^3`` floating-point multiplications, and as many additions.
     """
-    n = len(K)
-    L = K.clone()  # its lower triangle becomes the factor, then the factor's inverse
-    L.diagonal().add_(alpha)
-    diagonal = L.diagonal().clone()
-    spans = blocks(0, n, block_size)
-    for i, j in spans:
-        L[i:, i:j].addmm_(L[i:, :i], L[i:j, :i].T, alpha=-1)
-        corner, info = torch.linalg.cholesky_ex(L[i:j, i:j])
-        pivots = corner.diagonal().square()
-        check_pivots(pivots, info, diagonal=diagonal[i:j], alpha=alpha)
-        L[i:j, i:j] = corner
-        solved = torch.linalg.solve_triangular(corner, L[j:, i:j].T, upper=False)
-        L[j:, i:j] = solved.T
-    L.tril_()
-    for i, j in spans:
-        identity = torch.eye(j - i, dtype=L.dtype, device=L.device)
-        corner = torch.linalg.solve_triangular(L[i:j, i:j], identity, upper=False)
-        left = corner @ L[i:j, :i]
-        L[i:j, :i] = torch.mm(left, L[:i, :i]).neg_()
-        L[i:j, i:j] = corner
+    L = invert_factor(K, alpha, block_size)
     out = torch.empty_like(K)
-    for i, j in spans:
+    for i, j in blocks(0, len(K), block_size):
         block = L[i:, i:j].T @ L[i:, :j]
         out[i:j, :j] = block
         out[:j, i:j] = block.T

@@ -134,7 +134,7 @@ def check_tol(tol):
             case ("sign", Real() as confidence) if 0 < confidence < 1:
                 return tuple(tol)
             case ("lowest", Integral() as k, Real() as confidence) if (
-                k >= 1 and 0 < confidence < 1
+                not isinstance(k, bool) and k >= 1 and 0 < confidence < 1
             ):
                 return tuple(tol)
     raise ValueError(

@@ -48,7 +48,8 @@ def size_weights(semivalue, n):
     if isinstance(semivalue, (tuple, list)) and len(semivalue) == 3:
         name, *parameters = semivalue
         if name == "beta" and all(
-            isinstance(p, Real) and 0 < p < np.inf for p in parameters
+            isinstance(p, Real) and not isinstance(p, bool) and 0 < p < np.inf
+            for p in parameters
         ):
             a, b = parameters
             # The size, as the number of successes in n - 1 trials, is beta-binomial.

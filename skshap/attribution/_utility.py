@@ -40,7 +40,7 @@ def check_scoring(scoring, built_in, signature):
         raise ValueError(
             f"scoring={scoring!r} is scikit-learn's scorer or metric; {why}"
         )
-    if not callable(scoring) and scoring not in built_in:
+    if not callable(scoring) and scoring not in list(built_in):
         raise ValueError(f"scoring={scoring!r} is not known; {why}")
 
 

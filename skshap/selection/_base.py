@@ -12,6 +12,7 @@ from skshap.attribution import FreeShapAttributor
 from skshap.kernel_ridge import KernelRidgeClassifierCV
 from skshap.selection._held_out import check_held_out, check_held_out_labels
 from skshap.selection._values import cross_fit_values, make_splits, values_on
+from skshap.utils._sklearn import Interval
 from skshap.utils._validation import as_labels, check_targets, is_text
 
 __all__ = ["BaseRowChoice", "count_rows"]
@@ -29,7 +30,7 @@ class BaseRowChoice(BaseEstimator):
         "attributor": [FreeShapAttributor, None],
         "cv": ["cv_object"],
         "random_state": ["random_state"],
-        "n_jobs": [Integral, None],
+        "n_jobs": [Interval(Integral, None, None, closed="neither"), None],
     }
 
     def _fit_attributor(self, X, y, X_val, y_val):

@@ -5,13 +5,18 @@ import torch
 from skshap.exceptions import NotPositiveDefiniteError
 
 __all__ = [
+    "BLOCK",
     "TIE",
+    "blocks",
     "check_pivots",
+    "invert_factor",
     "leave_one_out",
+    "multiply",
     "solve_explicit_ridge",
     "solve_ridge",
 ]
 
+BLOCK = 512  # rows worked on at a time, so that an interrupt is seen soon
 TIE = 1e-9  # decision values this close are equal but for rounding
 # Smallest pivot of a Cholesky factor that is trusted, as a share of the diagonal entry
 # it is left of: rounding of the entry is then about a 1e-6 of the pivot at most.
@@ -67,18 +72,87 @@ def solve_ridge(K, targets, alpha, device=None):
     NotPositiveDefiniteError
         If the matrix is not positive definite to working precision.
     """
-    A = torch.tensor(K, dtype=torch.float64, device=device)
-    A.diagonal().add_(alpha)
-    L, info = torch.linalg.cholesky_ex(A)
-    check_pivots(L.diagonal().square(), info, diagonal=A.diagonal(), alpha=alpha)
+    K = torch.tensor(K, dtype=torch.float64, device=device)
+    L = invert_factor(K, alpha)
     B = torch.tensor(targets, dtype=torch.float64, device=device)
-    solution = torch.cholesky_solve(B, L)
-    inverse_diagonal = torch.cholesky_inverse(L).diagonal().unsqueeze(1)
+    solution = L.T @ (L @ B)
+    inverse_diagonal = L.square_().sum(0)
     # The smallest pivot that each row can have, in whatever order rows are taken.
-    check_pivots(
-        0.5 / inverse_diagonal.squeeze(1), 0, diagonal=A.diagonal(), alpha=alpha
-    )
-    return solution.cpu().numpy(), inverse_diagonal.cpu().numpy()
+    diagonal = K.diagonal() + alpha
+    check_pivots(0.5 / inverse_diagonal, 0, diagonal=diagonal, alpha=alpha)
+    return solution.cpu().numpy(), inverse_diagonal.unsqueeze(1).cpu().numpy()
+
+
+def invert_factor(K, alpha, block_size=BLOCK):
+    """Return the inverse of the Cholesky factor of ``K + alpha I``.
+
+    Parameters
+    ----------
+    K : Tensor of shape (n, n)
+        Symmetric.
+    alpha : float
+        Added to the diagonal.
+    block_size : int, default=512
+        Columns that are worked on at a time.
+
+    Returns
+    -------
+    Tensor of shape (n, n)
+        Lower triangular.
+
+    Raises
+    ------
+    NotPositiveDefiniteError
+        If the matrix is not positive definite to working precision.
+    """
+    n = len(K)
+    L = K.clone()  # its lower triangle becomes the factor, then the factor's inverse
+    L.diagonal().add_(alpha)
+    diagonal = L.diagonal().clone()
+    spans = blocks(0, n, block_size)
+    for i, j in spans:
+        L[i:, i:j].addmm_(L[i:, :i], L[i:j, :i].T, alpha=-1)
+        corner, info = torch.linalg.cholesky_ex(L[i:j, i:j])
+        pivots = corner.diagonal().square()
+        check_pivots(pivots, info, diagonal=diagonal[i:j], alpha=alpha)
+        L[i:j, i:j] = corner
+        solved = torch.linalg.solve_triangular(corner, L[j:, i:j].T, upper=False)
+        L[j:, i:j] = solved.T
+    L.tril_()
+    for i, j in spans:
+        identity = torch.eye(j - i, dtype=L.dtype, device=L.device)
+        corner = torch.linalg.solve_triangular(L[i:j, i:j], identity, upper=False)
+        left = corner @ L[i:j, :i]
+        for start, stop in blocks(0, i, block_size):
+            torch.mm(left[:, start:], L[start:i, start:stop], out=L[i:j, start:stop])
+        L[i:j, :i].neg_()
+        L[i:j, i:j] = corner
+    return L
+
+
+def multiply(A, B, block_size=BLOCK):
+    """Return the product of two matrices, computed by blocks of rows.
+
+    Parameters
+    ----------
+    A : Tensor of shape (n, k)
+    B : Tensor of shape (k, m)
+    block_size : int, default=512
+        Rows of `A` at a time.
+
+    Returns
+    -------
+    Tensor of shape (n, m)
+    """
+    out = A.new_empty(len(A), B.shape[1])
+    for i, j in blocks(0, len(A), block_size):
+        torch.mm(A[i:j], B, out=out[i:j])
+    return out
+
+
+def blocks(start, stop, size):
+    """Cut a range into blocks."""
+    return [(i, min(i + size, stop)) for i in range(start, stop, size)]
 
 
 def solve_explicit_ridge(F, targets, alpha, device=None):

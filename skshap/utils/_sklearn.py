@@ -11,10 +11,10 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils._metadata_requests import _raise_for_params
 from sklearn.utils._param_validation import (
     HasMethods,
-    Interval,
     RealNotInt,
     StrOptions,
 )
+from sklearn.utils._param_validation import Interval as _Interval
 from sklearn.utils.metaestimators import _BaseComposition, _safe_split
 from sklearn.utils.validation import _check_method_params
 
@@ -41,6 +41,13 @@ raise_for_params = _raise_for_params
 safe_indexing = _safe_indexing
 safe_split = _safe_split
 slice_params = _check_method_params
+
+
+class Interval(_Interval):
+    """An interval of numbers; True and False are none."""
+
+    def is_satisfied_by(self, val):
+        return not isinstance(val, bool) and super().is_satisfied_by(val)
 
 
 def select_columns(X, columns):

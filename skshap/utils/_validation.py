@@ -1,6 +1,7 @@
 """Checks of what users pass: rows (text or numbers), labels, kernel matrices."""
 
 from itertools import filterfalse
+from numbers import Real
 
 import numpy as np
 import torch
@@ -247,6 +248,8 @@ def find_classes(y):
         If labels are continuous, of several types, or neither numbers nor texts.
     """
     try:
+        if y.dtype.kind == "O" and not all(isinstance(label, str) for label in y):
+            raise TypeError("labels do not compare")
         check_classification_targets(y)
         return np.unique(y, return_inverse=True)
     except TypeError as error:
@@ -321,12 +324,16 @@ def check_numbers(y, rows):
             "passed, but the target y is None."
         )
     y = check_labels(y, rows)
+    if y.dtype.kind in "USmM":
+        raise ValueError(
+            f"y must hold numbers, got an array of dtype {y.dtype}; convert it first."
+        )
     return check_array(
         y, input_name="y", dtype=np.float64, ensure_2d=False, ensure_min_samples=0
     )
 
 
-def check_labels(y, rows):
+def check_labels(y, rows, name="y"):
     """Raise unless there is a label a row; return labels as an array.
 
     Parameters
@@ -335,50 +342,61 @@ def check_labels(y, rows):
         Class labels.
     rows : sequence of length n_samples
         The rows they belong to.
+    name : str, default="y"
+        Of the labels, in messages.
 
     Returns
     -------
     ndarray of shape (n_samples,)
-        The labels.
+        The labels; numbers among objects as numbers.
 
     Raises
     ------
     ValueError
         If a label is missing (NaN, None) or infinite, or their number is another.
     """
-    y = as_labels(y)
+    y = as_labels(y, name)
     n_rows = rows.shape[0] if hasattr(rows, "shape") else len(rows)
     if len(y) != n_rows:
         raise ValueError(
-            f"y must hold one label a row of X, got {len(y)} labels for {n_rows} rows; "
-            "pass X and y of the same length."
+            f"{name} must hold one label a row of X, got {len(y)} labels for {n_rows} "
+            f"rows; pass X and {name} of the same length."
         )
     if y.dtype.kind == "f":
-        check_array(y.reshape(-1, 1), input_name="y", dtype=None, ensure_min_samples=0)
+        check_array(y.reshape(-1, 1), input_name=name, dtype=None, ensure_min_samples=0)
+    elif y.dtype.kind in "mM" and np.isnat(y).any():
+        raise ValueError(
+            f"{name} must not hold missing labels, but row {np.isnat(y).argmax()} is "
+            "NaT; drop or label it."
+        )
     elif y.dtype.kind == "O":
         missing = [i for i, label in enumerate(y) if is_missing(label)]
         if missing:
             raise ValueError(
-                f"y must not hold missing labels, but rows {missing[:5]} are "
+                f"{name} must not hold missing labels, but rows {missing[:5]} are "
                 f"{y[missing[0]]!r}; drop or label them."
             )
+        if all(isinstance(label, (Real, np.bool_)) for label in y):
+            y = np.array(y.tolist())
     return y
 
 
-def as_labels(y):
+def as_labels(y, name="y"):
     """Return labels as a one-dimensional array, none of them made into a text.
 
     Parameters
     ----------
     y : array-like of shape (n_samples,)
         Class labels.
+    name : str, default="y"
+        Of the labels, in messages.
 
     Returns
     -------
     ndarray of shape (n_samples,)
         The labels; what shares a list with texts is kept as an object.
     """
-    labels = column_or_1d(y, warn=True)
+    labels = column_or_1d(y, warn=True, input_name=name)
     if labels.dtype.kind == "T":
         return labels.astype(object)
     if labels.dtype.kind == "U" and isinstance(y, (list, tuple)):

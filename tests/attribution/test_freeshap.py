@@ -1,6 +1,7 @@
 """`FreeShapAttributor`: the axioms, the oracles, and what it refuses."""
 
 import pickle
+import re
 
 import numpy as np
 import pandas as pd
@@ -655,3 +656,35 @@ def test_a_precomputed_kernel_is_the_attributors_own():
     K_val = K.copy()
     K[:] = 0
     assert_array_equal(attributor.attribute(K_val, y), values)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"n_permutations": True},
+        {"n_jobs": True},
+        {"alpha": True},
+        {"semivalue": ("beta", True, 1)},
+        {"tol": ("lowest", True, 0.9)},
+    ],
+)
+def test_true_is_no_number(params):
+    X, y = np.arange(8.0).reshape(-1, 1), np.arange(8) % 2
+    with pytest.raises(ValueError, match="True"):
+        FreeShapAttributor(**params).fit(X, y)
+
+
+def test_errors_name_the_class_and_what_was_passed():
+    X, y = np.arange(8.0).reshape(-1, 1), np.arange(8) % 2
+    attributor = FreeShapAttributor().fit(X, y)
+    with pytest.raises(TypeError, match=r"FreeShapAttributor\.attribute\(\).* 'y'"):
+        attributor.attribute(X)
+    for rows in (5, None, "text", np.array(0.0), iter([1])):
+        with pytest.raises(ValueError, match="X must hold the rows to predict"):
+            attributor.estimate_cost(rows, y)
+    with pytest.raises(ValueError, match="k must be an integer"):
+        attributor.explain(X, k=True)
+    for groups in ([0, 1], np.zeros((8, 2)), [None] * 8, 5):
+        with pytest.raises(ValueError, match="groups") as caught:
+            attributor.attribute(X, y, groups=groups)
+        assert not re.search(r"\by\b", str(caught.value))

@@ -147,7 +147,7 @@ def test_explain_finds_the_extreme_rows():
     [
         ({}, None, ["y", "None"]),
         ({}, np.arange(9.0), ["10 rows", "9"]),
-        ({}, ["a"] * 10, ["could not convert"]),
+        ({}, ["a"] * 10, ["y must hold numbers"]),
         ({}, np.append(np.arange(9.0), np.nan), ["NaN"]),
         ({}, np.append(np.arange(9.0), np.inf), ["infinity"]),
         ({"scoring": "accuracy"}, np.arange(10.0), ["scoring", "neg_mean_squared"]),
@@ -161,3 +161,10 @@ def test_bad_input_is_named(params, y, words):
     with pytest.raises(ValueError) as caught:
         FreeShapRegressor(**params).fit(X, y)
     assert all(word in str(caught.value) for word in words)
+
+
+def test_scores_that_overflow_are_named():
+    X, y = np.arange(8.0).reshape(-1, 1), np.arange(8.0) * 1e200
+    regressor = FreeShapRegressor(n_permutations=2).fit(X, y)
+    with pytest.raises(ValueError, match="too large for float64"):
+        regressor.attribute(X, y)

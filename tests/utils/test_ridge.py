@@ -35,3 +35,16 @@ def test_leave_one_out_with_a_prior_held_fixed():
         A = K[np.ix_(rest, rest)] + alpha * np.eye(8)
         expected = prior + K[i, rest] @ np.linalg.solve(A, Y[rest] - prior)
         assert_allclose(found[i], expected, atol=1e-12)
+
+
+def test_rows_that_depend_on_others_are_found_in_any_order():
+    """The pivots of the order given are fine, those of another would not be."""
+    F = np.array([[1, 0.01], [1, 0], [0, 0.01]])
+    K = F @ F.T
+    with pytest.raises(NotPositiveDefiniteError, match="alpha"):
+        solve_ridge(K, np.eye(3), 3e-10)
+    alpha = 1e-7
+    solved, diagonal = solve_ridge(K, np.eye(3), alpha)
+    inverse = np.linalg.inv(K + alpha * np.eye(3))
+    assert_allclose(solved, inverse, rtol=1e-6)
+    assert_allclose(diagonal[:, 0], inverse.diagonal(), rtol=1e-6)

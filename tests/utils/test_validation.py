@@ -14,6 +14,7 @@ from skshap.utils._validation import (
     check_device,
     check_gram,
     check_kernel_values,
+    check_numbers,
     check_rows,
     check_targets,
     check_text,
@@ -278,3 +279,24 @@ def test_labels_in_numpy_strings_and_bytes():
     assert y_index.tolist() == [1, 0, 1]
     with pytest.raises(ValueError, match=r"numbers or str, got \['bytes_'\]"):
         check_targets(np.array([b"a", b"b"]), [0, 1])
+
+
+def test_numbers_among_objects_are_labels():
+    for labels in ([0, 1, 1], [False, True, True], [0.0, 1.0, 1.0]):
+        classes, index = check_targets(np.array(labels, dtype=object), range(3))
+        assert classes.dtype == np.array(labels).dtype
+        assert_array_equal(index, [0, 1, 1])
+    with pytest.raises(ValueError, match=r"one type.*\['int', 'str'\]"):
+        check_targets(np.array([0, "a", 1], dtype=object), range(3))
+
+
+def test_missing_times_are_missing_labels():
+    y = np.array(["2020-01-01", "NaT", "2020-01-02"], dtype="M8[D]")
+    with pytest.raises(ValueError, match="y must not hold missing labels, but row 1"):
+        check_targets(y, range(3))
+
+
+@pytest.mark.parametrize("y", [["1", "2"], np.array([1, 2], dtype="m8[s]")])
+def test_texts_and_times_are_no_numbers(y):
+    with pytest.raises(ValueError, match="y must hold numbers"):
+        check_numbers(y, range(2))
