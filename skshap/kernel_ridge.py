@@ -49,7 +49,7 @@ class BaseKernelRidge(BaseEstimator):
         Features are preferred where they are fewer than the rows.
         """
         kernel = self.kernel_ = make_kernel(self.kernel, self.kernel_params)
-        self._is_explicit = False
+        self._is_explicit, self._more_alpha = False, 0.0
         if self.alpha == 0 or not hasattr(kernel, "transform_features"):
             return check_gram(kernel.fit_transform(rows))
         # Whether there are features, and how many, may be known only now.
@@ -58,6 +58,8 @@ class BaseKernelRidge(BaseEstimator):
             n_columns = kernel.transform_features(rows[:1]).shape[1]
             self._is_explicit = n_columns < _n_rows(rows)
         if self._is_explicit:
+            # The rest of the diagonal is a ridge of its own.
+            self._more_alpha = getattr(kernel, "lost_diagonal_", 0.0)
             return kernel.transform_features(rows)
         K = kernel.transform(rows)
         return check_gram((K + K.T) / 2)
@@ -66,6 +68,7 @@ class BaseKernelRidge(BaseEstimator):
         """Solve for the rows' weights; M is what `_map_rows` returned."""
         if not self._is_explicit:
             return solve_ridge(M, targets, alpha, self.device)
+        alpha += self._more_alpha
         return solve_explicit_ridge(M, targets, alpha, self.device)
 
     def _map(self, X):
@@ -417,7 +420,7 @@ class KernelRidgeClassifierCV(KernelRidgeClassifier):
     def _map_rows(self, rows):
         # The kernel matrix is what every candidate shares.
         self.kernel_ = make_kernel(self.kernel, self.kernel_params)
-        self._is_explicit = False
+        self._is_explicit, self._more_alpha = False, 0.0
         return check_gram(self.kernel_.fit_transform(rows))
 
     def _choose_alpha(self, K, Y, priors):

@@ -182,7 +182,14 @@ class PairwiseKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         params = self.kernel_params or {}
         if callable(self.kernel):
             check_callable(self.kernel, params, X[0], other[0])
-        return pairwise_kernels(X, other, metric=self.kernel, **params)
+        try:
+            return pairwise_kernels(X, other, metric=self.kernel, **params)
+        except TypeError as error:
+            if not params:
+                raise
+            raise ValueError(
+                f"kernel_params={params!r} do not fit kernel={self.kernel!r}: {error}."
+            ) from error
 
     def _check_rows(self, X, *, reset):
         if is_text(X):

@@ -70,7 +70,6 @@ class SketchedRows:
             self.error = float(stored[0])
             self.sketch.from_flat(stored[1:])
             return
-        self.gradients.lengths([by_key[key] for key in held_out + sample], warn=True)
         self._fit_projections(sample, [by_key[key] for key in sample])
         self._measure(held_out, [by_key[key] for key in held_out])
         flat = self.sketch.to_flat()
@@ -97,9 +96,7 @@ class SketchedRows:
             key: row for key, row in zip(keys, rows, strict=True) if found[key] is None
         }
         names = list(missing)
-        for indices, batch in self.gradients.captured(
-            list(missing.values()), warn=True
-        ):
+        for indices, batch in self.gradients.captured(list(missing.values())):
             norms = squared_norms_of_batch(self.sketch.layout, batch)
             features = self.sketch.features(batch)
             found.update(self._keep([names[i] for i in indices], features, norms))
@@ -132,7 +129,7 @@ class SketchedRows:
         start, step = 0, max(CHUNK, self.gradients.batch_size)
         most = min(len(rows), SAMPLE_ROWS)
         while start < most and n_bytes < SAMPLE_BYTES:
-            for indices, batch in self._captured(rows[start : start + step]):
+            for indices, batch in self.gradients.captured(rows[start : start + step]):
                 held.append((start + indices, batch))
                 n_bytes += sum(a.nbytes + d.nbytes for a, d in batch.pairs)
             start += step
@@ -140,15 +137,12 @@ class SketchedRows:
         for indices, batch in held:
             self._collect(features, norms, indices, batch)
         del held
-        for indices, batch in self._captured(rows[start:]):
+        for indices, batch in self.gradients.captured(rows[start:]):
             self._collect(features, norms, start + indices, batch)
         first = torch.stack([features.pop(i) for i in range(len(rows))])
         if first.shape[1] > self.n_components:
             first = self.sketch.fit_components(first, self.n_components)
         self._keep(keys, first, torch.stack([norms[i] for i in range(len(rows))]))
-
-    def _captured(self, rows):
-        return self.gradients.captured(rows, warn=False)  # of texts that are cut
 
     def _collect(self, features, norms, indices, batch):
         """Put the features of a batch, and its squared norms, where they belong."""
@@ -160,7 +154,7 @@ class SketchedRows:
     def _measure(self, keys, rows):
         """Compare the kernel of some rows, apart from its diagonal, with exact."""
         exact, features = [None] * len(rows), [None] * len(rows)
-        for indices, batch in self._captured(rows):
+        for indices, batch in self.gradients.captured(rows):
             found = self.sketch.features(batch)
             norms = squared_norms_of_batch(self.sketch.layout, batch)
             self._keep([keys[i] for i in indices], found, norms)

@@ -166,7 +166,7 @@ def judge_split(attributor, y, train, test, number, with_error):
     rows, is_explicit = attributor._rows, attributor._is_explicit
     params = attributor.get_params(deep=False)
     params["kernel"] = "linear" if is_explicit else "precomputed"
-    params["kernel_params"] = None
+    params["kernel_params"], params["alpha"] = None, attributor._alpha
     if params["checkpoint"] is not None:
         path = Path(params["checkpoint"])
         params["checkpoint"] = path.with_name(f"{path.stem}-{number}{path.suffix}")
