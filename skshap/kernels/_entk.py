@@ -102,8 +102,8 @@ class EmpiricalNTK(
     batch_size : int, default=32
         Rows in a forward and backward pass.
     device : str, torch.device or None, default=None
-        Where to compute, such as "cuda". None leaves a module where it is and puts
-        anything else on the CPU.
+        Where to compute, such as "cuda" for all GPUs or "cuda:0" for one. None leaves a
+        module where it is and puts anything else on the CPU.
     dtype : {"float32", "float64", "bfloat16"}, default="float32"
         Of weights, and of the forward and backward pass. Products are summed up in
         float64. With "bfloat16", for GPUs, gradients are kept in float32; the kernel
@@ -164,6 +164,11 @@ class EmpiricalNTK(
     with 1,024 columns, in memory or on disk. While projections are sought, 1 GB of
     gradients of a sample of the rows are held, then some 32,768 numbers of each of up
     to ``2 * n_components`` rows, 270 MB; the projections themselves take half of that.
+
+    Gradients are computed by joblib's workers if :func:`joblib.parallel_config` names
+    several, also on a dask or ray cluster. Each has a copy of the network and returns
+    what it finds for 256 rows at a time; batches, and the kernel to rounding, are those
+    without workers.
 
     On a machine without a network or with ``HF_HUB_OFFLINE=1``, pass
     the path of a model folder.

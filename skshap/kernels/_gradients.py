@@ -8,6 +8,7 @@ import torch
 
 from skshap.kernels._digest import row_keys
 from skshap.kernels._tiles import Tiles
+from skshap.kernels._workers import map_batches
 from skshap.nn._capture import GradientCapture
 from skshap.nn._gram import gram, gram_cost, squared_norms
 from skshap.nn._texts import TextEncoder
@@ -37,6 +38,8 @@ class RowGradients:
         Which outputs' gradients are taken.
     is_sign : bool, default=False
         Take products of the signs of gradients.
+    devices : sequence of torch.device or None, default=(None,)
+        Where copies of the network may run; see `map_batches`.
     max_length : int
         Tokens after which a text is cut.
     batch_size : int
@@ -57,19 +60,22 @@ class RowGradients:
         template=None,
         outputs="first",
         is_sign=False,
+        devices=(None,),
     ):
         self.network = network
         self.store = store
         self.batch_size = batch_size
         self.verbose = verbose
+        self.devices = devices
         self._encoder = None
         if tokenizer is not None:
             self._encoder = TextEncoder(
                 tokenizer, network, max_length=max_length, template=template
             )
         self._capture = GradientCapture(network, outputs)
-        self._parameter = next(network.parameters())
-        self.options = {"is_sign": is_sign, "device": self._parameter.device}
+        parameter = next(network.parameters())
+        self.dtype, self.device = parameter.dtype, parameter.device
+        self.options = {"is_sign": is_sign, "device": self.device}
         self.layout = None
 
     def gram(self, rows, other=None):
@@ -147,14 +153,38 @@ class RowGradients:
 
     def captured(self, rows):
         """Yield the gradients of rows batch by batch, and which rows they are of."""
-        for indices, lengths, batch in progress(
-            self._batches(rows),
+        for indices, lengths, batch in self._shown(self._batches(rows), rows):
+            yield indices, self._capture.gradients(batch, lengths)
+
+    def mapped(self, function, rows):
+        """Yield what a function makes of rows batch by batch, and which rows it is of.
+
+        Parameters
+        ----------
+        function : callable
+            See `map_batches`.
+        rows : list of str, list of pairs, or ndarray of shape (n_samples, n_features)
+
+        Yields
+        ------
+        indices : ndarray
+        result : object
+        """
+        if len(rows):
+            self.find_layout(rows)  # which copies of the network keep
+        results = map_batches(
+            function, self._capture, self._batches(rows), self.devices
+        )
+        yield from self._shown(results, rows)
+
+    def _shown(self, batches, rows):
+        return progress(
+            batches,
             total=-(-len(rows) // self.batch_size),
             desc="gradients",
             unit="batch",
             verbose=self.verbose,
-        ):
-            yield indices, self._capture.gradients(batch, lengths)
+        )
 
     def lengths(self, rows, *, warn=False):
         """Count the tokens of each row, as cut; one of a table has one."""
@@ -279,14 +309,8 @@ class RowGradients:
             if found:
                 yield list(found), list(found.values())
         missing = np.array(missing, dtype=np.intp)
-        for places, lengths, batch in progress(
-            self._batches([side.rows[k] for k in missing]),
-            total=-(-len(missing) // self.batch_size),
-            desc="gradients",
-            unit="batch",
-            verbose=self.verbose,
-        ):
-            gradients = self._capture.rows(batch, lengths)
+        computed = self.mapped(_flat_rows, [side.rows[k] for k in missing])
+        for places, gradients in computed:
             for k, gradient in zip(missing[places], gradients, strict=True):
                 self.store.put_row(side.keys[k], gradient)
             yield missing[places], gradients
@@ -296,9 +320,13 @@ class RowGradients:
             for start in range(0, len(rows), self.batch_size):
                 indices = np.arange(start, min(start + self.batch_size, len(rows)))
                 batch = torch.from_numpy(np.stack([rows[i] for i in indices]))
-                yield indices, None, batch.to(self._parameter.dtype)
+                yield indices, None, batch.to(self.dtype)
             return
         yield from self._encoder.batches(rows, self.batch_size)
+
+
+def _flat_rows(capture, batch, lengths):
+    return capture.rows(batch, lengths)
 
 
 class Rows(NamedTuple):
