@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skshap.kernels._base import check_kernel_rows, make_kernel, set_kernel_tags
+from skshap.kernels._features import explicit_features, has_features, lost_diagonal
 from skshap.utils._ridge import TIE, leave_one_out, solve_explicit_ridge, solve_ridge
 from skshap.utils._sklearn import HasMethods, Interval, fit_context
 from skshap.utils._validation import (
@@ -50,17 +51,17 @@ class BaseKernelRidge(BaseEstimator):
         """
         kernel = self.kernel_ = make_kernel(self.kernel, self.kernel_params)
         self._is_explicit, self._more_alpha = False, 0.0
-        if self.alpha == 0 or not hasattr(kernel, "transform_features"):
+        if self.alpha == 0 or not has_features(kernel):
             return check_gram(kernel.fit_transform(rows))
         # Whether there are features, and how many, may be known only now.
         kernel.fit(rows)
-        if hasattr(kernel, "transform_features"):
-            n_columns = kernel.transform_features(rows[:1]).shape[1]
+        if has_features(kernel):
+            n_columns = explicit_features(kernel, rows[:1]).shape[1]
             self._is_explicit = n_columns < _n_rows(rows)
         if self._is_explicit:
             # The rest of the diagonal is a ridge of its own.
-            self._more_alpha = getattr(kernel, "lost_diagonal_", 0.0)
-            return kernel.transform_features(rows)
+            self._more_alpha = lost_diagonal(kernel)
+            return explicit_features(kernel, rows)
         K = kernel.transform(rows)
         return check_gram((K + K.T) / 2)
 
@@ -76,7 +77,7 @@ class BaseKernelRidge(BaseEstimator):
         check_is_fitted(self)
         rows = check_kernel_rows(self, X, reset=False)
         if self._is_explicit:
-            return self.kernel_.transform_features(rows)
+            return explicit_features(self.kernel_, rows)
         return check_kernel_values(self.kernel_.transform(rows))
 
     def _outputs(self, M):
