@@ -1,16 +1,15 @@
 """`ColumnKernel`: a weighted sum of kernels on the columns of a table."""
 
-import time
 from typing import ClassVar
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
-from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skshap.kernels._base import is_precomputed, make_kernel
+from skshap.kernels._column_cost import predict_column_cost
 from skshap.kernels._column_errors import noted
 from skshap.kernels._features import (
     diagonal,
@@ -23,14 +22,11 @@ from skshap.utils._sklearn import (
     BaseComposition,
     fit_context,
     name_estimators,
-    safe_indexing,
     select_columns,
 )
 from skshap.utils._validation import check_table
 
 __all__ = ["ColumnKernel", "make_column_kernel"]
-
-N_TIMED = 256  # rows on which a kernel of vectors is timed
 
 
 def _may_have_features(kernel):
@@ -316,7 +312,7 @@ class ColumnKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseCompos
             columns = columns(X) if callable(columns) else columns
             part = self._part(X, name, columns)
             with noted(name, columns, part):
-                costs.append(_predict_cost(kernel, part))
+                costs.append(predict_column_cost(kernel, part))
         matrix = 8 * X.shape[0] ** 2
         return Bunch(
             seconds=sum(cost.seconds for cost in costs),
@@ -466,20 +462,3 @@ def make_column_kernel(*kernels, weights=None):
         ],
         weights=weights,
     )
-
-
-def _predict_cost(kernel, X):
-    """Predict what the matrix of a kernel takes, or of a pipeline."""
-    kernel = make_kernel(kernel)
-    while isinstance(kernel, Pipeline):
-        for _, step in kernel.steps[:-1]:
-            X = X if step in (None, "passthrough") else step.fit_transform(X)
-        kernel = kernel.steps[-1][1]
-    if hasattr(kernel, "estimate_cost"):
-        return kernel.estimate_cost(X)
-    n = X.shape[0] if hasattr(X, "shape") else len(X)
-    some = safe_indexing(X, np.arange(min(n, N_TIMED)))
-    start = time.perf_counter()
-    clone(kernel).fit_transform(some)
-    seconds = (time.perf_counter() - start) * (n / min(n, N_TIMED)) ** 2
-    return Bunch(seconds=seconds, memory=3 * 8 * n**2, disk=0)

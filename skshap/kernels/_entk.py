@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from skshap.kernels._cost import predict_cost
 from skshap.kernels._explicit import ExplicitFeatures
 from skshap.kernels._network import make_gradients
+from skshap.kernels._normalized import Normalized
 from skshap.kernels._sketch_cost import predict_sketch_cost
 from skshap.kernels._store import memory_folder
 from skshap.utils._sklearn import Interval, StrOptions, fit_context
@@ -28,7 +29,11 @@ __all__ = ["EmpiricalNTK"]
 
 
 class EmpiricalNTK(
-    ExplicitFeatures, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    ExplicitFeatures,
+    Normalized,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
 ):
     """Empirical neural tangent kernel of a network, as a transformer.
 
@@ -423,28 +428,6 @@ class EmpiricalNTK(
         rows = check_rows(self, X, reset=False)
         self._gradients.lengths(rows, warn=True)
         return rows
-
-    def _normalized(self, K, rows):
-        """Normalize inner products between the gradients of rows and `X_fit_`."""
-        if self.normalize == "cosine":
-            left, right = (
-                self._gradients.squared_norms(r) for r in (rows, self.X_fit_)
-            )
-            self._check_norms(left)
-            K /= np.outer(np.sqrt(left), np.sqrt(right))
-            return K
-        K /= self.scale_ if self.normalize else 1.0
-        return K
-
-    def _check_norms(self, norms):
-        """Raise if a norm that is divided by is zero."""
-        is_zero = norms == 0
-        if is_zero.any() if self.normalize == "cosine" else is_zero.all():
-            raise ValueError(
-                f"normalize={self.normalize!r} divides by the norms of gradients, but "
-                f"{is_zero.sum()} rows have a gradient of zero; check the weights of "
-                "model, or set normalize=False."
-            )
 
     def initial_outputs(self, X):
         """Return the outputs of the network before any training.

@@ -22,8 +22,8 @@ def _may_sketch(kernel):
 class ExplicitFeatures:
     """Mixin of :class:`skshap.EmpiricalNTK`: the choice of a sketch, and its features.
 
-    It needs the parameters `method`, `n_components`, `sign_gradient` and `normalize`,
-    the rows `X_fit_` and the property `_gradients`.
+    It needs the parameters `method`, `n_components` and `sign_gradient`, the rows
+    `X_fit_`, the property `_gradients` and the mixin `Normalized`.
     """
 
     @available_if(_may_sketch)
@@ -97,13 +97,6 @@ class ExplicitFeatures:
         for i, key in enumerate(row_keys(self.X_fit_ if rows is None else rows)):
             K[i, places.get(key, [])] += self.lost_diagonal_
         return K
-
-    def _scaled(self, features, squared_norms):
-        """Normalize features of rows, whose gradients have these norms."""
-        if self.normalize == "cosine":
-            self._check_norms(squared_norms)
-            return features / np.sqrt(squared_norms)[:, None]
-        return features / np.sqrt(self.scale_ if self.normalize else 1.0)
 
     @property
     def _sketched_rows(self):
