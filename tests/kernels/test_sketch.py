@@ -11,7 +11,11 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from torch import nn
 
-from skshap import FreeShapAttributor, KernelRidgeClassifier
+from skshap import (
+    FreeShapAttributor,
+    KernelRidgeClassifier,
+    KernelRidgeClassifierCV,
+)
 from skshap.kernels import EmpiricalNTK, _explicit, _sketched
 from skshap.kernels._digest import row_keys
 from skshap.nn._capture import GradientCapture
@@ -434,6 +438,41 @@ def test_killed_run_resumes(make, captured, monkeypatch, tmp_path):
     assert n_first >= 50
     assert_allclose(make(memory=tmp_path).fit_transform(X), expected, rtol=1e-9)
     assert sum(captured) == 80
+
+
+def test_alpha_chosen_on_a_sketch(make):
+    """The kernel matrix is searched, and its choice is that of the features."""
+    X, new = texts(60), texts(9, seed=1)
+    y = np.array([len(text) % 2 for text in X])
+    kernel, alphas = make(n_components=6), [1e-3, 0.1, 10.0]
+    best = KernelRidgeClassifierCV(alphas, kernel=kernel).fit(X, y)
+    errors = []
+    for alpha in alphas:
+        clf = KernelRidgeClassifier(alpha, kernel=kernel).fit(X, y)
+        assert clf._is_explicit
+        # Half the difference of two indicators, against labels of -1 and 1.
+        loo = clf.loo_decision_function_
+        errors.append(np.mean((loo - (2 * y - 1)) ** 2))
+        if alpha == best.alpha_:
+            found = clf.decision_function(new)
+            assert_allclose(best.decision_function(new), found, rtol=1e-6)
+    assert best.alpha_ == alphas[int(np.argmin(errors))]
+
+
+def test_attribution_in_a_search(make):
+    X = texts(60)
+    y = np.array([len(text) % 2 for text in X])
+    attributor = FreeShapAttributor(
+        make(), sampler="permutation", n_permutations=3, random_state=0
+    )
+    grid = {"kernel__n_components": [3, 9], "alpha": [0.1, 1.0]}
+    search = GridSearchCV(attributor, grid, cv=2).fit(X, y)
+    best = search.best_estimator_
+    assert best._is_explicit
+    values = best.attribute(X[:7], y[:7])
+    expected = best.score(X[:7], y[:7]) - best.null_score_
+    assert_allclose(values.sum(), expected, atol=1e-9)
+    assert np.abs(values).max() > 0
 
 
 def test_grid_search(make, captured, tmp_path):
