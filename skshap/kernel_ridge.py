@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skshap.kernels._base import check_kernel_rows, make_kernel, set_kernel_tags
+from skshap.kernels._features import explicit_features, has_features, lost_diagonal
 from skshap.utils._ridge import TIE, leave_one_out, solve_explicit_ridge, solve_ridge
 from skshap.utils._sklearn import HasMethods, Interval, fit_context
 from skshap.utils._validation import (
@@ -49,16 +50,18 @@ class BaseKernelRidge(BaseEstimator):
         Features are preferred where they are fewer than the rows.
         """
         kernel = self.kernel_ = make_kernel(self.kernel, self.kernel_params)
-        self._is_explicit = False
-        if self.alpha == 0 or not hasattr(kernel, "transform_features"):
+        self._is_explicit, self._more_alpha = False, 0.0
+        if self.alpha == 0 or not has_features(kernel):
             return check_gram(kernel.fit_transform(rows))
         # Whether there are features, and how many, may be known only now.
         kernel.fit(rows)
-        if hasattr(kernel, "transform_features"):
-            n_columns = kernel.transform_features(rows[:1]).shape[1]
+        if has_features(kernel):
+            n_columns = explicit_features(kernel, rows[:1]).shape[1]
             self._is_explicit = n_columns < _n_rows(rows)
         if self._is_explicit:
-            return kernel.transform_features(rows)
+            # The rest of the diagonal is a ridge of its own.
+            self._more_alpha = lost_diagonal(kernel)
+            return explicit_features(kernel, rows)
         K = kernel.transform(rows)
         return check_gram((K + K.T) / 2)
 
@@ -66,6 +69,7 @@ class BaseKernelRidge(BaseEstimator):
         """Solve for the rows' weights; M is what `_map_rows` returned."""
         if not self._is_explicit:
             return solve_ridge(M, targets, alpha, self.device)
+        alpha += self._more_alpha
         return solve_explicit_ridge(M, targets, alpha, self.device)
 
     def _map(self, X):
@@ -73,7 +77,7 @@ class BaseKernelRidge(BaseEstimator):
         check_is_fitted(self)
         rows = check_kernel_rows(self, X, reset=False)
         if self._is_explicit:
-            return self.kernel_.transform_features(rows)
+            return explicit_features(self.kernel_, rows)
         return check_kernel_values(self.kernel_.transform(rows))
 
     def _outputs(self, M):
@@ -417,7 +421,7 @@ class KernelRidgeClassifierCV(KernelRidgeClassifier):
     def _map_rows(self, rows):
         # The kernel matrix is what every candidate shares.
         self.kernel_ = make_kernel(self.kernel, self.kernel_params)
-        self._is_explicit = False
+        self._is_explicit, self._more_alpha = False, 0.0
         return check_gram(self.kernel_.fit_transform(rows))
 
     def _choose_alpha(self, K, Y, priors):

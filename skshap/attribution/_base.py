@@ -73,7 +73,7 @@ class BaseFreeShap:
         """
         is_callers = is_precomputed(self.kernel) or self._is_explicit
         self._rows = M.copy() if is_callers else M  # the caller's may change
-        self._alpha, self._scoring = self.alpha, self.scoring
+        self._alpha, self._scoring = self.alpha + self._more_alpha, self.scoring
         self.null_score_ = self._null(self.scoring)
         # Drawn here, so that every call of `attribute` sees the same permutations.
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -85,7 +85,11 @@ class BaseFreeShap:
         Computed anew each time if the kernel has explicit features.
         """
         check_is_fitted(self)
-        return self._rows @ self._rows.T if self._is_explicit else self._rows
+        if not self._is_explicit:
+            return self._rows
+        K = self._rows @ self._rows.T
+        np.fill_diagonal(K, K.diagonal() + self._more_alpha)
+        return K
 
     def score(self, X, y, sample_weight=None):
         """Return the utility of all training rows: the mean of `scoring`.

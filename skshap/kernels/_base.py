@@ -3,9 +3,10 @@
 ``fit_transform(X)`` gives the symmetric matrix of the training rows, and
 ``transform(X)`` the matrix of shape (n_samples, n_samples_fit) between new rows and
 them. A kernel with ``transform_features(X)``, of shape (n_samples, n_components), is
-the inner product of what that returns; it may lose the method in `fit`. A pipeline that
-ends in a kernel is one. `make_kernel` turns what users pass as ``kernel=`` into such an
-object.
+the inner product of what that returns; it may lose the method in `fit`. To the value
+of a row with itself it may add `lost_diagonal_`, which features do not tell. A pipeline
+that ends in a kernel is one. `make_kernel` turns what users pass as ``kernel=`` into
+such an object.
 """
 
 from sklearn.base import BaseEstimator, TransformerMixin, clone

@@ -1,15 +1,23 @@
 """`ColumnKernel`: a weighted sum of kernels on the columns of a table."""
 
-from contextlib import contextmanager
 from typing import ClassVar
 
 import numpy as np
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.pipeline import Pipeline
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
 from sklearn.utils import Bunch
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skshap.kernels._base import is_precomputed, make_kernel
+from skshap.kernels._column_cost import predict_column_cost
+from skshap.kernels._column_errors import noted
+from skshap.kernels._features import (
+    diagonal,
+    explicit_features,
+    has_features,
+    last_step,
+    lost_diagonal,
+)
 from skshap.utils._sklearn import (
     BaseComposition,
     fit_context,
@@ -19,6 +27,15 @@ from skshap.utils._sklearn import (
 from skshap.utils._validation import check_table
 
 __all__ = ["ColumnKernel", "make_column_kernel"]
+
+
+def _may_have_features(kernel):
+    """Whether all kernels have explicit features, as far as can be told."""
+    kernels = getattr(kernel, "kernels_", kernel.kernels)
+    try:
+        return all(has_features(part) for _, part, _ in kernels)
+    except (TypeError, ValueError):  # malformed, which `fit` reports
+        return False
 
 
 class ColumnKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseComposition):
@@ -61,6 +78,9 @@ class ColumnKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseCompos
         Mean of each kernel's training diagonal, which it is divided by.
     weights_ : ndarray of shape (n_kernels,)
         Weights that add up to 1.
+    lost_diagonal_ : float
+        What explicit features lack of the mean training diagonal, by sketches; zero if
+        there are none.
     n_features_in_ : int
         Number of columns seen in `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -231,6 +251,76 @@ class ColumnKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseCompos
         """
         return self._sum(self._each(X, diagonal))
 
+    @available_if(_may_have_features)
+    def transform_features(self, X):
+        """Return explicit features, of which the kernel is the inner product.
+
+        Only if all kernels have them: linear kernels and sketched
+        :class:`skshap.EmpiricalNTK`, at the end of pipelines as well.
+
+        Parameters
+        ----------
+        X : dataframe or array-like of shape (n_samples, n_features)
+            Rows, of the same columns as in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components)
+            Those of all kernels side by side; see `lost_diagonal_`.
+        """
+        sizes = np.sqrt(self._factors())
+        return np.hstack(
+            [
+                size * features
+                for size, features in zip(
+                    sizes, self._each(X, explicit_features), strict=True
+                )
+            ]
+        )
+
+    def estimate_cost(self, X):
+        """Predict what the kernel matrix of rows will take, before it is computed.
+
+        Kernels that tell their own cost do so, others are timed on a few rows. Steps in
+        front of a kernel are fitted for it.
+
+        Parameters
+        ----------
+        X : dataframe or array-like of shape (n_samples, n_features)
+            Training rows, as in `fit_transform`.
+
+        Returns
+        -------
+        Bunch
+            `seconds` of wall time, `memory` in bytes at its largest, and `disk` in
+            bytes of what the `memory` of kernels will keep.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skshap import ColumnKernel
+        >>> kernel = ColumnKernel([("one", "rbf", [0]), ("other", "linear", [1])])
+        >>> cost = kernel.estimate_cost(np.ones((2000, 2)))
+        >>> cost.memory > 2 * 8 * 2000**2
+        True
+        """
+        self._check_kernels()
+        self._check_weights()
+        X = check_table(clone(self), X, reset=True)
+        costs = []
+        for name, kernel, columns in self.kernels:
+            columns = columns(X) if callable(columns) else columns
+            part = self._part(X, name, columns)
+            with noted(name, columns, part):
+                costs.append(predict_column_cost(kernel, part))
+        matrix = 8 * X.shape[0] ** 2
+        return Bunch(
+            seconds=sum(cost.seconds for cost in costs),
+            # All matrices are held until they are added up.
+            memory=matrix * len(costs) + max(cost.memory for cost in costs),
+            disk=sum(cost.disk for cost in costs),
+        )
+
     @fit_context(prefer_skip_nested_validation=False)
     def _fit(self, X, call):
         """Fit kernels and scales; return what `call` makes of each kernel."""
@@ -242,7 +332,7 @@ class ColumnKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseCompos
             columns = columns(X) if callable(columns) else columns
             part = self._part(X, name, columns)
             fitted = make_kernel(kernel)
-            with noted(name, columns):
+            with noted(name, columns, part):
                 results.append(call(fitted, part))
                 scale = float(np.mean(diagonal(fitted, part)))
             if not 0 < scale < np.inf:
@@ -254,6 +344,8 @@ class ColumnKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseCompos
             self.kernels_.append((name, fitted, columns))
         self.named_kernels_ = Bunch(**{name: k for name, k, _ in self.kernels_})
         self.scales_, self.weights_ = np.array(scales), weights / weights.sum()
+        lost = [lost_diagonal(kernel) for _, kernel, _ in self.kernels_]
+        self.lost_diagonal_ = float(self._factors() @ lost)
         self._n_features_out = X.shape[0]
         return results
 
@@ -263,12 +355,16 @@ class ColumnKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseCompos
         X = check_table(self, X, reset=False)
         for name, kernel, columns in self.kernels_:
             part = self._part(X, name, columns)
-            with noted(name, columns):
+            with noted(name, columns, part):
                 yield call(kernel, part)
 
     def _sum(self, values):
-        terms = zip(self.weights_ / self.scales_, values, strict=True)
+        terms = zip(self._factors(), values, strict=True)
         return sum(factor * value for factor, value in terms)
+
+    def _factors(self):
+        """Return what each kernel is multiplied by."""
+        return self.weights_ / self.scales_
 
     def _check_kernels(self):
         if not self.kernels or not all(
@@ -281,7 +377,7 @@ class ColumnKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseCompos
             )
         self._validate_names([name for name, _, _ in self.kernels])
         for name, kernel, _ in self.kernels:
-            last = kernel.steps[-1][1] if isinstance(kernel, Pipeline) else kernel
+            last = last_step(kernel)
             is_kernel = hasattr(last, "fit_transform") and hasattr(last, "diag")
             is_vector_kernel = isinstance(last, str) or callable(last)
             if is_precomputed(last) or not (is_kernel or is_vector_kernel):
@@ -366,22 +462,3 @@ def make_column_kernel(*kernels, weights=None):
         ],
         weights=weights,
     )
-
-
-def diagonal(kernel, X):
-    """Return the value of each row with itself by a fitted kernel, or a pipeline."""
-    if not isinstance(kernel, Pipeline):
-        return kernel.diag(X)
-    for _, step in kernel.steps[:-1]:
-        X = X if step in (None, "passthrough") else step.transform(X)
-    return diagonal(kernel.steps[-1][1], X)
-
-
-@contextmanager
-def noted(name, columns):
-    """Note on what is raised inside which kernel it comes from."""
-    try:
-        yield
-    except Exception as error:
-        error.add_note(f"This comes from kernel {name!r} on columns {columns!r}.")
-        raise

@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from skshap.kernels._cost import predict_cost
 from skshap.kernels._explicit import ExplicitFeatures
 from skshap.kernels._network import make_gradients
+from skshap.kernels._normalized import Normalized
 from skshap.kernels._sketch_cost import predict_sketch_cost
 from skshap.kernels._store import memory_folder
 from skshap.utils._sklearn import Interval, StrOptions, fit_context
@@ -28,7 +29,11 @@ __all__ = ["EmpiricalNTK"]
 
 
 class EmpiricalNTK(
-    ExplicitFeatures, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    ExplicitFeatures,
+    Normalized,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
 ):
     """Empirical neural tangent kernel of a network, as a transformer.
 
@@ -97,13 +102,13 @@ class EmpiricalNTK(
         has the same meaning for every model. "cosine" divides by the norms of both
         gradients, so that every row counts the same, however long its text.
     max_length : int, default=128
-        Tokens after which a text is cut. A warning says how many different texts were,
-        of those whose gradients were computed and not read from `memory`.
+        Tokens after which a text is cut. A warning says how many rows were, and which
+        are the first.
     batch_size : int, default=32
         Rows in a forward and backward pass.
     device : str, torch.device or None, default=None
-        Where to compute, such as "cuda". None leaves a module where it is and puts
-        anything else on the CPU.
+        Where to compute, such as "cuda" for all GPUs or "cuda:0" for one. None leaves a
+        module where it is and puts anything else on the CPU.
     dtype : {"float32", "float64", "bfloat16"}, default="float32"
         Of weights, and of the forward and backward pass. Products are summed up in
         float64. With "bfloat16", for GPUs, gradients are kept in float32; the kernel
@@ -136,6 +141,10 @@ class EmpiricalNTK(
         Relative error of the sketch, in the Frobenius norm, of the kernel between
         different rows out of up to 48 training rows that its projections were not made
         from; NaN with fewer than 16 training rows. Zero if the kernel is exact.
+    lost_diagonal_ : float
+        What the features of a sketch lack of the mean training diagonal; zero if the
+        kernel is exact. The kernel has it where a row meets itself, and estimators that
+        work on features add it to `alpha`.
     n_features_in_ : int
         Number of columns of a table seen in `fit`; not set for texts.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -149,11 +158,22 @@ class EmpiricalNTK(
     Notes
     -----
     One batched forward and one backward pass give the gradients of all rows of a batch
-    in factored form. A row takes ``itemsize * n_tokens * (inputs + outputs)`` bytes for
-    each layer: 1.2 MB for 25 tokens and three feed-forward blocks of 384 to 1,536.
+    in factored form. With ``method="exact"``, a row takes
+    ``itemsize * n_tokens * (inputs + outputs)`` bytes for each layer: 1.2 MB for 25
+    tokens and three feed-forward blocks of 384 to 1,536.
     With `memory` they are written to disk, beside 8 bytes for each pair of rows, and 2
     GB of them are held at once. Without it 3 GB more are held, and what exceeds them is
     computed again for every tile of 1,024 rows and columns of the kernel.
+
+    With ``method="sketch"``, a row takes ``itemsize * (n_components + 1)`` bytes, 4 kB
+    with 1,024 columns, in memory or on disk. While projections are sought, 1 GB of
+    gradients of a sample of the rows are held, then some 32,768 numbers of each of up
+    to ``2 * n_components`` rows, 270 MB; the projections themselves take half of that.
+
+    Gradients are computed by joblib's workers if :func:`joblib.parallel_config` names
+    several, also on a dask or ray cluster. Each has a copy of the network and returns
+    what it finds for 256 rows at a time; batches, and the kernel to rounding, are those
+    without workers.
 
     On a machine without a network or with ``HF_HUB_OFFLINE=1``, pass
     the path of a model folder.
@@ -283,8 +303,9 @@ class EmpiricalNTK(
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         for name in ("_cache", "_sketched", "_sketch_state", "n_components_"):
             vars(self).pop(name, None)
+        self._gradients.lengths(self.X_fit_, warn=True)
         self.method_ = self._choose_method()
-        self.approximation_error_ = 0.0
+        self.approximation_error_ = self.lost_diagonal_ = 0.0
         if self.method_ == "exact":
             norms = self._gradients.squared_norms(self.X_fit_)
         else:
@@ -292,6 +313,8 @@ class EmpiricalNTK(
         self.scale_ = float(norms.mean())
         if self.normalize:
             self._check_norms(norms)
+        if self.method_ == "sketch":
+            self.lost_diagonal_ = self._find_lost_diagonal()
         return self
 
     def fit_transform(self, X, y=None):
@@ -312,8 +335,7 @@ class EmpiricalNTK(
         """
         self.fit(X)
         if self.method_ == "sketch":
-            features = self._scaled(self._features_fit, self._norms_fit)
-            return features @ features.T
+            return self._sketched_kernel()
         return self._normalized(self._gradients.gram(self.X_fit_), self.X_fit_)
 
     def transform(self, X):
@@ -330,11 +352,9 @@ class EmpiricalNTK(
         ndarray of shape (n_samples, n_samples_fit)
             Kernel values, float64.
         """
-        check_is_fitted(self)
+        rows = self._check_rows(X)
         if self.method_ == "sketch":
-            features = self._scaled(self._features_fit, self._norms_fit)
-            return self.transform_features(X) @ features.T
-        rows = check_rows(self, X, reset=False)
+            return self._sketched_kernel(rows)
         K = self._normalized(self._gradients.gram(rows, self.X_fit_), rows)
         self._gradients.forget_all_but(self.X_fit_)
         return K
@@ -353,10 +373,9 @@ class EmpiricalNTK(
         ndarray of shape (n_samples,)
             The diagonal of ``fit_transform(X)`` up to its normalization.
         """
-        check_is_fitted(self)
+        rows = self._check_rows(X)
         if self.method_ == "sketch":
-            return np.square(self.transform_features(X)).sum(1)
-        rows = check_rows(self, X, reset=False)
+            return np.square(self._features(rows)).sum(1) + self.lost_diagonal_
         norms = self._gradients.squared_norms(rows)
         self._gradients.forget_all_but(self.X_fit_)
         if self.normalize == "cosine":
@@ -403,27 +422,12 @@ class EmpiricalNTK(
             probe._sketched_rows, probe.X_fit_, is_stored=is_stored
         )
 
-    def _normalized(self, K, rows):
-        """Normalize inner products between the gradients of rows and `X_fit_`."""
-        if self.normalize == "cosine":
-            left, right = (
-                self._gradients.squared_norms(r) for r in (rows, self.X_fit_)
-            )
-            self._check_norms(left)
-            K /= np.outer(np.sqrt(left), np.sqrt(right))
-            return K
-        K /= self.scale_ if self.normalize else 1.0
-        return K
-
-    def _check_norms(self, norms):
-        """Raise if a norm that is divided by is zero."""
-        is_zero = norms == 0
-        if is_zero.any() if self.normalize == "cosine" else is_zero.all():
-            raise ValueError(
-                f"normalize={self.normalize!r} divides by the norms of gradients, but "
-                f"{is_zero.sum()} rows have a gradient of zero; check the weights of "
-                "model, or set normalize=False."
-            )
+    def _check_rows(self, X):
+        """Check rows after `fit`, and warn of those that are cut."""
+        check_is_fitted(self)
+        rows = check_rows(self, X, reset=False)
+        self._gradients.lengths(rows, warn=True)
+        return rows
 
     def initial_outputs(self, X):
         """Return the outputs of the network before any training.
@@ -439,8 +443,7 @@ class EmpiricalNTK(
         ndarray of shape (n_samples, n_outputs)
             With a template, the logits of the label words.
         """
-        check_is_fitted(self)
-        return self._gradients.outputs(check_rows(self, X, reset=False))
+        return self._gradients.outputs(self._check_rows(X))
 
     @property
     def _n_features_out(self):

@@ -2,10 +2,9 @@
 
 import numpy as np
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
 
+from skshap.kernels._digest import row_keys
 from skshap.kernels._sketched import SketchedRows
-from skshap.utils._validation import check_rows
 
 __all__ = ["ExplicitFeatures"]
 
@@ -23,8 +22,8 @@ def _may_sketch(kernel):
 class ExplicitFeatures:
     """Mixin of :class:`skshap.EmpiricalNTK`: the choice of a sketch, and its features.
 
-    It needs the parameters `method`, `n_components`, `sign_gradient` and `normalize`,
-    the rows `X_fit_` and the property `_gradients`.
+    It needs the parameters `method`, `n_components` and `sign_gradient`, the rows
+    `X_fit_`, the property `_gradients` and the mixin `Normalized`.
     """
 
     @available_if(_may_sketch)
@@ -43,13 +42,21 @@ class ExplicitFeatures:
         -------
         ndarray of shape (n_samples, n_components)
             Features, float64: ``transform(X)`` is their product with those of the
-            training rows.
+            training rows, and `lost_diagonal_` more where a row meets itself.
         """
-        check_is_fitted(self)
-        rows = check_rows(self, X, reset=False)
+        return self._features(self._check_rows(X))
+
+    def _features(self, rows):
         features = self._scaled(*self._sketched_rows.features(rows))
         self._sketched_rows.forget_all_but(self.X_fit_)
         return features
+
+    def _find_lost_diagonal(self):
+        """Return what features lack of the mean training diagonal."""
+        norms = self._norms_fit
+        diagonal = np.square(self._scaled(np.sqrt(norms)[:, None], norms)).mean()
+        kept = np.square(self._scaled(self._features_fit, norms)).sum(1).mean()
+        return max(0.0, float(diagonal - kept))
 
     def _choose_method(self):
         """Choose between exact products and a sketch by counts, not by a clock."""
@@ -75,12 +82,21 @@ class ExplicitFeatures:
         sketched.forget_all_but(self.X_fit_)
         return self._norms_fit
 
-    def _scaled(self, features, squared_norms):
-        """Normalize features of rows, whose gradients have these norms."""
-        if self.normalize == "cosine":
-            self._check_norms(squared_norms)
-            return features / np.sqrt(squared_norms)[:, None]
-        return features / np.sqrt(self.scale_ if self.normalize else 1.0)
+    def _sketched_kernel(self, rows=None):
+        """Return the kernel of rows, None for the training rows, with these.
+
+        A row has much of its gradient in common with no other row: where it meets
+        itself, it gets back what features lack, as far as the mean tells.
+        """
+        features_fit = self._scaled(self._features_fit, self._norms_fit)
+        features = features_fit if rows is None else self._features(rows)
+        K = features @ features_fit.T
+        places = {}
+        for j, key in enumerate(row_keys(self.X_fit_)):
+            places.setdefault(key, []).append(j)
+        for i, key in enumerate(row_keys(self.X_fit_ if rows is None else rows)):
+            K[i, places.get(key, [])] += self.lost_diagonal_
+        return K
 
     @property
     def _sketched_rows(self):

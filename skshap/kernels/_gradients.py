@@ -8,6 +8,7 @@ import torch
 
 from skshap.kernels._digest import row_keys
 from skshap.kernels._tiles import Tiles
+from skshap.kernels._workers import map_batches
 from skshap.nn._capture import GradientCapture
 from skshap.nn._gram import gram, gram_cost, squared_norms
 from skshap.nn._texts import TextEncoder
@@ -37,6 +38,8 @@ class RowGradients:
         Which outputs' gradients are taken.
     is_sign : bool, default=False
         Take products of the signs of gradients.
+    devices : sequence of torch.device or None, default=(None,)
+        Where copies of the network may run; see `map_batches`.
     max_length : int
         Tokens after which a text is cut.
     batch_size : int
@@ -57,19 +60,22 @@ class RowGradients:
         template=None,
         outputs="first",
         is_sign=False,
+        devices=(None,),
     ):
         self.network = network
         self.store = store
         self.batch_size = batch_size
         self.verbose = verbose
+        self.devices = devices
         self._encoder = None
         if tokenizer is not None:
             self._encoder = TextEncoder(
                 tokenizer, network, max_length=max_length, template=template
             )
         self._capture = GradientCapture(network, outputs)
-        self._parameter = next(network.parameters())
-        self.options = {"is_sign": is_sign, "device": self._parameter.device}
+        parameter = next(network.parameters())
+        self.dtype, self.device = parameter.dtype, parameter.device
+        self.options = {"is_sign": is_sign, "device": self.device}
         self.layout = None
 
     def gram(self, rows, other=None):
@@ -114,7 +120,7 @@ class RowGradients:
     def outputs(self, rows):
         """Compute the outputs of the network, of shape (n_samples, n_outputs)."""
         found = [None] * len(rows)
-        for indices, _, batch in self._batches(rows, warn=True):
+        for indices, _, batch in self._batches(rows):
             outputs = self._capture.forward(batch).double().cpu().numpy()
             for index, output in zip(indices, outputs, strict=True):
                 found[index] = output
@@ -129,7 +135,7 @@ class RowGradients:
         side = Rows(row_keys(rows), rows)
         self.store.keep(set())
         indices = np.arange(len(rows))
-        stream = self._stream(side, indices, warn=False)
+        stream = self._stream(side, indices)
         found = [row for _, gradients in stream for row in gradients]
         self.store.keep(set())
         return found
@@ -141,23 +147,47 @@ class RowGradients:
     def find_layout(self, rows):
         """Return how gradients are laid out; any row shows it."""
         if self.layout is None:
-            batch = next(self._batches(rows[:1], warn=False))[2]
+            batch = next(self._batches(rows[:1]))[2]
             self.layout = self._capture.layout(batch)
         return self.layout
 
-    def captured(self, rows, *, warn):
+    def captured(self, rows):
         """Yield the gradients of rows batch by batch, and which rows they are of."""
-        for indices, lengths, batch in progress(
-            self._batches(rows, warn=warn),
+        for indices, lengths, batch in self._shown(self._batches(rows), rows):
+            yield indices, self._capture.gradients(batch, lengths)
+
+    def mapped(self, function, rows):
+        """Yield what a function makes of rows batch by batch, and which rows it is of.
+
+        Parameters
+        ----------
+        function : callable
+            See `map_batches`.
+        rows : list of str, list of pairs, or ndarray of shape (n_samples, n_features)
+
+        Yields
+        ------
+        indices : ndarray
+        result : object
+        """
+        if len(rows):
+            self.find_layout(rows)  # which copies of the network keep
+        results = map_batches(
+            function, self._capture, self._batches(rows), self.devices
+        )
+        yield from self._shown(results, rows)
+
+    def _shown(self, batches, rows):
+        return progress(
+            batches,
             total=-(-len(rows) // self.batch_size),
             desc="gradients",
             unit="batch",
             verbose=self.verbose,
-        ):
-            yield indices, self._capture.gradients(batch, lengths)
+        )
 
     def lengths(self, rows, *, warn=False):
-        """Count the tokens of each row; one of a table has one."""
+        """Count the tokens of each row, as cut; one of a table has one."""
         if self._encoder is None or not len(rows):
             return np.ones(len(rows), dtype=np.intp)
         encodings = self._encoder.encode(rows, warn=warn)
@@ -178,7 +208,7 @@ class RowGradients:
             Multiplications and additions.
         """
         layout = self.find_layout(rows)
-        _, gradients = next(self.captured(rows[:1], warn=False))
+        _, gradients = next(self.captured(rows[:1]))
         counts = np.array(gradients.counts)[:, 0]
         if self._encoder is not None:
             # A factor with one token in one text has one in all.
@@ -190,7 +220,7 @@ class RowGradients:
         norms = self.store.get_norms(side.keys)
         missing = np.flatnonzero(np.isnan(norms))
         if len(missing):
-            for indices, gradients in self._stream(side, missing, warn=True):
+            for indices, gradients in self._stream(side, missing):
                 norms[indices] = squared_norms(self.layout, gradients, **self.options)
             self.store.put_norms([side.keys[i] for i in missing], norms[missing])
         return norms
@@ -254,7 +284,7 @@ class RowGradients:
                 some = order[start : start + self.batch_size]
                 found = dict(
                     pair
-                    for indices, rows in self._stream(side, some, warn=False)
+                    for indices, rows in self._stream(side, some)
                     for pair in zip(indices, rows, strict=True)
                 )
                 taken.extend(some)
@@ -264,7 +294,7 @@ class RowGradients:
                     break
             yield np.array(taken), gradients
 
-    def _stream(self, side, indices, *, warn):
+    def _stream(self, side, indices):
         """Yield indices and flat gradients of rows, computing those not stored."""
         self.find_layout(side.rows)
         missing = []
@@ -279,26 +309,24 @@ class RowGradients:
             if found:
                 yield list(found), list(found.values())
         missing = np.array(missing, dtype=np.intp)
-        for places, lengths, batch in progress(
-            self._batches([side.rows[k] for k in missing], warn=warn),
-            total=-(-len(missing) // self.batch_size),
-            desc="gradients",
-            unit="batch",
-            verbose=self.verbose,
-        ):
-            gradients = self._capture.rows(batch, lengths)
+        computed = self.mapped(_flat_rows, [side.rows[k] for k in missing])
+        for places, gradients in computed:
             for k, gradient in zip(missing[places], gradients, strict=True):
                 self.store.put_row(side.keys[k], gradient)
             yield missing[places], gradients
 
-    def _batches(self, rows, *, warn):
+    def _batches(self, rows):
         if self._encoder is None:
             for start in range(0, len(rows), self.batch_size):
                 indices = np.arange(start, min(start + self.batch_size, len(rows)))
                 batch = torch.from_numpy(np.stack([rows[i] for i in indices]))
-                yield indices, None, batch.to(self._parameter.dtype)
+                yield indices, None, batch.to(self.dtype)
             return
-        yield from self._encoder.batches(rows, self.batch_size, warn=warn)
+        yield from self._encoder.batches(rows, self.batch_size)
+
+
+def _flat_rows(capture, batch, lengths):
+    return capture.rows(batch, lengths)
 
 
 class Rows(NamedTuple):

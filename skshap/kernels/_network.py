@@ -9,6 +9,7 @@ import torch
 from skshap.kernels._digest import network_digest
 from skshap.kernels._gradients import RowGradients
 from skshap.kernels._store import DiskStore, MemoryStore, memory_folder
+from skshap.kernels._workers import find_devices
 from skshap.nn._loading import load_model
 from skshap.nn._models import (
     EncoderWithHead,
@@ -56,6 +57,7 @@ def make_gradients(kernel):
         template=template,
         outputs=kernel.outputs,
         is_sign=kernel.sign_gradient,
+        devices=find_devices(kernel.device),
         max_length=kernel.max_length,
         batch_size=kernel.batch_size,
         verbose=kernel.verbose,

@@ -182,7 +182,14 @@ class PairwiseKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         params = self.kernel_params or {}
         if callable(self.kernel):
             check_callable(self.kernel, params, X[0], other[0])
-        return pairwise_kernels(X, other, metric=self.kernel, **params)
+        try:
+            return pairwise_kernels(X, other, metric=self.kernel, **params)
+        except TypeError as error:
+            if not params:
+                raise
+            raise ValueError(
+                f"kernel_params={params!r} do not fit kernel={self.kernel!r}: {error}."
+            ) from error
 
     def _check_rows(self, X, *, reset):
         if is_text(X):
@@ -190,6 +197,13 @@ class PairwiseKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                 f"kernel={self.kernel!r} works on numbers, but X holds texts; use "
                 "kernel=EmpiricalNTK(model) for texts, or turn them into features, as "
                 "OneHotEncoder does with categories."
+            )
+        # Of some dataframes, they would count as numbers of milliseconds.
+        columns = (np.asarray(X[name]) for name in getattr(X, "columns", []))
+        if any(column.dtype.kind == "M" for column in columns):
+            raise ValueError(
+                f"kernel={self.kernel!r} works on numbers, but X has dates; turn them "
+                "into numbers."
             )
         sparse = isinstance(self.kernel, str)
         return check_rows(self, X, reset=reset, sparse=sparse)

@@ -36,7 +36,7 @@ def predict_sketch_cost(sketched, rows, *, is_stored):
     ratio = lengths.mean() / padded_tokens(
         gradients.lengths(some), gradients.batch_size
     )
-    passing, held = timed(lambda: list(gradients.captured(some, warn=False)))
+    passing, held = timed(lambda: list(gradients.captured(some)))
     batches = [batch for _, batch in held]
     held_bytes = sum(a.nbytes + d.nbytes for b in batches for a, d in b.pairs) * ratio
     n_found = min(n, SAMPLE_ROWS, CHUNK * -int(-SAMPLE_BYTES // (CHUNK * held_bytes)))

@@ -1,6 +1,7 @@
 """Sketches of the gradients of rows of data, each computed once."""
 
 import hashlib
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ N_HELD_OUT = 48  # rows at most that the error is measured on
 # Of gradients that directions are found from, at most.
 SAMPLE_ROWS = 512
 SAMPLE_BYTES = 1 << 30
-FORMAT = "skshap sketch 1"  # changes whenever stored sketches would mean another thing
+FORMAT = "skshap sketch 2"  # changes whenever stored sketches would mean another thing
 
 
 class SketchedRows:
@@ -70,7 +71,6 @@ class SketchedRows:
             self.error = float(stored[0])
             self.sketch.from_flat(stored[1:])
             return
-        self.gradients.lengths([by_key[key] for key in held_out + sample], warn=True)
         self._fit_projections(sample, [by_key[key] for key in sample])
         self._measure(held_out, [by_key[key] for key in held_out])
         flat = self.sketch.to_flat()
@@ -97,11 +97,8 @@ class SketchedRows:
             key: row for key, row in zip(keys, rows, strict=True) if found[key] is None
         }
         names = list(missing)
-        for indices, batch in self.gradients.captured(
-            list(missing.values()), warn=True
-        ):
-            norms = squared_norms_of_batch(self.sketch.layout, batch)
-            features = self.sketch.features(batch)
+        computed = self._sketched(list(missing.values()))
+        for indices, (norms, features) in computed:
             found.update(self._keep([names[i] for i in indices], features, norms))
         out = np.array([found[key] for key in keys], dtype=np.float64)
         return out[:, 1:], out[:, 0]
@@ -129,40 +126,40 @@ class SketchedRows:
     def _fit_projections(self, keys, rows):
         """Find the projections from a sample of rows; keep its features."""
         features, norms, held, n_bytes = {}, {}, [], 0
+
+        def collect(indices, found):
+            for index, square, feature in zip(indices, *found, strict=True):
+                norms[index], features[index] = square, feature
+
         start, step = 0, max(CHUNK, self.gradients.batch_size)
         most = min(len(rows), SAMPLE_ROWS)
         while start < most and n_bytes < SAMPLE_BYTES:
-            for indices, batch in self._captured(rows[start : start + step]):
+            for indices, batch in self.gradients.captured(rows[start : start + step]):
                 held.append((start + indices, batch))
                 n_bytes += sum(a.nbytes + d.nbytes for a, d in batch.pairs)
             start += step
         self.sketch.fit_directions([batch for _, batch in held])
         for indices, batch in held:
-            self._collect(features, norms, indices, batch)
-        del held
-        for indices, batch in self._captured(rows[start:]):
-            self._collect(features, norms, start + indices, batch)
+            collect(indices, _norms_and_features(self.sketch, batch))
+        del held, batch
+        for indices, found in self._sketched(rows[start:]):
+            collect(start + indices, found)
         first = torch.stack([features.pop(i) for i in range(len(rows))])
         if first.shape[1] > self.n_components:
             first = self.sketch.fit_components(first, self.n_components)
         self._keep(keys, first, torch.stack([norms[i] for i in range(len(rows))]))
 
-    def _captured(self, rows):
-        return self.gradients.captured(rows, warn=False)  # of texts that are cut
-
-    def _collect(self, features, norms, indices, batch):
-        """Put the features of a batch, and its squared norms, where they belong."""
-        found = self.sketch.features(batch)
-        squares = squared_norms_of_batch(self.sketch.layout, batch)
-        for i, index in enumerate(indices):
-            features[index], norms[index] = found[i], squares[i]
+    def _sketched(self, rows):
+        """Yield which rows, and their squared norms and features, batch by batch."""
+        function = partial(_sketch_batch, self.sketch)
+        for indices, found in self.gradients.mapped(function, rows):
+            yield indices, [part.to(self.gradients.device) for part in found]
 
     def _measure(self, keys, rows):
         """Compare the kernel of some rows, apart from its diagonal, with exact."""
         exact, features = [None] * len(rows), [None] * len(rows)
-        for indices, batch in self._captured(rows):
-            found = self.sketch.features(batch)
-            norms = squared_norms_of_batch(self.sketch.layout, batch)
+        for indices, batch in self.gradients.captured(rows):
+            norms, found = _norms_and_features(self.sketch, batch)
             self._keep([keys[i] for i in indices], found, norms)
             for index, gradient, feature in zip(
                 indices, batch.rows(), found.double(), strict=True
@@ -193,6 +190,15 @@ class SketchedRows:
     def _key(self, key):
         """Return the key of a row's sketch by these projections."""
         return _digest(self.digest, key)
+
+
+def _sketch_batch(sketch, capture, batch, lengths):
+    return _norms_and_features(sketch, capture.gradients(batch, lengths))
+
+
+def _norms_and_features(sketch, batch):
+    """Return the squared norms of gradients, and their features."""
+    return squared_norms_of_batch(sketch.layout, batch), sketch.features(batch)
 
 
 def _digest(*parts):

@@ -312,8 +312,8 @@ def reduce_memory(memory, bytes_limit):
     memory : str, path or joblib.Memory
         As given to the kernel.
     bytes_limit : int or str
-        Size in bytes to stay below, or a number with a unit, as in "500M" or "2G". Zero
-        removes everything.
+        Size in bytes to stay below, or a number with a unit, as in "500M", "2G" or
+        "100 MB"; a K is 1024 bytes, as with joblib. Zero removes everything.
 
     Returns
     -------
@@ -361,7 +361,7 @@ def reduce_memory(memory, bytes_limit):
 
 
 def _parse_bytes(size):
-    text = str(size).strip().upper()
+    text = str(size).strip().upper().removesuffix("B").removesuffix("I").strip()
     unit = UNITS.get(text[-1:], 1)
     try:
         n_bytes = float(text[:-1] if unit > 1 else text) * unit

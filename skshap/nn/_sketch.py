@@ -3,10 +3,10 @@
 A gradient ``sum_t d_t a_t'`` of a matrix is replaced by ``V' (sum_t d_t a_t') U`` with
 orthonormal columns in U and V, the leading directions that a sample of the rows'
 gradients has on either side (the truncated HOSVD of De Lathauwer, De Moor and
-Vandewalle, 2000, doi:10.1137/S0895479896305696). They come from a few rounds of
-subspace iteration, so that no second moment is ever formed. Of tables the rows looked
-up most keep a place of their own and the others share places by hashing with random
-signs, as do the entries of a long vector (Charikar, Chen and Farach-Colton, 2002,
+Vandewalle, 2000, doi:10.1137/S0895479896305696). They come from second moments, of wide
+sides from a few rounds of subspace iteration instead. Of tables the rows looked up most
+keep a place of their own and the others share places by hashing with random signs, as
+do the entries of a long vector (Charikar, Chen and Farach-Colton, 2002,
 doi:10.1007/3-540-45465-9_59). A second projection, on the leading right singular
 vectors of a sample of what comes out, brings the columns down further.
 """
@@ -108,15 +108,15 @@ class GradientSketch:
         """
         gram = features.new_zeros(2 * features.shape[:1], dtype=torch.float64)
         for part in features.split(1 << 12, 1):
-            add_product(gram, part.double())  # the lower triangle, which eigh reads
+            add_product(gram, part)  # the lower triangle, which eigh reads
         values, vectors = torch.linalg.eigh(gram)
         values, vectors = values.flip(0), vectors.flip(1)
         smallest = 2 * torch.finfo(features.dtype).eps * values[0]
         n_kept = min(n_components, int((values > smallest).sum()))
-        vectors = vectors[:, :n_kept] / values[:n_kept].sqrt()
-        components = features.T @ vectors.to(features.dtype)
+        vectors, sizes = vectors[:, :n_kept], values[:n_kept].sqrt()
+        components = features.T @ (vectors / sizes).to(features.dtype)
         self.arrays = [*self.arrays[: self._n_first], components]
-        return features @ components
+        return (vectors * sizes).to(features.dtype)
 
     def features(self, batch):
         """Project the gradients of a batch as far as projections have been found.
@@ -252,12 +252,15 @@ def _leading(pairs, side, weights, n_directions, generator):
     n_columns = min(p, n_directions + OVERSAMPLING)
     Q = torch.randn(p, n_columns, generator=generator, dtype=torch.float64)
     Q = Q.to(tokens[0])
-    for _ in range(N_ROUNDS):
+    # Rounds, and what comes after them, take 2 p n_columns operations a token each.
+    if p <= (N_ROUNDS + 1) * n_columns:
+        Q = torch.eye(p, dtype=Q.dtype, device=Q.device)
+    for _ in range(N_ROUNDS if Q.shape[1] < p else 0):
         products = [w @ (x @ Q) for x, w in zip(tokens, weights, strict=True)]
         # QR in double precision: columns of small values are all but parallel.
         Q = sum(_inner(x, y) for x, y in zip(tokens, products, strict=True))
         Q = torch.linalg.qr(Q.double())[0].to(tokens[0])
-    projected = [x @ Q for x in tokens]
+    projected = tokens if Q.shape[1] == p else [x @ Q for x in tokens]
     inner = sum(_inner(y, w @ y) for y, w in zip(projected, weights, strict=True))
     values, vectors = torch.linalg.eigh(inner.double())
     vectors = (Q.double() @ vectors.flip(1)[:, :n_directions]).to(Q)

@@ -164,6 +164,12 @@ def word_ids(template, tokenizer):
     known = _ids(tokenizer, start) if space else []
     found = []
     for word in template.words:
+        if space and word != word.strip():
+            raise ValueError(
+                f"label_words holds {word!r} with a space of its own, but template="
+                f"{template.text!r} has one before the blank already; pass "
+                f"{word.strip()!r}."
+            )
         ids = _ids(tokenizer, f"{start if space else ''}{space}{word}")
         own = ids[len(known) :]
         if ids[: len(known)] != known or len(own) != 1:

@@ -9,6 +9,8 @@ from skshap.exceptions import TruncatedTextWarning
 
 __all__ = ["TextEncoder"]
 
+N_NAMED = 5  # rows that a warning names
+
 
 class TextEncoder:
     """Turns texts, or pairs of texts, into batches of tokens.
@@ -37,7 +39,7 @@ class TextEncoder:
         if template is not None:
             self._check_template()
 
-    def batches(self, rows, batch_size, *, warn=True):
+    def batches(self, rows, batch_size):
         """Batch texts by length, so that little is padded.
 
         Parameters
@@ -45,8 +47,6 @@ class TextEncoder:
         rows : list of str or list of pairs of str
         batch_size : int
             Rows a batch.
-        warn : bool, default=True
-            Warn of texts that are cut.
 
         Yields
         ------
@@ -56,15 +56,10 @@ class TextEncoder:
             Their numbers of tokens.
         batch : dict of Tensor
             The padded batch.
-
-        Warns
-        -----
-        TruncatedTextWarning
-            If texts are longer than `max_length`; the message says how many.
         """
         if not rows:
             return
-        encodings = self.encode(rows, warn=warn)
+        encodings = self.encode(rows)
         lengths = np.array([len(e["input_ids"]) for e in encodings])
         order = np.argsort(-lengths, kind="stable")
         for start in range(0, len(order), batch_size):
@@ -76,19 +71,25 @@ class TextEncoder:
             )
             yield indices, lengths[indices], dict(batch)
 
-    def encode(self, rows, *, warn=True):
+    def encode(self, rows, *, warn=False):
         """Tokenise texts, and cut those that are too long.
 
         Parameters
         ----------
         rows : list of str or list of pairs of str
-        warn : bool, default=True
+        warn : bool, default=False
             Warn of texts that are cut.
 
         Returns
         -------
         list of dict
             What the network reads, as lists, text by text.
+
+        Warns
+        -----
+        TruncatedTextWarning
+            If texts are longer than `max_length`; the message says how many, and which
+            are the first.
         """
         limit = self._limit()
         if self.max_length > limit:
@@ -97,20 +98,21 @@ class TextEncoder:
                 "model can read; set max_length to at most that."
             )
         if self.template is None:
-            encodings, n_cut = self._encode_plain(rows)
+            encodings, cut = self._encode_plain(rows)
         else:
-            encodings, n_cut = self._encode_prompts(rows)
+            encodings, cut = self._encode_prompts(rows)
         for row, encoding in zip(rows, encodings, strict=True):
             if not encoding["input_ids"]:
                 raise ValueError(
                     f"tokenizer makes no token of {row!r}, so that model has nothing "
                     "to read; drop such texts, or let template begin with a word."
                 )
-        if n_cut and warn:
+        if cut and warn:
+            which = ", ".join(map(str, cut[:N_NAMED])) + ", ..." * (len(cut) > N_NAMED)
             warnings.warn(
-                f"{n_cut} of {len(rows)} texts are longer than max_length="
-                f"{self.max_length} tokens and were cut; raise max_length to use all "
-                "of them.",
+                f"{len(cut)} of {len(rows)} rows of X are longer than max_length="
+                f"{self.max_length} tokens and were cut: {which}; raise max_length to "
+                "use all of them.",
                 TruncatedTextWarning,
                 stacklevel=2,
             )
@@ -146,7 +148,7 @@ class TextEncoder:
         return min(limit, positions or limit)
 
     def _encode_plain(self, rows):
-        """Return the encodings of texts, and how many were cut."""
+        """Return the encodings of texts, and the positions of those cut."""
         is_pair = not isinstance(rows[0], str)
         n_special = self.tokenizer.num_special_tokens_to_add(pair=is_pair)
         if self.max_length <= n_special:
@@ -157,15 +159,13 @@ class TextEncoder:
         options = {"truncation": True, "max_length": self.max_length}
         encodings = self._tokenize(rows, **options)
         full = [
-            row
-            for row, encoding in zip(rows, encodings, strict=True)
-            if len(encoding["input_ids"]) == self.max_length
+            i for i, e in enumerate(encodings) if len(e["input_ids"]) == self.max_length
         ]
-        whole = self._tokenize(full)
-        return encodings, sum(len(e["input_ids"]) > self.max_length for e in whole)
+        whole = zip(full, self._tokenize([rows[i] for i in full]), strict=True)
+        return encodings, [i for i, e in whole if len(e["input_ids"]) > self.max_length]
 
     def _encode_prompts(self, rows):
-        """Return the encodings of texts in their sentence, and how many were cut."""
+        """Return the encodings of texts in their sentence, and which were cut."""
         template = self.template
         if template.is_pair != (not isinstance(rows[0], str)):
             wanted = "pairs of texts" if template.is_pair else "single texts"
@@ -174,12 +174,12 @@ class TextEncoder:
                 "use {text} for a text and {first} and {second} for a pair."
             )
         encodings = self._fill(rows)
-        n_cut = 0
+        cut = []
         for i, encoding in enumerate(encodings):
             if len(encoding["input_ids"]) > self.max_length:
                 encodings[i] = self._cut(rows[i])
-                n_cut += 1
-        return encodings, n_cut
+                cut.append(i)
+        return encodings, cut
 
     def _cut(self, row):
         """Cut a text, the longer one of a pair first, so that its sentence fits."""

@@ -192,7 +192,7 @@ def judge_split(attributor, y, train, test, number, with_error):
     rows, is_explicit = attributor._rows, attributor._is_explicit
     part = copy(attributor)  # with all that a subclass has beside its parameters
     part.kernel = "linear" if is_explicit else "precomputed"
-    part.kernel_params = None
+    part.kernel_params, part.alpha = None, attributor._alpha
     if attributor.checkpoint is not None:
         path = Path(attributor.checkpoint)
         part.checkpoint = path.with_name(f"{path.stem}-{number}{path.suffix}")

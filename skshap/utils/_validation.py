@@ -137,7 +137,18 @@ def check_rows(estimator, X, *, reset, sparse=False):
                 f"X holds texts, but {type(estimator).__name__} was fitted on a table "
                 f"of {estimator.n_features_in_} numeric features."
             )
-        return check_text(X)
+        texts, fitted = check_text(X), getattr(estimator, "X_fit_", None)
+        if not reset and fitted is not None:
+            kinds = [
+                "single texts" if isinstance(rows[0], str) else "pairs of texts"
+                for rows in (texts, fitted)
+            ]
+            if kinds[0] != kinds[1]:
+                raise ValueError(
+                    f"X holds {kinds[0]}, but {type(estimator).__name__} was fitted on "
+                    f"{kinds[1]}; pass rows of the same kind."
+                )
+        return texts
     if not reset and not hasattr(estimator, "n_features_in_"):
         raise ValueError(
             f"X must hold texts, as in fit of {type(estimator).__name__}, but got "
@@ -475,8 +486,11 @@ def check_device(device):
         If there is no such device, or not on this machine.
     """
     try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
+        is_real = torch.empty(0, device=device).device.type != "meta"
+        error = "it holds shapes without numbers"
+    except (RuntimeError, AssertionError) as caught:
+        is_real, error = False, caught
+    if not is_real:
         raise ValueError(
             f"device={device!r} cannot be used: {error}; use device=None for the CPU."
-        ) from error
+        )

@@ -49,7 +49,7 @@ def compare(name, texts, options):
     kernel = EmpiricalNTK(get_model_path(), random_state=0, batch_size=64, **options)
     kernel.X_fit_, kernel._seed = texts, 0
     gradients = kernel._gradients
-    network, tokenizer = gradients.network, gradients.tokenizer
+    network, tokenizer = gradients.network, gradients._encoder.tokenizer
     counts = {n: p.numel() for n, p in network.named_parameters() if p.requires_grad}
     n_parameters = sum(counts.values())
     n_matrix = sum(c for n, c in counts.items() if "embeddings" not in n)
@@ -88,7 +88,7 @@ def main():
         sys.exit("SKSHAP_DATA is not set to the folder with the data; nothing is run.")
     texts, _ = read_sst2(Path(os.environ["SKSHAP_DATA"]), args.n, 1)
     torch.set_num_threads(1)
-    everything = {"n_frozen_layers": 0, "freeze_embeddings": False}
+    everything = {"n_frozen_layers": 0, "parameters": "all"}
     with threadpool_limits(1):
         compare("last two layers", texts[: args.n], {"n_frozen_layers": 4})
         compare("all layers and embeddings", texts[: args.n], everything)

@@ -611,6 +611,18 @@ PAIRS = {
 }
 
 
+@pytest.mark.parametrize("method", ["exact", "sketch"])
+def test_pairs_and_single_texts_do_not_mix(make, method):
+    pairs, singles = [("a film", "the plot"), ("great", "dull")], ["a film", "plot"]
+    for fitted, other in ((pairs, singles), (singles, pairs)):
+        kernel = make(method=method).fit(fitted)
+        what = ("pairs of texts", "single texts")[:: 1 if fitted is pairs else -1]
+        for call in (kernel.transform, kernel.diag, kernel.initial_outputs):
+            with pytest.raises(ValueError, match=f"holds {what[1]}.*on {what[0]}"):
+                call(other)
+        assert kernel.fit(other).transform(other).shape == (2, 2)
+
+
 @pytest.mark.parametrize("kind", PAIRS)
 def test_containers_of_pairs(make, kind):
     texts = long_texts(5)
@@ -779,25 +791,25 @@ def test_longest_text(make, tiny_tokenizer, family, limit):
 
 
 def test_cut_texts(make, bert, tiny_tokenizer):
-    texts = ["film " * 30, "plot", "film " * 6, "the " * 30, "a " * 7, "plot"]
+    texts = ["film " * 30, "plot", "film " * 6, "the " * 30, "a " * 7, "film " * 30]
     expected = encoder_kernel(bert, tiny_tokenizer, texts, seed=0, max_length=8)
     kernel = make(max_length=8, normalize=False)
     # Six words and two special tokens fit; seven do not.
     with pytest.warns(TruncatedTextWarning) as caught:
         K = kernel.fit_transform(texts)
     (warning,) = caught
-    assert "3 of 5 texts" in str(warning.message)  # one is there twice
-    assert "max_length=8" in str(warning.message)
+    assert "4 of 6 rows" in str(warning.message)  # one is there twice
+    assert "max_length=8 tokens and were cut: 0, 3, 4, 5;" in str(warning.message)
     assert_close(K, expected)
-    with pytest.warns(TruncatedTextWarning, match="1 of 2 texts"):
-        kernel.transform(["film", "great " * 9])
+    with pytest.warns(TruncatedTextWarning, match="6 of 8 rows.* 1, 2, 3, 4, 5, ...;"):
+        kernel.transform(["film", *["great " * 9] * 6, "plot"])
 
 
 def test_cut_pairs(make, bert, tiny_tokenizer):
     pairs = [("film " * 20, "plot"), ("film", "the " * 6), ("a", "b")]
     expected = encoder_kernel(bert, tiny_tokenizer, pairs, seed=0, max_length=10)
     kernel = make(max_length=10, normalize=False)
-    with pytest.warns(TruncatedTextWarning, match="1 of 3 texts"):
+    with pytest.warns(TruncatedTextWarning, match="1 of 3 rows.*: 0;"):
         K = kernel.fit_transform(pairs)
     assert_close(K, expected)
 

@@ -776,7 +776,7 @@ def test_cut_texts_are_told_of_once(make, monkeypatch):
     texts = ["film " * 20, "plot", "the plot", "a " * 30, "story"]
     with pytest.warns(TruncatedTextWarning) as caught:
         make(memory=None, max_length=8, batch_size=2).fit_transform(texts)
-    assert ["2 of 5 texts" in str(w.message) for w in caught] == [True]
+    assert ["2 of 5 rows" in str(w.message) for w in caught] == [True]
 
 
 @pytest.mark.parametrize("sides", ["square", "beside", "within"])

@@ -294,7 +294,7 @@ def test_long_texts_are_cut_and_the_template_is_not(
     # Two special tokens, "the", "was" and the blank, which a causal model cuts off.
     n_words = 8 if family == "llama" else 7
     cut = " ".join(text.split()[:n_words])
-    with pytest.warns(TruncatedTextWarning, match="1 of 2 texts"):
+    with pytest.warns(TruncatedTextWarning, match="1 of 2 rows"):
         K = make(model, **options).fit_transform([text, "film"])
     assert_close(K, make(model, **options).fit_transform([cut, "film"]))
 
@@ -303,7 +303,7 @@ def test_the_longer_text_of_a_pair_is_cut(make):
     model = make_masked("bert")
     options = {"template": "{first} {mask} {second}", "max_length": 12}
     pair = ("a film", " ".join(["plot"] * 40))
-    with pytest.warns(TruncatedTextWarning, match="1 of 1 texts"):
+    with pytest.warns(TruncatedTextWarning, match="1 of 1 rows"):
         K = make(model, **options).fit_transform([pair])
     expected = make(model, **options).fit_transform([("a film", "plot " * 7)])
     assert_close(K, expected)
@@ -368,6 +368,7 @@ def test_in_a_classifier(llama, make, tiny_texts):
         ({"label_words": ["bad", 3]}, "label_words must be a list of words"),
         ({"label_words": ["bad", "excellent"]}, "'excellent', which tokenizer does"),
         ({"label_words": ["bad", "very good"]}, "'very good', which is 2 tokens"),
+        ({"label_words": ["bad", " great"]}, "' great' with a space.*pass 'great'"),
         ({"label_words": ["bad", "bad"]}, "must be different tokens"),
         ({"template": "{text} was"}, "has the fields ..text"),
         ({"template": "{mask}"}, "has the fields ..mask"),

@@ -53,8 +53,10 @@ def test_features_of_a_linear_kernel():
         ({"kernel": "precomputed"}, "which computes kernel values"),
         ({"kernel": 3}, "'kernel' parameter"),
         ({"kernel_params": [1]}, "'kernel_params' parameter"),
+        ({"kernel_params": {"gama": 1}}, "kernel_params={'gama': 1} do not fit.*'rbf'"),
+        ({"kernel": "linear", "kernel_params": {"gamma": 1}}, "kernel='linear'.*gamma"),
     ],
 )
 def test_bad_parameters(parameters, message):
     with pytest.raises(ValueError, match=message):
-        PairwiseKernel(**parameters).fit(X)
+        PairwiseKernel(**parameters).fit_transform(X)

@@ -11,7 +11,11 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from torch import nn
 
-from skshap import FreeShapAttributor, KernelRidgeClassifier
+from skshap import (
+    FreeShapAttributor,
+    KernelRidgeClassifier,
+    KernelRidgeClassifierCV,
+)
 from skshap.kernels import EmpiricalNTK, _explicit, _sketched
 from skshap.kernels._digest import row_keys
 from skshap.nn._capture import GradientCapture
@@ -207,15 +211,53 @@ def test_products_of_features(make, normalize):
     F, G = kernel.transform_features(X), kernel.transform_features(new)
     assert F.dtype == np.float64
     assert F.shape == (40, kernel.n_components_)
-    assert_allclose(K, F @ F.T, rtol=1e-12)
+    lost = kernel.lost_diagonal_
+    assert_allclose(K, F @ F.T + lost * np.eye(40), rtol=1e-10)
     assert_array_equal(K, K.T)
-    assert_allclose(kernel.transform(X), K, rtol=1e-12)
-    assert_allclose(kernel.transform(new), G @ F.T, rtol=1e-12)
-    assert_allclose(kernel.diag(new), (G**2).sum(1), rtol=1e-12)
+    assert_allclose(kernel.transform(X), K, rtol=1e-10)
+    assert_allclose(kernel.transform([*new, X[3]])[:-1], G @ F.T, rtol=1e-10)
+    assert_allclose(kernel.transform([*new, X[3]])[-1], K[3], rtol=1e-10)
+    assert_allclose(kernel.diag(new), (G**2).sum(1) + lost, rtol=1e-12)
     exact = make(method="exact", normalize=normalize)
     expected = exact.fit_transform(X)
     assert_allclose(kernel.scale_, exact.scale_)
+    assert 1e-4 * np.trace(expected) < 40 * lost < 0.5 * np.trace(expected)
+    assert_allclose(np.trace(K), np.trace(expected), rtol=1e-6)
+    assert_allclose(exact.lost_diagonal_, 0)
     assert np.linalg.norm(K - expected) < 0.05 * np.linalg.norm(expected)
+
+
+def test_what_features_lose_is_a_ridge(make):
+    """A classifier on features is the one on the kernel, whose diagonal is right.
+
+    Rows are distinct, and those predicted are others.
+    """
+    X, new = texts(60), texts(9, seed=1)
+    y = np.arange(60) % 3
+    kernel = make(n_components=4)
+    on_features = KernelRidgeClassifier(0.01, kernel=kernel).fit(X, y)
+    assert on_features._is_explicit
+    assert on_features.kernel_.lost_diagonal_ > 1e-4
+    K, cross = kernel.fit_transform(X), kernel.transform(new)
+    assert_allclose(np.trace(K), 60, rtol=1e-6)
+    on_kernel = KernelRidgeClassifier(0.01, kernel="precomputed").fit(K, y)
+    expected = on_kernel.decision_function(cross)
+    assert_allclose(on_features.decision_function(new), expected, rtol=1e-6)
+    loo = on_kernel.loo_decision_function_
+    assert_allclose(on_features.loo_decision_function_, loo, rtol=1e-6)
+
+    values = {}
+    for name, rows, others, used in [
+        ("features", X, new, kernel),
+        ("kernel", K, cross, "precomputed"),
+    ]:
+        attributor = FreeShapAttributor(
+            used, alpha=0.01, n_permutations=3, scoring="neg_brier_score"
+        )
+        attributor.set_params(random_state=0, semivalue="loo").fit(rows, y)
+        values[name] = attributor.attribute(others, y[:9])
+        assert_allclose(attributor.gram_, K, rtol=1e-10)
+    assert_allclose(values["features"], values["kernel"], rtol=1e-6, atol=1e-12)
 
 
 def test_order_and_repetition_of_rows(make):
@@ -335,7 +377,7 @@ def test_predicted_cost(make):
     X = texts(50)
     gradients = make(method="exact").fit(X)._gradients
     n_bytes, n_operations = gradients.cost(X)
-    rows = [r for _, b in gradients.captured(X, warn=False) for r in b.rows()]
+    rows = [r for _, b in gradients.captured(X) for r in b.rows()]
     assert_allclose(n_bytes, sum(row.nbytes for row in rows), rtol=0.02)
     layout = gradients.find_layout(X)
     size = layout.n_vector + sum(f.n_inputs * f.n_outputs for f in layout.factors)
@@ -396,6 +438,41 @@ def test_killed_run_resumes(make, captured, monkeypatch, tmp_path):
     assert n_first >= 50
     assert_allclose(make(memory=tmp_path).fit_transform(X), expected, rtol=1e-9)
     assert sum(captured) == 80
+
+
+def test_alpha_chosen_on_a_sketch(make):
+    """The kernel matrix is searched, and its choice is that of the features."""
+    X, new = texts(60), texts(9, seed=1)
+    y = np.array([len(text) % 2 for text in X])
+    kernel, alphas = make(n_components=6), [1e-3, 0.1, 10.0]
+    best = KernelRidgeClassifierCV(alphas, kernel=kernel).fit(X, y)
+    errors = []
+    for alpha in alphas:
+        clf = KernelRidgeClassifier(alpha, kernel=kernel).fit(X, y)
+        assert clf._is_explicit
+        # Half the difference of two indicators, against labels of -1 and 1.
+        loo = clf.loo_decision_function_
+        errors.append(np.mean((loo - (2 * y - 1)) ** 2))
+        if alpha == best.alpha_:
+            found = clf.decision_function(new)
+            assert_allclose(best.decision_function(new), found, rtol=1e-6)
+    assert best.alpha_ == alphas[int(np.argmin(errors))]
+
+
+def test_attribution_in_a_search(make):
+    X = texts(60)
+    y = np.array([len(text) % 2 for text in X])
+    attributor = FreeShapAttributor(
+        make(), sampler="permutation", n_permutations=3, random_state=0
+    )
+    grid = {"kernel__n_components": [3, 9], "alpha": [0.1, 1.0]}
+    search = GridSearchCV(attributor, grid, cv=2).fit(X, y)
+    best = search.best_estimator_
+    assert best._is_explicit
+    values = best.attribute(X[:7], y[:7])
+    expected = best.score(X[:7], y[:7]) - best.null_score_
+    assert_allclose(values.sum(), expected, atol=1e-9)
+    assert np.abs(values).max() > 0
 
 
 def test_grid_search(make, captured, tmp_path):

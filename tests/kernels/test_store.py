@@ -372,13 +372,18 @@ def test_halves_of_files(tmp_path):
 
 @pytest.mark.parametrize(
     ("size", "expected"),
-    [(0, 0), (1000, 1000), ("1000", 1000), ("2K", 2048), ("1.5m", 3 << 19)],
+    [
+        *[(0, 0), (1000, 1000), ("1000", 1000), ("2K", 2048), ("1.5m", 3 << 19)],
+        *[("100 MB", 100 << 20), ("2 GiB", 2 << 30), ("7B", 7), ("3 kb", 3072)],
+    ],
 )
 def test_sizes(size, expected):
     assert _parse_bytes(size) == expected
 
 
-@pytest.mark.parametrize("size", [-1, "", "M", "five", "3T", None, np.nan, np.inf])
+@pytest.mark.parametrize(
+    "size", [-1, "", "M", "B", "five", "3T", "MB", None, np.nan, np.inf]
+)
 def test_sizes_that_are_none(size, tmp_path):
     with pytest.raises(ValueError, match="bytes_limit="):
         reduce_memory(tmp_path, size)

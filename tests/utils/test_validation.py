@@ -249,7 +249,7 @@ def test_gram_must_be_square_and_symmetric():
         check_gram(np.array([[1, np.nan], [np.nan, 1]]))
 
 
-@pytest.mark.parametrize("device", ["gpu", "cuda:99"])
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta"])
 def test_a_device_that_is_not_there_is_named(device):
     with pytest.raises(ValueError, match=f"device='{device}'.*None"):
         check_device(device)

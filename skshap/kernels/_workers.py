@@ -1,0 +1,100 @@
+"""Batches that go through a network one after the other, or in joblib's workers."""
+
+import copy
+from itertools import islice
+
+import torch
+from joblib import Parallel, delayed, effective_n_jobs
+
+__all__ = ["find_devices", "map_batches"]
+
+TASK_ROWS = 256  # that a copy of the network is sent for, about
+
+
+def find_devices(device):
+    """Return where copies of a network may run.
+
+    Parameters
+    ----------
+    device : str, torch.device or None
+        What the user passed.
+
+    Returns
+    -------
+    list of torch.device or None
+        All GPUs for "cuda" without a number; None is where the network is.
+    """
+    device = None if device is None else torch.device(device)
+    if device is not None and device.type == "cuda" and device.index is None:
+        return [torch.device("cuda", i) for i in range(torch.cuda.device_count())]
+    return [device]
+
+
+def map_batches(function, capture, batches, devices=(None,)):
+    """Call a function on batches, in joblib's workers if it is told to have several.
+
+    They are what :func:`joblib.parallel_config` says. Without it, several devices are
+    used each from a thread of its own.
+
+    Parameters
+    ----------
+    function : callable
+        Takes a `GradientCapture`, a batch and the lengths of its rows. It returns
+        arrays or tensors, alone, in a list or in a tuple.
+    capture : GradientCapture
+        Of which each worker gets a copy.
+    batches : iterable of (ndarray, ndarray or None, batch)
+        Positions of rows, their lengths, and what the network reads.
+    devices : sequence of torch.device or None, default=(None,)
+        From `find_devices`.
+
+    Yields
+    ------
+    positions : ndarray
+        In the order of `batches`.
+    result : object
+        What the function returned; if from a worker, on the CPU.
+    """
+    n_workers, options = effective_n_jobs(None), {}
+    if n_workers == 1 and len(devices) > 1:
+        n_workers = len(devices)
+        options = {"n_jobs": n_workers, "backend": "threading"}
+    if n_workers == 1:
+        for positions, lengths, batch in batches:
+            yield positions, function(capture, batch, lengths)
+        return
+    parallel = Parallel(**options, return_as="generator")
+    # The same batches as without workers, so that numbers differ by no padding.
+    tasks = (
+        delayed(_run_task)(function, capture, task, devices[i % len(devices)])
+        for i, task in enumerate(_tasks(batches))
+    )
+    for found in parallel(tasks):
+        yield from found
+
+
+def _tasks(batches):
+    """Yield lists of batches, of about `TASK_ROWS` rows."""
+    batches = iter(batches)
+    while first := list(islice(batches, 1)):
+        n_rows = len(first[0][0])
+        more = -(-TASK_ROWS // n_rows) - 1
+        yield first + list(islice(batches, more))
+
+
+def _run_task(function, capture, task, device):
+    """Call a function on each batch of a task, with a network of the worker's own."""
+    # In threads the others use the same objects, and hooks change a network.
+    function, capture = copy.deepcopy((function, capture))
+    if device is not None:
+        capture.network.to(device)
+    return [
+        (positions, _to_cpu(function(capture, batch, lengths)))
+        for positions, lengths, batch in task
+    ]
+
+
+def _to_cpu(result):
+    if isinstance(result, tuple):
+        return tuple(part.cpu() for part in result)
+    return result
