@@ -18,9 +18,9 @@ from skshap.attribution._coalitions import PrefixRidge
 from skshap.attribution._features import FeaturePrefixes
 from skshap.attribution._utility import check_scoring
 from skshap.kernel_ridge import BaseKernelRidgeClassifier
+from skshap.utils._labels import encode_targets
 from skshap.utils._progress import progress
 from skshap.utils._sklearn import Interval, StrOptions, fit_context
-from skshap.utils._validation import encode_targets
 
 __all__ = ["FreeShapAttributor"]
 

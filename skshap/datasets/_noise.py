@@ -5,7 +5,7 @@ from numbers import Real
 import numpy as np
 from sklearn.utils import check_random_state
 
-from skshap.utils._validation import as_labels, check_labels, find_classes
+from skshap.utils._labels import as_labels, check_labels, find_classes
 
 
 def flip_labels(y, *, rate=0.1, random_state=None):

@@ -10,8 +10,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from skshap.evaluation import detection_curve
 from skshap.inspection._page import bars, curve, page, quote, row_html
+from skshap.utils._labels import check_labels, encode_targets
 from skshap.utils._optional import import_optional
-from skshap.utils._validation import check_labels, encode_targets
 
 __all__ = ["LabelNoiseReport"]
 

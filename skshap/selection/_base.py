@@ -12,8 +12,9 @@ from skshap.attribution import FreeShapAttributor
 from skshap.kernel_ridge import KernelRidgeClassifierCV
 from skshap.selection._held_out import check_held_out, check_held_out_labels
 from skshap.selection._values import cross_fit_values, make_splits, values_on
+from skshap.utils._labels import as_labels, check_targets
 from skshap.utils._sklearn import Interval
-from skshap.utils._validation import as_labels, check_targets, is_text
+from skshap.utils._validation import is_text
 
 __all__ = ["BaseRowChoice", "count_rows"]
 

@@ -8,6 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skshap.attribution._greedy import View, choose_greedily, order_by_class
 from skshap.selection._base import BaseRowChoice, count_rows
+from skshap.utils._labels import encode_targets
 from skshap.utils._sklearn import (
     Interval,
     RealNotInt,
@@ -16,7 +17,6 @@ from skshap.utils._sklearn import (
     safe_indexing,
     safe_split,
 )
-from skshap.utils._validation import encode_targets
 
 __all__ = ["DataSelector"]
 

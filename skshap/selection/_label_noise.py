@@ -16,9 +16,9 @@ from skshap.selection._held_out import (
     stack_rows,
 )
 from skshap.selection._noise_model import NoiseModel
+from skshap.utils._labels import check_targets
 from skshap.utils._ridge import leave_one_out, solve_ridge
 from skshap.utils._sklearn import Interval, StrOptions, fit_context
-from skshap.utils._validation import check_targets
 
 __all__ = ["LabelNoiseDetector"]
 

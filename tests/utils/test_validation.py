@@ -10,15 +10,13 @@ from numpy.testing import assert_array_equal
 from scipy import sparse
 from sklearn.base import BaseEstimator
 
+from skshap.utils._labels import check_numbers, check_targets, encode_targets
 from skshap.utils._validation import (
     check_device,
     check_gram,
     check_kernel_values,
-    check_numbers,
     check_rows,
-    check_targets,
     check_text,
-    encode_targets,
     is_text,
 )
 

@@ -1,0 +1,225 @@
+"""Checks of labels and targets, and the indices that labels are encoded by."""
+
+from numbers import Real
+
+import numpy as np
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_array, column_or_1d
+
+from skshap.utils._validation import is_missing
+
+
+def check_targets(y, rows):
+    """Check training labels and encode them.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+        Class labels.
+    rows : sequence of length n_samples
+        The rows they belong to.
+
+    Returns
+    -------
+    classes : ndarray of shape (n_classes,)
+        Sorted labels.
+    y_index : ndarray of shape (n_samples,)
+        Index into `classes` of each label.
+
+    Raises
+    ------
+    ValueError
+        If labels are missing, continuous, of one class only, or of another number
+        than the rows.
+    """
+    if y is None:
+        raise ValueError(
+            "y must be an array of class labels, got None: this estimator requires y "
+            "to be passed, but the target y is None."
+        )
+    classes, y_index = find_classes(check_labels(y, rows))
+    if len(classes) < 2:
+        raise ValueError(
+            "y must hold at least two classes, but every label is "
+            f"{classes.tolist()[0]!r} (one class); pass rows of another class as well."
+        )
+    return classes, y_index
+
+
+def find_classes(y):
+    """Return the sorted labels, and the index of each label among them.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,)
+        Labels.
+
+    Returns
+    -------
+    classes : ndarray of shape (n_classes,)
+        Sorted labels.
+    y_index : ndarray of shape (n_samples,)
+        Index into `classes` of each label.
+
+    Raises
+    ------
+    ValueError
+        If labels are continuous, of several types, or neither numbers nor texts.
+    """
+    try:
+        if y.dtype.kind == "O" and not all(isinstance(label, str) for label in y):
+            raise TypeError("labels do not compare")
+        check_classification_targets(y)
+        return np.unique(y, return_inverse=True)
+    except TypeError as error:
+        raise ValueError(
+            "y must hold labels of one type, numbers or str, got "
+            f"{sorted({type(label).__name__ for label in y})}; convert them to str."
+        ) from error
+
+
+def encode_targets(y, classes, rows):
+    """Encode the labels of rows whose predictions are valued.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+        Class labels, all among `classes`.
+    classes : ndarray of shape (n_classes,)
+        The sorted training labels.
+    rows : sequence of length n_samples
+        The rows they belong to.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        Index into `classes` of each label.
+
+    Raises
+    ------
+    ValueError
+        If labels are missing, were not seen in training, or of another number than
+        the rows.
+    """
+    if y is None:
+        raise ValueError(
+            "y must be the labels of the rows in X, got None: a value says how much a "
+            "training row helps to predict them. For rows without labels use explain."
+        )
+    y = check_labels(y, rows)
+    unseen = sorted(set(y.tolist()) - set(classes.tolist()), key=str)
+    if unseen:
+        raise ValueError(
+            f"y holds labels that the training rows do not have: {unseen[:5]}; the "
+            f"classes are {classes.tolist()[:20]}."
+        )
+    return np.searchsorted(classes, y.astype(classes.dtype, copy=False))
+
+
+def check_numbers(y, rows):
+    """Check the targets of a regression.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+        Targets.
+    rows : sequence of length n_samples
+        The rows they belong to.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        Float64.
+
+    Raises
+    ------
+    ValueError
+        If targets are missing, infinite, no numbers, or of another number than the
+        rows.
+    """
+    if y is None:
+        raise ValueError(
+            "y must be an array of numbers, got None: this estimator requires y to be "
+            "passed, but the target y is None."
+        )
+    y = check_labels(y, rows)
+    if y.dtype.kind in "USmM":
+        raise ValueError(
+            f"y must hold numbers, got an array of dtype {y.dtype}; convert it first."
+        )
+    return check_array(
+        y, input_name="y", dtype=np.float64, ensure_2d=False, ensure_min_samples=0
+    )
+
+
+def check_labels(y, rows, name="y"):
+    """Raise unless there is a label a row; return labels as an array.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+        Class labels.
+    rows : sequence of length n_samples
+        The rows they belong to.
+    name : str, default="y"
+        Of the labels, in messages.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        The labels; numbers among objects as numbers.
+
+    Raises
+    ------
+    ValueError
+        If a label is missing (NaN, None) or infinite, or their number is another.
+    """
+    y = as_labels(y, name)
+    n_rows = rows.shape[0] if hasattr(rows, "shape") else len(rows)
+    if len(y) != n_rows:
+        raise ValueError(
+            f"{name} must hold one label a row of X, got {len(y)} labels for {n_rows} "
+            f"rows; pass X and {name} of the same length."
+        )
+    if y.dtype.kind == "f":
+        check_array(y.reshape(-1, 1), input_name=name, dtype=None, ensure_min_samples=0)
+    elif y.dtype.kind in "mM" and np.isnat(y).any():
+        raise ValueError(
+            f"{name} must not hold missing labels, but row {np.isnat(y).argmax()} is "
+            "NaT; drop or label it."
+        )
+    elif y.dtype.kind == "O":
+        missing = [i for i, label in enumerate(y) if is_missing(label)]
+        if missing:
+            raise ValueError(
+                f"{name} must not hold missing labels, but rows {missing[:5]} are "
+                f"{y[missing[0]]!r}; drop or label them."
+            )
+        if all(isinstance(label, (Real, np.bool_)) for label in y):
+            y = np.array(y.tolist())
+    return y
+
+
+def as_labels(y, name="y"):
+    """Return labels as a one-dimensional array, none of them made into a text.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+        Class labels.
+    name : str, default="y"
+        Of the labels, in messages.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        The labels; what shares a list with texts is kept as an object.
+    """
+    labels = column_or_1d(y, warn=True, input_name=name)
+    if labels.dtype.kind == "T":
+        return labels.astype(object)
+    if labels.dtype.kind == "U" and isinstance(y, (list, tuple)):
+        given = np.array(y, dtype=object).ravel()
+        if not all(isinstance(label, str) for label in given):
+            return given
+    return labels
