@@ -1,9 +1,7 @@
 """What attributors share: values of training rows and of groups, and their cost."""
 
 import os
-from inspect import isfunction
 from numbers import Integral, Real
-from types import FunctionType
 from typing import ClassVar
 
 import numpy as np
@@ -45,14 +43,6 @@ class BaseFreeShap:
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
-
-    def __init_subclass__(cls, **kwargs):
-        """Let Python name the class that was called where arguments are missing."""
-        super().__init_subclass__(**kwargs)
-        for name, method in vars(BaseFreeShap).items():
-            is_public = isfunction(method) and not name.startswith("_")
-            if is_public and getattr(cls, name) is method:
-                setattr(cls, name, rename(method, f"{cls.__qualname__}.{name}"))
 
     def _check_parameters(self):
         """Check what the table of constraints cannot."""
@@ -360,15 +350,6 @@ class BaseFreeShap:
             is_seeded=self.random_state is not None,
             verbose=self.verbose,
         )
-
-
-def rename(function, qualname):
-    """Return a copy of a function that calls itself by another name."""
-    parts = (function.__name__, function.__defaults__, function.__closure__)
-    copy = FunctionType(function.__code__, function.__globals__, *parts)
-    copy.__kwdefaults__, copy.__doc__ = function.__kwdefaults__, function.__doc__
-    copy.__qualname__ = qualname
-    return copy
 
 
 def count_rows(X):

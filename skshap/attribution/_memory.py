@@ -56,9 +56,8 @@ def peak_bytes(data, game, problem, sampler, *, n_workers, is_inverted):
         running = 2 * n * w + 3 * values
     else:
         running = _buffers(sampler, is_anew=n_workers > 1) + _draw(sampler)
-        if (
-            n_workers > 1
-        ):  # they share the arrays with each other, not with this process
+        if n_workers > 1:
+            # They share the arrays with each other, not with this process.
             running = held - given + n_workers * (running + LIBRARIES)
         running += 4 * values
     return int(8 * max(setup, held + running))
