@@ -174,7 +174,7 @@ def check_labels(y, rows, name="y"):
     ValueError
         If a label is missing (NaN, None) or infinite, or their number is another.
     """
-    y = as_labels(y, name)
+    y = as_labels(y)
     n_rows = rows.shape[0] if hasattr(rows, "shape") else len(rows)
     if len(y) != n_rows:
         raise ValueError(
@@ -200,22 +200,20 @@ def check_labels(y, rows, name="y"):
     return y
 
 
-def as_labels(y, name="y"):
+def as_labels(y):
     """Return labels as a one-dimensional array, none of them made into a text.
 
     Parameters
     ----------
     y : array-like of shape (n_samples,)
         Class labels.
-    name : str, default="y"
-        Of the labels, in messages.
 
     Returns
     -------
     ndarray of shape (n_samples,)
         The labels; what shares a list with texts is kept as an object.
     """
-    labels = column_or_1d(y, warn=True, input_name=name)
+    labels = column_or_1d(y, warn=True)
     if labels.dtype.kind == "T":
         return labels.astype(object)
     if labels.dtype.kind == "U" and isinstance(y, (list, tuple)):
