@@ -234,4 +234,6 @@ def class_null(scoring, null_score, y_index, n_classes):
         return float(p.max())
     if scoring == "neg_log_loss":
         return float(xlogy(p, p).sum())
-    return float((p @ p - 1) / (2 if n_classes == 2 else 1))
+    if scoring == "neg_brier_score":
+        return float((p @ p - 1) / (2 if n_classes == 2 else 1))
+    raise ValueError(f"scoring={scoring!r} has no score without training rows.")

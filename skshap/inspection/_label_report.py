@@ -209,7 +209,8 @@ class LabelNoiseReport:
             for name, value in row["cells"].items():
                 facts[column_name(name, facts)] = value
             records.append(facts)
-        columns = None if records else FACTS
+        columns = FACTS if self.is_noisy is None else [*FACTS, "is_noisy"]
+        columns = None if records else columns
         return pandas.DataFrame(records, columns=columns).set_index("row")
 
     def to_html(self):

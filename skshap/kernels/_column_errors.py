@@ -9,6 +9,9 @@ from skshap.utils._validation import is_missing
 
 __all__ = ["noted"]
 
+# What messages on values that are no numbers have in common.
+DATA = "NaN|NaT|missing|infinity|dtype|convert|float|date|numbers"
+
 
 @contextmanager
 def noted(name, columns, part):
@@ -28,7 +31,7 @@ def noted(name, columns, part):
     except Exception as error:
         hints = []
         if isinstance(error, (TypeError, ValueError)):
-            hints = [*_brackets(str(error), columns), *_suspects(part)]
+            hints = [*_brackets(str(error), columns), *_suspects(str(error), part)]
         if hints:
             raise ValueError(
                 f"kernel {name!r} cannot read columns {columns!r}: {error} "
@@ -46,17 +49,19 @@ def _brackets(message, columns):
             "A column without brackets is read as one-dimensional, as texts are; for "
             f"numbers and categories write [{columns!r}]."
         )
-    if not is_single and "has 1 columns" in message:
-        (column,) = columns if isinstance(columns, list) else ["..."]
+    is_list = isinstance(columns, list) and not any(
+        isinstance(c, bool) for c in columns
+    )
+    if is_list and len(columns) == 1 and "has 1 columns" in message:
         yield (
             "Brackets make a table, and texts are read from a single column; write "
-            f"{column!r} without brackets."
+            f"{columns[0]!r} without brackets."
         )
 
 
-def _suspects(part):
+def _suspects(message, part):
     """Name the columns of a table with missing values, and those with dates."""
-    if len(part.shape) < 2:
+    if len(part.shape) < 2 or not re.search(DATA, message):
         return
     is_frame = hasattr(part, "columns")
     names = list(part.columns) if is_frame else range(part.shape[1])

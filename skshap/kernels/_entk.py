@@ -143,8 +143,9 @@ class EmpiricalNTK(
         from; NaN with fewer than 16 training rows. Zero if the kernel is exact.
     lost_diagonal_ : float
         What the features of a sketch lack of the mean training diagonal; zero if the
-        kernel is exact. The kernel has it where a row meets itself, and estimators that
-        work on features add it to `alpha`.
+        kernel is exact. The kernel has it where a row meets itself. Estimators that
+        work on features add it to `alpha`, and do not know a training row again that
+        they are to predict, or that is there twice.
     n_features_in_ : int
         Number of columns of a table seen in `fit`; not set for texts.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)

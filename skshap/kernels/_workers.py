@@ -40,7 +40,7 @@ def map_batches(function, capture, batches, devices=(None,)):
     ----------
     function : callable
         Takes a `GradientCapture`, a batch and the lengths of its rows. It returns
-        arrays or tensors, alone, in a list or in a tuple.
+        numpy arrays or a list of them, or a tuple of tensors.
     capture : GradientCapture
         Of which each worker gets a copy.
     batches : iterable of (ndarray, ndarray or None, batch)
@@ -53,7 +53,7 @@ def map_batches(function, capture, batches, devices=(None,)):
     positions : ndarray
         In the order of `batches`.
     result : object
-        What the function returned; if from a worker, on the CPU.
+        What the function returned; tensors from a worker are on the CPU.
     """
     n_workers, options = effective_n_jobs(None), {}
     if n_workers == 1 and len(devices) > 1:
@@ -84,7 +84,8 @@ def _tasks(batches):
 
 def _run_task(function, capture, task, device):
     """Call a function on each batch of a task, with a network of the worker's own."""
-    # In threads the others use the same objects, and hooks change a network.
+    # In threads the others use the same objects; hooks change a network, and sketches
+    # move their projections to the network's device.
     function, capture = copy.deepcopy((function, capture))
     if device is not None:
         capture.network.to(device)

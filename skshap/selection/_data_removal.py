@@ -106,7 +106,7 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
     judged on the rows left out.
 
     "harmful" removes rows that are more probably harmful than not, the most certainly
-    harmful first, as long as at most 20 % of those removed are expected to be harmless.
+    harmful first, as long as at most 10 % of those removed are expected to be harmless.
     How probably a row is harmful comes from its value, the standard error of that over
     the rows judged on and over permutations, and how the values of all rows are
     distributed once these errors are taken out (empirical Bayes, as the local false

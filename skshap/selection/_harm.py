@@ -5,7 +5,7 @@ from scipy.special import ndtr
 
 __all__ = ["harmful_rows", "probability_negative"]
 
-HARMLESS_SHARE = 0.2  # of the rows removed, expected at most
+HARMLESS_SHARE = 0.1  # of the rows removed, expected at most
 N_CENTRES = 61  # of the normal distributions that the values' one is mixed from
 N_ITERATIONS = 300
 SMALLEST_WEIGHT = 1e-9  # of a normal distribution, in rows

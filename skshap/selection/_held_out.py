@@ -55,7 +55,8 @@ def check_held_out(X, X_val, y_val):
     if names and names_val and names != names_val:
         raise ValueError(
             "X_val must have the columns of X in the same order, "
-            f"{names[:5]} and so on, got {names_val[:5]}; use X_val[X.columns]."
+            f"{names[:5]} and so on, got {names_val[:5]}"
+            + ("; use X_val[X.columns]." if set(names) == set(names_val) else ".")
         )
 
 
@@ -86,7 +87,8 @@ def stack_rows(X, X_val):
     Returns
     -------
     list, array, sparse matrix or dataframe
-        The rows of both: texts as a list, else in the kind of `X`.
+        The rows of both: texts as a list, frames in the kind of `X`, anything sparse as
+        a CSR array, else an array.
     """
     if hasattr(X, "columns"):
         if not hasattr(X_val, "columns"):

@@ -114,7 +114,13 @@ def invert_factor(K, alpha, block_size=BLOCK):
         L[i:, i:j].addmm_(L[i:, :i], L[i:j, :i].T, alpha=-1)
         corner, info = torch.linalg.cholesky_ex(L[i:j, i:j])
         pivots = corner.diagonal().square()
-        check_pivots(pivots, info, diagonal=diagonal[i:j], alpha=alpha)
+        check_pivots(
+            pivots,
+            info,
+            diagonal=diagonal[i:j],
+            alpha=alpha,
+            largest=diagonal.max(),
+        )
         L[i:j, i:j] = corner
         solved = torch.linalg.solve_triangular(corner, L[j:, i:j].T, upper=False)
         L[j:, i:j] = solved.T
@@ -181,7 +187,7 @@ def solve_explicit_ridge(F, targets, alpha, device=None):
     NotPositiveDefiniteError
         If the matrix is not positive definite to working precision.
     """
-    F = torch.tensor(F, device=device)
+    F = torch.tensor(F, dtype=torch.float64, device=device)
     B = torch.tensor(targets, dtype=torch.float64, device=device)
     A = F.T @ F
     A.diagonal().add_(alpha)
@@ -197,19 +203,21 @@ def solve_explicit_ridge(F, targets, alpha, device=None):
     return solution.cpu().numpy(), inverse_diagonal.unsqueeze(1).cpu().numpy()
 
 
-def check_pivots(pivots, info, *, diagonal, alpha):
+def check_pivots(pivots, info, *, diagonal, alpha, largest=None):
     """Raise if a Cholesky factor failed, or succeeded by rounding alone.
 
     Parameters
     ----------
     pivots : Tensor of shape (n,)
-        Squares of the factor's diagonal.
+        Squares of the factor's diagonal, or what bounds them from below.
     info : int or Tensor
         What the factorization returned: zero, or the first row that failed.
     diagonal : Tensor of shape (n,)
         The diagonal of the matrix that was factorized, `alpha` included.
     alpha : float
         What was added to the kernel.
+    largest : float or None, default=None
+        Entry on the whole diagonal, if `diagonal` is a part of it.
 
     Raises
     ------
@@ -218,7 +226,7 @@ def check_pivots(pivots, info, *, diagonal, alpha):
     """
     if int(info) == 0 and bool((pivots > SMALLEST_PIVOT * diagonal).all()):
         return
-    largest = float(diagonal.max()) - alpha
+    largest = float(diagonal.max() if largest is None else largest) - alpha
     start = max(1e-8 * largest, 10 * alpha) or 1.0
     raise NotPositiveDefiniteError(
         f"the kernel matrix plus alpha={alpha:.3g} on its diagonal is not positive "

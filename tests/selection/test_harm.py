@@ -25,7 +25,7 @@ def test_few_of_the_rows_removed_are_harmless(share):
         removed += n_removed
         harmless += (truth[order[:n_removed]] >= 0).sum()
         harmful += (truth < 0).sum()
-    assert harmless <= 0.23 * removed + 2  # 20 % are expected; two, of few rows
+    assert harmless <= 0.13 * removed + 1  # 10 % are expected; one, of few rows
     if share:  # and not for want of trying
         assert removed > 0.4 * harmful
 
@@ -44,7 +44,7 @@ def test_rows_that_differ_by_their_errors_alone():
     values = np.zeros(400)
     values[:] = np.random.default_rng(0).normal(0.1, 1, 400)
     errors = np.ones(400)  # all of the spread is error
-    assert harmful_rows(values, errors, np.zeros(400))[1] <= 2
+    assert harmful_rows(values, errors, np.zeros(400))[1] <= 1
     # A naive test of each row alone would remove some.
     assert (ndtr(values / errors) < 0.05).sum() > 10
 
@@ -85,8 +85,8 @@ def test_suspicion_finds_more_and_stays_calibrated():
             order, n_removed, _ = harmful_rows(values, errors, q)
             removed[i] += n_removed
             harmless[i] += (truth[order[:n_removed]] >= 0).sum()
-    assert (harmless <= 0.23 * removed).all()  # 20 % are expected
-    assert removed[1] > 1.15 * removed[0]
+    assert (harmless <= 0.13 * removed).all()  # 10 % are expected
+    assert removed[1] > 1.2 * removed[0]
 
 
 def test_equal_suspicion_of_all_rows_says_nothing():
