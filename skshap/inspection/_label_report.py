@@ -382,6 +382,8 @@ def summarize(detector, detected, is_noisy):
         "Wrong labels in all": f"{detector.noise_rate_ * n:.1f} expected "
         f"({detector.noise_rate_:.1%})",
     }
+    if not n_issues:
+        facts["Called wrong"] += "; inspect from the most suspicious row down"
     if detected is not None:
         n_false = int((issues & ~is_noisy).sum())
         facts["False alarms among them"] += f", {n_false} in truth"

@@ -18,7 +18,6 @@ __all__ = ["RowGradients"]
 
 TILE_ROWS = 1024  # of a tile of the kernel, which is computed and stored as one
 TILE_BYTES = 1 << 30  # of gradients of either side of a tile
-LONG = 4 * TILE_ROWS**2  # values whose progress is shown by tiles, not inside of each
 
 
 class RowGradients:
@@ -229,29 +228,33 @@ class RowGradients:
         """Compute what is NaN in K tile by tile, each of which is stored at once."""
         is_symmetric = left.keys == right.keys
         tiles = Tiles(K, left.keys, right.keys)
-        n_missing = int(np.isnan(K).sum())
-        is_long = n_missing > LONG
-        options = {**self.options, "verbose": 0 if is_long else self.verbose}
         with progress_bar(
-            total=n_missing,
+            total=int(np.isnan(K).sum()),
             initial=0,
             desc="kernel",
             unit="value",
-            verbose=self.verbose and is_long,
+            verbose=self.verbose,
         ) as bar:
             for i, a in self._blocks(left, tiles.missing_in_rows):
                 if is_symmetric and (part := tiles.missing(i, i).any(1)).any():
                     a_part = [a[k] for k in np.flatnonzero(part)]
-                    block = gram(self.layout, a_part, **options)
-                    bar.update(self._keep_tile(tiles, i[part], i[part], block))
+                    self._fill(tiles, bar, i[part], i[part], a_part)
                 beside = partial(tiles.missing_in_columns, i)
                 for j, b in self._blocks(right, beside):
                     part = tiles.missing(i, j).any(1)
                     a_part = [a[k] for k in np.flatnonzero(part)]
-                    block = gram(self.layout, a_part, b, **options)
-                    bar.update(self._keep_tile(tiles, i[part], j, block))
+                    self._fill(tiles, bar, i[part], j, a_part, b)
 
-    def _keep_tile(self, tiles, i, j, block):
+    def _fill(self, tiles, bar, i, j, a, b=None):
+        """Compute a tile, store it, and move the bar on the way."""
+        before, n_missing = bar.n, int(tiles.missing(i, j).sum())
+        block = gram(
+            self.layout,
+            a,
+            b,
+            advance=lambda share: bar.update(round(share * n_missing)),
+            **self.options,
+        )
         if not np.isfinite(block).all():
             raise ValueError(
                 "the kernel of model is not finite (NaN or infinity) for these "
@@ -261,7 +264,7 @@ class RowGradients:
         n_new = tiles.fill(i, j, block)
         keys = [tiles.left[k] for k in i], [tiles.right[k] for k in j]
         self.store.put_gram(*keys, tiles.K[np.ix_(i, j)])
-        return n_new
+        bar.update(before + n_new - bar.n)  # with the mirror image of the tile
 
     def _blocks(self, side, count):
         """Yield some rows at a time that lack values, with their gradients.

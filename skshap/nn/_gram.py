@@ -12,8 +12,6 @@ import numpy as np
 import torch
 from scipy.linalg import get_blas_funcs
 
-from skshap.utils._progress import progress
-
 __all__ = ["add_product", "gram", "gram_cost", "squared_norms"]
 
 CHUNK_COLUMNS = 1 << 15  # longest sum in the working precision, then float64
@@ -82,7 +80,7 @@ class _Rows:
         return keys // len(self.rows), keys % len(self.rows), sums
 
 
-def gram(layout, left, right=None, *, is_sign=False, device="cpu", verbose=0):
+def gram(layout, left, right=None, *, is_sign=False, device="cpu", advance=None):
     """Compute the inner products between gradients.
 
     Parameters
@@ -97,8 +95,8 @@ def gram(layout, left, right=None, *, is_sign=False, device="cpu", verbose=0):
         Take the signs of gradients instead.
     device : str or torch.device, default="cpu"
         Where products are computed.
-    verbose : int, default=0
-        Show a progress bar.
+    advance : callable, default=None
+        Called with the share of the work that each step has done.
 
     Returns
     -------
@@ -119,15 +117,9 @@ def gram(layout, left, right=None, *, is_sign=False, device="cpu", verbose=0):
             _add_lookups(K, left.lookups(index), other.lookups(index), is_sign)
         else:
             plans.append((index, _plan(factor, index, left, right, is_sign)))
-    bar = progress(
-        ((task, index) for index, tasks in plans for task in tasks),
-        total=sum(len(tasks) for _, tasks in plans),
-        desc="kernel",
-        unit="block",
-        verbose=verbose,
-    )
+    steps = [(task, index) for index, tasks in plans for task in tasks]
     current, buffers = None, ([], [])
-    for outputs, index in bar:
+    for outputs, index in steps:
         if index != current:
             current = index
             factors = left.buckets(index)
@@ -138,6 +130,8 @@ def gram(layout, left, right=None, *, is_sign=False, device="cpu", verbose=0):
             G = _multiply_out(factors, outputs, buffers[0])
             H = None if others is None else _multiply_out(others, outputs, buffers[1])
             add_product(K, *_signs(is_sign, G, H))
+        if advance is not None:
+            advance(1 / len(steps))
     if right is None:
         K = torch.tril(K) + torch.tril(K, -1).T
     out = np.empty(K.shape)
