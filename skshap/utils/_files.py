@@ -75,6 +75,8 @@ def write_arrays(path, **arrays):
         with open(temporary, "xb") as file:
             np.savez(file, **arrays)
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise error.__context__ from None  # zipfile cannot close what it broke off
         raise
