@@ -9,6 +9,7 @@ from scipy.sparse import issparse
 from sklearn.utils.validation import check_is_fitted
 
 from skshap.evaluation import detection_curve
+from skshap.inspection._cells import cells_of, column_name, has_names
 from skshap.inspection._page import bars, curve, page, quote, row_html
 from skshap.utils._labels import check_labels, encode_targets
 from skshap.utils._optional import import_optional
@@ -322,53 +323,6 @@ def nearest(K, i, given, n_neighbors):
     similarity = np.where(given == given[i], -np.inf, K[i] / scale)
     near = np.argsort(-similarity, kind="stable")[:n_neighbors]
     return near[np.isfinite(similarity[near])]
-
-
-def has_names(X):
-    """Whether rows have names in an index, other than their positions."""
-    index = getattr(X, "index", None)
-    is_pandas = hasattr(X, "iloc") and index is not None
-    return is_pandas and list(index) != list(range(len(index)))
-
-
-def cells_of(X, i):
-    """What row i of X holds, by the name of the column; "" names a text alone."""
-    if hasattr(X, "columns"):
-        if hasattr(X, "iloc"):  # a series of a row would make integers floats
-            row = next(X.iloc[[i]].itertuples(index=False, name=None))
-        else:
-            row = X.row(i)
-        cells = {}
-        for name, value in zip(X.columns, row, strict=True):
-            cells[free_name(str(name), cells)] = value
-        return cells
-    if issparse(X):
-        row = X[[i]].tocoo()
-        entries = zip(row.col, row.data, strict=True)
-        return {f"x{place}": value for place, value in entries if value}
-    row = X.iloc[i] if hasattr(X, "iloc") else X[i]
-    if isinstance(row, (list, tuple, np.ndarray)) and np.ndim(row) == 1:
-        if all(isinstance(value, str) for value in row):  # a pair of texts
-            return {" " * place: value for place, value in enumerate(row)}
-        return {f"x{place}": value for place, value in enumerate(row)}
-    return {"": row}
-
-
-def column_name(name, taken):
-    """Name of a column of the frame that is not among those taken."""
-    name = f"text_{len(name)}" if name and not name.strip() else name or "text"
-    while name in taken:
-        name = f"X_{name}"
-    return name
-
-
-def free_name(name, taken):
-    """Name of a column, with a number behind it if there is one of that name."""
-    number, free = 1, name
-    while free in taken:
-        number += 1
-        free = f"{name} ({number})"
-    return free
 
 
 def summarize(detector, detected, is_noisy):
