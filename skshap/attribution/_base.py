@@ -228,7 +228,7 @@ class BaseFreeShap:
             and the training rows included. Below 30 MB it is only a bound.
         """
         check_is_fitted(self)
-        m = count_rows(X)
+        m = number_of_rows(X)
         # Not mapped, which may take longer than all the rest.
         M = np.broadcast_to(0.0, (m, self._rows.shape[1]))
         y = self._encode(y, M)
@@ -352,7 +352,7 @@ class BaseFreeShap:
         )
 
 
-def count_rows(X):
+def number_of_rows(X):
     """Return the number of rows to predict, or raise if there are none."""
     try:
         if isinstance(X, str):
