@@ -42,7 +42,7 @@ class MarginAccuracy(MarginUtility):
         return ((decision[0] > TIE) == (self.y == 1)).double()
 
     def mean_gains(self, margin, cross, weight):
-        after = torch.addcmul(margin - TIE, cross, weight).sign_().clamp_min_(0)
+        after = torch.mul(cross, weight).gt_(TIE - margin)
         # One where the second class is predicted now, minus the same before.
         sign = self._sign if self.weights is None else self._sign * self.weights
         gains = after @ sign - (margin > TIE).to(margin.dtype) @ sign

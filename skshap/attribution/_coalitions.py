@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import torch
 
-from skshap.utils._ridge import check_pivots
+from skshap.utils._ridge import check_pivots, take_columns
 
 __all__ = ["Block", "PrefixRidge", "Prefixes"]
 
@@ -148,7 +148,7 @@ class PrefixRidge(Prefixes):
         spans = [(i, min(i + self.block_size, len(order))) for i in starts]
         for start, stop in spans:
             rows = order[start:stop]
-            new = self.K.index_select(0, rows).index_select(1, order[:stop])
+            new = take_columns(self.K.index_select(0, rows), order[:stop])
             new[:, start:].diagonal().add_(self.alpha)
             for (i, j), inverse in zip(spans, inverses, strict=False):
                 # new[:, i:j] minus what the columns before it explain

@@ -15,8 +15,8 @@ from skshap.attribution._estimation import (
     sampled_part,
 )
 from skshap.attribution._games import FeatureGame, KernelGame
+from skshap.attribution._leave_one_out import leave_one_out_values
 from skshap.attribution._memory import enumeration_bytes, peak_bytes
-from skshap.attribution._sweep import leave_one_out_values
 
 __all__ = ["predict_cost"]
 

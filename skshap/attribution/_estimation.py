@@ -10,10 +10,11 @@ from sklearn.exceptions import ConvergenceWarning
 from skshap.attribution._checkpoint import Checkpoint, describe_callable, digest
 from skshap.attribution._enumeration import LARGEST_GAME, enumerate_coalitions
 from skshap.attribution._games import FeatureGame, KernelGame, Route
+from skshap.attribution._leave_one_out import leave_one_out_values
 from skshap.attribution._moments import Estimate, StoppingRule
 from skshap.attribution._permutations import Permutations
 from skshap.attribution._running import Run
-from skshap.attribution._sweep import Sweep, leave_one_out_values
+from skshap.attribution._sweep import Sweep
 from skshap.utils._ridge import multiply
 
 __all__ = ["Data", "Method", "Problem", "choose_game", "estimate_values"]

@@ -21,7 +21,13 @@ from functools import partial
 import torch
 
 from skshap.attribution._moves import Coalition, Side
-from skshap.utils._ridge import BLOCK, blocks, check_pivots, invert_factor
+from skshap.utils._ridge import (
+    BLOCK,
+    blocks,
+    check_pivots,
+    invert_factor,
+    take_columns,
+)
 
 __all__ = ["GrowingCoalitions", "ShrinkingCoalitions", "invert_ridge"]
 
@@ -103,8 +109,8 @@ class GrowingCoalitions:
             torch.index_select(self._right, 0, order, out=rest)
         else:
             index = torch.cat([torch.arange(q, device=order.device), q + columns.index])
-            rest = self._right.index_select(1, index).index_select(0, order)
-            whitened = whitened.index_select(1, index)
+            rest = take_columns(self._right, index).index_select(0, order)
+            whitened = take_columns(whitened, index)
         schur = self._diagonal[order]
         inverse_diagonal = torch.zeros_like(schur)
         grown = 0
@@ -144,7 +150,7 @@ class GrowingCoalitions:
         """What the members leave of the kernel between rows outside, with alpha."""
         start, stop = size + start, size + stop
         rows = order[start:stop]
-        block = self.K.index_select(0, rows).index_select(1, rows)
+        block = take_columns(self.K.index_select(0, rows), rows)
         block.diagonal().add_(self.alpha)
         explained = self._factor[:size, start:stop]
         return block.addmm_(explained.T, explained, alpha=-1)
@@ -184,7 +190,7 @@ class GrowingCoalitions:
         """Add the rows ``order[start:stop]`` to the factor and to its inverse."""
         U, inverse, whitened = self._factor, self._inverse, self._whitened
         rows = order[start:stop]
-        panel = self.K.index_select(0, rows).index_select(1, order[start:])
+        panel = take_columns(self.K.index_select(0, rows), order[start:])
         width = stop - start
         panel[:, :width].diagonal().add_(self.alpha)
         panel.addmm_(U[:start, start:stop].T, U[:start, start:], alpha=-1)

@@ -11,7 +11,7 @@ import numpy as np
 from skshap.attribution._enumeration import CHUNK_NUMBERS
 from skshap.attribution._games import KernelGame
 from skshap.attribution._sweep import Sweep
-from skshap.attribution._utility import MOVES
+from skshap.attribution._utility import BLOCK as SCORED
 from skshap.utils._ridge import BLOCK
 
 __all__ = ["enumeration_bytes", "peak_bytes"]
@@ -136,4 +136,4 @@ def _draw(sampler):
     values += n * m * problem.per_sample  # gains
     values += 0 if game.groups is None else (q + 1) * n * m  # what groups move
     n_stops = max(len(route.ranges) for route in sampler.routes)
-    return values + 4 * q * MOVES * m + 6 * n_stops * m
+    return values + 4 * max(SCORED, q * m) + 6 * n_stops * m

@@ -187,7 +187,7 @@ class Run:
         sampler = self.sampler
         if self.moments.count < PILOT:
             return
-        indices = [index for index, _ in sampler.parts] * PILOT
+        indices = [part.route for part in sampler.parts] * PILOT
         covariances, kept = [], []
         for index in range(len(sampler.routes)):
             own = [

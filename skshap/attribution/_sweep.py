@@ -6,13 +6,15 @@ factor. Over random permutations and one random size in each bin, every player g
 marginal at every bin.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 
 from skshap.attribution._allocation import size_bins
 from skshap.attribution._columns import keep_columns, keep_probabilities
 
-__all__ = ["Sweep", "leave_one_out_values"]
+__all__ = ["Sweep"]
 
 # Permutations of one draw that grow coalitions, and that shrink them: the variance of a
 # smooth score lies at small coalitions.
@@ -22,6 +24,26 @@ REPEATS = {
 }
 PROFILED = 512  # entries of each output whose variance a pilot looks at
 LEAST_FLOPS = 1e8  # of a route's rows to predict, for which choosing them is worth it
+
+
+class Part(NamedTuple):
+    """One permutation of a draw.
+
+    Attributes
+    ----------
+    route : int
+    n_stops : int
+        How many of the route's stops it makes.
+    drawn_by : int
+        Part of the draw whose permutation it is.
+    is_reversed : bool
+        Whether it is the reverse of that.
+    """
+
+    route: int
+    n_stops: int
+    drawn_by: int
+    is_reversed: bool
 
 
 class Sweep:
@@ -49,8 +71,16 @@ class Sweep:
     with probability ``(n + 1) / n``, which is divided by. The empty coalition is left
     to a term of its own, which is exact.
 
-    A draw is a sum of parts, each of one permutation with a seed of its own. Where
-    scores jump and are averaged, the rows to predict are sampled as well.
+    A draw is a sum of parts, each of one permutation. Parts share permutations where
+    that makes their errors cancel: those that grow coalitions and those that take the
+    same rows out of all, and beyond the first, pairs of which one is the reverse of the
+    other [1]_. Where scores jump and are averaged, the rows to predict are sampled as
+    well.
+
+    References
+    ----------
+    .. [1] Mitchell, Cooper, Frank and Holmes, "Sampling Permutations for Shapley Value
+       Estimation", JMLR 23 (2022). https://jmlr.org/papers/v23/21-0439.html
     """
 
     def __init__(self, game, problem, counts=None, kept=None):
@@ -62,17 +92,22 @@ class Sweep:
             np.full(len(route.ranges), repeats[route.kind]) for route in self.routes
         ]
         self.kept = kept or [np.ones(len(route.ranges)) for route in self.routes]
-        # One a permutation: its route, and how many stops it makes.
-        self.parts = [
-            (index, int((count > j).sum()))
-            for index, count in enumerate(self.counts)
-            for j in range(count[0])
-        ]
+        self.parts = self._parts()
 
     @property
     def bins(self):
         """Sizes that one stop each is made in."""
         return size_bins(self.problem.weights.mean(0), self.problem.is_smooth)
+
+    def _parts(self):
+        """List the permutations of a draw."""
+        parts, drawn_by = [], {}
+        for route, count in enumerate(self.counts):
+            for j in range(count[0]):
+                pair, is_second = divmod(j + 1, 2)
+                first = drawn_by.setdefault(pair, len(parts))
+                parts.append(Part(route, int((count > j).sum()), first, is_second == 1))
+        return parts
 
     def start(self):
         """Return what every player adds to the empty coalition, weighted.
@@ -136,7 +171,7 @@ class Sweep:
             Share of the rows to predict that each stop was scored on.
         """
         out = self.problem.zeros(self.game.n_players)
-        route, _ = self.parts[part]
+        route = self.parts[part].route
         profile, kept = [], []
         for j, (share, coalition) in enumerate(self._visit(t, part)):
             stop = torch.zeros_like(out)
@@ -180,11 +215,15 @@ class Sweep:
 
     def _visit(self, t, part):
         """Visit coalitions along a permutation, with the weight of each."""
-        index, depth = self.parts[part]
+        index, depth, drawn_by, is_reversed = self.parts[part]
         route = self.routes[index]
         n = self.game.n_players
         rng = self.problem.generator(t, part)
         order = rng.permutation(n)
+        if drawn_by != part:
+            order = self.problem.generator(t, drawn_by).permutation(n)
+        if is_reversed:
+            order = order[::-1].copy()
         route = route._replace(ranges=route.ranges[:depth])
         first, last = np.array(route.ranges).T
         stops = rng.integers(first, last + 1).tolist()
@@ -284,27 +323,3 @@ class Sweep:
                 for v, weights in enumerate(self.problem.weights):
                     weight = float(sign * share * weights[stratum])
                     out[v, s].index_add_(0, moves.players, gains, alpha=weight)
-
-
-def leave_one_out_values(game, problem):
-    """Compute what every player adds to all others, exactly.
-
-    Parameters
-    ----------
-    game : KernelGame or FeatureGame
-        With its inverse.
-    problem : Problem
-        Its semivalues are not looked at.
-
-    Returns
-    -------
-    Tensor of shape (n_scorings, n_players), or (n_scorings, n_players, m)
-    """
-    everyone = game.everyone()
-    out = problem.zeros(game.n_players)[0]
-    for s, utility in enumerate(problem.utilities):
-        losses = utility.gains(
-            everyone.decision, everyone.leaving, per_sample=problem.per_sample
-        )
-        out[s].index_add_(0, everyone.leaving.players, losses, alpha=-1)
-    return out

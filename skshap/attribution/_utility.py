@@ -9,7 +9,7 @@ from skshap.utils._sklearn import is_scorer
 
 __all__ = ["Utility", "check_scoring"]
 
-MOVES = 96  # scored at a time
+BLOCK = 65_536  # predictions scored at a time: they stay in the cache of a CPU
 
 
 def check_scoring(scoring, built_in, signature):
@@ -143,8 +143,8 @@ class Utility:
         shape = (k, m) if per_sample else (k,)
         out = torch.empty(shape, dtype=decision.dtype, device=decision.device)
         before = None if is_fused else self(decision)
-        # Blocks that stay in the cache, on a CPU.
-        step = MOVES if decision.device.type == "cpu" else max(1, k)
+        is_cached = decision.device.type == "cpu"
+        step = max(1, BLOCK // max(1, decision.numel()) if is_cached else k)
         for i in range(0, k, step):
             part = slice(i, i + step)
             if is_fused:

@@ -14,6 +14,7 @@ __all__ = [
     "multiply",
     "solve_explicit_ridge",
     "solve_ridge",
+    "take_columns",
 ]
 
 BLOCK = 512  # rows worked on at a time, so that an interrupt is seen soon
@@ -201,6 +202,21 @@ def solve_explicit_ridge(F, targets, alpha, device=None):
     check_pivots(0.5 / inverse_diagonal, 0, diagonal=diagonal, alpha=alpha)
     solution = (B - whitened.T @ (whitened @ B)) / alpha
     return solution.cpu().numpy(), inverse_diagonal.unsqueeze(1).cpu().numpy()
+
+
+def take_columns(A, index):
+    """Copy columns of a matrix; on a CPU several times quicker than `index_select`.
+
+    Parameters
+    ----------
+    A : Tensor of shape (n, k)
+    index : Tensor of shape (c,)
+
+    Returns
+    -------
+    Tensor of shape (n, c)
+    """
+    return A.gather(1, index.expand(len(A), -1))
 
 
 def check_pivots(pivots, info, *, diagonal, alpha, largest=None):

@@ -5,8 +5,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from skshap import FreeShapAttributor
+from skshap.attribution._leave_one_out import leave_one_out_values
 from skshap.attribution._semivalues import size_weights
-from skshap.attribution._sweep import leave_one_out_values
 from tests.attribution.games import Game, average
 from tests.attribution.games import Permutations as PermutationSampler
 from tests.oracles import permutation_gains, semivalues

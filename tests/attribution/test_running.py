@@ -17,11 +17,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import make_classification
 
 from skshap import FreeShapAttributor, FreeShapRegressor
-from skshap.attribution import _checkpoint, _cost, _running, _sweep
-from skshap.attribution._games import KernelGame
+from skshap.attribution import _checkpoint, _cost, _estimation, _running, _sweep
+from skshap.attribution._games import FeatureGame, KernelGame
 from skshap.exceptions import DamagedStoreWarning
 
 N, M = 150, 60
+MANY = 400  # rows, for which features are chosen
 SETTINGS = [
     {"kernel": "rbf", "scoring": "neg_log_loss"},
     {"kernel": "linear", "scoring": "accuracy"},
@@ -31,12 +32,15 @@ SETTINGS = [
 
 
 def make_data(n=N, m=M):
-    X, y = make_classification(n + m, 12, n_informative=6, random_state=0, flip_y=0.2)
+    X, y = make_classification(
+        n + m, 5, n_informative=4, n_redundant=0, random_state=0, flip_y=0.2
+    )
     return X[:n], y[:n], X[n:], y[n:]
 
 
 def attribute(params, n_permutations=14, **options):
-    X, y, X_val, y_val = make_data()
+    n = MANY if params.get("kernel") == "linear" else N
+    X, y, X_val, y_val = make_data(n)
     attributor = FreeShapAttributor(
         alpha=2.0, random_state=0, n_permutations=n_permutations, **params
     )
@@ -47,6 +51,20 @@ def attribute(params, n_permutations=14, **options):
 def adaptive(monkeypatch):
     """Adapt schedules of small problems too, in this process."""
     monkeypatch.setattr(_running, "LEAST_FLOPS", 0)
+
+
+@pytest.mark.parametrize("per_sample", [False, True])
+@pytest.mark.parametrize("scoring", ["accuracy", "neg_log_loss"])
+def test_linear_kernels_work_on_features(scoring, per_sample, monkeypatch):
+    """So that what is shown here with linear kernels holds for features."""
+    chosen, choose = [], _estimation.choose_game
+    monkeypatch.setattr(
+        _estimation,
+        "choose_game",
+        lambda *args, **kwargs: chosen.append(choose(*args, **kwargs)) or chosen[-1],
+    )
+    attribute({"kernel": "linear", "scoring": scoring}, 3, per_sample=per_sample)
+    assert chosen == [FeatureGame]
 
 
 @pytest.mark.parametrize("per_sample", [False, True])

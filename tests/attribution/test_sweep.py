@@ -15,6 +15,7 @@ from skshap.attribution._allocation import size_bins
 from skshap.attribution._class_scores import CLASS_SCORINGS
 from skshap.attribution._features import FeatureCoalitions
 from skshap.attribution._games import FeatureGame, KernelGame
+from skshap.attribution._leave_one_out import leave_one_out_values
 from skshap.attribution._marginals import (
     GrowingCoalitions,
     ShrinkingCoalitions,
@@ -22,7 +23,7 @@ from skshap.attribution._marginals import (
 )
 from skshap.attribution._moves import Moves
 from skshap.attribution._semivalues import size_weights
-from skshap.attribution._sweep import Sweep, leave_one_out_values
+from skshap.attribution._sweep import Sweep
 from skshap.exceptions import NotPositiveDefiniteError
 from tests.attribution.games import ALPHA, FixedOrder, Game, average
 from tests.oracles import per_sample_score, ridge_predictions, semivalues
@@ -44,8 +45,15 @@ def every_choice(sweep, n):
     all of them changes no mean.
     """
     ranges = [
-        list(product(*(range(i, j + 1) for i, j in sweep.routes[route].ranges[:depth])))
-        for route, depth in sweep.parts
+        list(
+            product(
+                *(
+                    range(i, j + 1)
+                    for i, j in sweep.routes[part.route].ranges[: part.n_stops]
+                )
+            )
+        )
+        for part in sweep.parts
     ]
     n_choices = max(map(len, ranges))
     assert n_choices % np.lcm.reduce([len(choices) for choices in ranges]) == 0
@@ -107,8 +115,29 @@ def test_any_schedule_is_unbiased(kind):
     values, profile, kept = sweep.profile(0, 0)
     assert_array_equal(kept, np.ones(len(profile)))
     assert_allclose(values, sweep.run(0, 0), atol=1e-15)
-    stops = profile / counts[0][: sweep.parts[0][1], None, None]
+    stops = profile / counts[0][: sweep.parts[0].n_stops, None, None]
     assert_allclose(stops.sum((0, 1)).ravel(), values.ravel(), atol=1e-15)
+
+
+def test_parts_share_permutations(monkeypatch):
+    """Routes take the same ones; beyond the first, every other one is a reverse."""
+    game = Game(6, 3, 2, "neg_log_loss")
+    sweep = Sweep(game.game(), game.problem())
+    counts = [np.full(len(route.ranges), 5) for route in sweep.routes]
+    sweep = Sweep(sweep.game, game.problem(), counts)
+    assert [route.kind for route in sweep.routes] == ["growing", "shrinking"]
+    orders = []
+    monkeypatch.setattr(Sweep, "visit", lambda self, *args: orders.append(args[2]))
+    for t in range(2):
+        for part in range(10):
+            sweep._visit(t, part)
+    for start in (0, 10):
+        growing, shrinking = orders[start : start + 5], orders[start + 5 : start + 10]
+        assert_array_equal(growing, shrinking)
+        for first in (1, 3):
+            assert_array_equal(growing[first], growing[first + 1][::-1])
+    different = {tuple(order) for order in orders}
+    assert len(different) > 8  # of at most ten, of 720
 
 
 @settings(deadline=None, max_examples=30)
