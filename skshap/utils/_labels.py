@@ -178,7 +178,7 @@ def check_labels(y, rows, name="y"):
     n_rows = rows.shape[0] if hasattr(rows, "shape") else len(rows)
     if len(y) != n_rows:
         raise ValueError(
-            f"{name} must hold one label a row of X, got {len(y)} labels for {n_rows} "
+            f"{name} must hold one entry a row of X, got {len(y)} entries for {n_rows} "
             f"rows; pass X and {name} of the same length."
         )
     if y.dtype.kind == "f":

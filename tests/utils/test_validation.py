@@ -220,7 +220,7 @@ def test_bad_labels_are_named(y, words):
 @pytest.mark.parametrize("rows", [["a", "b"], np.ones((2, 3)), sparse.eye_array(2)])
 def test_labels_are_counted_for_any_kind_of_rows(rows):
     check_targets([0, 1], rows)
-    with pytest.raises(ValueError, match="3 labels for 2 rows"):
+    with pytest.raises(ValueError, match="3 entries for 2 rows"):
         check_targets([0, 1, 1], rows)
 
 
