@@ -195,8 +195,8 @@ def test_labels_longer_than_any_in_training_are_not_cut():
     "y, words",
     [
         (None, ["y", "None"]),
-        ([1, 2, 3], ["y", "3 labels", "2 rows"]),
-        ([1], ["y", "1 labels", "2 rows"]),
+        ([1, 2, 3], ["y", "3 entries", "2 rows"]),
+        ([1], ["y", "1 entries", "2 rows"]),
         ([1, 1], ["y", "one class", "1"]),
         (["a", "a"], ["'a'", "one class"]),
         ([1.0, np.nan], ["y", "NaN"]),
