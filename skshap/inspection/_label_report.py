@@ -33,7 +33,7 @@ class LabelNoiseReport:
         "suggested", "quality", "is_issue", "cells" (what the row holds, by column),
         "neighbors" (positions of rows that speak against the label), "neighbor_labels",
         "neighbor_cells" and, where the truth is known, "is_noisy", and where rows have
-        names, "index".
+        names, "index" and "neighbor_index".
     summary : dict
         What is said of all rows, by its name in words.
     transitions : list of tuple (label, label, float)
@@ -172,6 +172,7 @@ class LabelNoiseReport:
                 row["is_noisy"] = bool(is_noisy[i])
             if has_names(X):
                 row["index"] = X.index[i]
+                row["neighbor_index"] = list(X.index[near])
             rows.append(row)
         return cls(
             rows=rows,
@@ -191,8 +192,8 @@ class LabelNoiseReport:
         pandas.DataFrame
             One row each, indexed by position, the most suspicious first: the labels,
             the quality, the neighbors' positions, what the row holds (of sparse rows
-            NaN for zero), and its name in the index of the frame, where that is another
-            than the position.
+            NaN for zero), and its name and that of its neighbors in the index of the
+            frame, where that is another than the position.
 
         Raises
         ------
@@ -293,12 +294,13 @@ class LabelNoiseReport:
         truth = {True: ", known to be wrong", False: ", known to be right", None: ""}
         verdict = "called wrong" if row["is_issue"] else "not called wrong"
         verdict += truth[row.get("is_noisy")]
-        name = f" ({quote(row['index'])})" if "index" in row else ""
+        names = row.get("neighbor_index", [None] * len(row["neighbors"]))
         against = "".join(
             f'<li><bdi class="label">{quote(label)}</bdi> '
-            f'<span class="calm">row {i}</span>{row_html(cells)}</li>'
-            for i, label, cells in zip(
+            f'<span class="calm">row {row_name(i, name)}</span>{row_html(cells)}</li>'
+            for i, name, label, cells in zip(
                 row["neighbors"],
+                names,
                 row["neighbor_labels"],
                 row["neighbor_cells"],
                 strict=True,
@@ -308,13 +310,19 @@ class LabelNoiseReport:
             f"<details><summary>What speaks against the label: {len(row['neighbors'])} "
             f"similar rows</summary><ul>{against}</ul></details>"
         )
+        name = row_name(row["row"], row.get("index"))
         return (
             f'<article><h3>{rank}. <bdi class="label">{quote(row["given"])}</bdi>, '
             f'rather <bdi class="suggested">{quote(row["suggested"])}</bdi></h3>'
-            f'<p class="calm">Row {row["row"]}{name}; right with probability '
+            f'<p class="calm">Row {name}; right with probability '
             f"{row['quality']:.1%}; {verdict}.</p>{row_html(row['cells'])}{against}"
             "</article>"
         )
+
+
+def row_name(position, name):
+    """Position of a row and, in brackets, its name in an index if it has one."""
+    return str(position) if name is None else f"{position} ({quote(name)})"
 
 
 def nearest(K, i, given, n_neighbors):

@@ -6,7 +6,7 @@ from datetime import datetime, time
 
 import numpy as np
 
-from skshap.utils._validation import is_missing
+from skshap.utils._columns import is_missing
 
 __all__ = ["bars", "curve", "page", "quote", "row_html"]
 

@@ -5,12 +5,12 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from skshap.utils._validation import is_missing
+from skshap.utils._columns import column_advice
 
 __all__ = ["noted"]
 
 # What messages on values that are no numbers have in common.
-DATA = "NaN|NaT|missing|infinity|dtype|convert|float|date|numbers"
+DATA = "NaN|NaT|missing|infinity|dtype|DType|convert|float|date|numbers"
 
 
 @contextmanager
@@ -31,11 +31,14 @@ def noted(name, columns, part):
     except Exception as error:
         hints = []
         if isinstance(error, (TypeError, ValueError)):
-            hints = [*_brackets(str(error), columns), *_suspects(str(error), part)]
+            message = str(error)
+            hints = list(_brackets(message, columns))
+            if re.search(DATA, message):
+                hints += column_advice(part)
         if hints:
+            said = [message, *(hint for hint in hints if hint not in message)]
             raise ValueError(
-                f"kernel {name!r} cannot read columns {columns!r}: {error} "
-                + " ".join(hints)
+                f"kernel {name!r} cannot read columns {columns!r}: {' '.join(said)}"
             ) from error
         error.add_note(f"This comes from kernel {name!r} on columns {columns!r}.")
         raise
@@ -56,26 +59,4 @@ def _brackets(message, columns):
         yield (
             "Brackets make a table, and texts are read from a single column; write "
             f"{columns[0]!r} without brackets."
-        )
-
-
-def _suspects(message, part):
-    """Name the columns of a table with missing values, and those with dates."""
-    if len(part.shape) < 2 or not re.search(DATA, message):
-        return
-    is_frame = hasattr(part, "columns")
-    names = list(part.columns) if is_frame else range(part.shape[1])
-    missing, dates = [], []
-    for name in names:
-        values = np.asarray(part[name] if is_frame else part[:, name])
-        if values.dtype.kind in "Mm":
-            dates.append(name)
-        elif any(map(is_missing, values.ravel())):
-            missing.append(name)
-    if missing:
-        yield f"Columns {missing} have missing values: fill them, or drop the rows."
-    if dates:
-        yield (
-            f"Columns {dates} hold dates: turn them into numbers, as with skrub's "
-            "TableVectorizer in front of the kernel."
         )

@@ -198,13 +198,6 @@ class PairwiseKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                 "kernel=EmpiricalNTK(model) for texts, or turn them into features, as "
                 "OneHotEncoder does with categories."
             )
-        # Of some dataframes, they would count as numbers of milliseconds.
-        columns = (np.asarray(X[name]) for name in getattr(X, "columns", []))
-        if any(column.dtype.kind == "M" for column in columns):
-            raise ValueError(
-                f"kernel={self.kernel!r} works on numbers, but X has dates; turn them "
-                "into numbers."
-            )
         sparse = isinstance(self.kernel, str)
         return check_rows(self, X, reset=reset, sparse=sparse)
 

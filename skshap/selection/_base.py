@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils import check_array, check_random_state, get_tags, indexable
+from sklearn.utils import check_random_state, get_tags, indexable
 
 from skshap.attribution import FreeShapAttributor
 from skshap.kernel_ridge import KernelRidgeClassifierCV
@@ -14,7 +14,7 @@ from skshap.selection._held_out import check_held_out, check_held_out_labels
 from skshap.selection._values import cross_fit_values, make_splits, values_on
 from skshap.utils._labels import as_labels, check_targets
 from skshap.utils._sklearn import Interval
-from skshap.utils._validation import is_text
+from skshap.utils._validation import check_rows, is_text
 
 __all__ = ["BaseRowChoice", "count_rows"]
 
@@ -66,7 +66,7 @@ class BaseRowChoice(BaseEstimator):
             (X,) = indexable(X)
         check_held_out(X, X_val, y_val)
         if self.attributor is None:
-            attributor = default_attributor(X, y)
+            attributor = default_attributor(self, X, y)
         else:
             attributor = clone(self.attributor)
         self.attributor_ = set_seeds(attributor, seed).fit(X, y)
@@ -120,13 +120,13 @@ class BaseRowChoice(BaseEstimator):
         return tags
 
 
-def default_attributor(X, y):
-    """Return an attributor for numbers.
+def default_attributor(estimator, X, y):
+    """Return an attributor for the numbers that an estimator is fitted on.
 
     Its kernel, linear or rbf with the width that :class:`sklearn.svm.SVC` calls
     "scale", and its alpha are those of least leave-one-out error.
     """
-    rows = check_array(X, accept_sparse="csr", dtype=np.float64)
+    rows = check_rows(estimator, X, reset=True, sparse=True)
     if issparse(rows):
         squares = rows.multiply(rows).mean()
         variance = squares - rows.mean() ** 2

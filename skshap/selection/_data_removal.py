@@ -4,7 +4,7 @@ from numbers import Integral
 from typing import ClassVar
 
 import numpy as np
-from sklearn.base import ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.base import ClassifierMixin, MetaEstimatorMixin, clone, is_regressor
 from sklearn.utils import Bunch, get_tags
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
@@ -104,7 +104,8 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
     -----
     Values are judged on `X_val` and `y_val` if they are given. Without them they are
     cross-fitted: each row has its mean value over the splits in which it is trained on,
-    judged on the rows left out.
+    judged on the rows left out. Each split has a `checkpoint` of its own then:
+    "values.npz" of the attributor becomes "values-0.npz", "values-1.npz" and so on.
 
     "harmful" removes rows that are more probably harmful than not, the most certainly
     harmful first, as long as at most 10 % of those removed are expected to be harmless.
@@ -194,14 +195,20 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
         Raises
         ------
         ValueError
-            If only one of `X_val` and `y_val` is given, `X_val` has no rows or other
-            columns than `X`, `y_val` has a label that `y` has not, there are fewer rows
-            than folds or no more than `n_samples_to_remove`, a split trains on no row
-            of a class, or the removal would leave a class without a row; or if rows or
-            labels are malformed.
+            If `estimator` is a regressor, only one of `X_val` and `y_val` is given,
+            `X_val` has no rows or other columns than `X`, `y_val` has a label that `y`
+            has not, there are fewer rows than folds or no more than
+            `n_samples_to_remove`, a split trains on no row of a class, or the removal
+            would leave a class without a row; or if rows or labels are malformed.
         """
         raise_for_params(fit_params, self, "fit")
         params = process_routing(self, "fit", **fit_params).estimator.fit
+        if is_regressor(self.estimator):
+            raise ValueError(
+                f"estimator must be a classifier, got {type(self.estimator).__name__}, "
+                "which is a regressor: rows are valued by what they do to predictions "
+                "of labels."
+            )
         X, y, y_index, splits = self._fit_attributor(X, y, X_val, y_val)
         is_test = self.n_samples_to_remove == "harmful"
         values, errors = self._value(y, X_val, y_val, splits, with_error=is_test)

@@ -81,11 +81,14 @@ class DataSelector(BaseRowChoice):
     -----
     Shapley values are judged on `X_val` and `y_val` if they are given. Without them
     they are cross-fitted: each row has its mean value over the splits in which it is
-    trained on, judged on the rows left out. "greedy" grows one ridge a split at the
-    same time, each on the selected rows that its split trains on, and adds up what a
-    row gains on the rows left out; validation rows are judged besides, unless
-    ``cv=None``. That is better than validation rows alone, which fit a large selection
-    to their own noise.
+    trained on, judged on the rows left out. Each split has a `checkpoint` of its own
+    then: "values.npz" of the attributor becomes "values-0.npz", "values-1.npz" and so
+    on.
+
+    "greedy", which keeps no checkpoint, grows one ridge a split at the same time, each
+    on the selected rows that its split trains on, and adds up what a row gains on the
+    rows left out; validation rows are judged besides, unless ``cv=None``. That is
+    better than validation rows alone, which fit a large selection to their own noise.
 
     A selection of s of n rows takes ``s n (n + m + s cv)`` multiplications or so, with
     m validation rows, and memory of ``8 n (n + m + s cv)`` bytes.
@@ -182,27 +185,15 @@ class DataSelector(BaseRowChoice):
                 f"classes and at most all of n_samples={n} rows."
             )
         if self.strategy == "greedy":
-            gram = self.attributor_.gram_
-            chosen, self.sample_values_ = choose_greedily(
-                gram,
-                y_index,
-                self._views(gram, y_index, X_val, y_val, splits),
-                alpha=self.attributor_.alpha,
-                n_to_choose=n_kept,
-                device=self.attributor_.device,
-            )
-            if not np.isfinite(self.sample_values_).all():
-                raise ValueError(
-                    "the kernel is too large to square: its largest entry is "
-                    f"{np.abs(gram).max():.2g}; scale the rows or the kernel down."
-                )
-            order = np.argsort(-self.sample_values_, kind="stable")
-            order = np.append(chosen, order[~np.isin(order, chosen)])
+            views = self._views(y_index, X_val, y_val, splits)
+            order, values = self._order_greedily(y_index, views, n_kept)
         else:
-            self.sample_values_ = self._value(y, X_val, y_val, splits).mean
-            order = np.argsort(-self.sample_values_, kind="stable")
+            values = self._value(y, X_val, y_val, splits).mean
             if self.strategy == "balanced":
-                order = order_by_class(self.sample_values_, y_index, n_kept)
+                order = order_by_class(values, y_index, n_kept)
+            else:
+                order = np.argsort(-values, kind="stable")
+        self.sample_values_ = values
         advice = "use strategy='greedy' or 'balanced', or raise n_samples_to_select"
         self._keep(order, self._first(order, n_kept, y_index, advice))
         return self
@@ -249,7 +240,27 @@ class DataSelector(BaseRowChoice):
         check_is_fitted(self)
         return self.sample_indices_ if indices else self.support_
 
-    def _views(self, gram, y_index, X_val, y_val, splits):
+    def _order_greedily(self, y_index, views, n_kept):
+        """Order rows by choice, the rest by what they would add; return all gains."""
+        gram = self.attributor_.gram_
+        chosen, gains = choose_greedily(
+            gram,
+            y_index,
+            views,
+            alpha=self.attributor_.alpha,
+            n_to_choose=n_kept,
+            device=self.attributor_.device,
+        )
+        if not np.isfinite(gains).all():
+            raise ValueError(
+                "the kernel is too large to square: its largest entry is "
+                f"{np.abs(gram).max():.2g}; scale the rows or the kernel down."
+            )
+        others = np.setdiff1d(np.arange(len(gains)), chosen)
+        others = others[np.argsort(-gains[others], kind="stable")]
+        return np.append(chosen, others), gains
+
+    def _views(self, y_index, X_val, y_val, splits):
         """Return what a greedy selection is judged on."""
         attributor, n = self.attributor_, len(y_index)
         views = []
@@ -258,6 +269,7 @@ class DataSelector(BaseRowChoice):
             cross = attributor._rows @ M.T if attributor._is_explicit else M.T
             y_view = encode_targets(y_val, self.classes_, M)
             views.append(View(np.ones(n, dtype=bool), cross, y_view))
+        gram = attributor.gram_
         for train, test in splits or []:
             is_candidate = np.zeros(n, dtype=bool)
             is_candidate[train] = True

@@ -26,6 +26,10 @@ __all__ = ["LabelNoiseDetector"]
 ALPHAS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 N_REFITS = 2  # of the ridge, on what the labels are taken to be
 FALSE_ALARM_SHARE = 0.25  # expected among the issues at most, by contamination="auto"
+# Of rows that are missed by the ridge on the given labels though their label is right,
+# the largest share at which "auto" calls issues: with more it cannot be told how often
+# the surest predictions are wrong, and most issues may be labels that are right.
+MISSED_SHARE = 0.08
 
 
 class LabelNoiseDetector(BaseEstimator):
@@ -53,8 +57,9 @@ class LabelNoiseDetector(BaseEstimator):
     contamination : "auto" or float, default="auto"
         Which rows are called issues, always those of lowest quality. "auto": as many as
         possible of those that are more probably wrong than right, while a quarter of
-        them at most are expected to be false alarms; a float: that share of the rows.
-        One row of every class is always left.
+        them at most are expected to be false alarms, and none where hard rows are too
+        many to tell, see Notes; a float: that share of the rows. One row of every class
+        is always left.
 
     Attributes
     ----------
@@ -97,8 +102,11 @@ class LabelNoiseDetector(BaseEstimator):
     leave-one-out predictions by expectation maximization; rows are flagged by their
     mean posterior probability of being right, as in [2]_. Where rows say little about
     labels, wrong labels cannot be told from hard rows. The model then assumes that one
-    label in eight is wrong, and calls few rows issues or none. Labels that were wrong
-    before any were flipped on purpose count as wrong labels too.
+    label in eight is wrong, and calls few rows issues or none. Where more than 8 % of
+    the rows are missed by leave-one-out predictions and yet not taken for wrong labels,
+    ``contamination="auto"`` with ``method="auto"`` calls none at all: how often the
+    surest of such predictions are wrong does not show. Labels that were wrong before
+    any were flipped on purpose count as wrong labels too.
 
     References
     ----------
@@ -179,7 +187,7 @@ class LabelNoiseDetector(BaseEstimator):
 
         n = len(given) - n_clean
         model = NoiseModel(given, len(self.classes_), np.arange(len(given)) >= n)
-        self._fit_noise(model, labels)
+        self._missed = self._fit_noise(model, labels)
         self.transition_matrix_ = model.transition
         self.probabilities_ = model.probabilities[:n]
         self._given, self._posterior = given[:n], model.posterior[:n]
@@ -235,14 +243,20 @@ class LabelNoiseDetector(BaseEstimator):
         return stack_rows(X, X_val), labels, len(right)
 
     def _fit_noise(self, model, y):
-        """Fit the noise model to out-of-sample decision values of the rows."""
+        """Fit the noise model to out-of-sample decision values of the rows.
+
+        Return the share of the rows to judge that the ridge on the given labels misses;
+        0 where its alpha is not tuned, so that it tells nothing.
+        """
         fitted = self.attributor_
         if self.method == "auto":
             alpha = self._best_alpha(y)
             targets = np.eye(model.n_classes)[model.given]
-            for _ in range(1 + N_REFITS):
-                targets = model.fit(self._leave_one_out(targets, alpha))
-            return
+            decision = first = self._leave_one_out(targets, alpha)
+            for _ in range(N_REFITS):
+                decision = self._leave_one_out(model.fit(decision), alpha)
+            model.fit(decision)
+            return np.mean((first.argmax(1) != model.given)[~model.is_clean])
         if self.method == "prequential":
             decision = fitted.prequential_decision_function()
         else:
@@ -250,6 +264,7 @@ class LabelNoiseDetector(BaseEstimator):
         if decision.ndim == 1:  # the second class minus the first
             decision = np.column_stack([-decision, decision]) / 2
         model.fit(decision)
+        return 0.0
 
     def _best_alpha(self, y):
         """The alpha of least leave-one-out error."""
@@ -285,7 +300,8 @@ class LabelNoiseDetector(BaseEstimator):
             share = np.cumsum(quality[order]) / np.arange(1, len(order) + 1)
             # The share never falls. No label is an issue that is more probably right.
             is_issue = (share <= FALSE_ALARM_SHARE) & (quality[order] < 0.5)
-            n_issues = int(is_issue.sum())
+            is_told = self._missed - self.noise_rate_ <= MISSED_SHARE
+            n_issues = int(is_issue.sum()) if is_told else 0
         else:
             n_issues = round(self.contamination * len(order))
         issues = np.zeros(len(order), dtype=bool)

@@ -10,8 +10,9 @@ PRIOR_RATE = 0.125  # of wrong labels, where the data say nothing
 PRIOR_WEIGHT = 0.05  # of that, as a share of the rows
 SYMMETRY_WEIGHT = 0.1  # of the same rate for all classes, as a share of the rows
 # Of the rows that are hard to predict, those that no decision value tells: without
-# them every hard row would pass for a wrong label.
+# them every hard row would pass for a wrong label. Where few rows are hard it is less.
 HARD_SHARE = 0.25
+HARD_GROWTH = 0.8  # of that share, by the share of rows that are hard
 RIDGE = 1e-3  # on the biases of the link
 LARGEST_LOGIT = 30.0  # so that probabilities near 1 stay apart in floating point
 MAX_STEPS = 30
@@ -60,7 +61,8 @@ class NoiseModel:
             self._fit_link(z, n_hard)
             soft = self._softmax(z)
             n_classes = self.n_classes
-            n_hard = HARD_SHARE * (1 - soft.max(1).mean()) * n_classes / (n_classes - 1)
+            hard = (1 - soft.max(1).mean()) * n_classes / (n_classes - 1)
+            n_hard = min(HARD_SHARE, HARD_GROWTH * hard) * hard
             self.probabilities = (1 - n_hard) * soft + n_hard / n_classes
             previous, self.transition = self.transition, self._count()
             if np.abs(self.transition - previous).max() < TOL:

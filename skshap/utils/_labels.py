@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, column_or_1d
 
-from skshap.utils._validation import is_missing
+from skshap.utils._columns import is_missing
 
 
 def check_targets(y, rows):

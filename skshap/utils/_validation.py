@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from sklearn.utils.validation import validate_data
 
+from skshap.utils._columns import column_advice, has_dates, is_missing
+
 
 def is_text(X):
     """Whether `X` holds texts or pairs of texts rather than numbers.
@@ -124,7 +126,8 @@ def check_rows(estimator, X, *, reset, sparse=False):
     Raises
     ------
     ValueError
-        If rows are malformed, or of another kind than those of `fit`.
+        If rows are malformed, which names columns of texts, of dates and with gaps, or
+        of another kind than those of `fit`.
     """
     if is_text(X):
         if reset:
@@ -152,13 +155,21 @@ def check_rows(estimator, X, *, reset, sparse=False):
             f"X must hold texts, as in fit of {type(estimator).__name__}, but got "
             f"{type(X).__name__} without any."
         )
-    return validate_data(
-        estimator,
-        X,
-        reset=reset,
-        dtype=np.float64,
-        accept_sparse="csr" if sparse else False,
-    )
+    if has_dates(X):
+        raise ValueError(" ".join(["X must hold numbers.", *column_advice(X)]))
+    try:
+        return validate_data(
+            estimator,
+            X,
+            reset=reset,
+            dtype=np.float64,
+            accept_sparse="csr" if sparse else False,
+        )
+    except (TypeError, ValueError) as error:
+        advice = column_advice(X)
+        if not advice:
+            raise
+        raise ValueError(" ".join(["X must hold numbers.", *advice])) from error
 
 
 def check_table(estimator, X, *, reset):
@@ -197,13 +208,6 @@ def check_table(estimator, X, *, reset):
             f"required by {type(estimator).__name__}."
         )
     return validate_data(estimator, X, reset=reset, skip_check_array=True)
-
-
-def is_missing(value):
-    """Whether a value is None, NaN or a pandas NA or NaT."""
-    if value is None or hasattr(value, "__len__"):
-        return value is None
-    return str(value == value) != "True"  # NA == NA is neither True nor False
 
 
 def check_gram(K):

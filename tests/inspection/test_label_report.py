@@ -178,6 +178,11 @@ def test_names_of_rows_and_dates(fitted):
     row = report.to_frame().index[0]
     assert report.to_frame()["index"].tolist() == [f"<{row}>"]
     assert f"Row {row} (&lt;{row}&gt;); right with" in report.to_html()
+    near = report.to_frame()["neighbors"].iloc[0]
+    assert report.to_frame()["neighbor_index"].iloc[0] == [f"<{i}>" for i in near]
+    assert near
+    for i in near:
+        assert f">row {i} (&lt;{i}&gt;)</span>" in report.to_html()
 
 
 def test_many_columns_are_counted(fitted):

@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -379,6 +379,19 @@ def test_a_fit_that_is_broken_off_leaves_the_one_before(table):
     with pytest.raises(KeyboardInterrupt):
         removal.fit(K, 1 - y[::-1])
     assert_array_equal(removal.decision_function(K), expected)
+
+
+@pytest.mark.parametrize(
+    "regressor",
+    [LinearRegression(), make_pipeline(StandardScaler(), LinearRegression())],
+    ids=["alone", "in a pipeline"],
+)
+def test_a_regressor_is_refused(regressor, quick, table, monkeypatch):
+    monkeypatch.setattr(DataRemoval, "_fit_attributor", None)  # nothing is computed
+    X, y, _ = table
+    removal = DataRemoval(regressor, quick)
+    with pytest.raises(ValueError, match=r"estimator must be a classifier, got (L|P)"):
+        removal.fit(X, y)
 
 
 def test_metadata_are_refused_before_anything_is_computed(removal, table, monkeypatch):

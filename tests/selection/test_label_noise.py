@@ -20,6 +20,7 @@ from skshap import (
     flip_labels,
     load_rotten_tomatoes,
 )
+from skshap.selection import _label_noise
 from skshap.selection._held_out import stack_rows
 from skshap.selection._noise_model import NoiseModel
 
@@ -237,6 +238,33 @@ def test_noise_of_one_class_is_told_from_that_of_the_other():
     assert T[0, 1] < 0.05
     assert roc_auc_score(y_noisy == y, detector.label_quality_) > 0.98
     assert detector.suggested_labels_[detector.label_issues_].tolist().count(0) <= 5
+
+
+def test_no_issues_where_hard_rows_are_many(noisy_iris, monkeypatch):
+    X, _, y, _ = noisy_iris
+    detector = LabelNoiseDetector().fit(X, y)
+    assert detector.label_issues_.any()
+    quality, share = detector.label_quality_, detector._missed - detector.noise_rate_
+    monkeypatch.setattr(_label_noise, "MISSED_SHARE", share + 1e-9)
+    assert detector.fit(X, y).label_issues_.any()
+    monkeypatch.setattr(_label_noise, "MISSED_SHARE", share - 1e-9)
+    assert not detector.fit(X, y).label_issues_.any()
+    assert detector.expected_false_alarms_ == 0
+    assert_array_equal(detector.suggested_labels_, y)
+    assert_array_equal(detector.label_quality_, quality)
+    shared = LabelNoiseDetector(contamination=0.1).fit(X, y)
+    assert shared.label_issues_.sum() == 15
+
+
+def test_misses_are_counted_among_the_rows_judged(noisy_iris):
+    X, true, y, _ = noisy_iris
+    K, Y = rbf_kernel(X), np.eye(3)[np.append(y[:100], true[100:])]
+    held_out = {"X_val": X[100:], "y_val": true[100:]}
+    detector = LabelNoiseDetector().fit(X[:100], y[:100], **held_out)
+    alpha = detector._best_alpha(Y.argmax(1))
+    decision = refits(K, Y, alpha, lambda targets, rest: targets.mean(0))
+    assert detector._missed == np.mean(decision.argmax(1)[:100] != y[:100])
+    assert detector._missed > 0
 
 
 @pytest.mark.parametrize("contamination", ["auto", 0.5])

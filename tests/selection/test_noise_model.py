@@ -96,3 +96,18 @@ def test_without_signal_the_prior_remains():
     model = fitted(np.zeros((50, 2)), np.arange(50) % 2, 2)
     assert_allclose(model.transition, uniform_noise(0.125, 2), atol=1e-6)
     assert_allclose(model.probabilities, 0.5, atol=1e-6)
+
+
+def test_fewer_rows_are_untold_where_few_are_hard():
+    """Of the rows that are hard, the part that no decision value tells."""
+    parts = []
+    for slope in (20.0, 6.0, 2.0):
+        decision, _, labels = draw_labels(2000, np.eye(2) * 0.8 + 0.1, 0, slope=slope)
+        model = fitted(decision, labels, 2)
+        soft = model._softmax(decision / decision.std())
+        hard = 2 * (1 - soft.max(1)).mean()
+        spread = np.ptp(model.probabilities) / np.ptp(soft)  # 1 minus their share
+        parts.append((1 - spread) / hard)
+    assert parts == sorted(parts)
+    assert parts[0] < 0.1
+    assert parts[2] == pytest.approx(0.25)

@@ -1,0 +1,111 @@
+"""Which columns of a table hold what is no number, and what to do about it."""
+
+from datetime import date, time, timedelta
+
+import numpy as np
+
+__all__ = ["column_advice", "has_dates", "is_missing"]
+
+
+def has_dates(X):
+    """Whether a table has columns of dates or times, which would count as numbers.
+
+    Parameters
+    ----------
+    X : dataframe, list or ndarray
+        The table.
+
+    Returns
+    -------
+    bool
+        True if so.
+    """
+    if hasattr(X, "columns"):
+        return any(np.asarray(X[name]).dtype.kind in "mM" for name in X.columns)
+    return getattr(getattr(X, "dtype", None), "kind", None) in tuple("mM")
+
+
+def column_advice(X):
+    """Name the columns of texts, of dates and with gaps, and say what to do.
+
+    Parameters
+    ----------
+    X : dataframe, list of lists or ndarray of two dimensions
+        The table.
+
+    Returns
+    -------
+    list of str
+        A sentence for each kind of columns that there are; none for what is no table.
+    """
+    is_frame = hasattr(X, "columns")
+    table = X if is_frame or hasattr(X, "shape") else as_objects(X)
+    if len(table.shape) != 2 or hasattr(table, "nnz"):
+        return []
+    texts, dates, gaps = [], [], []
+    for name in list(table.columns) if is_frame else range(table.shape[1]):
+        values = np.asarray(table[name] if is_frame else table[:, name]).ravel()
+        is_objects = values.dtype.kind == "O"
+        if values.dtype.kind in "mM" or (is_objects and any(map(is_date, values))):
+            dates.append(name)
+            continue
+        if values.dtype.kind in "OUT" and any(map(is_word, values)):
+            texts.append(name)
+        if has_gaps(values):
+            gaps.append(name)
+    advice = []
+    if texts:
+        advice.append(
+            f"Columns {texts} hold texts: give each kind of columns a kernel of its "
+            "own with make_column_kernel, or encode them, as OneHotEncoder does with "
+            "categories."
+        )
+    if dates:
+        advice.append(
+            f"Columns {dates} hold dates: turn them into numbers, as with skrub's "
+            "TableVectorizer in front of the kernel."
+        )
+    if gaps:
+        advice.append(
+            f"Columns {gaps} have missing values (NaN): fill them, as with "
+            "SimpleImputer, or drop the rows."
+        )
+    return advice
+
+
+def as_objects(rows):
+    """Return a list of lists as an array that keeps its values, () if it is ragged."""
+    try:
+        return np.array(rows, dtype=object)
+    except ValueError:
+        return np.empty(())
+
+
+def is_word(value):
+    """Whether a value is a text other than that of a number."""
+    if not isinstance(value, str):
+        return False
+    try:
+        float(value)
+    except ValueError:
+        return True
+    return False
+
+
+def is_date(value):
+    """Whether a value is a date, a time or a span of time, missing ones included."""
+    return isinstance(value, (date, time, timedelta))
+
+
+def has_gaps(values):
+    """Whether a column has missing values."""
+    if values.dtype.kind in "fc":
+        return bool(np.isnan(values).any())
+    return values.dtype.kind == "O" and any(map(is_missing, values))
+
+
+def is_missing(value):
+    """Whether a value is None, NaN or a pandas NA or NaT."""
+    if value is None or hasattr(value, "__len__"):
+        return value is None
+    return str(value == value) != "True"  # NA == NA is neither True nor False

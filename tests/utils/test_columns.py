@@ -1,0 +1,114 @@
+"""Columns that hold no numbers are named, whoever is given the table."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from scipy.sparse import csr_array
+from sklearn.linear_model import LogisticRegression
+
+from skshap import (
+    DataRemoval,
+    DataSelector,
+    KernelRidgeClassifier,
+    LabelNoiseDetector,
+    make_column_kernel,
+)
+from skshap.utils._columns import column_advice, has_dates
+
+DAYS = np.arange("2026-01-01", "2026-01-05", dtype="datetime64[D]").astype("M8[ms]")
+COLUMNS = {
+    "a": [1.0, 2.0, 3.0, 4.0],
+    "gap": [1.0, None, 3.0, 4.0],
+    "text": ["one", "two", "three", None],
+    "digits": ["1", "2", "3", "4"],
+    "day": DAYS,
+}
+MESSAGES = {
+    "text": [r"Columns ['text'] hold texts", "make_column_kernel", "OneHotEncoder"],
+    "day": [r"Columns ['day'] hold dates", "TableVectorizer"],
+    "gap": [r"Columns ['gap'] have missing values (NaN)", "SimpleImputer"],
+}
+MAKE = {"pandas": pd.DataFrame, "polars": pl.DataFrame}
+
+
+@pytest.mark.parametrize("make", MAKE.values(), ids=MAKE)
+@pytest.mark.parametrize("name", MESSAGES)
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        LabelNoiseDetector(),
+        DataRemoval(LogisticRegression(), cv=2),
+        DataSelector(cv=2),
+        KernelRidgeClassifier(kernel="rbf"),
+    ],
+    ids=lambda estimator: type(estimator).__name__,
+)
+def test_columns_that_are_no_numbers_are_named(estimator, name, make):
+    frame = make({"a": COLUMNS["a"], name: COLUMNS[name]})
+    with pytest.raises(ValueError, match="X must hold numbers") as caught:
+        estimator.fit(frame, [0, 1, 0, 1])
+    message = str(caught.value)
+    assert not [words for words in MESSAGES[name] if words not in message], message
+    assert "'a'" not in message
+
+
+@pytest.mark.parametrize("make", MAKE.values(), ids=MAKE)
+def test_all_kinds_of_columns_are_told_apart(make):
+    advice = column_advice(make(COLUMNS))
+    heads = [sentence.split(":")[0] for sentence in advice]
+    assert heads == [
+        "Columns ['text'] hold texts",
+        "Columns ['day'] hold dates",
+        "Columns ['gap', 'text'] have missing values (NaN)",
+    ]
+
+
+def test_categories_and_missing_values_of_pandas():
+    frame = pd.DataFrame({"kind": pd.Categorical(["a", "b"])})
+    assert column_advice(frame)[0].startswith("Columns ['kind'] hold texts")
+    frame = pd.DataFrame({"n": pd.array([1, None], dtype="Int64")})
+    assert column_advice(frame)[0].startswith("Columns ['n'] have missing")
+    frame = pd.DataFrame([[1.0, "a"]], columns=["same", "same"])
+    assert column_advice(frame)[0].startswith("Columns ['same', 'same'] hold texts")
+    for zone in (None, "UTC"):
+        days = pd.date_range("2026-01-01", periods=2, tz=zone)
+        frame = pd.DataFrame({"day": days, "n": [1, 2]})
+        assert column_advice(frame)[0].startswith("Columns ['day'] hold dates")
+        with pytest.raises(ValueError, match=r"Columns \['day'\] hold dates"):
+            KernelRidgeClassifier(kernel="rbf").fit(frame, [0, 1])
+
+
+def test_columns_of_arrays_and_lists_are_counted():
+    rows = [[1.0, "x", None], [2.0, "y", 3.0]]
+    for table in (rows, np.array(rows, dtype=object)):
+        first, second = column_advice(table)
+        assert first.startswith("Columns [1] hold texts")
+        assert second.startswith("Columns [2] have missing")
+    with pytest.raises(ValueError, match=r"Columns \[0\] hold dates"):
+        KernelRidgeClassifier(kernel="rbf").fit(DAYS[:, None], [0, 1, 0, 1])
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        np.eye(2),
+        [[1.0], [2.0, 3.0]],
+        [1.0, 2.0],
+        csr_array(np.eye(2)),
+        np.array([[1.0, np.inf]]),
+        np.array([[{}, 1.0]], dtype=object),
+        pd.DataFrame({"digits": ["1", "2"], "yes": [True, False]}),
+    ],
+    ids=["numbers", "ragged", "flat", "sparse", "infinite", "objects", "digits"],
+)
+def test_nothing_is_said_of_other_tables(X):
+    assert column_advice(X) == []
+    assert not has_dates(X)
+
+
+def test_a_column_kernel_says_it_once():
+    frame = pd.DataFrame({"a": COLUMNS["a"], "gap": COLUMNS["gap"]})
+    with pytest.raises(ValueError, match="kernel 'rbf' cannot read") as caught:
+        make_column_kernel(("rbf", ["a", "gap"])).fit(frame)
+    assert str(caught.value).count("have missing values") == 1
