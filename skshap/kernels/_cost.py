@@ -9,6 +9,7 @@ from sklearn.utils import Bunch
 from skshap.kernels import _gradients, _store
 from skshap.nn._factors import Layout
 from skshap.nn._gram import CHUNK_BYTES, CHUNK_COLUMNS, gram
+from skshap.nn._texts import cut_batches
 
 __all__ = ["padded_tokens", "predict_cost", "timed", "typical_rows"]
 
@@ -88,10 +89,8 @@ def _norms(gradients, flat):
 def padded_tokens(lengths, batch_size):
     """Count the tokens of batches by length, with those of padding."""
     longest = -np.sort(-lengths)
-    return sum(
-        longest[start] * len(longest[start : start + batch_size])
-        for start in range(0, len(longest), batch_size)
-    )
+    batches = cut_batches(longest, batch_size)
+    return sum(longest[start] * (stop - start) for start, stop in batches)
 
 
 def _tile_seconds(gradients, flat, size, *, is_square=True):
