@@ -52,12 +52,12 @@ class BaseKernelRidge(BaseEstimator):
         # Whether there are features, and how many, may be known only now.
         kernel.fit(rows)
         if has_features(kernel):
-            n_columns = explicit_features(kernel, rows[:1]).shape[1]
-            self._is_explicit = n_columns < _n_rows(rows)
+            self._n_columns = explicit_features(kernel, rows[:1]).shape[1]
+            self._is_explicit = self._n_columns < _n_rows(rows)
         if self._is_explicit:
             # The rest of the diagonal is a ridge of its own.
             self._more_alpha = lost_diagonal(kernel)
-            return explicit_features(kernel, rows)
+            return explicit_features(kernel, rows, self._n_columns)
         K = kernel.transform(rows)
         return check_gram((K + K.T) / 2)
 
@@ -73,7 +73,7 @@ class BaseKernelRidge(BaseEstimator):
         check_is_fitted(self)
         rows = check_kernel_rows(self, X, reset=False)
         if self._is_explicit:
-            return explicit_features(self.kernel_, rows)
+            return explicit_features(self.kernel_, rows, self._n_columns)
         return check_kernel_values(self.kernel_.transform(rows))
 
     def _outputs(self, M):

@@ -8,13 +8,15 @@ from sklearn.utils import Bunch
 
 from skshap.kernels import _gradients, _store
 from skshap.nn._factors import Layout
-from skshap.nn._gram import CHUNK_BYTES, CHUNK_COLUMNS, gram
+from skshap.nn._gram import BUCKET, CHUNK_BYTES, CHUNK_COLUMNS, gram
+from skshap.nn._texts import cut_batches
 
 __all__ = ["padded_tokens", "predict_cost", "timed", "typical_rows"]
 
 N_MEASURED = 1000  # rows whose lengths are looked at
-N_PASSED = 64  # rows that go through the network
-N_FEW = 256  # rows whose products by tokens are timed
+N_PASSED = 8, 64  # rows that go through the network, at least and at most
+PASSED_SHARE = 1 / 16  # of the rows, in between
+N_FEW = 256  # rows whose products by tokens are timed, at most
 PIECE_COLUMNS = 1 << 13  # of multiplied-out gradients whose products are timed
 
 
@@ -37,9 +39,14 @@ def predict_cost(gradients, rows, *, is_stored):
     """
     lengths, sample = typical_rows(gradients, rows)
     n_padded = padded_tokens(gradients.lengths(sample), gradients.batch_size)
-    passing, flat = timed(lambda: gradients.compute(sample))
+    passing, flat = timed(
+        lambda: gradients.compute(sample), lambda: gradients.compute(sample[:1])
+    )
     passing *= lengths.mean() / n_padded  # seconds a row
-    norming = timed(lambda: _norms(gradients, flat))[0] / len(flat)
+    norming, _ = timed(
+        lambda: _norms(gradients, flat), lambda: _norms(gradients, flat[:1])
+    )
+    norming /= len(flat)
     row_bytes = float(np.mean([row.nbytes for row in flat]))
 
     n = len(rows)
@@ -74,7 +81,8 @@ def typical_rows(gradients, rows):
     """Return lengths of rows, and a few rows whose lengths are spread as they are."""
     chosen = np.random.default_rng(0).permutation(len(rows))[:N_MEASURED]
     lengths = gradients.lengths([rows[i] for i in chosen])
-    n = min(N_PASSED, len(chosen))
+    least, most = N_PASSED
+    n = min(len(chosen), max(least, min(most, int(PASSED_SHARE * len(rows)))))
     spread = (np.arange(n) + 0.5) / n * len(chosen)
     order = np.argsort(lengths, kind="stable")[spread.astype(np.intp)]
     return lengths, [rows[i] for i in chosen[order]]
@@ -88,10 +96,8 @@ def _norms(gradients, flat):
 def padded_tokens(lengths, batch_size):
     """Count the tokens of batches by length, with those of padding."""
     longest = -np.sort(-lengths)
-    return sum(
-        longest[start] * len(longest[start : start + batch_size])
-        for start in range(0, len(longest), batch_size)
-    )
+    batches = cut_batches(longest, batch_size)
+    return sum(longest[start] * (stop - start) for start, stop in batches)
 
 
 def _tile_seconds(gradients, flat, size, *, is_square=True):
@@ -102,7 +108,10 @@ def _tile_seconds(gradients, flat, size, *, is_square=True):
     def seconds(one, rows, n):
         rows = [rows[i % len(flat)] for i in range(n)]
         other = None if is_square else list(rows)
-        return timed(lambda: gram(one, rows, other, **options))[0]
+        return timed(
+            lambda: gram(one, rows, other, **options),
+            lambda: gram(one, rows[:1], **options),
+        )[0]
 
     def of_outputs(index, n_outputs, n):
         """Time the products of some outputs of a factor."""
@@ -123,8 +132,9 @@ def _tile_seconds(gradients, flat, size, *, is_square=True):
             by_tokens = factor.is_lookup or t**2 * (p + q) < whole
             some = max(2, PIECE_COLUMNS // p)
             if by_tokens and not options["is_sign"]:
-                n = min(size, N_FEW)
-                known[kind] = (size / n) ** 2 * of_outputs(index, q, n)
+                n = min(size, N_FEW, max(BUCKET, size // 4))
+                ratio = _n_products(size, is_square) / _n_products(n, is_square)
+                known[kind] = ratio * of_outputs(index, q, n)
             elif some >= q:
                 known[kind] = of_outputs(index, q, size)
             else:  # what is read is prepared once for all outputs
@@ -132,6 +142,12 @@ def _tile_seconds(gradients, flat, size, *, is_square=True):
                 known[kind] = one + max(0, many - one) * (q - 1) / (some - 1)
         total += known[kind]
     return total
+
+
+def _n_products(n, is_square):
+    """Count the products of n rows with themselves, by buckets, or with others."""
+    sizes = np.diff([*range(0, n, BUCKET), n])
+    return (n**2 + (sizes**2).sum()) / 2 if is_square else n**2
 
 
 def _flat_row(vector, pairs, dtype):
@@ -166,9 +182,10 @@ def _disk_seconds(flat):
     return (middle - start) / len(flat), (stop - middle) / len(flat)
 
 
-def timed(function):
-    """Call a function twice, since the first call makes buffers; time the second."""
-    function()
+def timed(function, warm_up=None):
+    """Time a call, after a cheap one of the same kind if the first makes buffers."""
+    if warm_up is not None:
+        warm_up()
     start = time.perf_counter()
     result = function()
     return time.perf_counter() - start, result

@@ -105,7 +105,8 @@ class EmpiricalNTK(
         Tokens after which a text is cut. A warning says how many rows were, and which
         are the first.
     batch_size : int, default=32
-        Rows in a forward and backward pass.
+        Rows in a forward and backward pass, at most: those of similar length go
+        together.
     device : str, torch.device or None, default=None
         Where to compute, such as "cuda" for all GPUs or "cuda:0" for one. None leaves a
         module where it is and puts anything else on the CPU.

@@ -3,6 +3,7 @@
 All of it works on a pipeline that ends in a kernel as well.
 """
 
+import numpy as np
 from sklearn.pipeline import Pipeline
 
 __all__ = [
@@ -27,10 +28,56 @@ def has_features(kernel):
     return hasattr(last, "transform_features")
 
 
-def explicit_features(kernel, X):
-    """Return the explicit features of rows by a fitted kernel that has them."""
+def explicit_features(kernel, X, n_columns=None):
+    """Return the explicit features of rows by a fitted kernel that has them.
+
+    Parameters
+    ----------
+    kernel : kernel object or Pipeline
+        Fitted.
+    X : list, dataframe, or {ndarray, sparse matrix} of shape (n_samples, n_features)
+        Rows.
+    n_columns : int or None, default=None
+        How many features there must be; None for any number.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_components)
+        float64.
+
+    Raises
+    ------
+    ValueError
+        If what the kernel returns is no such array of finite numbers. The message names
+        the kernel.
+    """
     kernel, X = _reach_kernel(kernel, X)
-    return kernel.transform_features(X)
+    features = kernel.transform_features(X)
+    n = X.shape[0] if hasattr(X, "shape") else len(X)
+    name = f"transform_features of kernel {type(kernel).__name__}"
+    wanted = f"({n}, {'n_components' if n_columns is None else n_columns})"
+    if hasattr(features, "nnz"):
+        raise ValueError(
+            f"{name} must return a dense array of shape {wanted}, got "
+            f"{type(features).__name__}; return its toarray()."
+        )
+    features = np.asarray(features)
+    shape = features.shape
+    if len(shape) != 2 or shape[0] != n or n_columns not in (None, shape[1]):
+        raise ValueError(
+            f"{name} must return an array of shape {wanted}, one row for each row of "
+            f"X and the same columns every time, got {shape}."
+        )
+    if features.dtype.kind not in "biuf":
+        raise ValueError(f"{name} must return real numbers, got {features.dtype}.")
+    is_finite = np.isfinite(features).all(1)
+    if not is_finite.all():
+        raise ValueError(
+            f"{name} returned NaN or infinity for {n - is_finite.sum()} of {n} rows, "
+            f"the first of them row {is_finite.argmin()}; check the kernel and the "
+            "range of its rows."
+        )
+    return features.astype(np.float64, copy=False)
 
 
 def lost_diagonal(kernel):

@@ -12,7 +12,7 @@ from skshap.kernels._workers import map_batches
 from skshap.nn._capture import GradientCapture
 from skshap.nn._gram import gram, gram_cost, squared_norms
 from skshap.nn._texts import TextEncoder
-from skshap.utils._progress import progress, progress_bar
+from skshap.utils._progress import progress_bar
 
 __all__ = ["RowGradients"]
 
@@ -42,7 +42,7 @@ class RowGradients:
     max_length : int
         Tokens after which a text is cut.
     batch_size : int
-        Rows a forward pass.
+        Rows a forward pass, at most.
     verbose : int
         Show progress bars.
     """
@@ -177,13 +177,16 @@ class RowGradients:
         yield from self._shown(results, rows)
 
     def _shown(self, batches, rows):
-        return progress(
-            batches,
-            total=-(-len(rows) // self.batch_size),
+        with progress_bar(
+            total=len(rows),
+            initial=0,
             desc="gradients",
-            unit="batch",
+            unit="row",
             verbose=self.verbose,
-        )
+        ) as bar:
+            for batch in batches:
+                yield batch
+                bar.update(len(batch[0]))
 
     def lengths(self, rows, *, warn=False):
         """Count the tokens of each row, as cut; one of a table has one."""

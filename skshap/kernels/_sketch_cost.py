@@ -1,16 +1,20 @@
 """Predicting the cost of a sketch: pieces are timed, and how many there are counted."""
 
+from functools import partial
+
 import numpy as np
 import torch
 from sklearn.utils import Bunch
 
 from skshap.kernels._cost import padded_tokens, timed, typical_rows
 from skshap.kernels._sketched import CHUNK, N_HELD_OUT, SAMPLE_BYTES, SAMPLE_ROWS
+from skshap.nn._factors import BatchGradients, Layout
 from skshap.nn._gram import gram
-from skshap.nn._sketch import squared_norms_of_batch
+from skshap.nn._sketch import GradientSketch, squared_norms_of_batch
 
 __all__ = ["predict_sketch_cost"]
 
+N_MEASURED = 16  # of the rows that the error is measured on, whose products are timed
 N_PRODUCTS = 256  # rows whose products with the second projection are timed
 
 
@@ -36,13 +40,16 @@ def predict_sketch_cost(sketched, rows, *, is_stored):
     ratio = lengths.mean() / padded_tokens(
         gradients.lengths(some), gradients.batch_size
     )
-    passing, held = timed(lambda: list(gradients.captured(some)))
+    passing, held = timed(
+        lambda: list(gradients.captured(some)),
+        lambda: list(gradients.captured(some[:1])),
+    )
     batches = [batch for _, batch in held]
     held_bytes = sum(a.nbytes + d.nbytes for b in batches for a, d in b.pairs) * ratio
     n_found = min(n, SAMPLE_ROWS, CHUNK * -int(-SAMPLE_BYTES // (CHUNK * held_bytes)))
 
     sketch = sketched.new_sketch(rows)
-    finding, _ = timed(lambda: sketch.fit_directions(batches))
+    fixed, growing = _finding_seconds(sketch, batches)
     mapping, first = timed(lambda: [sketch.features(batch) for batch in batches])
     norming, _ = timed(
         lambda: [squared_norms_of_batch(sketch.layout, batch) for batch in batches]
@@ -52,10 +59,12 @@ def predict_sketch_cost(sketched, rows, *, is_stored):
     n_kept = min(n_sample, sketched.n_components)
     second, flops = _second_stage(first[0], n, n_sample, n_kept)
     n_held_out = min(N_HELD_OUT, n // 8)
-    exact = [row for batch in batches for row in batch.rows()][:n_held_out]
+    exact = [row for batch in batches for row in batch.rows()]
+    exact = exact[: min(n_held_out, N_MEASURED)]
     measuring, _ = timed(lambda: gram(sketch.layout, exact)) if exact else (0.0, None)
 
-    seconds = n * one_row + finding * ratio * n_found + second * flops + measuring
+    seconds = n * one_row + fixed + growing * ratio * n_found + second * flops
+    seconds += measuring * (n_held_out / max(1, len(exact))) ** 2
     seconds += (
         timed(lambda: np.ones((512, n_kept)) @ np.ones((n_kept, 512)))[0]
         * (n / 512) ** 2
@@ -73,6 +82,24 @@ def predict_sketch_cost(sketched, rows, *, is_stored):
     return Bunch(
         seconds=float(seconds), memory=int(memory), disk=int(disk) if is_stored else 0
     )
+
+
+def _finding_seconds(sketch, batches):
+    """Find directions; return seconds that do not grow with rows, and those that do.
+
+    The first are what one row takes, timed once for each shape of a factor.
+    """
+    whole, _ = timed(lambda: sketch.fit_directions(batches))
+    factors, known = sketch.layout.factors, {}
+    for index, factor in enumerate(factors):
+        if factor not in known:
+            one = GradientSketch(Layout(0, [factor]), sketch.width // len(factors))
+            vector, pairs, counts = batches[-1]
+            pair = tuple(part[:1] for part in pairs[index])
+            row = BatchGradients(vector[:1, :0], [pair], [counts[index][:1]])
+            known[factor], _ = timed(partial(one.fit_directions, [row]))
+    fixed = min(whole, sum(known[factor] for factor in factors))
+    return fixed, whole - fixed
 
 
 def _second_stage(first, n, n_sample, n_kept):

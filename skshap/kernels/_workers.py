@@ -1,7 +1,6 @@
 """Batches that go through a network one after the other, or in joblib's workers."""
 
 import copy
-from itertools import islice
 
 import torch
 from joblib import Parallel, delayed, effective_n_jobs
@@ -75,11 +74,15 @@ def map_batches(function, capture, batches, devices=(None,)):
 
 def _tasks(batches):
     """Yield lists of batches, of about `TASK_ROWS` rows."""
-    batches = iter(batches)
-    while first := list(islice(batches, 1)):
-        n_rows = len(first[0][0])
-        more = -(-TASK_ROWS // n_rows) - 1
-        yield first + list(islice(batches, more))
+    task, n_rows = [], 0
+    for batch in batches:
+        task.append(batch)
+        n_rows += len(batch[0])
+        if n_rows >= TASK_ROWS:
+            yield task
+            task, n_rows = [], 0
+    if task:
+        yield task
 
 
 def _run_task(function, capture, task, device):

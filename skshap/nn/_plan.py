@@ -156,7 +156,8 @@ class Plan:
                         "same tensor in one batch and different ones in another; "
                         "freeze one of them with requires_grad_(False)."
                     )
-            a, d, count = drop_zeros(a, torch.cat([d for _, d in parts], -1))
+            d = torch.cat([d for _, d in parts], -1) if parts[1:] else parts[0][1]
+            a, d, count = drop_zeros(a, d)
             pairs.append((a, d))
             counts.append(count)
         like = vector[0] if vector else pairs[0][1]

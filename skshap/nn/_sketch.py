@@ -51,6 +51,7 @@ class GradientSketch:
 
     def __init__(self, layout, width=WIDTH, seed=0):
         self.layout = layout
+        self.width = width
         self.seed = seed
         self.arrays = []
         self._share = width // max(1, len(layout.factors))

@@ -7,9 +7,11 @@ from torch import nn
 
 from skshap.exceptions import TruncatedTextWarning
 
-__all__ = ["TextEncoder"]
+__all__ = ["TextEncoder", "cut_batches"]
 
 N_NAMED = 5  # rows that a warning names
+SHORTEST = 0.9  # of the longest row in a batch that has enough tokens
+ENOUGH_TOKENS = 256  # for products at full speed
 
 
 class TextEncoder:
@@ -40,13 +42,13 @@ class TextEncoder:
             self._check_template()
 
     def batches(self, rows, batch_size):
-        """Batch texts by length, so that little is padded.
+        """Batch texts by length, so that little is padded; see `cut_batches`.
 
         Parameters
         ----------
         rows : list of str or list of pairs of str
         batch_size : int
-            Rows a batch.
+            Rows a batch, at most.
 
         Yields
         ------
@@ -62,8 +64,8 @@ class TextEncoder:
         encodings = self.encode(rows)
         lengths = np.array([len(e["input_ids"]) for e in encodings])
         order = np.argsort(-lengths, kind="stable")
-        for start in range(0, len(order), batch_size):
-            indices = order[start : start + batch_size]
+        for start, stop in cut_batches(lengths[order], batch_size):
+            indices = order[start:stop]
             batch = self.tokenizer.pad(
                 [encodings[i] for i in indices],
                 padding_side="right",
@@ -233,6 +235,40 @@ class TextEncoder:
         names = list(encoded)
         columns = zip(*(encoded[name] for name in names), strict=True)
         return [dict(zip(names, values, strict=True)) for values in columns]
+
+
+def cut_batches(lengths, batch_size):
+    """Cut rows into batches of which little is padding.
+
+    A batch ends before a row that is much shorter than its longest one, unless it has
+    few tokens so far: that makes some 30 batches more, however many rows there are.
+
+    Parameters
+    ----------
+    lengths : ndarray of shape (n_samples,)
+        Tokens of each row, falling.
+    batch_size : int
+        Rows a batch, at most.
+
+    Yields
+    ------
+    start, stop : int
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skshap.nn._texts import cut_batches
+    >>> list(cut_batches(np.array([128, 128, 128, 120, 60, 59, 2]), 3))
+    [(0, 3), (3, 6), (6, 7)]
+    """
+    start = 0
+    while start < len(lengths):
+        longest = lengths[start]
+        n_similar = int((lengths[start:] >= SHORTEST * longest).sum())
+        n_enough = -(-ENOUGH_TOKENS // int(longest))
+        stop = min(len(lengths), start + min(batch_size, max(n_similar, n_enough)))
+        yield start, stop
+        start = stop
 
 
 def _shorten(row, n):

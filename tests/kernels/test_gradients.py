@@ -889,15 +889,30 @@ def test_cost_of_texts(make, parameters, monkeypatch, tmp_path):
         make(batch_size=0).estimate_cost(random_texts(4))
 
 
+@pytest.mark.parametrize("method", ["exact", "sketch"])
+@pytest.mark.parametrize(("n", "most"), [(5, 5), (100, 8), (400, 25), (3000, 64)])
+def test_cost_probes_few_rows(method, n, most, monkeypatch):
+    n_rows, capture = [], GradientCapture._capture
+
+    def counting(self, batch, lengths):
+        n_rows.append(len(batch))
+        return capture(self, batch, lengths)
+
+    monkeypatch.setattr(GradientCapture, "_capture", counting)
+    X = np.random.default_rng(0).normal(size=(n, 4))
+    EmpiricalNTK(random_state=0, method=method).estimate_cost(X)
+    assert most <= sum(n_rows) <= most + 2  # one to warm up, one to choose a method
+
+
 def test_cost_counts_what_is_computed_again(monkeypatch):
     X = np.random.default_rng(0).normal(size=(300, 4))
     monkeypatch.setattr(_gradients, "TILE_ROWS", 10)
-    monkeypatch.setattr(_cost, "timed", lambda function: (1.0, function()))
+    monkeypatch.setattr(_cost, "timed", lambda function, *_: (1.0, function()))
     kernel = EmpiricalNTK(random_state=0)
     roomy = kernel.estimate_cost(X)
     monkeypatch.setattr(_store, "MEMORY_BYTES", 0)
     tight = kernel.estimate_cost(X)
     # 30 sides of tiles: each row is asked for 15.5 times, and passes once before.
-    passes = 64 / 1.0
+    passes = 300 // 16  # rows in the one second
     assert_allclose(tight.seconds - roomy.seconds, 300 / passes * (1 + 29 / 2))
     assert tight.memory < roomy.memory

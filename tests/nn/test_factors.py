@@ -1,0 +1,30 @@
+"""Tokens that are dropped, against a look at each of them."""
+
+import numpy as np
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+
+from skshap.nn._factors import N_FIRST, drop_zeros
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n_tokens=st.integers(1, 6),
+    n_outputs=st.integers(1, 2 * N_FIRST),
+)
+def test_drop_zeros(seed, n_tokens, n_outputs):
+    rng = np.random.default_rng(seed)
+    # Mostly zeros, so that some tokens have their first entry behind the first ones.
+    d = rng.normal(size=(4, n_tokens, n_outputs)) * (rng.random(n_outputs) < 0.1)
+    d *= rng.random((4, n_tokens, 1)) < 0.7
+    a = rng.normal(size=(4, n_tokens, 3))
+    kept = [[t for t in range(n_tokens) if d[i, t].any()] for i in range(4)]
+    left, right, counts = drop_zeros(torch.tensor(a), torch.tensor(d))
+    assert_array_equal(counts, [len(tokens) for tokens in kept])
+    assert left.shape[1] == right.shape[1] == max(1, *counts)
+    for i, tokens in enumerate(kept):
+        assert_array_equal(left[i, : counts[i]], a[i, tokens])
+        assert_array_equal(right[i, : counts[i]], d[i, tokens])
+        assert not right[i, counts[i] :].any()
