@@ -374,7 +374,7 @@ def with_value(array, value):
             ["alpha=0.001", "semi-definite"],
         ),
         ({"kernel": "precomputed"}, TEXTS, Y_BAD, ["precomputed", "texts"]),
-        ({}, X_BAD, Y_BAD[:5], ["y", "5 labels", "8 rows", "same length"]),
+        ({}, X_BAD, Y_BAD[:5], ["y", "5 entries", "8 rows", "same length"]),
         ({}, X_BAD, X_BAD[:, 0], ["continuous"]),
         ({}, X_BAD, None, ["y", "None"]),
         ({}, X_BAD, [np.nan, *Y_BAD[1:]], ["y", "NaN"]),
