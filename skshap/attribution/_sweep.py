@@ -103,9 +103,11 @@ class Sweep:
         """List the permutations of a draw."""
         parts, drawn_by = [], {}
         for route, count in enumerate(self.counts):
+            # Routes of a single size are independent of each other.
+            own = route if self.routes[route].kind == "direct" else None
             for j in range(count[0]):
                 pair, is_second = divmod(j + 1, 2)
-                first = drawn_by.setdefault(pair, len(parts))
+                first = drawn_by.setdefault((own, pair), len(parts))
                 parts.append(Part(route, int((count > j).sum()), first, is_second == 1))
         return parts
 

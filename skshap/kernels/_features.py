@@ -61,7 +61,10 @@ def explicit_features(kernel, X, n_columns=None):
             f"{name} must return a dense array of shape {wanted}, got "
             f"{type(features).__name__}; return its toarray()."
         )
-    features = np.asarray(features)
+    try:
+        features = np.asarray(features)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{name} must return an array: {error}") from error
     shape = features.shape
     if len(shape) != 2 or shape[0] != n or n_columns not in (None, shape[1]):
         raise ValueError(
@@ -77,7 +80,7 @@ def explicit_features(kernel, X, n_columns=None):
             f"the first of them row {is_finite.argmin()}; check the kernel and the "
             "range of its rows."
         )
-    return features.astype(np.float64, copy=False)
+    return np.ascontiguousarray(features, dtype=np.float64)
 
 
 def lost_diagonal(kernel):

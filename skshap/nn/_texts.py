@@ -264,9 +264,9 @@ def cut_batches(lengths, batch_size):
     start = 0
     while start < len(lengths):
         longest = lengths[start]
-        n_similar = int((lengths[start:] >= SHORTEST * longest).sum())
+        n_similar = np.searchsorted(-lengths[start:], -SHORTEST * longest, side="right")
         n_enough = -(-ENOUGH_TOKENS // int(longest))
-        stop = min(len(lengths), start + min(batch_size, max(n_similar, n_enough)))
+        stop = min(len(lengths), start + min(batch_size, max(int(n_similar), n_enough)))
         yield start, stop
         start = stop
 

@@ -26,10 +26,11 @@ __all__ = ["LabelNoiseDetector"]
 ALPHAS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 N_REFITS = 2  # of the ridge, on what the labels are taken to be
 FALSE_ALARM_SHARE = 0.25  # expected among the issues at most, by contamination="auto"
-# Of rows that are missed by the ridge on the given labels though their label is right,
-# the largest share at which "auto" calls issues: with more it cannot be told how often
-# the surest predictions are wrong, and most issues may be labels that are right.
-MISSED_SHARE = 0.08
+# Of rows that a ridge misses though their label is taken for right, the largest shares
+# at which "auto" calls issues: by the first ridge, on the given labels, and the last.
+# With more it cannot be told how often the surest predictions are wrong, and most of
+# the issues may be labels that are right.
+MISSED_SHARES = (0.08, 0.04)
 
 
 class LabelNoiseDetector(BaseEstimator):
@@ -102,11 +103,13 @@ class LabelNoiseDetector(BaseEstimator):
     leave-one-out predictions by expectation maximization; rows are flagged by their
     mean posterior probability of being right, as in [2]_. Where rows say little about
     labels, wrong labels cannot be told from hard rows. The model then assumes that one
-    label in eight is wrong, and calls few rows issues or none. Where more than 8 % of
-    the rows are missed by leave-one-out predictions and yet not taken for wrong labels,
+    label in eight is wrong, and calls few rows issues or none. Where too many
+    rows are missed by leave-one-out predictions and yet not taken for wrong labels,
+    more than 8 % of them by the first ridge and more than 4 % by the last,
     ``contamination="auto"`` with ``method="auto"`` calls none at all: how often the
-    surest of such predictions are wrong does not show. Labels that were wrong before
-    any were flipped on purpose count as wrong labels too.
+    surest of such predictions are wrong does not show. Rows that are hard to tell
+    between two classes alone can still pass for labels that were swapped. Labels that
+    were wrong before any were flipped on purpose count as wrong labels too.
 
     References
     ----------
@@ -245,18 +248,20 @@ class LabelNoiseDetector(BaseEstimator):
     def _fit_noise(self, model, y):
         """Fit the noise model to out-of-sample decision values of the rows.
 
-        Return the share of the rows to judge that the ridge on the given labels misses;
-        0 where its alpha is not tuned, so that it tells nothing.
+        Return the shares of the rows to judge that the first and the last ridge miss;
+        zeros where alpha is not tuned, so that they tell nothing.
         """
         fitted = self.attributor_
         if self.method == "auto":
             alpha = self._best_alpha(y)
             targets = np.eye(model.n_classes)[model.given]
-            decision = first = self._leave_one_out(targets, alpha)
-            for _ in range(N_REFITS):
-                decision = self._leave_one_out(model.fit(decision), alpha)
-            model.fit(decision)
-            return np.mean((first.argmax(1) != model.given)[~model.is_clean])
+            missed = []
+            for _ in range(1 + N_REFITS):
+                decision = self._leave_one_out(targets, alpha)
+                targets = model.fit(decision)
+                is_missed = decision.argmax(1) != model.given
+                missed.append(is_missed[~model.is_clean].mean())
+            return np.array([missed[0], missed[-1]])
         if self.method == "prequential":
             decision = fitted.prequential_decision_function()
         else:
@@ -264,7 +269,7 @@ class LabelNoiseDetector(BaseEstimator):
         if decision.ndim == 1:  # the second class minus the first
             decision = np.column_stack([-decision, decision]) / 2
         model.fit(decision)
-        return 0.0
+        return np.zeros(2)
 
     def _best_alpha(self, y):
         """The alpha of least leave-one-out error."""
@@ -300,7 +305,7 @@ class LabelNoiseDetector(BaseEstimator):
             share = np.cumsum(quality[order]) / np.arange(1, len(order) + 1)
             # The share never falls. No label is an issue that is more probably right.
             is_issue = (share <= FALSE_ALARM_SHARE) & (quality[order] < 0.5)
-            is_told = self._missed - self.noise_rate_ <= MISSED_SHARE
+            is_told = (self._missed - self.noise_rate_ <= MISSED_SHARES).any()
             n_issues = int(is_issue.sum()) if is_told else 0
         else:
             n_issues = round(self.contamination * len(order))

@@ -6,6 +6,8 @@ import numpy as np
 
 __all__ = ["column_advice", "has_dates", "is_missing"]
 
+N_NAMED = 10  # columns that a message names
+
 
 def has_dates(X):
     """Whether a table has columns of dates or times, which would count as numbers.
@@ -20,9 +22,16 @@ def has_dates(X):
     bool
         True if so.
     """
-    if hasattr(X, "columns"):
-        return any(np.asarray(X[name]).dtype.kind in "mM" for name in X.columns)
-    return getattr(getattr(X, "dtype", None), "kind", None) in tuple("mM")
+    if hasattr(X, "dtypes") and hasattr(X, "shape"):  # of pandas, or of polars
+        return any(is_time(dtype) for dtype in X.dtypes)
+    return is_time(getattr(X, "dtype", None))
+
+
+def is_time(dtype):
+    """Whether a dtype is one of dates, times or spans of time."""
+    if hasattr(dtype, "is_temporal"):
+        return dtype.is_temporal()
+    return getattr(dtype, "kind", None) in ("m", "M")
 
 
 def column_advice(X):
@@ -54,6 +63,7 @@ def column_advice(X):
         if has_gaps(values):
             gaps.append(name)
     advice = []
+    texts, dates, gaps = (shortened(names) for names in (texts, dates, gaps))
     if texts:
         advice.append(
             f"Columns {texts} hold texts: give each kind of columns a kernel of its "
@@ -71,6 +81,12 @@ def column_advice(X):
             "SimpleImputer, or drop the rows."
         )
     return advice
+
+
+def shortened(names):
+    """Write the first names of columns, and how many more there are; none: nothing."""
+    more = f" and {len(names) - N_NAMED} more" if len(names) > N_NAMED else ""
+    return f"{names[:N_NAMED]}{more}" if names else ""
 
 
 def as_objects(rows):
@@ -94,7 +110,7 @@ def is_word(value):
 
 def is_date(value):
     """Whether a value is a date, a time or a span of time, missing ones included."""
-    return isinstance(value, (date, time, timedelta))
+    return isinstance(value, (date, time, timedelta, np.datetime64, np.timedelta64))
 
 
 def has_gaps(values):
@@ -108,4 +124,7 @@ def is_missing(value):
     """Whether a value is None, NaN or a pandas NA or NaT."""
     if value is None or hasattr(value, "__len__"):
         return value is None
-    return str(value == value) != "True"  # NA == NA is neither True nor False
+    try:
+        return str(value == value) != "True"  # NA == NA is neither True nor False
+    except ArithmeticError:  # a signalling NaN
+        return True

@@ -1,12 +1,17 @@
 """Checks of what users pass: rows (text or numbers), kernel matrices, devices."""
 
+import re
 from itertools import filterfalse
 
 import numpy as np
 import torch
+from sklearn.utils import get_tags
 from sklearn.utils.validation import validate_data
 
 from skshap.utils._columns import column_advice, has_dates, is_missing
+
+# What scikit-learn says where values are no numbers.
+NO_NUMBERS = "NaN|infinity|convert|dtype|could not|real number"
 
 
 def is_text(X):
@@ -166,7 +171,10 @@ def check_rows(estimator, X, *, reset, sparse=False):
             accept_sparse="csr" if sparse else False,
         )
     except (TypeError, ValueError) as error:
-        advice = column_advice(X)
+        is_table = not get_tags(estimator).input_tags.pairwise
+        advice = (
+            column_advice(X) if is_table and re.search(NO_NUMBERS, str(error)) else []
+        )
         if not advice:
             raise
         raise ValueError(" ".join(["X must hold numbers.", *advice])) from error

@@ -140,6 +140,21 @@ def test_parts_share_permutations(monkeypatch):
     assert len(different) > 8  # of at most ten, of 720
 
 
+def test_routes_of_one_size_do_not_share_permutations():
+    """Their errors, which would add up along one permutation, are independent."""
+    game = Game(6, 3, 2, "neg_log_loss", noise=0.0)
+    sweep = Sweep(game.game(FeatureGame), game.problem())
+    counts = [np.full(len(route.ranges), 3) for route in sweep.routes]
+    sweep = Sweep(sweep.game, game.problem(), counts)
+    assert len(sweep.routes) > 2
+    drawn_by = {}
+    for part in sweep.parts:
+        drawn_by.setdefault(part.route, set()).add(part.drawn_by)
+    for numbers in drawn_by.values():
+        assert len(numbers) == 2  # one alone, and a pair
+    assert len(set.union(*drawn_by.values())) == 2 * len(sweep.routes)
+
+
 @settings(deadline=None, max_examples=30)
 @given(
     n=st.integers(2, 12),
