@@ -22,7 +22,7 @@ def has_dates(X):
     bool
         True if so.
     """
-    if hasattr(X, "dtypes") and hasattr(X, "shape"):  # of pandas, or of polars
+    if hasattr(X, "columns") and hasattr(X, "dtypes") and hasattr(X, "shape"):
         return any(is_time(dtype) for dtype in X.dtypes)
     return is_time(getattr(X, "dtype", None))
 
