@@ -160,7 +160,7 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
     >>> X, X_val, y, y_val = train_test_split(
     ...     *load_iris(return_X_y=True), random_state=0
     ... )
-    >>> attributor = FreeShapAttributor(n_permutations=100, random_state=0).fit(X, y)
+    >>> attributor = FreeShapAttributor(n_permutations=400, random_state=0).fit(X, y)
     >>> values, std = attributor.attribute(X_val, y_val, return_std=True)
     >>> values.shape, std.shape
     ((112,), (112,))
