@@ -84,7 +84,8 @@ def allocate(covariances, costs, counts):
     Notes
     -----
     Stops i and j of a permutation meet in the fewer of their permutations, so that the
-    variance of a draw is the sum of ``covariance[i, j] / max(counts[i], counts[j])``.
+    variance of a draw is the sum of ``covariance[i, j] / max(counts[i], counts[j])``,
+    but for what permutations that are shared or reversed have in common.
     Permutations are added, lengthened and shortened one at a time as long as that
     helps.
     """

@@ -11,7 +11,7 @@ import numpy as np
 from skshap.attribution._enumeration import CHUNK_NUMBERS
 from skshap.attribution._games import KernelGame
 from skshap.attribution._sweep import Sweep
-from skshap.attribution._utility import BLOCK as SCORED
+from skshap.attribution._utility import SCORED
 from skshap.utils._ridge import BLOCK
 
 __all__ = ["enumeration_bytes", "peak_bytes"]

@@ -9,7 +9,7 @@ from skshap.utils._sklearn import is_scorer
 
 __all__ = ["Utility", "check_scoring"]
 
-BLOCK = 65_536  # predictions scored at a time: they stay in the cache of a CPU
+SCORED = 65_536  # predictions scored at a time: they stay in the cache of a CPU
 
 
 def check_scoring(scoring, built_in, signature):
@@ -144,7 +144,7 @@ class Utility:
         out = torch.empty(shape, dtype=decision.dtype, device=decision.device)
         before = None if is_fused else self(decision)
         is_cached = decision.device.type == "cpu"
-        step = max(1, BLOCK // max(1, decision.numel()) if is_cached else k)
+        step = max(1, SCORED // max(1, decision.numel()) if is_cached else k)
         for i in range(0, k, step):
             part = slice(i, i + step)
             if is_fused:

@@ -103,13 +103,13 @@ class LabelNoiseDetector(BaseEstimator):
     leave-one-out predictions by expectation maximization; rows are flagged by their
     mean posterior probability of being right, as in [2]_. Where rows say little about
     labels, wrong labels cannot be told from hard rows. The model then assumes that one
-    label in eight is wrong, and calls few rows issues or none. Where too many
-    rows are missed by leave-one-out predictions and yet not taken for wrong labels,
-    more than 8 % of them by the first ridge and more than 4 % by the last,
-    ``contamination="auto"`` with ``method="auto"`` calls none at all: how often the
-    surest of such predictions are wrong does not show. Rows that are hard to tell
-    between two classes alone can still pass for labels that were swapped. Labels that
-    were wrong before any were flipped on purpose count as wrong labels too.
+    label in eight is wrong, and calls few rows issues or none. Where too many rows are
+    missed by leave-one-out predictions and yet not taken for wrong labels, more than 8
+    % of them by the first ridge and more than 4 % by the last, ``contamination="auto"``
+    with ``method="auto"`` calls none at all: how often the surest of such predictions
+    are wrong does not show. Rows that are hard to tell between two classes alone can
+    still pass for labels that were swapped. Labels that were wrong before any were
+    flipped on purpose count as wrong labels too.
 
     References
     ----------

@@ -10,6 +10,7 @@ from sklearn.kernel_ridge import KernelRidge
 from sklearn.metrics import mean_absolute_error, mean_squared_error
 
 from skshap import FreeShapRegressor
+from skshap.attribution import _utility
 from skshap.attribution._moves import Moves
 from skshap.attribution._regression_scores import (
     REGRESSION_SCORINGS,
@@ -113,8 +114,10 @@ def test_fused_gains_equal_plain_ones(scoring, m, k, seed):
     utility = regression_utility(scoring, y)
     moves = Moves(torch.arange(k), torch.tensor(cross), torch.tensor(weight))
     before = torch.tensor(prediction[None])
-    fused = utility.gains(before, moves, per_sample=False)
-    apart = utility.gains(before, moves, per_sample=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_utility, "SCORED", 96)  # so that there are several blocks
+        fused = utility.gains(before, moves, per_sample=False)
+        apart = utility.gains(before, moves, per_sample=True)
     score = ERRORS[scoring]
     expected = score(prediction + weight * cross, y) - score(prediction, y)
     assert_allclose(apart, expected, atol=1e-12)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skshap import FreeShapAttributor
-from skshap.attribution import _allocation
+from skshap.attribution import _allocation, _utility
 from skshap.attribution._allocation import size_bins
 from skshap.attribution._class_scores import CLASS_SCORINGS
 from skshap.attribution._features import FeatureCoalitions
@@ -224,7 +224,8 @@ def test_the_inverse(n, block_size, seed):
 
 @pytest.mark.parametrize("scoring", SCORINGS)
 @pytest.mark.parametrize("n_moves", [1, 95, 96, 97, 200])
-def test_fused_gains_equal_plain_ones(scoring, n_moves):
+def test_fused_gains_equal_plain_ones(scoring, n_moves, monkeypatch):
+    monkeypatch.setattr(_utility, "SCORED", 96 * 13)  # so that there are several blocks
     game = Game(6, 13, 2, scoring)
     rng = np.random.default_rng(0)
     decision = torch.tensor(rng.normal(size=(1, 13)))
