@@ -7,6 +7,8 @@ import numpy as np
 __all__ = ["column_advice", "has_dates", "is_missing"]
 
 N_NAMED = 10  # columns that a message names
+# Types of dates, times and spans of time, missing ones included.
+DATES = (date, time, timedelta, np.datetime64, np.timedelta64)
 
 
 def has_dates(X):
@@ -23,8 +25,14 @@ def has_dates(X):
         True if so.
     """
     if hasattr(X, "columns") and hasattr(X, "dtypes") and hasattr(X, "shape"):
-        return any(is_time(dtype) for dtype in X.dtypes)
-    return is_time(getattr(X, "dtype", None))
+        return any(
+            is_time(dtype) or (str(dtype).lower() == "object" and holds_dates(X[name]))
+            for name, dtype in zip(X.columns, X.dtypes, strict=True)
+        )
+    table = as_array(X) if isinstance(X, (list, tuple)) else X
+    if is_time(getattr(table, "dtype", None)):
+        return True
+    return isinstance(table, np.ndarray) and holds_dates(table)
 
 
 def is_time(dtype):
@@ -32,6 +40,13 @@ def is_time(dtype):
     if hasattr(dtype, "is_temporal"):
         return dtype.is_temporal()
     return getattr(dtype, "kind", None) in ("m", "M")
+
+
+def holds_dates(values):
+    """Whether there is a date, a time or a span of time among objects."""
+    values = np.asarray(values).ravel()
+    kinds = set(map(type, values)) if values.dtype.kind == "O" else ()
+    return any(issubclass(kind, DATES) for kind in kinds)
 
 
 def column_advice(X):
@@ -48,14 +63,13 @@ def column_advice(X):
         A sentence for each kind of columns that there are; none for what is no table.
     """
     is_frame = hasattr(X, "columns")
-    table = X if is_frame or hasattr(X, "shape") else as_objects(X)
+    table = X if is_frame or hasattr(X, "shape") else as_array(X)
     if len(table.shape) != 2 or hasattr(table, "nnz"):
         return []
     texts, dates, gaps = [], [], []
     for name in list(table.columns) if is_frame else range(table.shape[1]):
         values = np.asarray(table[name] if is_frame else table[:, name]).ravel()
-        is_objects = values.dtype.kind == "O"
-        if values.dtype.kind in "mM" or (is_objects and any(map(is_date, values))):
+        if values.dtype.kind in "mM" or holds_dates(values):
             dates.append(name)
             continue
         if values.dtype.kind in "OUT" and any(map(is_word, values)):
@@ -89,10 +103,11 @@ def shortened(names):
     return f"{names[:N_NAMED]}{more}" if names else ""
 
 
-def as_objects(rows):
-    """Return a list of lists as an array that keeps its values, () if it is ragged."""
+def as_array(rows):
+    """Return a list of rows as an array that keeps its values, () if it is ragged."""
+    is_typed = all(hasattr(row, "dtype") for row in rows)
     try:
-        return np.array(rows, dtype=object)
+        return np.array(rows, dtype=None if is_typed else object)
     except ValueError:
         return np.empty(())
 
@@ -106,11 +121,6 @@ def is_word(value):
     except ValueError:
         return True
     return False
-
-
-def is_date(value):
-    """Whether a value is a date, a time or a span of time, missing ones included."""
-    return isinstance(value, (date, time, timedelta, np.datetime64, np.timedelta64))
 
 
 def has_gaps(values):

@@ -1,5 +1,7 @@
 """Columns that hold no numbers are named, whoever is given the table."""
 
+import datetime
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -89,10 +91,54 @@ def test_columns_of_arrays_and_lists_are_counted():
         KernelRidgeClassifier(kernel="rbf").fit(DAYS[:, None], [0, 1, 0, 1])
 
 
+DAY = np.datetime64("2026-01-01")
+TIMES = [
+    DAY,
+    np.datetime64("NaT"),
+    DAY - DAY,
+    pd.Timestamp(DAY),
+    datetime.date(2026, 1, 1),
+    datetime.datetime(2026, 1, 1),
+    datetime.time(12),
+    datetime.timedelta(days=1),
+]
+OBJECTS = {
+    "lists": lambda rows: rows,
+    "tuples": lambda rows: tuple(map(tuple, rows)),
+    "list of arrays": lambda rows: [np.array(row, dtype=object) for row in rows],
+    "array": lambda rows: np.array(rows, dtype=object),
+    "pandas": lambda rows: pd.DataFrame(np.array(rows, dtype=object)),
+    "polars": lambda rows: pl.DataFrame(
+        {
+            str(j): pl.Series([row[j] for row in rows], dtype=kind)
+            for j, kind in enumerate([pl.Int64, pl.Object])
+        }
+    ),
+}
+
+
+@pytest.mark.parametrize("make", OBJECTS.values(), ids=OBJECTS)
+@pytest.mark.parametrize("value", TIMES, ids=lambda value: type(value).__name__)
+def test_dates_among_objects_are_no_numbers(value, make):
+    rows = make([[1, 2], [3, value], [5, 6]])
+    assert has_dates(rows)
+    with pytest.raises(ValueError, match=r"^X must hold numbers.*\['?1'?\] hold dates"):
+        KernelRidgeClassifier(kernel="rbf").fit(rows, [0, 1, 0])
+
+
+@pytest.mark.parametrize("unit", ["D", "ms", "ns"])
+def test_dates_in_a_list_of_arrays(unit):
+    rows = list(DAYS.astype(f"M8[{unit}]")[:, None])
+    with pytest.raises(ValueError, match=r"Columns \[0\] hold dates"):
+        KernelRidgeClassifier(kernel="rbf").fit(rows, [0, 1, 0, 1])
+
+
 @pytest.mark.parametrize(
     "X",
     [
         np.eye(2),
+        np.eye(2).tolist(),
+        list(np.eye(2)),
         [[1.0], [2.0, 3.0]],
         [1.0, 2.0],
         csr_array(np.eye(2)),
@@ -100,7 +146,17 @@ def test_columns_of_arrays_and_lists_are_counted():
         np.array([[{}, 1.0]], dtype=object),
         pd.DataFrame({"digits": ["1", "2"], "yes": [True, False]}),
     ],
-    ids=["numbers", "ragged", "flat", "sparse", "infinite", "objects", "digits"],
+    ids=[
+        "numbers",
+        "lists",
+        "arrays",
+        "ragged",
+        "flat",
+        "sparse",
+        "infinite",
+        "objects",
+        "digits",
+    ],
 )
 def test_nothing_is_said_of_other_tables(X):
     assert column_advice(X) == []
