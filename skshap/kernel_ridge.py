@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skshap.kernels._base import check_kernel_rows, make_kernel, set_kernel_tags
 from skshap.kernels._features import explicit_features, has_features, lost_diagonal
-from skshap.utils._labels import check_targets
+from skshap.utils._labels import check_order, check_targets
 from skshap.utils._ridge import TIE, leave_one_out, solve_explicit_ridge, solve_ridge
 from skshap.utils._sklearn import HasMethods, Interval, fit_context
 from skshap.utils._validation import check_device, check_gram, check_kernel_values
@@ -35,9 +35,10 @@ class BaseKernelRidge(BaseEstimator):
         "device": [str, torch.device, None],
     }
 
-    def _check_rows(self, X):
-        """Check the training rows and where to compute."""
+    def _check_rows(self, X, y):
+        """Check the training rows, the order of targets and where to compute."""
         check_device(self.device)
+        check_order(X, y)
         return check_kernel_rows(self, X, reset=True)
 
     def _map_rows(self, rows):
@@ -91,7 +92,7 @@ class BaseKernelRidgeClassifier(ClassifierMixin, BaseKernelRidge):
 
     def _fit(self, X, y, *, class_prior=False, initial_outputs=False):
         """Fit the ridge; return its map of the rows, and their labels."""
-        rows = self._check_rows(X)
+        rows = self._check_rows(X, y)
         self.classes_, y_index = check_targets(y, rows)
         M = self._map_rows(rows)
         Y = np.eye(len(self.classes_))[y_index]
@@ -292,7 +293,8 @@ class KernelRidgeClassifier(BaseKernelRidgeClassifier):
         NotPositiveDefiniteError
             If ``K + alpha I`` has no Cholesky factor; the message names `alpha`.
         ValueError
-            If rows, labels or the kernel are malformed.
+            If rows, labels or the kernel are malformed, or rows and labels are, by
+            their indices, not in one order.
         """
         if self.class_prior and self.initial_outputs:
             raise ValueError(

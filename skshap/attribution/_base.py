@@ -18,7 +18,7 @@ from skshap.attribution._estimation import Data, Method, Problem, estimate_value
 from skshap.attribution._moments import check_tol
 from skshap.attribution._semivalues import size_weights
 from skshap.kernels._base import is_precomputed
-from skshap.utils._labels import check_labels
+from skshap.utils._labels import check_labels, check_order
 from skshap.utils._sklearn import Interval, StrOptions
 
 __all__ = ["BaseFreeShap"]
@@ -99,8 +99,8 @@ class BaseFreeShap:
         float
             In the units of `scoring`.
         """
-        M = self._map(X)
-        utility = self._utility(self._scoring, self._encode(y, M))
+        M, y = self._map_labelled(X, y)
+        utility = self._utility(self._scoring, y)
         decision = torch.tensor(np.atleast_2d(self._outputs(M).T), device=self.device)
         scores = utility.score(decision).cpu().numpy()
         if sample_weight is not None:
@@ -156,18 +156,18 @@ class BaseFreeShap:
         Raises
         ------
         ValueError
-            If `y` is missing, has another length than `X` or a label that the training
-            rows do not have, if groups, scorings or semivalues are malformed, if scores
-            are too large for float64, if `return_std` meets a single permutation, or if
-            `checkpoint` holds another computation.
+            If `y` is missing, has another length than `X`, its names in another order
+            or a label that the training rows do not have, if groups, scorings or
+            semivalues are malformed, if scores are too large for float64, if
+            `return_std` meets a single permutation, or if `checkpoint` holds another
+            computation.
 
         Warns
         -----
         ConvergenceWarning
             If `tol` was not reached.
         """
-        M = self._map(X)
-        y = self._encode(y, M)
+        M, y = self._map_labelled(X, y)
         if return_std and self.sampler != "exact" and self.n_permutations < 2:
             raise ValueError(
                 "return_std=True needs n_permutations of at least 2, got 1: one "
@@ -270,6 +270,7 @@ class BaseFreeShap:
         n = len(self._rows)
         if isinstance(k, bool) or not isinstance(k, Integral) or not 1 <= k <= n:
             raise ValueError(f"k must be an integer from 1 to {n}, got {k!r}.")
+        check_order(X, y)
         M = self._map(X)
         y = self._predict(M) if y is None else column_or_1d(y, warn=True)
         names = self._names(None, None)
@@ -282,6 +283,12 @@ class BaseFreeShap:
             found[f"{name}_values"] = np.take_along_axis(values, found[name], 1)
             found[f"{name}_std"] = np.take_along_axis(std, found[name], 1)
         return found
+
+    def _map_labelled(self, X, y):
+        """Map rows as `_map` does, and encode their labels or targets."""
+        check_order(X, y)
+        M = self._map(X)
+        return M, self._encode(y, M)
 
     def _names(self, scorings, semivalues):
         """Check what is estimated; return lists of scorings and of semivalues."""

@@ -236,7 +236,8 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
         NotPositiveDefiniteError
             If the kernel plus alpha has no Cholesky factor; the message names `alpha`.
         ValueError
-            If rows, labels, the kernel or parameters are malformed.
+            If rows, labels, the kernel or parameters are malformed, or rows and labels
+            are, by their indices, not in one order.
         """
         self._check_parameters()
         self._null_score = self.null_score

@@ -186,11 +186,12 @@ class FreeShapRegressor(BaseFreeShap, RegressorMixin, BaseKernelRidge):
         NotPositiveDefiniteError
             If the kernel plus alpha has no Cholesky factor; the message names `alpha`.
         ValueError
-            If rows, targets, the kernel or parameters are malformed.
+            If rows, targets, the kernel or parameters are malformed, or rows and
+            targets are, by their indices, not in one order.
         """
         self._check_parameters()
         self._null_score = self.null_score
-        rows = self._check_rows(X)
+        rows = self._check_rows(X, y)
         self._y = check_numbers(y, rows)
         M = self._map_rows(rows)
         ones = np.ones((len(self._y), 1))

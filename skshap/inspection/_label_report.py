@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from skshap.evaluation import detection_curve
 from skshap.inspection._cells import cells_of, column_name, has_names
 from skshap.inspection._page import bars, curve, page, quote, row_html
-from skshap.utils._labels import check_labels, encode_targets
+from skshap.utils._labels import check_labels, check_order, encode_targets
 from skshap.utils._optional import import_optional
 
 __all__ = ["LabelNoiseReport"]
@@ -119,8 +119,9 @@ class LabelNoiseReport:
         Raises
         ------
         ValueError
-            If rows, labels or the mask are not those of the detector's rows, or
-            `n_rows` or `n_neighbors` is not an integer from 0 on.
+            If rows, labels or the mask are not those of the detector's rows or, by
+            their indices, not in one order, or `n_rows` or `n_neighbors` is not an
+            integer from 0 on.
         """
         check_is_fitted(detector)
         for name, number in (("n_rows", n_rows), ("n_neighbors", n_neighbors)):
@@ -136,6 +137,8 @@ class LabelNoiseReport:
                 f"X must hold the {n} rows that the detector was fitted on, got "
                 f"{n_shown}; pass the same rows, or what to show of them."
             )
+        check_order(X, y)
+        check_order(X, is_noisy, ("X", "is_noisy"))
         labels = np.asarray(check_labels(y, X))
         given = encode_targets(labels, detector.classes_, X)
         if not np.array_equal(given, detector._given):

@@ -199,7 +199,8 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
             `X_val` has no rows or other columns than `X`, `y_val` has a label that `y`
             has not, there are fewer rows than folds or no more than
             `n_samples_to_remove`, a split trains on no row of a class, or the removal
-            would leave a class without a row; or if rows or labels are malformed.
+            would leave a class without a row; or if rows or labels are malformed or, by
+            their indices, not in one order.
         """
         raise_for_params(fit_params, self, "fit")
         params = process_routing(self, "fit", **fit_params).estimator.fit

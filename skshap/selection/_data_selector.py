@@ -173,7 +173,7 @@ class DataSelector(BaseRowChoice):
             columns than `X`, `y_val` has a label that `y` has not, there are fewer rows
             than folds or than `n_samples_to_select`, a split trains on no row of a
             class, or the selection would leave a class without a row; or if rows or
-            labels are malformed.
+            labels are malformed or, by their indices, not in one order.
         """
         X, y, y_index, splits = self._fit_attributor(X, y, X_val, y_val)
         n, n_classes = len(y), len(self.classes_)

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import sparse
 
-from skshap.utils._labels import encode_targets
+from skshap.utils._labels import check_order, encode_targets
 from skshap.utils._optional import import_optional
 from skshap.utils._validation import is_text
 
@@ -23,8 +23,9 @@ def check_held_out(X, X_val, y_val):
     Raises
     ------
     ValueError
-        If only one of `X_val` and `y_val` is given, if there are no such rows, or if
-        they are texts beside numbers, or of another number or names of columns.
+        If only one of `X_val` and `y_val` is given, if there are no such rows, if
+        labels have their names in another order, or if rows are texts beside numbers,
+        or of another number or names of columns.
     """
     if (X_val is None) != (y_val is None):
         given, missing = ("X_val", "y_val") if y_val is None else ("y_val", "X_val")
@@ -40,6 +41,7 @@ def check_held_out(X, X_val, y_val):
     n_rows = X_val.shape[0] if hasattr(X_val, "shape") else len(X_val)
     if n_rows == 0:
         raise ValueError("X_val has no rows; pass at least one, or X_val=None.")
+    check_order(X_val, y_val, ("X_val", "y_val"))
     if is_text(X) != is_text(X_val):
         kinds = ["texts" if is_text(rows) else "no texts" for rows in (X, X_val)]
         raise ValueError(

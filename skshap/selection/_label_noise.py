@@ -16,7 +16,7 @@ from skshap.selection._held_out import (
     stack_rows,
 )
 from skshap.selection._noise_model import NoiseModel
-from skshap.utils._labels import check_targets
+from skshap.utils._labels import check_order, check_targets
 from skshap.utils._ridge import leave_one_out, solve_ridge
 from skshap.utils._sklearn import Interval, StrOptions, fit_context
 
@@ -172,9 +172,10 @@ class LabelNoiseDetector(BaseEstimator):
         Raises
         ------
         ValueError
-            If rows or labels are malformed, see :class:`skshap.FreeShapAttributor`,
-            only one of `X_val` and `y_val` is given, `X_val` has no rows or other
-            columns than `X`, or `y_val` has a label that `y` has not.
+            If rows or labels are malformed, see :class:`skshap.FreeShapAttributor`, or,
+            by their indices, not in one order, only one of `X_val` and `y_val` is
+            given, `X_val` has no rows or other columns than `X`, or `y_val` has a label
+            that `y` has not.
         """
         attributor = self._attributor()
         if X_val is None and y_val is None:
@@ -239,6 +240,7 @@ class LabelNoiseDetector(BaseEstimator):
                 "X_val cannot be used with kernel='precomputed', which lacks kernel "
                 "values between its rows; pass a kernel that computes them."
             )
+        check_order(X, y)
         check_held_out(X, X_val, y_val)
         classes, given = check_targets(y, X)
         right = check_held_out_labels(X_val, y_val, classes)
