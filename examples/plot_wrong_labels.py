@@ -107,8 +107,10 @@ print(
     f"called wrong: {issues.sum()}, of which {detector.expected_false_alarms_:.0f} are "
     f"expected to be right and {(issues & ~is_flipped).sum()} were not flipped"
 )
-if not issues.any():
-    print("no single label is more probably wrong than right: read from the top down")
+if detector.issues_withheld_:
+    print("some look wrong, but too many are hard to tell: read from the top down")
+elif not issues.any():
+    print("no single label is suspicious enough: read from the top down")
 
 # %%
 # The ten most suspicious sentences.

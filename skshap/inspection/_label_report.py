@@ -347,6 +347,11 @@ def summarize(detector, detected, is_noisy):
         "Wrong labels in all": f"{detector.noise_rate_ * n:.1f} expected "
         f"({detector.noise_rate_:.1%})",
     }
+    if detector.issues_withheld_:
+        facts["Called wrong"] += (
+            ": some labels look wrong, but so many rows are hard to predict that it "
+            "cannot be told which of them are"
+        )
     if not n_issues:
         facts["Called wrong"] += "; inspect from the most suspicious row down"
     if detected is not None:

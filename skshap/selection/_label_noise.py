@@ -59,8 +59,8 @@ class LabelNoiseDetector(BaseEstimator):
         Which rows are called issues, always those of lowest quality. "auto": as many as
         possible of those that are more probably wrong than right, while a quarter of
         them at most are expected to be false alarms, and none where hard rows are too
-        many to tell, see Notes; a float: that share of the rows. One row of every class
-        is always left.
+        many to tell, which `issues_withheld_` says, see Notes; a float: that share of
+        the rows. One row of every class is always left.
 
     Attributes
     ----------
@@ -69,6 +69,10 @@ class LabelNoiseDetector(BaseEstimator):
         suspicious.
     label_issues_ : ndarray of shape (n_samples,)
         True where the label is called wrong.
+    issues_withheld_ : bool
+        True where some labels look wrong and ``contamination="auto"`` calls none of
+        them so, because hard rows are too many to tell, see Notes; False where no label
+        is suspicious enough.
     suggested_labels_ : ndarray of shape (n_samples,)
         The most probable other label where the label is called wrong, elsewhere the
         given label.
@@ -197,7 +201,12 @@ class LabelNoiseDetector(BaseEstimator):
         self._given, self._posterior = given[:n], model.posterior[:n]
         self.label_quality_ = self._posterior[np.arange(n), self._given]
         self.noise_rate_ = float(1 - self.label_quality_.mean())
-        self.label_issues_ = self._issues()
+        issues = self._issues()
+        is_told = (self._missed - self.noise_rate_ <= MISSED_SHARES).any()
+        self.issues_withheld_ = bool(
+            self.contamination == "auto" and not is_told and issues.any()
+        )
+        self.label_issues_ = issues & (not self.issues_withheld_)
         self.expected_false_alarms_ = float(
             self.label_quality_[self.label_issues_].sum()
         )
@@ -300,15 +309,14 @@ class LabelNoiseDetector(BaseEstimator):
         return np.eye(len(self.classes_), dtype=bool)[self._given]
 
     def _issues(self):
-        """Mask of the rows called issues."""
+        """Mask of the rows called issues, however many are hard."""
         quality = self.label_quality_
         order = np.argsort(quality, kind="stable")
         if self.contamination == "auto":
             share = np.cumsum(quality[order]) / np.arange(1, len(order) + 1)
             # The share never falls. No label is an issue that is more probably right.
             is_issue = (share <= FALSE_ALARM_SHARE) & (quality[order] < 0.5)
-            is_told = (self._missed - self.noise_rate_ <= MISSED_SHARES).any()
-            n_issues = int(is_issue.sum()) if is_told else 0
+            n_issues = int(is_issue.sum())
         else:
             n_issues = round(self.contamination * len(order))
         issues = np.zeros(len(order), dtype=bool)

@@ -11,6 +11,7 @@ from sklearn.metrics.pairwise import rbf_kernel
 
 from skshap import LabelNoiseDetector, LabelNoiseReport, flip_labels
 from skshap.inspection._page import curve
+from skshap.selection import _label_noise
 
 POLARS = "polars is in the extra test"
 
@@ -217,6 +218,27 @@ def test_nothing_called_wrong():
     report = LabelNoiseReport.from_detector(detector, X, [0, 1] * 10)
     assert "0 (0.0%)" in report.to_html()
     assert not report.to_frame()["is_issue"].any()
+
+
+def test_page_says_that_hard_rows_are_too_many(fitted, monkeypatch):
+    _, X, y, _ = fitted
+    words = "so many rows are hard to predict that it cannot be told which of them are"
+    pages = []
+    for shares in (_label_noise.MISSED_SHARES, (-1.0, -1.0)):
+        monkeypatch.setattr(_label_noise, "MISSED_SHARES", shares)
+        detector = LabelNoiseDetector().fit(X, y)
+        report = LabelNoiseReport.from_detector(detector, X, y)
+        shown = "".join(Reader(report.to_html()).texts)
+        assert (words in shown) == detector.issues_withheld_
+        assert (words in report._repr_html_()) == detector.issues_withheld_
+        pages.append(shown)
+    assert words not in pages[0]
+    assert "0 (0.0%): some labels look wrong, but" in pages[1]
+    assert ", called wrong." not in pages[1]
+    zeros, labels = np.zeros((20, 1)), [0, 1] * 10
+    detector = LabelNoiseDetector().fit(zeros, labels)  # none is suspicious
+    report = LabelNoiseReport.from_detector(detector, zeros, labels)
+    assert words not in report.to_html()
 
 
 def test_wrong_rows_and_labels(fitted):

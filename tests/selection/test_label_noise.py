@@ -194,6 +194,7 @@ def test_confident_data_keep_their_order():
 def test_no_signal_is_no_issue():
     detector = LabelNoiseDetector().fit(np.zeros((20, 1)), [0, 1] * 10)
     assert not detector.label_issues_.any()
+    assert not detector.issues_withheld_  # though hard rows are many
     assert_allclose(detector.label_quality_, 0.875, atol=0.01)
 
 
@@ -244,17 +245,39 @@ def test_no_issues_where_hard_rows_are_many(noisy_iris, monkeypatch):
     X, _, y, _ = noisy_iris
     detector = LabelNoiseDetector().fit(X, y)
     assert detector.label_issues_.any()
+    assert detector.issues_withheld_ is False
     quality, shares = detector.label_quality_, detector._missed - detector.noise_rate_
     for more in ((1e-9, -1e-9), (-1e-9, 1e-9)):  # either is enough
         monkeypatch.setattr(_label_noise, "MISSED_SHARES", shares + more)
         assert detector.fit(X, y).label_issues_.any()
+        assert not detector.issues_withheld_
     monkeypatch.setattr(_label_noise, "MISSED_SHARES", shares - 1e-9)
     assert not detector.fit(X, y).label_issues_.any()
+    assert detector.issues_withheld_ is True
     assert detector.expected_false_alarms_ == 0
     assert_array_equal(detector.suggested_labels_, y)
     assert_array_equal(detector.label_quality_, quality)
     shared = LabelNoiseDetector(contamination=0.1).fit(X, y)
     assert shared.label_issues_.sum() == 15
+    assert not shared.issues_withheld_
+
+
+def test_issues_are_withheld_where_rows_say_nothing():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 300)
+    X = rng.normal(size=(300, 2))
+    X[:45] *= 0.3  # these say nothing of their label
+    X[45:, 0] += 8 * y[45:] - 4
+    y_noisy, _ = flip_labels(y, rate=0.05, random_state=0)
+    detector = LabelNoiseDetector().fit(X, y_noisy)
+    assert detector.issues_withheld_
+    assert not detector.label_issues_.any()
+    assert (detector.label_quality_ < 0.25).any()  # one such label would be called
+    for other in ("loo", "prequential"):  # which have no such rule
+        attributor = FreeShapAttributor(n_permutations=5, random_state=0)
+        detector = LabelNoiseDetector(attributor, method=other).fit(X, y_noisy)
+        assert detector.label_issues_.any()
+        assert not detector.issues_withheld_
 
 
 def test_a_wrong_label_among_few_clear_rows_is_called():
