@@ -44,6 +44,8 @@ class BaseFreeShap:
         "verbose": ["verbose"],
     }
 
+    _task = "permutations"  # what progress bars say is being done
+
     def _check_parameters(self):
         """Check what the table of constraints cannot."""
         self._check_scoring(self.scoring)
@@ -356,6 +358,7 @@ class BaseFreeShap:
             checkpoint=self.checkpoint,
             is_seeded=self.random_state is not None,
             verbose=self.verbose,
+            task=self._task,
         )
 
 

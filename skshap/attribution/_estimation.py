@@ -87,6 +87,8 @@ class Method(NamedTuple):
     is_seeded : bool
         Whether the seed is the user's, so that a checkpoint of another is refused.
     verbose : int
+    task : str
+        What the progress bar says is being done.
     """
 
     sampler: str
@@ -97,6 +99,7 @@ class Method(NamedTuple):
     checkpoint: object
     is_seeded: bool
     verbose: int
+    task: str
 
 
 class Data(NamedTuple):
@@ -285,6 +288,7 @@ def _run(data, game, problem, method):
         checkpoint=Checkpoint(method.checkpoint, identity),
         n_jobs=method.n_jobs,
         verbose=method.verbose,
+        task=method.task,
     )
     estimate, is_met = run.estimate(is_seeded=method.is_seeded)
     if not is_met:

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from skshap.utils._progress import progress_bar
+
 __all__ = [
     "GreedyOrder",
     "GrowingRidge",
@@ -121,7 +123,7 @@ class GrowingRidge:
         self._n_chosen += 1
 
 
-def choose_greedily(K, y_index, views, *, alpha, n_to_choose, device=None):
+def choose_greedily(K, y_index, views, *, alpha, n_to_choose, device=None, verbose=0):
     """Choose training rows one after another, by what each adds to those before it.
 
     Parameters
@@ -139,6 +141,8 @@ def choose_greedily(K, y_index, views, *, alpha, n_to_choose, device=None):
         From the number of classes to n.
     device : str, torch.device or None, default=None
         Where to compute.
+    verbose : int, default=0
+        Show a progress bar.
 
     Returns
     -------
@@ -168,17 +172,21 @@ def choose_greedily(K, y_index, views, *, alpha, n_to_choose, device=None):
         n_judges += is_candidate * len(y_view)
     draft = Draft(y_index, n_to_choose)
     gains = np.zeros(n)
-    for k in range(n_to_choose + 1):
-        total = np.zeros(n)
-        for ridge, is_candidate in ridges:
-            total += np.where(is_candidate, ridge.gains().cpu().numpy(), 0.0)
-        gains[draft.is_free] = (total / n_judges)[draft.is_free]
-        if k == n_to_choose:
-            return GreedyOrder(np.array(draft.chosen), gains)
-        row = draft.choose(gains)
-        for ridge, is_candidate in ridges:
-            if is_candidate[row]:
-                ridge.choose(row)
+    options = {"desc": "selection", "unit": "row", "verbose": verbose}
+    with progress_bar(total=n_to_choose, initial=0, **options) as bar:
+        for k in range(n_to_choose + 1):
+            total = np.zeros(n)
+            for ridge, is_candidate in ridges:
+                total += np.where(is_candidate, ridge.gains().cpu().numpy(), 0.0)
+            gains[draft.is_free] = (total / n_judges)[draft.is_free]
+            if k == n_to_choose:
+                break
+            row = draft.choose(gains)
+            for ridge, is_candidate in ridges:
+                if is_candidate[row]:
+                    ridge.choose(row)
+            bar.update()
+    return GreedyOrder(np.array(draft.chosen), gains)
 
 
 class Draft:

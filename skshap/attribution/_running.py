@@ -42,15 +42,28 @@ class Run:
         Of joblib; None is one, unless in a :class:`joblib.parallel_config` context.
     verbose : int
         Show a progress bar.
+    task : str, default="permutations"
+        What the bar says is being done.
     """
 
-    def __init__(self, sampler, *, n_draws, rule, checkpoint, n_jobs, verbose):
+    def __init__(
+        self,
+        sampler,
+        *,
+        n_draws,
+        rule,
+        checkpoint,
+        n_jobs,
+        verbose,
+        task="permutations",
+    ):
         self.sampler = sampler
         self.n_draws = n_draws
         self.rule = rule
         self.checkpoint = checkpoint
         self.n_jobs = n_jobs
         self.verbose = verbose
+        self.task = task
         self.moments = RunningMoments()
         self._part = 0  # how many of the current draw are in the sum
         self._sum = None
@@ -84,7 +97,7 @@ class Run:
             self._profiles = []  # not all of the draws so far were profiled
         is_pilot = is_adaptive and (self._profiles or n_done == 0)
         is_met = self.rule.is_met(self.moments)
-        options = {"desc": "permutations", "unit": "draw", "verbose": self.verbose}
+        options = {"desc": self.task, "unit": "draw", "verbose": self.verbose}
         done = self.moments.count
         with progress_bar(total=self.n_draws, initial=done, **options) as bar:
             if is_pilot and not is_met:

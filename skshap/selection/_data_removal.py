@@ -56,7 +56,8 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
         score, and of a linear kernel and an rbf kernel with the width that
         :class:`sklearn.svm.SVC` calls "scale" the one with the least leave-one-out
         error, as is `alpha`; columns should be scaled first. Its parameters can be
-        searched, as ``attributor__alpha``, only if one is passed.
+        searched, as ``attributor__alpha``, only if one is passed. With its
+        ``verbose=1`` a progress bar shows the permutations of each split.
     n_samples_to_remove : int, float or "harmful", default=0.1
         How many rows to remove, or which share of them, those of lowest value.
         "harmful": only rows whose value is negative with confidence; see Notes.

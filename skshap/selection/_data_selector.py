@@ -31,7 +31,9 @@ class DataSelector(BaseRowChoice):
         :class:`skshap.EmpiricalNTK`. None works on numbers: 10 permutations by Brier
         score, and of a linear kernel and an rbf kernel with the width that
         :class:`sklearn.svm.SVC` calls "scale" the one with the least leave-one-out
-        error, as is `alpha`; columns should be scaled first.
+        error, as is `alpha`; columns should be scaled first. With its ``verbose=1``
+        a progress bar shows the rows selected or, of other strategies than "greedy",
+        the permutations of each split.
     n_samples_to_select : int or float, default=0.5
         How many rows to select, or which share of them.
     strategy : {"greedy", "balanced", "top"}, default="greedy"
@@ -250,6 +252,7 @@ class DataSelector(BaseRowChoice):
             alpha=self.attributor_.alpha,
             n_to_choose=n_kept,
             device=self.attributor_.device,
+            verbose=self.attributor_.verbose,
         )
         if not np.isfinite(gains).all():
             raise ValueError(

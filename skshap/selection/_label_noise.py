@@ -47,7 +47,8 @@ class LabelNoiseDetector(BaseEstimator):
     attributor : FreeShapAttributor or None, default=None
         Carries the kernel; a clone is fitted. For texts, one with an
         :class:`skshap.EmpiricalNTK`. None is ``FreeShapAttributor()``, an rbf kernel
-        for tables of numbers, whose columns should be scaled first.
+        for tables of numbers, whose columns should be scaled first. With its
+        ``verbose=1`` a progress bar shows the permutations of "prequential".
     method : {"auto", "loo", "prequential"}, default="auto"
         Where the prediction of a row comes from. "loo": the ridge trained on all other
         rows; "auto": the same with class frequencies subtracted from the targets and

@@ -179,20 +179,25 @@ def cross_fit_values(attributor, y, splits, *, with_error, n_jobs):
         Means over the rows of all splits in which a row was trained on.
     """
     parts = Parallel(n_jobs=n_jobs)(
-        delayed(judge_split)(attributor, y, train, test, number, with_error)
-        for number, (train, test) in enumerate(splits)
+        delayed(judge_split)(attributor, y, splits[k], (k, len(splits)), with_error)
+        for k in range(len(splits))
     )
     trained = [train for train, _ in splits]
     pairs = zip(trained, parts, strict=True)
     return combine(len(y), pairs, with_error=with_error)
 
 
-def judge_split(attributor, y, train, test, number, with_error):
-    """Train on a part of the rows and judge them on another."""
+def judge_split(attributor, y, split, place, with_error):
+    """Train on a part of the rows and judge them on another.
+
+    `place` is the number of the split, from 0 on, and how many there are.
+    """
+    (train, test), (number, n_splits) = split, place
     rows, is_explicit = attributor._rows, attributor._is_explicit
     part = copy(attributor)  # with all that a subclass has beside its parameters
     part.kernel = "linear" if is_explicit else "precomputed"
     part.kernel_params, part.alpha = None, attributor._alpha
+    part._task = f"split {number + 1} of {n_splits}, permutations"
     if attributor.checkpoint is not None:
         path = Path(attributor.checkpoint)
         part.checkpoint = path.with_name(f"{path.stem}-{number}{path.suffix}")

@@ -1,6 +1,7 @@
 """Tests of removing training rows."""
 
 import pickle
+import re
 
 import numpy as np
 import pandas as pd
@@ -27,6 +28,7 @@ from skshap import (
     KernelRidgeClassifierCV,
     LabelNoiseDetector,
 )
+from skshap.utils import _progress
 
 
 @pytest.fixture
@@ -411,6 +413,22 @@ def test_sample_index_is_a_position(removal, table):
     rows = frame.iloc[report.sample_index]
     assert_array_equal(rows, X[report.sample_index])
     assert_array_equal(frame[~removal.support_].sort_index(), rows.sort_index())
+
+
+def test_progress_tells_the_split(removal, table, monkeypatch, capsys):
+    monkeypatch.setattr(_progress, "DELAY", 1e-9)
+    X, y, _ = table
+    removal.set_params(attributor__verbose=1, cv=3).fit(X, y)
+    shown = capsys.readouterr().err
+    bars = re.findall(r"\r(split . of 3, permutations): 100%", shown)
+    expected = [f"split {k} of 3, permutations" for k in (1, 2, 3)]
+    assert list(dict.fromkeys(bars)) == expected
+    removal.fit(X, y, X_val=X, y_val=y)
+    shown = capsys.readouterr().err
+    assert "\rpermutations: 100%" in shown
+    assert "split" not in shown
+    removal.set_params(attributor__verbose=0).fit(X, y)
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("values", [False, True])

@@ -1,6 +1,7 @@
 """Tests of selecting training rows."""
 
 import pickle
+import re
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from sklearn.metrics.pairwise import rbf_kernel
 
 from skshap import DataSelector, FreeShapAttributor
 from skshap.selection._values import make_splits
+from skshap.utils import _progress
 from tests.oracles import greedy_gains
 
 STRATEGIES = ["greedy", "balanced", "top"]
@@ -76,6 +78,23 @@ def test_explicit_features_give_the_same_selection(table):
 
 def linear(x, y):
     return x @ y
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_progress_tells_the_split_or_the_rows(
+    strategy, selector, table, monkeypatch, capsys
+):
+    monkeypatch.setattr(_progress, "DELAY", 1e-9)
+    X, y, _ = table
+    selector.set_params(strategy=strategy, cv=3, n_samples_to_select=30)
+    selector.set_params(attributor__verbose=1).fit(X, y)
+    shown = capsys.readouterr().err
+    if strategy == "greedy":
+        assert re.search(r"\rselection: 100%.* 30/30 ", shown)
+    else:
+        assert "\rsplit 3 of 3, permutations: 100%" in shown
+    selector.set_params(attributor__verbose=0).fit(X, y)
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
