@@ -64,7 +64,9 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
     cv : int, splitter, iterable or None, default=5
         How rows are split in those trained on and those judged on, unless `fit` is
         given `X_val` and `y_val`. An integer: stratified folds of shuffled rows; else
-        as in :func:`sklearn.model_selection.check_cv`. None: `X_val` is always given.
+        as in :func:`sklearn.model_selection.check_cv`, where `split` of a splitter sees
+        positions in place of the rows, and places in `classes_` as labels. None:
+        `X_val` is always given.
     random_state : int, RandomState instance or None, default=None
         Seed of the folds, and of an attributor or kernel that has none.
     n_jobs : int or None, default=None

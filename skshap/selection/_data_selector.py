@@ -44,8 +44,9 @@ class DataSelector(BaseRowChoice):
     cv : int, splitter, iterable or None, default=5
         How rows are split in those trained on and those judged on. An integer:
         stratified folds of shuffled rows; else as in
-        :func:`sklearn.model_selection.check_cv`. None: rows are judged on `X_val` and
-        `y_val` alone.
+        :func:`sklearn.model_selection.check_cv`, where `split` of a splitter sees
+        positions in place of the rows, and places in `classes_` as labels. None: rows
+        are judged on `X_val` and `y_val` alone.
     random_state : int, RandomState instance or None, default=None
         Seed of the folds, and of an attributor or kernel that has none.
     n_jobs : int or None, default=None

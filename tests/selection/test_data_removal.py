@@ -431,6 +431,29 @@ def test_progress_tells_the_split(removal, table, monkeypatch, capsys):
     assert capsys.readouterr().err == ""
 
 
+class Halves:
+    """A splitter that keeps what it is given."""
+
+    def split(self, X, y):
+        self.seen = X, y
+        half = len(X) // 2
+        yield X[:half], X[half:]
+        yield X[half:], X[:half]
+
+    def get_n_splits(self):
+        return 2
+
+
+def test_a_splitter_sees_positions(removal, table):
+    X, y, _ = table
+    order = np.random.default_rng(0).permutation(50)  # both classes in either half
+    frame = pd.DataFrame(X[order], index=order)
+    cv = Halves()
+    removal.set_params(cv=cv).fit(frame, np.array(["no", "yes"])[y[order]])
+    assert_array_equal(cv.seen[0], np.arange(50))
+    assert_array_equal(cv.seen[1], y[order])
+
+
 @pytest.mark.parametrize("values", [False, True])
 def test_held_out_rows_must_fit(values, removal, table):
     X, y, _ = table
