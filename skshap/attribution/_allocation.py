@@ -84,10 +84,12 @@ def allocate(covariances, costs, counts):
     Notes
     -----
     Stops i and j of a permutation meet in the fewer of their permutations, so that the
-    variance of a draw is the sum of ``covariance[i, j] / max(counts[i], counts[j])``,
-    but for what permutations that are shared or reversed have in common.
-    Permutations are added, lengthened and shortened one at a time as long as that
-    helps.
+    variance of a draw is the sum of ``covariance[i, j] / max(counts[i], counts[j])`` if
+    permutations are independent. This is an approximation: a sweep pairs permutations
+    with their reverses and shares them between routes, and what these have in common is
+    not counted. Only the choice of a schedule leans on it: means, and the standard
+    errors of whole draws, hold whatever the counts are. Permutations are added,
+    lengthened and shortened one at a time as long as that helps.
     """
     counts = [count.copy() for count in counts]
     variances = [_variance(c, k) for c, k in zip(covariances, counts, strict=True)]
