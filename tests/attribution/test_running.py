@@ -4,9 +4,6 @@ import gc
 import io
 import os
 import signal
-import subprocess
-import sys
-import textwrap
 import time
 from contextlib import redirect_stderr
 
@@ -20,6 +17,7 @@ from skshap import FreeShapAttributor, FreeShapRegressor
 from skshap.attribution import _checkpoint, _cost, _estimation, _running, _sweep
 from skshap.attribution._games import FeatureGame, KernelGame
 from skshap.exceptions import DamagedStoreWarning
+from tests.scripts import assert_equal_on_dask, run_script
 
 N, M = 150, 60
 MANY = 400  # rows, for which features are chosen
@@ -110,37 +108,13 @@ def test_tol_stops_workers_at_the_same_draw():
     assert not np.allclose(attribute({**params, "tol": None}, 500)[1], expected[1])
 
 
-# The cluster forks no process here: it is told to spawn, from a script of its own.
-DASK = """
-    import numpy as np
-    from distributed import Client, LocalCluster
-    from joblib import parallel_config
-    from tests.attribution.test_running import attribute
-
-    if __name__ == "__main__":
-        options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
-        with LocalCluster(**options) as cluster, Client(cluster):
-            for params in ({"scoring": "neg_log_loss"}, {"sampler": "permutation"}):
-                here = attribute(params)
-                with parallel_config(backend="dask"):
-                    there = attribute(params)
-                np.testing.assert_allclose(there, here, rtol=1e-12, atol=1e-15)
-        print("equal")
-"""
-
-
 def test_a_dask_cluster_gives_the_same_values(tmp_path):
-    pytest.importorskip("distributed", reason="the extra 'dask' is not installed")
-    script = tmp_path / "cluster.py"
-    script.write_text(textwrap.dedent(DASK))
-    found = subprocess.run(
-        [sys.executable, script],
-        env={**os.environ, "PYTHONPATH": os.getcwd(), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert found.stdout.strip().endswith("equal"), found.stderr
+    setup = """
+        from tests.attribution.test_running import attribute as compute
+
+        SETTINGS = [{"scoring": "neg_log_loss"}, {"sampler": "permutation"}]
+    """
+    assert_equal_on_dask(setup, tmp_path, atol=1e-15)
 
 
 KILLED = """
@@ -186,17 +160,7 @@ KILLED = """
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no kill -9 here")
 def test_a_run_killed_ten_times_goes_on_with_the_same_bits(tmp_path):
-    script = tmp_path / "run.py"
-    script.write_text(textwrap.dedent(KILLED))
-    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    found = subprocess.run(
-        [sys.executable, script, tmp_path, "0"],
-        env={**os.environ, "PYTHONPATH": os.getcwd(), **threads},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert found.stdout.strip().endswith("equal"), found.stderr
+    assert run_script(KILLED, tmp_path, tmp_path, 0).endswith("equal")
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no timers here")
@@ -403,17 +367,9 @@ INTERRUPTED = """
 @pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
 @pytest.mark.parametrize("n_jobs, after", [(1, 0.3), (1, 2.0), (2, 6.0)])
 def test_an_interrupt_returns_soon(n_jobs, after, tmp_path):
-    script = tmp_path / "run.py"
-    script.write_text(textwrap.dedent(INTERRUPTED))
-    found = subprocess.run(
-        [sys.executable, script, str(n_jobs), str(after)],
-        env={**os.environ, "PYTHONPATH": os.getcwd()},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    found = run_script(INTERRUPTED, tmp_path, n_jobs, after, timeout=120)
     limit = 1.0 if os.getloadavg()[0] < os.cpu_count() else 3.0
-    assert float(found.stdout) < limit, found.stderr
+    assert float(found) < limit
 
 
 def test_progress_shows_the_error_and_the_time_left(monkeypatch):

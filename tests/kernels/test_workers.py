@@ -1,9 +1,5 @@
 """Batches in joblib's workers: kernels are those without them."""
 
-import os
-import subprocess
-import sys
-import textwrap
 import threading
 
 import numpy as np
@@ -17,6 +13,7 @@ from skshap import EmpiricalNTK
 from skshap.kernels import _network, _workers
 from skshap.nn._capture import GradientCapture
 from tests.conftest import make_encoder
+from tests.scripts import assert_equal_on_dask
 
 SETTINGS = [
     {"method": "exact"},
@@ -158,37 +155,11 @@ def test_tasks(sizes):
     assert all(sum(len(b[0]) for b in task) >= 8 for task in tasks[:-1])
 
 
-# The cluster forks no process here: it is told to spawn, from a script of its own.
-DASK = """
-    import numpy as np
-    from distributed import Client, LocalCluster
-    from joblib import parallel_config
-    from skshap.kernels import _network, _workers
-    from tests.kernels.test_workers import SETTINGS, kernels
-
-    if __name__ == "__main__":
-        _workers.TASK_ROWS = 8
-        options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
-        with LocalCluster(**options) as cluster, Client(cluster):
-            for settings in SETTINGS:
-                here = kernels(settings)
-                with parallel_config(backend="dask"):
-                    there = kernels(settings)
-                for ours, theirs in zip(there, here):
-                    np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-12)
-        print("equal")
-"""
-
-
 def test_a_dask_cluster_gives_the_same_kernel(tmp_path):
-    pytest.importorskip("distributed", reason="the extra 'dask' is not installed")
-    script = tmp_path / "cluster.py"
-    script.write_text(textwrap.dedent(DASK))
-    found = subprocess.run(
-        [sys.executable, script],
-        env={**os.environ, "PYTHONPATH": os.getcwd(), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert found.stdout.strip().endswith("equal"), found.stderr
+    setup = """
+        from skshap.kernels import _workers
+        from tests.kernels.test_workers import SETTINGS, kernels as compute
+
+        _workers.TASK_ROWS = 8
+    """
+    assert_equal_on_dask(setup, tmp_path, atol=1e-12)
