@@ -12,7 +12,10 @@ import torch
 
 from skshap.utils._ridge import check_pivots, take_columns
 
-__all__ = ["Block", "PrefixRidge", "Prefixes"]
+__all__ = ["JOINED", "TRIANGLE", "Block", "PrefixRidge", "Prefixes"]
+
+JOINED = 128  # rows that join a coalition in one step
+TRIANGLE = 0.6  # of a square that a triangle is written to, by whole pages
 
 
 class Block(NamedTuple):
@@ -61,6 +64,11 @@ class Prefixes:
             If the kernel plus alpha is not positive definite; the message names alpha.
         """
         raise NotImplementedError
+
+    @staticmethod
+    def row_numbers(m, n_outputs):
+        """Count the numbers that predictions after one row, and their scores, take."""
+        return (3 * n_outputs + 3) * m
 
     def decisions(self, order):
         """Predict with every prefix of a permutation.
@@ -125,11 +133,10 @@ class PrefixRidge(Prefixes):
     Notes
     -----
     A whole permutation takes ``n^3 / 3 + n^2 (m + n_outputs)`` floating-point
-    operations, nearly all in matrix products. Buffers take ``8 n (n + 2 m)`` bytes and
-    are made once.
+    operations, nearly all in matrix products. Buffers are made once.
     """
 
-    def __init__(self, K, cross, targets, alpha, block_size=128):
+    def __init__(self, K, cross, targets, alpha, block_size=JOINED):
         self.K = K
         self.cross = cross
         self.alpha = alpha
@@ -139,6 +146,12 @@ class PrefixRidge(Prefixes):
         self._L = torch.empty_like(K)
         self._solved = torch.empty_like(self._right)
         self._diagonal = K.diagonal() + alpha
+
+    @staticmethod
+    def numbers(n, m, n_outputs):
+        """Count the numbers that are written on the way, by n rows and m to predict."""
+        held = TRIANGLE * n * n + 2 * n * (m + n_outputs)
+        return held + JOINED * (2 * n + Prefixes.row_numbers(m, n_outputs))
 
     def blocks(self, order):
         """Grow the coalition along a permutation; see `Prefixes`."""

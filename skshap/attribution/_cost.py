@@ -14,7 +14,8 @@ from skshap.attribution._estimation import (
     make_sampler,
     sampled_part,
 )
-from skshap.attribution._games import FeatureGame, KernelGame
+from skshap.attribution._feature_game import FeatureGame
+from skshap.attribution._kernel_game import KernelGame
 from skshap.attribution._leave_one_out import leave_one_out_values
 from skshap.attribution._memory import enumeration_bytes, peak_bytes
 
@@ -61,7 +62,8 @@ def predict_cost(data, problem, method, *, is_loo):
         if is_sampled:
             sampler = make_sampler(piece, sampled_part(problem, method, is_loo), method)
             measure = _draw_seconds if method.sampler == "sweep" else _prefix_seconds
-            seconds += method.n_permutations * measure(sampler) / n_workers
+            if sampler.parts:  # else a single player, who joins nobody
+                seconds += method.n_permutations * measure(sampler) / n_workers
     options = {"n_workers": n_workers, "is_inverted": is_inverted}
     memory = peak_bytes(data, outline, problem, sampler, **options)
     return {"seconds": seconds, "memory": memory}

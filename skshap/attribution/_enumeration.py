@@ -8,7 +8,7 @@ import torch
 
 from skshap.utils._ridge import check_pivots
 
-__all__ = ["LARGEST_GAME", "enumerate_coalitions"]
+__all__ = ["LARGEST_GAME", "enumerate_coalitions", "enumeration_numbers"]
 
 LARGEST_GAME = 20  # players
 CHUNK_NUMBERS = 1 << 22  # of a batch of enumerated coalitions
@@ -54,6 +54,30 @@ def enumerate_coalitions(game, problem):
             )
             values = values + torch.einsum("vbn,sbm->vsnm", share, scores)
     return values if problem.per_sample else values.mean(3)
+
+
+def enumeration_numbers(game, problem):
+    """Count the numbers, of 8 bytes each, that enumeration takes on the way.
+
+    Parameters
+    ----------
+    game : KernelGame
+        Of the right shapes.
+    problem : Problem
+
+    Returns
+    -------
+    float
+    """
+    n, m = game.n_players, len(problem.utilities[0].y)
+    # The kernel of a batch of coalitions, with each other and with the rows to predict.
+    batch, n_rows = 0, 1
+    for size in range(1, n + 1):
+        k = game.players.most_rows(size)
+        numbers = min(CHUNK_NUMBERS, comb(n, size) * k * (k + m))
+        batch, n_rows = max((batch, n_rows), (numbers, k), key=lambda found: found[0])
+    # It twice, at most, and predictions, scores and what these are made by.
+    return batch * (2 + 3 * game.n_outputs / n_rows) + 3 * problem.size(n)
 
 
 def _pad(coalitions):

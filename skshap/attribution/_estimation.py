@@ -9,7 +9,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skshap.attribution._checkpoint import Checkpoint, describe_callable, digest
 from skshap.attribution._enumeration import LARGEST_GAME, enumerate_coalitions
-from skshap.attribution._games import FeatureGame, KernelGame, Route
+from skshap.attribution._feature_game import FeatureGame
+from skshap.attribution._kernel_game import KernelGame
 from skshap.attribution._leave_one_out import leave_one_out_values
 from skshap.attribution._moments import Estimate, StoppingRule
 from skshap.attribution._permutations import Permutations
@@ -185,11 +186,9 @@ def choose_game(data, problem, method, *, is_loo):
         outline = data.outline(kind)
         work[kind] = 0.0
         if method.sampler == "sweep":
-            n = outline.n_players
+            fixed, by_row = outline.walk_flops(outline.to_everyone)
+            work[kind] += (fixed + len(data.cross) * by_row).sum()
             work[kind] += outline.setup_flops()
-            if kind is FeatureGame:
-                fixed, by_row = outline.walk_flops(Route("direct", [(n, n)]))
-                work[kind] += (fixed + len(data.cross) * by_row).sum()
         sampled = sampled_part(problem, method, is_loo)
         if len(sampled.weights):
             sampler = make_sampler(outline, sampled, method)

@@ -11,7 +11,7 @@ from functools import partial
 
 import torch
 
-from skshap.attribution._coalitions import Block, Prefixes
+from skshap.attribution._coalitions import JOINED, Block, Prefixes
 from skshap.attribution._moves import Coalition, Product, Side
 from skshap.utils._ridge import check_pivots
 
@@ -46,6 +46,12 @@ class FeatureCoalitions:
         self.F_val = F_val
         self.targets = targets
         self.alpha = alpha
+
+    @staticmethod
+    def numbers(n, d, m):
+        """Count the numbers that are written on the way, by n rows and m to predict."""
+        # Of rows, as they are, whitened and squared.
+        return 3 * n * d + 5 * d * d + 2 * d * m
 
     def coalitions(self, order, sizes, choose=None):
         """Look at prefixes of a permutation.
@@ -153,7 +159,14 @@ class FeaturePrefixes(Prefixes):
         self.F_val = F_val
         self.targets = targets
         self.alpha = alpha
-        self.block_size = block_size or max(128, F.shape[1] // 2)
+        self.block_size = block_size or max(JOINED, F.shape[1] // 2)
+
+    @staticmethod
+    def numbers(d, m, n_outputs):
+        """Count the numbers that are written on the way, by m rows to predict."""
+        b = max(JOINED, d // 2)
+        rows = b * (2 * d + 3 * b + Prefixes.row_numbers(m, n_outputs))
+        return 5 * d * d + 3 * d * (m + n_outputs) + rows
 
     def blocks(self, order):
         """Grow the coalition along a permutation; see `Prefixes`."""

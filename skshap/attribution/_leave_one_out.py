@@ -1,6 +1,6 @@
 """Leave-one-out values: what every player adds to all others."""
 
-__all__ = ["leave_one_out_values"]
+__all__ = ["leave_one_out_numbers", "leave_one_out_values"]
 
 
 def leave_one_out_values(game, problem):
@@ -25,3 +25,23 @@ def leave_one_out_values(game, problem):
         )
         out[s].index_add_(0, everyone.leaving.players, losses, alpha=-1)
     return out
+
+
+def leave_one_out_numbers(game, problem):
+    """Count the numbers, of 8 bytes each, that these values take on the way.
+
+    Parameters
+    ----------
+    game : KernelGame or FeatureGame
+        Of the right shapes.
+    problem : Problem
+
+    Returns
+    -------
+    kept, passing, own : float
+        As those of a draw; see :meth:`Sweep.numbers`.
+    """
+    n, q, utility = game.n_players, game.n_outputs, problem.utilities[0]
+    walk = game.walk_numbers(game.to_everyone, is_chosen=False)
+    moves = game.players.moves_numbers(len(utility.y), q)
+    return *walk, moves + utility.gains_numbers(n, q, per_sample=problem.per_sample)

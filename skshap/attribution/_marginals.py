@@ -20,16 +20,11 @@ from functools import partial
 
 import torch
 
+from skshap.attribution._coalitions import JOINED, TRIANGLE
 from skshap.attribution._moves import Coalition, Side
-from skshap.utils._ridge import (
-    BLOCK,
-    blocks,
-    check_pivots,
-    invert_factor,
-    take_columns,
-)
+from skshap.utils._ridge import blocks, check_pivots, take_columns
 
-__all__ = ["GrowingCoalitions", "ShrinkingCoalitions", "invert_ridge"]
+__all__ = ["GrowingCoalitions", "ShrinkingCoalitions"]
 
 
 class GrowingCoalitions:
@@ -55,11 +50,10 @@ class GrowingCoalitions:
     -----
     Growing to k of n rows takes about ``n k^2 - k^3 / 3 + m k^2`` floating-point
     operations, and moves for all m rows to predict ``m (2 n k - k^2)`` more, all in
-    matrix products and however many coalitions are looked at. Buffers take ``8 (k n +
-    k^2 + 2 (n + k) m)`` bytes and are made once.
+    matrix products and however many coalitions are looked at. Buffers are made once.
     """
 
-    def __init__(self, K, cross, targets, alpha, *, largest=None, block_size=128):
+    def __init__(self, K, cross, targets, alpha, *, largest=None, block_size=JOINED):
         self.K = K
         self.cross = cross
         self.targets = targets
@@ -75,6 +69,32 @@ class GrowingCoalitions:
         self._whitened = K.new_empty(largest, width)  # factor's inverse times right
         self._unexplained = K.new_empty(n, width)
         self._solved = K.new_empty(largest, width)
+
+    @staticmethod
+    def numbers(n, width, largest, *, is_chosen):
+        """Count the numbers that are written on the way.
+
+        Parameters
+        ----------
+        n : int
+            Rows.
+        width : int
+            Rows to predict and outputs.
+        largest : int
+            Size of the largest coalition.
+        is_chosen : bool
+            Whether the rows to predict are.
+
+        Returns
+        -------
+        kept, passing : float
+            In buffers, and in what is made anew for each permutation.
+        """
+        k = largest
+        factor = n * k - (1 - TRIANGLE) * k * k
+        kept = factor + k * k + (n + 2 * k) * width + n * width * (not is_chosen)
+        passing = 3 * min(k, JOINED) * n + 2 * n * width * is_chosen
+        return kept, passing
 
     def coalitions(self, order, sizes, choose=None):
         """Grow a coalition along a permutation and stop at some sizes.
@@ -246,7 +266,7 @@ class ShrinkingCoalitions:
     Taking out k of n rows takes what growing to k rows takes.
     """
 
-    def __init__(self, P, cross, weights, decision, *, most, block_size=128):
+    def __init__(self, P, cross, weights, decision, *, most, block_size=JOINED):
         self._decision = decision
         self._taken = GrowingCoalitions(
             P, cross, weights, 0.0, largest=most, block_size=block_size
@@ -286,32 +306,3 @@ class ShrinkingCoalitions:
                 taken.joining._replace(sign=-taken.joining.sign),
                 scored,
             )
-
-
-def invert_ridge(K, alpha, block_size=BLOCK):
-    """Return ``(K + alpha I)^-1``.
-
-    Parameters
-    ----------
-    K : Tensor of shape (n, n)
-        Kernel of the training rows.
-    alpha : float
-        Strength of the ridge.
-    block_size : int, default=512
-        See :func:`invert_factor`.
-
-    Returns
-    -------
-    Tensor of shape (n, n)
-
-    Notes
-    -----
-    About ``n^3`` floating-point multiplications, and as many additions.
-    """
-    L = invert_factor(K, alpha, block_size)
-    out = torch.empty_like(K)
-    for i, j in blocks(0, len(K), block_size):
-        block = L[i:, i:j].T @ L[i:, :j]
-        out[i:j, :j] = block
-        out[:j, i:j] = block.T
-    return out

@@ -190,6 +190,10 @@ class Players:
             bounds.append(bounds[-1] + len(part))
         return torch.cat(parts).to(self.device), bounds
 
+    def moves_numbers(self, m, n_outputs):
+        """Count the numbers that moves take, where they are no products."""
+        return 0 if self.rows is None else (n_outputs + 1) * self.n * m
+
     def moves(self, side, order, bounds, *, alpha):
         """Return how players move predictions, from how their rows do.
 

@@ -38,6 +38,17 @@ class Permutations:
         work = sum(u.work * len(u.y) for u in self.problem.utilities)
         return self.game.prefix_flops() + work * self.game.n_rows
 
+    def numbers(self):
+        """Count the numbers, of 8 bytes each, that a draw takes.
+
+        Returns
+        -------
+        kept, passing, own : float
+            See :meth:`Sweep.numbers`.
+        """
+        values = self.problem.size(self.game.n_players)
+        return self.game.prefix_numbers(), 0, 3 * values
+
     def run(self, t, part):
         """Compute one draw.
 

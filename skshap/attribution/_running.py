@@ -16,13 +16,14 @@ from skshap.attribution._moments import Estimate, RunningMoments
 from skshap.attribution._sweep import Sweep
 from skshap.utils._progress import progress_bar
 
-__all__ = ["Run"]
+__all__ = ["STATE", "Run"]
 
 PILOT = 4  # draws, after which the schedule of a sweep is adapted
 LEAST_DRAWS = 12  # for which a pilot is worth the trouble, if they are worth
 LEAST_FLOPS = 1e10  # in all
 TASK_FLOPS = 1e10  # of the parts that are sent to a worker at once
 TASK_BYTES = 1 << 26  # of what they return
+STATE = 4  # arrays of the shape of values: start, sum, mean and squares
 
 
 class Run:

@@ -209,6 +209,29 @@ class Sweep:
             for index, count in enumerate(self.counts)
         )
 
+    def numbers(self):
+        """Count the numbers, of 8 bytes each, that a draw takes.
+
+        Returns
+        -------
+        kept, passing : float
+            That coalitions are reached with; see :meth:`Game.walk_numbers`.
+        own : int
+            Of moves, scores and values.
+        """
+        game, problem, rng = self.game, self.problem, np.random.default_rng()
+        kept = passing = n_stops = 0
+        for route, count in zip(self.routes, self.counts, strict=True):
+            choose = self.chooser(route, self.shares(route, count), rng)
+            walk = game.walk_numbers(route, is_chosen=choose is not None)
+            kept, passing = kept + walk[0], max(passing, walk[1])
+            n_stops = max(n_stops, len(count))
+        n, q, utility = game.n_players, game.n_outputs, problem.utilities[0]
+        m = len(utility.y)
+        own = utility.gains_numbers(n, q, per_sample=problem.per_sample)
+        own += game.players.moves_numbers(m, q) + 6 * n_stops * m
+        return kept, passing, own + 3 * problem.size(n)
+
     def _costs(self, route):
         """What each stop takes, however many rows are scored and for each of them."""
         fixed, by_row = self.game.walk_flops(route)

@@ -155,6 +155,11 @@ class Utility:
             out[part] = after if per_sample else self.mean(after)
         return out
 
+    def gains_numbers(self, n_players, n_outputs, *, per_sample):
+        """Count the numbers that `gains` works on at a time, and returns."""
+        m = len(self.y)
+        return 4 * max(SCORED, n_outputs * m) + n_players * m * per_sample
+
     def mean(self, scores):
         """Return the mean over the rows scored, which are last."""
         return scores.mean(-1) if self.weights is None else scores @ self.weights

@@ -10,6 +10,7 @@ __all__ = [
     "blocks",
     "check_pivots",
     "invert_factor",
+    "invert_ridge",
     "leave_one_out",
     "multiply",
     "solve_explicit_ridge",
@@ -135,6 +136,35 @@ def invert_factor(K, alpha, block_size=BLOCK):
         L[i:j, :i].neg_()
         L[i:j, i:j] = corner
     return L
+
+
+def invert_ridge(K, alpha, block_size=BLOCK):
+    """Return ``(K + alpha I)^-1``.
+
+    Parameters
+    ----------
+    K : Tensor of shape (n, n)
+        Symmetric.
+    alpha : float
+        Added to the diagonal.
+    block_size : int, default=512
+        See :func:`invert_factor`.
+
+    Returns
+    -------
+    Tensor of shape (n, n)
+
+    Notes
+    -----
+    About ``n^3`` floating-point multiplications, and as many additions.
+    """
+    L = invert_factor(K, alpha, block_size)
+    out = torch.empty_like(K)
+    for i, j in blocks(0, len(K), block_size):
+        block = L[i:, i:j].T @ L[i:, :j]
+        out[i:j, :j] = block
+        out[:j, i:j] = block.T
+    return out
 
 
 def multiply(A, B, block_size=BLOCK):

@@ -8,7 +8,8 @@ from skshap.attribution._class_scores import class_targets, class_utility
 from skshap.attribution._coalitions import PrefixRidge
 from skshap.attribution._enumeration import enumerate_coalitions
 from skshap.attribution._estimation import Problem
-from skshap.attribution._games import FeatureGame, KernelGame
+from skshap.attribution._feature_game import FeatureGame
+from skshap.attribution._kernel_game import KernelGame
 from skshap.attribution._moments import StoppingRule
 from skshap.attribution._permutations import Permutations
 from skshap.attribution._running import Run

@@ -9,7 +9,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skshap.attribution import _sweep
 from skshap.attribution._columns import LEAST, keep_columns, keep_probabilities
-from skshap.attribution._games import FeatureGame, KernelGame
+from skshap.attribution._feature_game import FeatureGame
+from skshap.attribution._kernel_game import KernelGame
 from skshap.attribution._semivalues import size_weights
 from skshap.attribution._sweep import Sweep
 from tests.attribution.games import FixedOrder, Game, average

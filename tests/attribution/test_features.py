@@ -11,8 +11,9 @@ from scipy import sparse
 from skshap import FreeShapAttributor, KernelRidgeClassifier
 from skshap.attribution._coalitions import PrefixRidge
 from skshap.attribution._estimation import choose_game
+from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._features import FeaturePrefixes
-from skshap.attribution._games import FeatureGame, KernelGame
+from skshap.attribution._kernel_game import KernelGame
 from skshap.exceptions import NotPositiveDefiniteError
 from skshap.kernels import PairwiseKernel
 

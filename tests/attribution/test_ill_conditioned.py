@@ -10,13 +10,10 @@ from skshap import FreeShapAttributor
 from skshap.attribution import _estimation
 from skshap.attribution._coalitions import PrefixRidge
 from skshap.attribution._features import FeatureCoalitions
-from skshap.attribution._marginals import (
-    GrowingCoalitions,
-    ShrinkingCoalitions,
-    invert_ridge,
-)
+from skshap.attribution._marginals import GrowingCoalitions, ShrinkingCoalitions
 from skshap.attribution._semivalues import size_weights
 from skshap.exceptions import NotPositiveDefiniteError
+from skshap.utils._ridge import invert_ridge
 from tests.oracles import exact_ridge, per_sample_score, semivalues
 
 SCORINGS = ["accuracy", "neg_log_loss", "neg_brier_score"]

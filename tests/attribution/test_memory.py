@@ -23,6 +23,11 @@ CASES = {
     "leave-one-out": (1200, 200, 10, 2, {"semivalue": "loo"}, {}),
     "permutation": (1200, 300, 10, 2, PERMUTATION, {}),
     "features": (8000, 100, 100, 2, {**LOSS, "kernel": "linear"}, {}),
+    "features, leave-one-out": (
+        *(8000, 100, 200, 2),
+        {"semivalue": "loo", "kernel": "linear"},
+        {},
+    ),
     "features, permutation": (
         *(15_000, 100, 200, 2),
         {**PERMUTATION, "kernel": "linear"},

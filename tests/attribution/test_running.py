@@ -15,7 +15,8 @@ from sklearn.datasets import make_classification
 
 from skshap import FreeShapAttributor, FreeShapRegressor
 from skshap.attribution import _checkpoint, _cost, _estimation, _running, _sweep
-from skshap.attribution._games import FeatureGame, KernelGame
+from skshap.attribution._feature_game import FeatureGame
+from skshap.attribution._kernel_game import KernelGame
 from skshap.exceptions import DamagedStoreWarning
 from tests.scripts import assert_equal_on_dask, run_script
 

@@ -13,18 +13,16 @@ from skshap import FreeShapAttributor
 from skshap.attribution import _allocation, _utility
 from skshap.attribution._allocation import size_bins
 from skshap.attribution._class_scores import CLASS_SCORINGS
+from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._features import FeatureCoalitions
-from skshap.attribution._games import FeatureGame, KernelGame
+from skshap.attribution._kernel_game import KernelGame
 from skshap.attribution._leave_one_out import leave_one_out_values
-from skshap.attribution._marginals import (
-    GrowingCoalitions,
-    ShrinkingCoalitions,
-    invert_ridge,
-)
+from skshap.attribution._marginals import GrowingCoalitions, ShrinkingCoalitions
 from skshap.attribution._moves import Moves
 from skshap.attribution._semivalues import size_weights
 from skshap.attribution._sweep import Sweep
 from skshap.exceptions import NotPositiveDefiniteError
+from skshap.utils._ridge import invert_ridge
 from tests.attribution.games import ALPHA, FixedOrder, Game, average
 from tests.oracles import per_sample_score, ridge_predictions, semivalues
 

@@ -35,7 +35,7 @@ from skshap.attribution._class_scores import (
     class_utility,
 )
 from skshap.attribution._estimation import Problem
-from skshap.attribution._games import KernelGame
+from skshap.attribution._kernel_game import KernelGame
 from skshap.attribution._permutations import Permutations
 
 RESTART = 500  # rows after which the block inverse is made anew

@@ -1,8 +1,8 @@
-"""Games: ridge regression on coalitions of players, by kernel or by features.
+"""Games: ridge regression on coalitions of players.
 
 A game knows which rows players bring along, from which end coalitions of a size are
-best reached, and how many operations that takes. Its arrays are plain numpy ones, so
-that workers can share them.
+best reached, and how much work and memory that takes. Its arrays are plain numpy ones,
+so that workers can share them.
 """
 
 import warnings
@@ -12,17 +12,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from skshap.attribution._coalitions import PrefixRidge
-from skshap.attribution._features import FeatureCoalitions, FeaturePrefixes
-from skshap.attribution._marginals import (
-    GrowingCoalitions,
-    ShrinkingCoalitions,
-    invert_ridge,
-)
 from skshap.attribution._moves import Players
-from skshap.utils._ridge import multiply
 
-__all__ = ["FeatureGame", "KernelGame", "PlayerCoalition", "Route"]
+__all__ = ["Game", "PlayerCoalition", "Route"]
 
 
 class Route(NamedTuple):
@@ -66,6 +58,8 @@ class PlayerCoalition(NamedTuple):
 
 class Game:
     """Ridge regression on coalitions of players.
+
+    Subclasses say which ridges reach coalitions, and what that takes.
 
     Parameters
     ----------
@@ -144,63 +138,14 @@ class Game:
 
     def everyone(self):
         """Return the coalition of all players."""
+        route = self.to_everyone
+        return next(self.walk(route, np.arange(self.n_players), [route.ranges[0][0]]))
+
+    @property
+    def to_everyone(self):
+        """The route whose only stop is the coalition of all players."""
         raise NotImplementedError
 
-
-class KernelGame(Game):
-    """A game on the kernel matrix.
-
-    Small coalitions are grown, from nobody, and large ones are reached by taking
-    players out of all, along other permutations.
-
-    Parameters
-    ----------
-    arrays : tuple of ndarray
-        Kernel of the training rows, (n, n); kernel between them and the m rows to
-        predict, (n, m); targets; and, if large coalitions are visited, what `inverse`
-        returns.
-    alpha, groups, device
-        See `Game`.
-    """
-
-    def with_inverse(self):
-        """Return the same game with what large coalitions are reached from."""
-        K, cross, targets = self.tensors[:3]
-        P = invert_ridge(K, self.alpha)
-        weights = P @ targets
-        extra = (P, multiply(P, cross), weights, weights.T @ cross)
-        extra = [part.cpu().numpy() for part in extra]
-        return KernelGame((*self.arrays[:3], *extra), **self.options)
-
-    def routes(self, bins):
-        """Return how bins of sizes, of players, are visited."""
-        n = self.n_players
-        small = [(first, last) for first, last in bins if 2 * last <= n]
-        large = [(n - last, n - first) for first, last in bins if 2 * last > n]
-        routes = [Route("growing", small)] if small else []
-        return [*routes, Route("shrinking", large[::-1])] if large else routes
-
-    def prefixes(self):
-        """Return the ridge on every prefix of a permutation of rows."""
-        if "prefixes" not in self._ridges:
-            self._ridges["prefixes"] = PrefixRidge(*self.tensors[:3], self.alpha)
-        return self._ridges["prefixes"]
-
-    def everyone(self):
-        order = np.arange(self.n_players)
-        return next(self.walk(Route("shrinking", [(0, 0)]), order, [0]))
-
-    def _ridge(self, kind, most):
-        ridge, size = self._ridges.get(kind, (None, -1))
-        if size < most:
-            if kind == "growing":
-                game = (*self.tensors[:3], self.alpha)
-                ridge = GrowingCoalitions(*game, largest=most)
-            else:
-                ridge = ShrinkingCoalitions(*self.tensors[3:], most=most)
-            self._ridges[kind] = ridge, most
-        return ridge
-
     def walk_flops(self, route):
         """Count what reaching each stop of a route takes after the one before it.
 
@@ -214,81 +159,39 @@ class KernelGame(Game):
             Floating-point operations, on average: whatever rows to predict are kept,
             and for each of these.
         """
-        n, m = self.arrays[1].shape
-        k = np.array(route.ranges).mean(1) * n / self.n_players
-        totals = n * k**2 - k**3 / 3 + m * k**2, 2 * n * k - k**2
-        return tuple(np.diff(total, prepend=0.0) for total in totals)
+        raise NotImplementedError
 
-    def prefix_flops(self):
-        """Count the floating-point operations of all prefixes of a permutation."""
-        n, m = self.arrays[1].shape
-        return n**3 / 3 + n**2 * (m + self.n_outputs)
-
-    def setup_flops(self):
-        """Count the floating-point operations of `with_inverse`."""
-        n, m = self.arrays[1].shape
-        return 2 * n**3 + 2 * n**2 * m
-
-
-class FeatureGame(Game):
-    """A game on explicit features, of which the kernel is the inner product.
-
-    A coalition of any size is reached directly, so that each has a permutation of its
-    own and errors at different sizes are independent.
-
-    Parameters
-    ----------
-    arrays : tuple of ndarray
-        Features of the training rows, (n, d), and of the rows to predict, (m, d);
-        targets.
-    alpha, groups, device
-        See `Game`.
-    """
-
-    def with_inverse(self):
-        """Return the game: large coalitions need nothing."""
-        return self
-
-    def routes(self, bins):
-        """Return how bins of sizes, of players, are visited."""
-        return [Route("direct", [sizes]) for sizes in bins]
-
-    def prefixes(self):
-        """Return the ridge on every prefix of a permutation of rows."""
-        return FeaturePrefixes(*self.tensors, self.alpha)
-
-    def everyone(self):
-        n = self.n_players
-        return next(self.walk(Route("direct", [(n, n)]), np.arange(n), [n]))
-
-    def _ridge(self, kind, most):
-        return FeatureCoalitions(*self.tensors, self.alpha)
-
-    def walk_flops(self, route):
-        """Count what reaching each stop of a route takes after the one before it.
+    def walk_numbers(self, route, *, is_chosen):
+        """Count the numbers, of 8 bytes each, that a route is walked with.
 
         Parameters
         ----------
         route : Route
+        is_chosen : bool
+            Whether the rows to predict are.
 
         Returns
         -------
-        fixed, by_row : ndarray of shape (n_stops,)
-            Floating-point operations, on average: whatever rows to predict are kept,
-            and for each of these.
+        kept, passing : float
+            In buffers that the next permutation finds, and in those that last for one.
         """
-        n, d = self.arrays[0].shape
-        k = np.array(route.ranges).mean(1) * n / self.n_players
-        return d**2 * (2 * k + n + 2 * d), np.full(len(k), 2.0 * d * (n + d))
+        raise NotImplementedError
 
     def prefix_flops(self):
         """Count the floating-point operations of all prefixes of a permutation."""
-        n, d = self.arrays[0].shape
-        return 4 * n * d * (d + len(self.arrays[1]))
+        raise NotImplementedError
+
+    def prefix_numbers(self):
+        """Count the numbers that all prefixes of a permutation are made with."""
+        raise NotImplementedError
 
     def setup_flops(self):
         """Count the floating-point operations of `with_inverse`."""
-        return 0
+        raise NotImplementedError
+
+    def setup_numbers(self):
+        """Count the numbers that `with_inverse` takes meanwhile, and afterwards."""
+        raise NotImplementedError
 
 
 def as_tensor(array, device=None):

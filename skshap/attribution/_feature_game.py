@@ -1,0 +1,65 @@
+"""Games on explicit features."""
+
+import numpy as np
+
+from skshap.attribution._features import FeatureCoalitions, FeaturePrefixes
+from skshap.attribution._game import Game, Route
+
+__all__ = ["FeatureGame"]
+
+
+class FeatureGame(Game):
+    """A game on explicit features, of which the kernel is the inner product.
+
+    A coalition of any size is reached directly, so that each has a permutation of its
+    own and errors at different sizes are independent.
+
+    Parameters
+    ----------
+    arrays : tuple of ndarray
+        Features of the training rows, (n, d), and of the rows to predict, (m, d);
+        targets.
+    alpha, groups, device
+        See `Game`.
+    """
+
+    def with_inverse(self):
+        """Return the game: large coalitions need nothing."""
+        return self
+
+    def routes(self, bins):
+        """Return how bins of sizes, of players, are visited."""
+        return [Route("direct", [sizes]) for sizes in bins]
+
+    def prefixes(self):
+        """Return the ridge on every prefix of a permutation of rows."""
+        return FeaturePrefixes(*self.tensors, self.alpha)
+
+    @property
+    def to_everyone(self):
+        return Route("direct", [(self.n_players, self.n_players)])
+
+    def _ridge(self, kind, most):
+        return FeatureCoalitions(*self.tensors, self.alpha)
+
+    def walk_flops(self, route):
+        n, d = self.arrays[0].shape
+        k = np.array(route.ranges).mean(1) * n / self.n_players
+        return d**2 * (2 * k + n + 2 * d), np.full(len(k), 2.0 * d * (n + d))
+
+    def walk_numbers(self, route, *, is_chosen):
+        return 0, FeatureCoalitions.numbers(*self.arrays[0].shape, len(self.arrays[1]))
+
+    def prefix_flops(self):
+        n, d = self.arrays[0].shape
+        return 4 * n * d * (d + len(self.arrays[1]))
+
+    def prefix_numbers(self):
+        m, d = self.arrays[1].shape
+        return FeaturePrefixes.numbers(d, m, self.n_outputs)
+
+    def setup_flops(self):
+        return 0
+
+    def setup_numbers(self):
+        return 0, 0

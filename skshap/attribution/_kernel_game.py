@@ -1,0 +1,94 @@
+"""Games on a kernel matrix."""
+
+import numpy as np
+
+from skshap.attribution._coalitions import PrefixRidge
+from skshap.attribution._game import Game, Route
+from skshap.attribution._marginals import GrowingCoalitions, ShrinkingCoalitions
+from skshap.utils._ridge import BLOCK, invert_ridge, multiply
+
+__all__ = ["KernelGame"]
+
+
+class KernelGame(Game):
+    """A game on the kernel matrix.
+
+    Small coalitions are grown, from nobody, and large ones are reached by taking
+    players out of all, along other permutations.
+
+    Parameters
+    ----------
+    arrays : tuple of ndarray
+        Kernel of the training rows, (n, n); kernel between them and the m rows to
+        predict, (n, m); targets; and, if large coalitions are visited, what
+        `with_inverse` adds.
+    alpha, groups, device
+        See `Game`.
+    """
+
+    def with_inverse(self):
+        """Return the same game with what large coalitions are reached from."""
+        K, cross, targets = self.tensors[:3]
+        P = invert_ridge(K, self.alpha)
+        weights = P @ targets
+        extra = (P, multiply(P, cross), weights, weights.T @ cross)
+        extra = [part.cpu().numpy() for part in extra]
+        return KernelGame((*self.arrays[:3], *extra), **self.options)
+
+    def routes(self, bins):
+        """Return how bins of sizes, of players, are visited."""
+        n = self.n_players
+        small = [(first, last) for first, last in bins if 2 * last <= n]
+        large = [(n - last, n - first) for first, last in bins if 2 * last > n]
+        routes = [Route("growing", small)] if small else []
+        return [*routes, Route("shrinking", large[::-1])] if large else routes
+
+    def prefixes(self):
+        """Return the ridge on every prefix of a permutation of rows."""
+        if "prefixes" not in self._ridges:
+            self._ridges["prefixes"] = PrefixRidge(*self.tensors[:3], self.alpha)
+        return self._ridges["prefixes"]
+
+    @property
+    def to_everyone(self):
+        return Route("shrinking", [(0, 0)])
+
+    def _ridge(self, kind, most):
+        ridge, size = self._ridges.get(kind, (None, -1))
+        if size < most:
+            if kind == "growing":
+                game = (*self.tensors[:3], self.alpha)
+                ridge = GrowingCoalitions(*game, largest=most)
+            else:
+                ridge = ShrinkingCoalitions(*self.tensors[3:], most=most)
+            self._ridges[kind] = ridge, most
+        return ridge
+
+    def walk_flops(self, route):
+        n, m = self.arrays[1].shape
+        k = np.array(route.ranges).mean(1) * n / self.n_players
+        totals = n * k**2 - k**3 / 3 + m * k**2, 2 * n * k - k**2
+        return tuple(np.diff(total, prepend=0.0) for total in totals)
+
+    def walk_numbers(self, route, *, is_chosen):
+        n, m = self.arrays[1].shape
+        most = self.players.most_rows(route.ranges[-1][1])
+        width = m + self.n_outputs
+        return GrowingCoalitions.numbers(n, width, most, is_chosen=is_chosen)
+
+    def prefix_flops(self):
+        n, m = self.arrays[1].shape
+        return n**3 / 3 + n**2 * (m + self.n_outputs)
+
+    def prefix_numbers(self):
+        return PrefixRidge.numbers(*self.arrays[1].shape, self.n_outputs)
+
+    def setup_flops(self):
+        n, m = self.arrays[1].shape
+        return 2 * n**3 + 2 * n**2 * m
+
+    def setup_numbers(self):
+        n, m = self.arrays[1].shape
+        blocks = 2 * min(n, BLOCK) * n  # which an allocator keeps
+        kept = n * n + n * (m + self.n_outputs)
+        return 2 * n * n + blocks, kept + blocks
