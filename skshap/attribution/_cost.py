@@ -49,19 +49,20 @@ def predict_cost(data, problem, method, *, is_loo):
     kind = choose_game(data, problem, method, is_loo=is_loo)
     outline = data.outline(kind)
     n_workers = effective_n_jobs(method.n_jobs)
-    is_inverted = method.sampler == "sweep" and kind is KernelGame
-    is_sampled = method.sampler != "sweep" or not all(is_loo)
+    is_sweep = method.sampler == "sweep"
+    is_inverted = is_sweep and kind is KernelGame
+    is_sampled = not is_sweep or not all(is_loo)
     seconds, sampler = 0.0, None
     with _threads(max(1, cpu_count() // n_workers)):
         if is_inverted:
             per_flop = _product_seconds(min(outline.n_rows, 1500))
             seconds += outline.setup_flops() * per_flop
         piece = _make_piece(data, kind, problem.utilities[0].y.cpu().numpy())
-        if any(is_loo) and kind is FeatureGame:
+        if any(is_loo) and is_sweep and kind is FeatureGame:
             seconds += _timed(lambda: leave_one_out_values(piece, problem))[0]
         if is_sampled:
             sampler = make_sampler(piece, sampled_part(problem, method, is_loo), method)
-            measure = _draw_seconds if method.sampler == "sweep" else _prefix_seconds
+            measure = _draw_seconds if is_sweep else _prefix_seconds
             if sampler.parts:  # else a single player, who joins nobody
                 seconds += method.n_permutations * measure(sampler) / n_workers
     options = {"n_workers": n_workers, "is_inverted": is_inverted}

@@ -133,9 +133,9 @@ class FixedOrder:
         return np.full(size, self.draw)
 
 
-def average(sampler, n_draws, *, tol=None, n_jobs=None):
-    """Mean and standard error of draws, of the only semivalue and scoring."""
-    run = Run(
+def make_run(sampler, n_draws, *, tol=None, n_jobs=None):
+    """A run that keeps no checkpoint."""
+    return Run(
         sampler,
         n_draws=n_draws,
         rule=StoppingRule(tol),
@@ -143,7 +143,11 @@ def average(sampler, n_draws, *, tol=None, n_jobs=None):
         n_jobs=n_jobs,
         verbose=0,
     )
-    estimate, _ = run.estimate(is_seeded=True)
+
+
+def average(sampler, n_draws, **options):
+    """Mean and standard error of draws, of the only semivalue and scoring."""
+    estimate, _ = make_run(sampler, n_draws, **options).estimate(is_seeded=True)
     return tuple(part[0, 0] for part in estimate)
 
 

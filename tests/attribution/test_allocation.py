@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 from skshap.attribution import _running
 from skshap.attribution._allocation import allocate
 from skshap.attribution._sweep import Sweep
-from tests.attribution.games import Game, average
+from tests.attribution.games import Game, make_run
 
 
 def make_case(stops, seed, correlation):
@@ -86,16 +86,25 @@ def test_the_variance_is_that_of_a_draw():
 
 
 def test_an_adapted_sweep_is_as_long_and_no_worse(monkeypatch):
-    monkeypatch.setattr(_running, "LEAST_FLOPS", 0)
     game = Game(30, 12, 2, "neg_log_loss", seed=3)
-    exact_sum = game.full - game.null
-    z = []
-    for seed in range(20):
-        sweep = Sweep(game.game(), game.problem(per_sample=False, seed=seed))
-        values, error = average(sweep, 60)
-        reference, its_error = average(
-            Sweep(game.game(), game.problem(per_sample=False, seed=seed + 100)), 11
-        )
-        z.append((values - reference) / np.hypot(error, its_error))
-        assert abs(values.sum() - exact_sum) < 30 * error.max()
+    z, gaps, works, squares = [], [], [], {0: [], np.inf: []}
+    for seed in range(10):
+        found = {}
+        for least in squares:
+            monkeypatch.setattr(_running, "LEAST_FLOPS", least)
+            problem = game.problem(per_sample=False, seed=seed + (100 if least else 0))
+            sweep = Sweep(game.game(), problem)
+            run = make_run(sweep, 60)
+            estimate, _ = run.estimate(is_seeded=True)
+            found[least] = values, error = [part[0, 0] for part in estimate]
+            squares[least].append(np.mean(error**2))
+            gaps.append(values.sum() - (game.full - game.null))
+            n_adapted = run.moments.count - _running.PILOT
+            work = _running.PILOT * sweep.flops() + n_adapted * run.sampler.flops()
+            works.append(work / sweep.flops())
+        (adapted, its_error), (plain, error) = found.values()
+        z.append((adapted - plain) / np.hypot(its_error, error))
     assert 0.8 < np.std(z) < 1.3
+    assert abs(np.mean(gaps)) < 4 * np.std(gaps) / np.sqrt(len(gaps))
+    assert_allclose(works, 60, rtol=0.05)
+    assert np.mean(squares[0]) < 1.1 * np.mean(squares[np.inf])

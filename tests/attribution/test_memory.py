@@ -10,9 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from numpy.testing import assert_allclose
 
 from skshap import FreeShapAttributor
 from skshap.attribution import _cost
+from skshap.attribution._coalitions import JOINED, PrefixRidge
+from skshap.attribution._marginals import GrowingCoalitions
+from tests.attribution.games import Game
 
 LOSS = {"scoring": "neg_log_loss"}
 PERMUTATION = {"sampler": "permutation"}
@@ -81,6 +86,36 @@ def test_memory_is_foreseen(name, measured):
     expected, taken = measured[name]
     assert expected > 3e7
     assert 0.7 < expected / taken < 1.4
+
+
+def test_buffers_are_counted():
+    """All that is written, but for a triangle, of which whole pages are."""
+    n, m, largest = 90, 70, 60
+    K, cross, targets, alpha = Game(n, m, 3).tensors()
+    width = m + targets.shape[1]
+    order = torch.from_numpy(np.random.default_rng(0).permutation(n))
+    grow = GrowingCoalitions(K, cross, targets, alpha, largest=largest, block_size=5)
+    empty = ["_factor", "_whitened", "_unexplained", "_solved"]
+    sizes = [*range(largest + 1)]
+    found = written(grow, empty, lambda: list(grow.coalitions(order, sizes)))
+    expected, _ = GrowingCoalitions.numbers(n, width, largest, is_chosen=False)
+    assert_allclose(found, expected, rtol=0.05)
+    ridge = PrefixRidge(K, cross, targets, alpha, block_size=5)
+    found = written(ridge, ["_L", "_solved"], lambda: list(ridge.blocks(order)))
+    joining = JOINED * (2 * n + ridge.row_numbers(m, targets.shape[1]))
+    expected = PrefixRidge.numbers(n, m, targets.shape[1]) - joining
+    assert_allclose(found, expected, rtol=0.05)
+
+
+def written(ridge, empty, work):
+    """Count the numbers in a ridge's own matrices, of the empty ones those written."""
+    given = (ridge.K, ridge.cross, ridge.targets)
+    for name in empty:
+        getattr(ridge, name).fill_(torch.nan)
+    work()
+    own = [x for x in vars(ridge).values() if torch.is_tensor(x) and x.dim() == 2]
+    own = [x for x in own if all(x is not array for array in given)]
+    return sum(int((~x.isnan()).sum()) for x in own)
 
 
 if __name__ == "__main__":
