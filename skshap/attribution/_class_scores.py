@@ -6,7 +6,6 @@ value minus the first, so that only the margin is computed.
 
 import numpy as np
 import torch
-from scipy.special import xlogy
 
 from skshap.attribution._utility import Utility, call_scoring
 from skshap.utils._ridge import TIE
@@ -226,14 +225,8 @@ def class_null(scoring, null_score, y_index, n_classes):
     p = np.full(n_classes, 1 / n_classes)
     if null_score == "prior":
         p = np.bincount(y_index, minlength=n_classes) / len(y_index)
-    if callable(scoring):
-        utility = CallableScore(scoring, np.arange(n_classes))
-        decision = torch.tensor(p).unsqueeze(1).expand(n_classes, n_classes)
-        return float(p @ utility(decision).numpy())
-    if scoring == "accuracy":
-        return float(p.max())
-    if scoring == "neg_log_loss":
-        return float(xlogy(p, p).sum())
-    if scoring == "neg_brier_score":
-        return float((p @ p - 1) / (2 if n_classes == 2 else 1))
-    raise ValueError(f"scoring={scoring!r} has no score without training rows.")
+    # Decision values of these probabilities; a callable is given themselves.
+    row = p if callable(scoring) else np.log(p) / n_classes
+    utility = class_utility(scoring, np.arange(n_classes), n_classes)
+    decision = torch.tensor(row).unsqueeze(1).expand(n_classes, n_classes)
+    return float(p @ utility.score(decision).numpy())
