@@ -26,14 +26,14 @@ def check_order(X, y, names=("X", "y")):
     ValueError
         If both are of pandas and their indices, without duplicates, hold the same
         names in another order. Indices of other names say nothing of which row is
-        whose.
+        whose, nor does one that numbers its rows: it may have been reset.
     """
     if not (hasattr(X, "iloc") and hasattr(y, "iloc")):
         return
     index, other = X.index, y.index
     if len(index) != len(other) or index.equals(other):
         return
-    if not (index.is_unique and other.is_unique):
+    if not (index.is_unique and other.is_unique) or is_reset(index) or is_reset(other):
         return
     places = index.get_indexer(other)  # -1 for a name that is not there
     is_moved = places != np.arange(len(index))
@@ -47,6 +47,12 @@ def check_order(X, y, names=("X", "y")):
             f"names tell which label is whose, or {labels}.to_numpy() if the order "
             "does."
         )
+
+
+def is_reset(index):
+    """Whether an index of pandas only numbers its rows, as without any of its own."""
+    numbers = (getattr(index, name, None) for name in ("start", "step"))
+    return tuple(numbers) == (0, 1)
 
 
 def check_targets(y, rows):

@@ -88,7 +88,8 @@ def test_report_refuses_another_order():
     ("index", "other"),
     [
         (["a", "b", "c"], ["a", "c", "b"]),
-        (range(3), [0, 2, 1]),
+        ([0, 1, 2], [0, 2, 1]),
+        (range(1, 4), [1, 3, 2]),
         ([5, "x", np.nan], [5, np.nan, "x"]),
         (
             pd.MultiIndex.from_tuples([(0, 1), (1, 0), (1, 1)]),
@@ -122,6 +123,12 @@ def test_other_indices_are_fine(other):
     check_order(rows, pd.Series(0, other))
     twice = pd.DataFrame({"a": [1, 2, 3]}, index=["a", "a", "b"])
     check_order(twice, pd.Series(0, other))
+
+
+def test_an_index_that_was_reset_tells_nothing():
+    fresh, shuffled = pd.DataFrame({"a": [1, 2, 3]}), pd.Series(0, index=[2, 0, 1])
+    check_order(fresh, shuffled)
+    check_order(fresh.loc[shuffled.index], shuffled.reset_index(drop=True))
 
 
 def test_only_pandas_has_an_index():
