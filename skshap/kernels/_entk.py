@@ -170,7 +170,8 @@ class EmpiricalNTK(
     With ``method="sketch"``, a row takes ``itemsize * (n_components + 1)`` bytes, 4 kB
     with 1,024 columns, in memory or on disk. While projections are sought, 1 GB of
     gradients of a sample of the rows are held, then some 32,768 numbers of each of up
-    to ``2 * n_components`` rows, 270 MB; the projections themselves take half of that.
+    to ``2 * n_components`` rows, 270 MB, or with many layers up to four times as many;
+    the projections themselves take half of that, on disk as well.
 
     Gradients are computed by joblib's workers if :func:`joblib.parallel_config` names
     several, also on a dask or ray cluster. Each has a copy of the network and returns

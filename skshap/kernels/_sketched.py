@@ -8,7 +8,7 @@ import torch
 
 from skshap.kernels._digest import row_keys
 from skshap.nn._gram import gram
-from skshap.nn._sketch import WIDTH, GradientSketch, squared_norms_of_batch
+from skshap.nn._sketch import GradientSketch, first_width, squared_norms_of_batch
 
 __all__ = ["SketchedRows"]
 
@@ -17,7 +17,7 @@ N_HELD_OUT = 48  # rows at most that the error is measured on
 # Of gradients that directions are found from, at most.
 SAMPLE_ROWS = 512
 SAMPLE_BYTES = 1 << 30
-FORMAT = "skshap sketch 2"  # changes whenever stored sketches would mean another thing
+FORMAT = "skshap sketch 3"  # changes whenever stored sketches would mean another thing
 
 
 class SketchedRows:
@@ -115,8 +115,9 @@ class SketchedRows:
 
     def new_sketch(self, rows):
         """Return a sketch without projections; any row shows how gradients are."""
-        width = max(WIDTH, self.n_components)
-        return GradientSketch(self.gradients.find_layout(rows), width, self.seed)
+        layout = self.gradients.find_layout(rows)
+        width = max(first_width(layout), self.n_components)
+        return GradientSketch(layout, width, self.seed)
 
     def forget_all_but(self, rows):
         """Let go of sketches held in memory, apart from those of some rows."""

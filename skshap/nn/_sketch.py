@@ -19,9 +19,11 @@ import torch
 
 from skshap.nn._gram import add_product
 
-__all__ = ["GradientSketch", "squared_norms_of_batch"]
+__all__ = ["GradientSketch", "first_width", "squared_norms_of_batch"]
 
-WIDTH = 1 << 15  # numbers a row after the first projection, about
+# Numbers a row after the first projection, about: for each factor, and in all.
+FACTOR_WIDTH = 1 << 12
+LEAST_WIDTH, LARGEST_WIDTH = 1 << 15, 1 << 17
 VECTOR_WIDTH = 1 << 12  # of them for a vector, at least
 N_ROUNDS = 3  # of subspace iteration
 OVERSAMPLING = 8  # directions more than are wanted, while it goes on
@@ -35,7 +37,7 @@ class GradientSketch:
     ----------
     layout : Layout
         Of the gradients.
-    width : int, default=WIDTH
+    width : int
         How many numbers a row has after the first projection, about. What has no more
         than its share of them is kept whole.
     seed : int, default=0
@@ -49,7 +51,7 @@ class GradientSketch:
         end the second projection, if there is one.
     """
 
-    def __init__(self, layout, width=WIDTH, seed=0):
+    def __init__(self, layout, width, seed=0):
         self.layout = layout
         self.width = width
         self.seed = seed
@@ -199,6 +201,12 @@ class GradientSketch:
             torch.tensor(part.reshape(shape))
             for part, shape in zip(parts, shapes, strict=True)
         ]
+
+
+def first_width(layout):
+    """Return how many numbers a row should have after the first projection."""
+    width = FACTOR_WIDTH * len(layout.factors)
+    return min(max(width, LEAST_WIDTH), LARGEST_WIDTH)
 
 
 def squared_norms_of_batch(layout, batch):

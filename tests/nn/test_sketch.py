@@ -8,7 +8,12 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skshap.nn._factors import BatchGradients, Factor, Layout
-from skshap.nn._sketch import GradientSketch, _allocate, squared_norms_of_batch
+from skshap.nn._sketch import (
+    GradientSketch,
+    _allocate,
+    first_width,
+    squared_norms_of_batch,
+)
 
 TABLE = 4  # rows of the tables that are looked up
 LAYOUTS = {
@@ -45,7 +50,7 @@ def dense(layout, batch):
 
 
 def fitted(layout, batch, **options):
-    sketch = GradientSketch(layout, **options)
+    sketch = GradientSketch(layout, **{"width": 1 << 15, **options})
     sketch.fit_directions([batch])
     return sketch
 
@@ -92,6 +97,13 @@ def test_directions_lead_the_moments_of_gradients():
         held = np.trace(found.T @ moment @ found)
         assert held <= values[: found.shape[1]].sum() * (1 + 1e-12)
         assert_allclose(held, values[: found.shape[1]].sum(), rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("n_factors", "width"), [(0, 1 << 15), (8, 1 << 15), (24, 24 << 12), (99, 1 << 17)]
+)
+def test_larger_networks_have_wider_sketches(n_factors, width):
+    assert first_width(Layout(3, [Factor(30, 20)] * n_factors)) == width
 
 
 def test_width_is_spent_where_it_helps():
