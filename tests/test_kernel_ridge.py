@@ -213,7 +213,7 @@ def test_clone_and_pickle_keep_everything():
 def test_dataframes_and_string_labels_pass():
     X, y = make_data(20, 3)
     frame = pd.DataFrame(X, columns=list("abcd"))
-    labels = pd.Series(LABELS[y], index=np.arange(20)[::-1])
+    labels = pd.Series(LABELS[y], index=np.arange(20)[::-1] + 7)
     clf = KernelRidgeClassifier(kernel="rbf").fit(frame, labels)
     plain = KernelRidgeClassifier(kernel="rbf").fit(X, LABELS[y])
     assert_array_equal(clf.feature_names_in_, list("abcd"))

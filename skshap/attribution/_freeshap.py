@@ -140,7 +140,14 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
     largest eigenvalue is beyond a million times `alpha` is taken as a matrix, since
     rounding would spoil what is computed by features. Shapley values add up to
     ``score(X, y) - null_score_``: to rounding with the samplers "permutation" (not
-    truncated) and "exact", to its standard error with "sweep".
+    truncated) and "exact", on average with "sweep". There errors of different rows go
+    together, so that the sum is off by more, often several times, than the root of the
+    sum of their squares. With "permutation" a row joins first in one of n permutations
+    only: where that matters, as to accuracy, and it never was first, its error is
+    understated. "sweep" takes what every row adds to nobody exactly.
+
+    `kernel`, `alpha`, `scoring` and `null_score` are those that `fit` saw; parameters
+    of the sampling are read whenever values are computed.
 
     References
     ----------

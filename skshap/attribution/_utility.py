@@ -76,7 +76,7 @@ class Utility:
     distance = None
 
     def __init__(self, y, device=None):
-        self.y = torch.as_tensor(y, device=device)
+        self.y = torch.tensor(y, device=device)
         self.weights = None
 
     def __call__(self, decision):

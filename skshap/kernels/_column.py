@@ -454,6 +454,12 @@ def make_column_kernel(*kernels, weights=None):
             f"kernels must be tuples (kernel, columns), got {kernels!r}; to name them "
             "use ColumnKernel."
         )
+    for kernel, columns in kernels:
+        if hasattr(columns, "get_params"):
+            raise ValueError(
+                f"kernels must be tuples (kernel, columns), got ({kernel!r}, "
+                f"{columns!r}) with the kernel last; swap the two."
+            )
     named = name_estimators([kernel for kernel, _ in kernels])
     return ColumnKernel(
         [

@@ -1,5 +1,6 @@
 """Pretrained models and their tokenizers, by name."""
 
+import os
 from pathlib import Path
 
 import torch
@@ -55,6 +56,14 @@ def load_model(name, *, with_words=False):
     except ModelNotFoundError:
         raise
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        is_file, is_folder = os.path.isfile(name), os.path.isdir(name)
+        if is_file or os.path.isabs(name) or not str(name):
+            found = "a file" if is_file else "a folder" if is_folder else "none"
+            raise ModelNotFoundError(
+                f"model={str(name)!r} could not be loaded: looked for a folder of that "
+                f"name, found {found}. Pass the path of a folder with config.json, "
+                f"weights and tokenizer files. The loader said: {error}"
+            ) from error
         raise ModelNotFoundError(
             f"model={str(name)!r} could not be loaded: looked for a folder of that "
             "name and for a model of that name in the local cache or on the model "

@@ -96,7 +96,7 @@ class BaseRowChoice(BaseEstimator):
         kept = np.sort(order[:n_kept])
         counts = np.bincount(y_index[kept], minlength=len(self.classes_))
         if counts.min() == 0:
-            label = self.classes_[counts.argmin()].item()
+            label = self.classes_.tolist()[counts.argmin()]
             raise ValueError(
                 f"keeping {n_kept} of {len(order)} rows would leave none of class "
                 f"{label!r} ({int((y_index == counts.argmin()).sum())} rows); {advice}."

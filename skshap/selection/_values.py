@@ -87,7 +87,7 @@ def make_splits(cv, y_index, classes, seed):
             )
         counts = np.bincount(y_index[train], minlength=len(classes))
         if counts.min() == 0:
-            label = classes[counts.argmin()].item()
+            label = classes.tolist()[counts.argmin()]
             size = int(np.sum(y_index == counts.argmin()))
             raise ValueError(
                 f"split {number} of {shown} trains on no row of class {label!r}, of "

@@ -1,5 +1,6 @@
 """Checks of labels and targets, and the indices that labels are encoded by."""
 
+import warnings
 from numbers import Real
 
 import numpy as np
@@ -11,6 +12,9 @@ from skshap.utils._columns import is_missing
 
 def check_order(X, y, names=("X", "y")):
     """Raise if labels are those of the rows in another order, by their indices.
+
+    Indices of other names say nothing of which row is whose. One that only numbers its
+    rows may have been reset, so that there is a warning only.
 
     Parameters
     ----------
@@ -25,28 +29,38 @@ def check_order(X, y, names=("X", "y")):
     ------
     ValueError
         If both are of pandas and their indices, without duplicates, hold the same
-        names in another order. Indices of other names say nothing of which row is
-        whose, nor does one that numbers its rows: it may have been reset.
+        names in another order.
+
+    Warns
+    -----
+    UserWarning
+        If so, but one of them only numbers its rows.
     """
     if not (hasattr(X, "iloc") and hasattr(y, "iloc")):
         return
     index, other = X.index, y.index
     if len(index) != len(other) or index.equals(other):
         return
-    if not (index.is_unique and other.is_unique) or is_reset(index) or is_reset(other):
+    if not (index.is_unique and other.is_unique):
         return
     places = index.get_indexer(other)  # -1 for a name that is not there
     is_moved = places != np.arange(len(index))
     if is_moved.any() and places.min() >= 0:
         rows, labels = names
         row = int(is_moved.argmax())
-        raise ValueError(
+        message = (
             f"{labels} must be in the order of {rows}, but its index has the names of "
             f"that of {rows} in another order: row {row} is {index[row]!r} in {rows} "
             f"and {other[row]!r} in {labels}. Pass {labels}.loc[{rows}.index] if the "
             f"names tell which label is whose, or {labels}.to_numpy() if the order "
             "does."
         )
+        if not (is_reset(index) or is_reset(other)):
+            raise ValueError(message)
+        message += (
+            " The order is taken, since an index that counts up may be a new one."
+        )
+        warnings.warn(message, stacklevel=2)
 
 
 def is_reset(index):
@@ -117,6 +131,11 @@ def find_classes(y):
             raise TypeError("labels do not compare")
         check_classification_targets(y)
         return np.unique(y, return_inverse=True)
+    except ValueError as error:
+        raise ValueError(
+            "y must hold class labels; what trains on numbers is valued by "
+            f"FreeShapRegressor. {error}"
+        ) from error
     except TypeError as error:
         raise ValueError(
             "y must hold labels of one type, numbers or str, got "
@@ -189,6 +208,12 @@ def check_numbers(y, rows):
             "passed, but the target y is None."
         )
     y = check_labels(y, rows)
+    texts = [value for value in y if isinstance(value, str)] if y.dtype == "O" else []
+    if texts:
+        raise ValueError(
+            f"y must hold numbers, got {texts[0]!r} of type str; for class labels use "
+            "FreeShapAttributor."
+        )
     if y.dtype.kind in "USmM":
         raise ValueError(
             f"y must hold numbers, got an array of dtype {y.dtype}; convert it first."
@@ -228,6 +253,12 @@ def check_labels(y, rows, name="y"):
             f"rows; pass X and {name} of the same length."
         )
     if y.dtype.kind == "f":
+        missing = np.flatnonzero(np.isnan(y)).tolist()
+        if missing:
+            raise ValueError(
+                f"{name} must not hold missing labels, but rows {missing[:5]} are NaN; "
+                "drop or label them."
+            )
         check_array(y.reshape(-1, 1), input_name=name, dtype=None, ensure_min_samples=0)
     elif y.dtype.kind in "mM" and np.isnat(y).any():
         raise ValueError(

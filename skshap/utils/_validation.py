@@ -162,6 +162,8 @@ def check_rows(estimator, X, *, reset, sparse=False):
         )
     if has_dates(X):
         raise ValueError(" ".join(["X must hold numbers.", *column_advice(X)]))
+    if isinstance(X, (list, tuple)) and any(isinstance(row, str) for row in X):
+        check_text(X)  # texts, apart from the first one
     try:
         return validate_data(
             estimator,

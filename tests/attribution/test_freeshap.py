@@ -354,7 +354,7 @@ def test_sparse_tables_and_dataframes_pass():
     found = make_attributor().fit(table, LABELS[y]).attribute(table, LABELS[y])
     assert_array_equal(found, expected)
     frame = pd.DataFrame(X, columns=list("abc"))
-    labels = pd.Series(LABELS[y], index=np.arange(20)[::-1])
+    labels = pd.Series(LABELS[y], index=np.arange(20)[::-1] + 7)
     attributor = make_attributor().fit(frame, labels)
     assert_array_equal(attributor.attribute(frame, labels), expected)
     assert_array_equal(attributor.feature_names_in_, list("abc"))

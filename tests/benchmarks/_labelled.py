@@ -126,11 +126,10 @@ def load_features(name, folder, cache):
     others = X.drop(columns=texts)
     if others.shape[1]:
         numbers = others.select_dtypes("number")
-        columns = [
-            numbers.fillna(numbers.median()),
-            numbers.isna(),
-            pd.get_dummies(others.drop(columns=numbers.columns)),
-        ]
+        columns = [numbers.fillna(numbers.median()), numbers.isna()]
+        categories = others.drop(columns=numbers.columns)
+        if categories.shape[1]:
+            columns.append(pd.get_dummies(categories))
         columns = pd.concat(columns, axis=1).to_numpy(dtype=np.float64)
         parts.append(scale(columns[:, columns.std(0) > 0]))
     parts = [part - part.mean(0) for part in parts]

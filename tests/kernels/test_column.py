@@ -527,3 +527,8 @@ def test_one_row_and_rows_that_repeat(small):
     repeated = X.iloc[[0, 1, 0, 0]]
     K = small.fit_transform(repeated)
     assert_array_equal(K[0], K[2])
+
+
+def test_a_kernel_in_the_place_of_columns_is_named():
+    with pytest.raises(ValueError, match=r"got \('text', Pair.* last; swap the two"):
+        make_column_kernel(("text", PairwiseKernel("rbf")))

@@ -667,6 +667,7 @@ def test_strange_texts(make):
         (["film", "  \n", "plot"], "row 1 is"),
         (["film", "plot", ""], "row 2 is"),
         (["film", 3, "plot"], "row 1 holds 3 of type int"),
+        ([3, "film", "plot"], "row 0 holds 3 of type int"),
         (["film", None], "row 1 holds None"),
         (["film", float("nan"), "plot"], "row 1 holds nan of type float"),
         (["film", b"plot"], "row 1 holds b'plot' of type bytes"),
@@ -753,6 +754,17 @@ def test_unknown_model():
         kernel.fit(["film"])
     assert "looked for a folder" in str(info.value)
     assert isinstance(info.value, OSError) and isinstance(info.value, ValueError)
+
+
+def test_a_folder_that_is_none_is_not_looked_for_on_a_hub(tmp_path):
+    file = tmp_path / "config.json"
+    file.write_text("{}")
+    for path, found in ((tmp_path / "no", "none"), (file, "a file"), ("", "none")):
+        with pytest.raises(
+            ModelNotFoundError, match=f"of that name, found {found}"
+        ) as e:
+            EmpiricalNTK(str(path)).fit(["film"])
+        assert "hf download" not in str(e.value)
 
 
 @pytest.mark.parametrize(

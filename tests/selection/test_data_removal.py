@@ -216,11 +216,19 @@ def test_bad_calls_say_what_is_wrong(parameters, message, removal, table):
         removal.set_params(**parameters).fit(X, y)
 
 
-def test_a_class_of_one_row_cannot_be_cross_fitted(removal, table):
+@pytest.mark.parametrize("dtype", [str, object])
+def test_a_class_of_one_row_cannot_be_cross_fitted(removal, table, dtype):
     X, _, _ = table
-    y = np.array(["many"] * 49 + ["one"])
+    y = np.array(["many"] * 49 + ["one"], dtype=dtype)
     with pytest.raises(ValueError, match="trains on no row of class 'one', of which"):
         removal.fit(X, y)
+
+
+def test_a_class_that_would_be_emptied_is_named(removal, table):
+    X, y, _ = table
+    names = np.array(["a", "b", "c"], dtype=object)[y]
+    with pytest.raises(ValueError, match=r"leave none of class '[abc]' \("):
+        removal.set_params(n_samples_to_remove=48).fit(X, names)
 
 
 def test_results_do_not_depend_on_n_jobs(removal, table):

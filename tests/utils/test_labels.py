@@ -125,10 +125,15 @@ def test_other_indices_are_fine(other):
     check_order(twice, pd.Series(0, other))
 
 
-def test_an_index_that_was_reset_tells_nothing():
+def test_an_index_that_may_have_been_reset_only_warns():
     fresh, shuffled = pd.DataFrame({"a": [1, 2, 3]}), pd.Series(0, index=[2, 0, 1])
-    check_order(fresh, shuffled)
-    check_order(fresh.loc[shuffled.index], shuffled.reset_index(drop=True))
+    for rows, labels in (
+        (fresh, shuffled),
+        (fresh.loc[shuffled.index], shuffled.reset_index(drop=True)),
+    ):
+        with pytest.warns(UserWarning, match=r"row 0 is .* The order is taken"):
+            check_order(rows, labels)
+        check_order(rows, labels.to_numpy())
 
 
 def test_only_pandas_has_an_index():
@@ -137,3 +142,30 @@ def test_only_pandas_has_an_index():
         check_order(rows, labels)
     for y in ([1, 0], np.array([1, 0]), pl.Series([1, 0]), None):
         check_order(pd.DataFrame({"a": [1, 2]}), y)
+
+
+@pytest.mark.parametrize("name", ["float64", "Float64", "Int64", "boolean"])
+def test_missing_labels_are_named_by_row(name):
+    y = pd.Series([1, 0, None, 1, None], dtype=name)
+    for estimator in (KernelRidgeClassifier(), FreeShapRegressor()):
+        with pytest.raises(ValueError, match=r"y must not hold .*rows \[2, 4\] are"):
+            estimator.fit(np.eye(5), y)
+
+
+def test_targets_of_the_other_kind():
+    with pytest.raises(
+        ValueError, match=r"y must hold class labels.*FreeShapRegr.*Unk"
+    ):
+        KernelRidgeClassifier().fit(np.eye(3), [0.5, 1.5, 2.5])
+    for y in (["a", "b", "a"], np.array(["a", "b", "a"], dtype=object)):
+        with pytest.raises(ValueError, match=r"y must hold numbers.*"):
+            FreeShapRegressor().fit(np.eye(3), y)
+
+
+def test_labels_may_be_read_only():
+    y = np.array([0.0, 1.0, 2.0])
+    y.flags.writeable = False
+    values = (
+        FreeShapRegressor(n_permutations=2).fit(np.eye(3), y).attribute(np.eye(3), y)
+    )
+    assert np.isfinite(values).all()
