@@ -70,15 +70,16 @@ def predict_sketch_cost(sketched, rows, *, is_stored):
         * (n / 512) ** 2
     )
     itemsize = first[0].itemsize
+    sampled, projections = (itemsize * width * k for k in (n_sample, n_kept))
     memory = max(
-        n_found * held_bytes,
-        n_sample * width * itemsize * 2,
-        (n_sample * width + width * n_kept) * itemsize + 8 * 3 * n_sample**2,
+        n_found * held_bytes + sampled,
+        sampled + projections + 8 * 3 * n_sample**2,
+        3 * projections,  # as they are stored
     )
     network = sum(p.nbytes for p in gradients.network.parameters())
     passed = 4 * gradients.batch_size * held_bytes  # a batch on its way
     memory += 24 * n * n_kept + 8 * n**2 + network + passed
-    disk = n * (n_kept + 1) * itemsize + width * n_kept * itemsize
+    disk = n * (n_kept + 1) * itemsize + projections
     return Bunch(
         seconds=float(seconds), memory=int(memory), disk=int(disk) if is_stored else 0
     )

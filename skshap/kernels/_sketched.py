@@ -74,7 +74,7 @@ class SketchedRows:
         self._fit_projections(sample, [by_key[key] for key in sample])
         self._measure(held_out, [by_key[key] for key in held_out])
         flat = self.sketch.to_flat()
-        flat = np.concatenate([[self.error], flat]).astype(flat.dtype)
+        flat = np.concatenate([np.array([self.error], flat.dtype), flat])
         self.gradients.store.put_row(self.digest, flat)
 
     def features(self, rows):
@@ -126,11 +126,15 @@ class SketchedRows:
 
     def _fit_projections(self, keys, rows):
         """Find the projections from a sample of rows; keep its features."""
-        features, norms, held, n_bytes = {}, {}, [], 0
+        held, n_bytes, first, norms = [], 0, None, None
 
-        def collect(indices, found):
-            for index, square, feature in zip(indices, *found, strict=True):
-                norms[index], features[index] = square, feature
+        def collect(indices, squares, features):
+            nonlocal first, norms
+            if first is None:
+                first = features.new_empty(len(rows), features.shape[1])
+                norms = squares.new_empty(len(rows))
+            indices = torch.as_tensor(indices, device=features.device)
+            first[indices], norms[indices] = features, squares
 
         start, step = 0, max(CHUNK, self.gradients.batch_size)
         most = min(len(rows), SAMPLE_ROWS)
@@ -141,14 +145,13 @@ class SketchedRows:
             start += step
         self.sketch.fit_directions([batch for _, batch in held])
         for indices, batch in held:
-            collect(indices, _norms_and_features(self.sketch, batch))
+            collect(indices, *_norms_and_features(self.sketch, batch))
         del held, batch
         for indices, found in self._sketched(rows[start:]):
-            collect(start + indices, found)
-        first = torch.stack([features.pop(i) for i in range(len(rows))])
+            collect(start + indices, *found)
         if first.shape[1] > self.n_components:
             first = self.sketch.fit_components(first, self.n_components)
-        self._keep(keys, first, torch.stack([norms[i] for i in range(len(rows))]))
+        self._keep(keys, first, norms)
 
     def _sketched(self, rows):
         """Yield which rows, and their squared norms and features, batch by batch."""
