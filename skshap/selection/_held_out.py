@@ -49,9 +49,10 @@ def check_held_out(X, X_val, y_val):
             f"X_val {kinds[1]}."
         )
     if None not in (shape, shape_val) and shape != shape_val:
+        one_dimensional = ", one of texts as one-dimensional" * (shape == ())
         raise ValueError(
             f"X_val must have rows of the shape of those of X, {shape}, got "
-            f"{shape_val}; pass the same columns."
+            f"{shape_val}; pass the same columns{one_dimensional}."
         )
     names, names_val = (list(getattr(rows, "columns", [])) for rows in (X, X_val))
     if names and names_val and names != names_val:

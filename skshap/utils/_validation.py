@@ -164,6 +164,8 @@ def check_rows(estimator, X, *, reset, sparse=False):
         raise ValueError(" ".join(["X must hold numbers.", *column_advice(X)]))
     if isinstance(X, (list, tuple)) and any(isinstance(row, str) for row in X):
         check_text(X)  # texts, apart from the first one
+    if getattr(X, "ndim", None) == 1 and len(X) == 0:
+        raise ValueError("X has no rows; pass a minimum of 1 row.")
     try:
         return validate_data(
             estimator,

@@ -684,6 +684,7 @@ def test_strange_texts(make):
         (pd.DataFrame({"text": ["film", "plot"]}), "one-dimensional"),
         (np.array([["film"], ["plot"]]), "one-dimensional"),
         ([], "X|sample|array"),
+        (pd.Series([], dtype=str), "X has no rows"),
         (np.empty((0, 2)), "minimum of 1"),
         (["film \ud800"], "half of a surrogate pair"),
     ],
