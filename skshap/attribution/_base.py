@@ -18,7 +18,8 @@ from skshap.attribution._estimation import Data, Method, Problem, estimate_value
 from skshap.attribution._moments import check_tol
 from skshap.attribution._semivalues import size_weights
 from skshap.kernels._base import is_precomputed
-from skshap.utils._labels import check_labels, check_order
+from skshap.utils._labels import check_labels
+from skshap.utils._order import check_order
 from skshap.utils._sklearn import Interval, StrOptions
 
 __all__ = ["BaseFreeShap"]

@@ -14,7 +14,7 @@ class KernelGame(Game):
     """A game on the kernel matrix.
 
     Small coalitions are grown, from nobody, and large ones are reached by taking
-    players out of all, along other permutations.
+    players out of all.
 
     Parameters
     ----------

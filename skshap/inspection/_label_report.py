@@ -11,8 +11,9 @@ from sklearn.utils.validation import check_is_fitted
 from skshap.evaluation import detection_curve
 from skshap.inspection._cells import cells_of, column_name, has_names
 from skshap.inspection._page import bars, curve, page, quote, row_html
-from skshap.utils._labels import check_labels, check_order, encode_targets
+from skshap.utils._labels import check_labels, encode_targets
 from skshap.utils._optional import import_optional
+from skshap.utils._order import check_order
 
 __all__ = ["LabelNoiseReport"]
 

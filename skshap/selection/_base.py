@@ -12,7 +12,8 @@ from skshap.attribution import FreeShapAttributor
 from skshap.kernel_ridge import KernelRidgeClassifierCV
 from skshap.selection._held_out import check_held_out, check_held_out_labels
 from skshap.selection._values import cross_fit_values, make_splits, values_on
-from skshap.utils._labels import as_labels, check_order, check_targets
+from skshap.utils._labels import as_labels, check_targets
+from skshap.utils._order import check_order
 from skshap.utils._sklearn import Interval
 from skshap.utils._validation import check_rows, is_text
 

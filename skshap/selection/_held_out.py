@@ -3,8 +3,9 @@
 import numpy as np
 from scipy import sparse
 
-from skshap.utils._labels import check_order, encode_targets
+from skshap.utils._labels import encode_targets
 from skshap.utils._optional import import_optional
+from skshap.utils._order import check_order
 from skshap.utils._validation import is_text
 
 __all__ = ["check_held_out", "check_held_out_labels", "stack_rows"]

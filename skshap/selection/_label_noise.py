@@ -16,7 +16,8 @@ from skshap.selection._held_out import (
     stack_rows,
 )
 from skshap.selection._noise_model import NoiseModel
-from skshap.utils._labels import check_order, check_targets
+from skshap.utils._labels import check_targets
+from skshap.utils._order import check_order
 from skshap.utils._ridge import leave_one_out, solve_ridge
 from skshap.utils._sklearn import Interval, StrOptions, fit_context
 

@@ -1,0 +1,144 @@
+"""Labels in another order than their rows are refused, whoever is given both."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from numpy.testing import assert_allclose
+from sklearn.linear_model import LogisticRegression
+
+from skshap import (
+    DataRemoval,
+    DataSelector,
+    FreeShapAttributor,
+    FreeShapRegressor,
+    KernelRidgeClassifier,
+    KernelRidgeClassifierCV,
+    LabelNoiseDetector,
+    LabelNoiseReport,
+)
+from skshap.utils._order import check_order
+
+QUICK = FreeShapAttributor(n_permutations=2, random_state=0)
+NAMES = [f"row {i}" for i in range(12)]
+X = pd.DataFrame({"a": np.arange(12.0), "b": [0.0, 1.0] * 6}, index=NAMES)
+Y = pd.Series([0, 1] * 6, index=NAMES)
+MESSAGE = r"y must be in the order of X, .* row 0 is 'row 0' in X and 'row 11' in y\."
+
+ESTIMATORS = [
+    QUICK,
+    FreeShapRegressor(n_permutations=2, random_state=0),
+    KernelRidgeClassifier(kernel="rbf"),
+    KernelRidgeClassifierCV(kernel="rbf"),
+    DataRemoval(LogisticRegression(), QUICK, cv=2, random_state=0),
+    DataSelector(cv=2, random_state=0),
+    LabelNoiseDetector(),
+]
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: type(e).__name__)
+def test_fit_refuses_labels_in_another_order(estimator):
+    with pytest.raises(ValueError, match=MESSAGE) as caught:
+        estimator.fit(X, Y[::-1])
+    assert "y.loc[X.index]" in str(caught.value)
+    assert "y.to_numpy()" in str(caught.value)
+    estimator.fit(X, Y[::-1].loc[X.index])
+    estimator.fit(X, Y[::-1].to_numpy())
+
+
+@pytest.mark.parametrize(
+    "estimator", [*ESTIMATORS[4:], DataRemoval(LogisticRegression(), random_state=0)]
+)
+def test_held_out_rows_and_labels_go_together(estimator):
+    message = MESSAGE.replace("y", "y_val").replace("X", "X_val")
+    with pytest.raises(ValueError, match=message) as caught:
+        estimator.fit(X, Y, X_val=X, y_val=Y[::-1])
+    assert "y_val.loc[X_val.index]" in str(caught.value)
+    with pytest.raises(ValueError, match=MESSAGE):
+        estimator.fit(X, Y[::-1], X_val=X, y_val=Y)
+    estimator.fit(X, Y, X_val=X[::-1], y_val=Y[::-1])
+
+
+@pytest.mark.parametrize("method", ["attribute", "score", "explain"])
+@pytest.mark.parametrize("attributor", ESTIMATORS[:2])
+def test_attributors_refuse_labels_in_another_order(attributor, method):
+    attributor.fit(X, Y)
+    call = getattr(attributor, method)
+    with pytest.raises(ValueError, match=MESSAGE):
+        call(X, Y[::-1])
+    call(X, Y)
+
+
+def test_values_of_reversed_rows_with_their_labels_agree():
+    attributor = QUICK.fit(X, Y)
+    assert_allclose(attributor.attribute(X[::-1], Y[::-1]), attributor.attribute(X, Y))
+
+
+def test_report_refuses_another_order():
+    detector = LabelNoiseDetector().fit(X, Y)
+    is_noisy = pd.Series(np.arange(12) == 3, index=NAMES)
+    with pytest.raises(ValueError, match=MESSAGE.replace("'row 11'", "'row 1'")):
+        LabelNoiseReport.from_detector(detector, X, Y.iloc[[1, 0, *range(2, 12)]])
+    with pytest.raises(ValueError, match="is_noisy must be in the order of X"):
+        LabelNoiseReport.from_detector(detector, X, Y, is_noisy=is_noisy[::-1])
+    LabelNoiseReport.from_detector(detector, X, Y, is_noisy=is_noisy)
+
+
+@pytest.mark.parametrize(
+    ("index", "other"),
+    [
+        (["a", "b", "c"], ["a", "c", "b"]),
+        ([0, 1, 2], [0, 2, 1]),
+        (range(1, 4), [1, 3, 2]),
+        ([5, "x", np.nan], [5, np.nan, "x"]),
+        (
+            pd.MultiIndex.from_tuples([(0, 1), (1, 0), (1, 1)]),
+            pd.MultiIndex.from_tuples([(0, 1), (1, 1), (1, 0)]),
+        ),
+    ],
+)
+def test_names_in_another_order(index, other):
+    rows, labels = pd.DataFrame({"a": [1, 2, 3]}, index), pd.Series([0, 1, 1], other)
+    for y in (labels, labels.to_frame()):
+        with pytest.raises(ValueError, match=r"another order: row 1 is"):
+            check_order(rows, y)
+    with pytest.raises(ValueError, match="another order"):
+        check_order(rows["a"], labels)  # texts are in a series
+    check_order(rows, labels.loc[rows.index])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ["a", "b", "c"],
+        pd.CategoricalIndex(["a", "b", "c"]),
+        ["b", "a", "d"],
+        ["b", "a"],  # said by the check of lengths
+        ["b", "a", "a"],
+        range(3),
+    ],
+)
+def test_other_indices_are_fine(other):
+    rows = pd.DataFrame({"a": [1, 2, 3]}, index=["a", "b", "c"])
+    check_order(rows, pd.Series(0, other))
+    twice = pd.DataFrame({"a": [1, 2, 3]}, index=["a", "a", "b"])
+    check_order(twice, pd.Series(0, other))
+
+
+def test_an_index_that_may_have_been_reset_only_warns():
+    fresh, shuffled = pd.DataFrame({"a": [1, 2, 3]}), pd.Series(0, index=[2, 0, 1])
+    for rows, labels in (
+        (fresh, shuffled),
+        (fresh.loc[shuffled.index], shuffled.reset_index(drop=True)),
+    ):
+        with pytest.warns(UserWarning, match=r"row 0 is .* The order is taken"):
+            check_order(rows, labels)
+        check_order(rows, labels.to_numpy())
+
+
+def test_only_pandas_has_an_index():
+    labels = pd.Series([1, 0], index=[1, 0])
+    for rows in ([1, 2], np.eye(2), pl.DataFrame({"a": [1, 2]}), None):
+        check_order(rows, labels)
+    for y in ([1, 0], np.array([1, 0]), pl.Series([1, 0]), None):
+        check_order(pd.DataFrame({"a": [1, 2]}), y)
