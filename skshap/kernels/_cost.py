@@ -161,8 +161,9 @@ def _tile_bytes(gradients, flat, size):
     """Count what a tile needs: padded factors and multiplied-out gradients."""
     layout, itemsize = gradients.layout, flat[0].itemsize
     counts = np.mean([layout.counts(row) for row in flat], axis=0)
-    padded = max((f.width * t for f, t in zip(layout.factors, counts, strict=True)))
-    largest = max(f.n_inputs * f.n_outputs for f in layout.factors)
+    pairs = zip(layout.factors, counts, strict=True)
+    padded = max((f.width * t for f, t in pairs), default=0)
+    largest = max((f.n_inputs * f.n_outputs for f in layout.factors), default=0)
     multiplied = 2 * size * min(largest, CHUNK_COLUMNS) * itemsize
     return 2 * size * padded * itemsize + min(multiplied, CHUNK_BYTES)
 

@@ -3,18 +3,19 @@
 import hashlib
 import inspect
 import json
-import marshal
 import pickle
-from functools import cache
 
 import joblib
 import numpy as np
 import torch
 from torch import nn
 
+from skshap.kernels._code import class_text, function_text
+
 __all__ = ["network_digest", "row_keys"]
 
-FORMAT = b"skshap gradients 1"  # changes whenever stored files would mean another thing
+FORMAT = b"skshap gradients 2"  # changes whenever stored files would mean another thing
+HOOKS = {"_forward_hooks", "_forward_pre_hooks"}
 # Of transformers: where a model came from, not what it computes.
 NO_SETTINGS = {
     "_is_hf_initialized",
@@ -65,7 +66,7 @@ def network_digest(network, tokenizer, max_length, template=None):
 
     add(str(network))
     for kind in dict.fromkeys(type(m) for m in network.modules()):
-        add(f"{kind.__module__}.{kind.__qualname__} {_source(kind)}")
+        add(f"{kind.__module__}.{kind.__qualname__} {class_text(kind, _value_digest)}")
     for name, module in network.named_modules():
         add(name)
         for key, value in _settings(module).items():
@@ -90,26 +91,12 @@ def network_digest(network, tokenizer, max_length, template=None):
     return digest.hexdigest()
 
 
-@cache
-def _source(kind):
-    """Return the code of a class of modules; torch's own is told by its name."""
-    code = []
-    for base in kind.__mro__:
-        is_torch = base.__module__.startswith("torch.nn.")
-        if is_torch or (base is not kind and "forward" not in vars(base)):
-            continue
-        try:
-            code.append(inspect.getsource(base))
-        except (OSError, TypeError):  # typed at a prompt
-            functions = filter(inspect.isfunction, vars(base).values())
-            code.extend(marshal.dumps(f.__code__).hex() for f in functions)
-    return "".join(code)
-
-
 def _settings(module):
     """Return what a module's forward may read besides parameters and buffers."""
-    skipped = NO_SETTINGS | vars(nn.Module()).keys()
+    skipped = NO_SETTINGS | vars(nn.Module()).keys() - HOOKS
     own = {name: v for name, v in vars(module).items() if name not in skipped}
+    for name in HOOKS:
+        own[name] = list(own[name].values())
     if hasattr(own.get("config"), "to_dict"):
         own["config"] = {
             name: value
@@ -120,6 +107,10 @@ def _settings(module):
 
 
 def _value_digest(value):
+    if inspect.isfunction(value) or inspect.ismethod(value):
+        return function_text(value, _value_digest)
+    if isinstance(value, list):
+        return str([*map(_value_digest, value)])
     if torch.is_tensor(value):
         value = value.detach().cpu().numpy()
     try:

@@ -144,10 +144,11 @@ class RowGradients:
         self.store.keep(set(row_keys(rows)))
 
     def find_layout(self, rows):
-        """Return how gradients are laid out; any row shows it."""
+        """Return how gradients are laid out, which some of the rows show."""
         if self.layout is None:
-            batch = next(self._batches(rows[:1]))[2]
-            self.layout = self._capture.layout(batch)
+            some = [rows[i] for i in sorted({0, len(rows) // 2, len(rows) - 1})]
+            batches = (batch for _, _, batch in self._batches(some))
+            self.layout = self._capture.layout(*batches)
         return self.layout
 
     def captured(self, rows):
@@ -211,7 +212,7 @@ class RowGradients:
         """
         layout = self.find_layout(rows)
         _, gradients = next(self.captured(rows[:1]))
-        counts = np.array(gradients.counts)[:, 0]
+        counts = np.array([count[0] for count in gradients.counts])
         if self._encoder is not None:
             # A factor with one token in one text has one in all.
             counts = np.where(counts > 1, self.lengths(rows).mean(), counts)

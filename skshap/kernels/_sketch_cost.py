@@ -46,6 +46,7 @@ def predict_sketch_cost(sketched, rows, *, is_stored):
     )
     batches = [batch for _, batch in held]
     held_bytes = sum(a.nbytes + d.nbytes for b in batches for a, d in b.pairs) * ratio
+    held_bytes = max(1, held_bytes)  # of a network without matrices
     n_found = min(n, SAMPLE_ROWS, CHUNK * -int(-SAMPLE_BYTES // (CHUNK * held_bytes)))
 
     sketch = sketched.new_sketch(rows)

@@ -7,19 +7,28 @@ of layers without a rule take one backward pass an example.
 """
 
 import sys
+import threading
 import warnings
+import weakref
 from itertools import chain
 
 import torch
 
 from skshap.exceptions import SmallerBatchWarning
+from skshap.nn._batch import batch_size, network_outputs, slice_batch
+from skshap.nn._capture_checks import (
+    TOLERANCES,
+    check_finite,
+    check_padding,
+    check_separate,
+)
 from skshap.nn._factors import BatchGradients, Layout, concatenate
 from skshap.nn._plan import Call, Plan
 
-__all__ = ["GradientCapture", "network_outputs"]
+__all__ = ["GradientCapture"]
 
-# Relative, of a rule's gradient against autograd's, on one example.
-TOLERANCES = {torch.bfloat16: 1e-1, torch.float32: 1e-2, torch.float64: 1e-2}
+# Of each network, for threads: hooks and flags are put on it and taken off again.
+LOCKS = weakref.WeakKeyDictionary()
 
 
 class GradientCapture:
@@ -46,27 +55,37 @@ class GradientCapture:
         self.outputs = outputs
         self._plan = Plan(network)
         self._layout = None
+        self._is_separate = False  # whether rows were seen to go alone as in a batch
         self._most = sys.maxsize  # rows in a batch, as far as is known
 
-    def layout(self, batch):
-        """Find the layout of a row by its first example, and check the rules with it.
+    def layout(self, *batches):
+        """Find the layout of a row, and check the rules on some rows, each alone.
 
         A parameter whose gradient autograd says to be another than its rule's, as when
         a weight is also used outside of its layer, goes on without a rule.
 
         Parameters
         ----------
-        batch : dict of Tensor, or Tensor
-            Input of the network.
+        *batches : dict of Tensor, or Tensor
+            Inputs of the network, of each of which the first and the last row are
+            tried. Once the layout is known none is needed.
 
         Returns
         -------
         Layout
         """
-        if self._layout is not None:
+        with self._lock():
+            if self._layout is None:
+                for batch in batches:
+                    for i in sorted({0, batch_size(batch) - 1}):
+                        n_outputs = self._try_rules(slice_batch(batch, i, i + 1))
+                n_vector, factors = self._plan.layout()
+                self._layout = Layout(n_vector * n_outputs, factors * n_outputs)
             return self._layout
-        plan = self._plan
-        one = _slice(self._to_device(batch), 0, 1)
+
+    def _try_rules(self, one):
+        """Give up rules that fail on an example; return the number of outputs."""
+        plan, one = self._plan, self._to_device(one)
         calls, outputs = self._forward(one)
         plan.arrange(calls)
         names = [name for name in plan.wanted if name not in plan.general]
@@ -76,19 +95,21 @@ class GradientCapture:
             gradients = _gradients(plain, [plan.wanted[name] for name in names])
             self._check_rules(dict(zip(names, gradients, strict=True)), calls, output)
         plan.arrange(calls)
-        n_vector, factors = plan.layout()
-        self._layout = Layout(n_vector * len(outputs), factors * len(outputs))
-        return self._layout
+        return len(outputs)
 
     def _check_rules(self, exact, calls, output):
         """Give up rules whose gradients of one example differ from the exact ones."""
         plan, calls = self._plan, self._backward(calls, output)
         with torch.no_grad():
             for name, gradient in exact.items():
-                found, expected = plan.norm(name, calls), gradient.double().norm()
-                largest = TOLERANCES[gradient.dtype] * expected
-                if (found - expected).abs() > largest:  # False for NaN
+                largest = TOLERANCES[gradient.dtype] * gradient.double().norm()
+                rest = plan.remainder(name, calls, _widen(gradient))
+                if rest.double().norm() > largest:  # False for NaN
                     plan.general.add(name)
+
+    def _lock(self):
+        # A copy of a network, as other workers have it, gets a lock of its own.
+        return LOCKS.setdefault(self.network, threading.RLock())
 
     def gradients(self, batch, lengths):
         """Capture the gradients of a batch, left on the device.
@@ -110,10 +131,10 @@ class GradientCapture:
             If a gradient is not finite, or if padding counts.
         """
         self.layout(batch)
-        parts, start, n = [], 0, _size(batch)
+        parts, start, n = [], 0, batch_size(batch)
         while start < n:
             stop = min(n, start + self._most)
-            one = _slice(batch, start, stop)
+            one = slice_batch(batch, start, stop)
             part = self._try(one, None if lengths is None else lengths[start:stop])
             if part is not None:
                 parts.append(part)
@@ -123,9 +144,10 @@ class GradientCapture:
     def _try(self, batch, lengths):
         """Capture the gradients of a batch; None if it must be halved first."""
         try:
-            return self._capture(batch, lengths)
+            with self._lock():
+                return self._capture(batch, lengths)
         except RuntimeError as error:
-            n, is_memory = _size(batch), isinstance(error, torch.OutOfMemoryError)
+            n, is_memory = batch_size(batch), isinstance(error, torch.OutOfMemoryError)
             if n == 1 or not (is_memory or "can't allocate memory" in str(error)):
                 raise
         # Out of the handler, which holds on to what the batch takes.
@@ -141,6 +163,9 @@ class GradientCapture:
     def _capture(self, batch, lengths):
         batch = self._to_device(batch)
         calls, outputs = self._forward(batch)
+        if not self._is_separate and batch_size(batch) > 1:
+            check_separate(self._run, batch, torch.stack(outputs, 1).detach())
+            self._is_separate = True
         found = [self._collect(calls, output, lengths) for output in outputs]
         if len(found) == 1:
             return found[0]
@@ -163,14 +188,14 @@ class GradientCapture:
                 for name, gradients in zip(names, zip(*each, strict=True), strict=True)
             }
             found = plan.collect(calls, general, len(output))
-            _check_finite(found)
+            check_finite(found)
             if lengths is not None:
-                _check_padding(calls, lengths)
+                check_padding(calls, lengths)
         return found
 
     def forward(self, batch):
         """Compute the outputs of a batch, of shape (n, n_outputs)."""
-        with torch.no_grad():
+        with torch.no_grad(), self._lock():
             return network_outputs(self.network, self._to_device(batch))
 
     def rows(self, batch, lengths):
@@ -185,7 +210,7 @@ class GradientCapture:
 
     def _run(self, batch):
         """Return what is differentiated: a list of tensors of shape (n,)."""
-        outputs, n = network_outputs(self.network, batch), _size(batch)
+        outputs, n = network_outputs(self.network, batch), batch_size(batch)
         if len(outputs) != n:
             raise ValueError(
                 f"the forward of model must return one row for each of the {n} in the "
@@ -199,7 +224,12 @@ class GradientCapture:
 
     def _forward(self, batch):
         """Run the network; return the calls of layers with rules, and the outputs."""
-        n, plan = _size(batch), self._plan
+        if torch.is_inference_mode_enabled():
+            raise RuntimeError(
+                "gradients cannot be taken inside of torch.inference_mode(); leave it, "
+                "or use torch.no_grad()."
+            )
+        n, plan = batch_size(batch), self._plan
         calls = {name: [] for name in plan.layers}
         alive = []  # what was read: a tensor that is freed would lend its identity
 
@@ -271,47 +301,8 @@ class GradientCapture:
         }
 
 
-def network_outputs(network, batch):
-    """Return the outputs of a batch, of shape (n, n_outputs).
-
-    Parameters
-    ----------
-    network : torch.nn.Module
-    batch : dict of Tensor, or Tensor
-
-    Returns
-    -------
-    Tensor
-
-    Raises
-    ------
-    ValueError
-        If the network returns something else.
-    """
-    output = network(**batch) if isinstance(batch, dict) else network(batch)
-    output = getattr(output, "logits", output)
-    if not isinstance(output, torch.Tensor) or output.ndim != 2:
-        what = tuple(output.shape) if hasattr(output, "shape") else type(output)
-        raise ValueError(
-            "the forward of model must return a tensor of shape (n, n_outputs), got "
-            f"{what}."
-        )
-    return output
-
-
 def _widen(tensor):
     return tensor.float() if tensor.dtype == torch.bfloat16 else tensor
-
-
-def _size(batch):
-    return len(next(iter(batch.values())) if isinstance(batch, dict) else batch)
-
-
-def _slice(batch, start, stop):
-    """Return some examples of a batch, as a batch."""
-    if isinstance(batch, dict):
-        return {name: value[start:stop] for name, value in batch.items()}
-    return batch[start:stop]
 
 
 def _gradients(output, tensors):
@@ -325,30 +316,3 @@ def _gradients(output, tensors):
         torch.zeros_like(tensor) if grad is None else grad
         for tensor, grad in zip(tensors, grads, strict=True)
     ]
-
-
-def _check_finite(found):
-    parts = [found.vector, *(part for pair in found.pairs for part in pair)]
-    # A sum is finite only if all are, unless it overflows: then look at each.
-    if not all(p.sum().isfinite() or p.isfinite().all() for p in parts):
-        raise ValueError(
-            "the gradients of model are not finite (NaN or infinity) for these rows; "
-            "check its weights and the range of the rows."
-        )
-
-
-def _check_padding(calls, lengths):
-    """Raise if the output depends on what a layer writes for padding."""
-    for name, used in calls.items():
-        for call in used:
-            grad = call.grad
-            if grad.ndim != 3:
-                continue
-            tokens = torch.arange(grad.shape[1], device=grad.device)
-            stops = torch.as_tensor(lengths, device=grad.device)
-            if grad.shape[1] == max(lengths) and grad[tokens >= stops[:, None]].any():
-                raise ValueError(
-                    f"the output of model depends on what layer {name!r} writes for "
-                    "padding, so that the kernel would depend on the batches; make the "
-                    "model obey the attention mask, or set batch_size=1."
-                )

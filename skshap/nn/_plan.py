@@ -165,14 +165,27 @@ class Plan:
             torch.cat(vector, -1) if vector else like.new_zeros(n, 0), pairs, counts
         )
 
-    def norm(self, name, calls):
-        """Return the norm of one example's gradient of a parameter with a rule."""
+    def remainder(self, name, calls, gradient):
+        """Return what a rule leaves of one example's gradient of a parameter.
+
+        Parameters
+        ----------
+        name : str
+            Of a parameter with a rule.
+        calls : dict of list of Call
+            With gradients, by layer.
+        gradient : Tensor
+            Of the shape of the parameter, as autograd has it.
+
+        Returns
+        -------
+        Tensor
+            Zero to rounding if the rule holds.
+        """
         if self._role(name) == "vector":
-            return self._vector(name, calls).double().norm()
-        a, d = (part[0].double() for part in self._pair(name, calls))
-        if self._factor(name).is_lookup:
-            return ((a == a.T) * (d @ d.T)).sum().clamp(min=0).sqrt()
-        return (d.T @ a).norm()
+            return gradient.flatten() - self._vector(name, calls)[0]
+        rule = self._rules[self._users[name][0][0]]
+        return rule.subtract(gradient, *(part[0] for part in self._pair(name, calls)))
 
     def _role(self, name):
         """Return what the rules make of a parameter; None if there is no one rule."""
@@ -216,12 +229,14 @@ def _check_separate(name, layer):
     why = None
     is_norm = isinstance(layer, nn.modules.batchnorm._BatchNorm)
     if is_norm and layer.running_mean is None:
-        why = "has no running statistics; set track_running_stats=True"
+        why = "has no running statistics; set track_running_stats=True."
     if getattr(layer, "scale_grad_by_freq", False):
-        why = "scales gradients by frequency; set scale_grad_by_freq=False"
+        why = (
+            "scales gradients by frequency; set scale_grad_by_freq=False, or freeze "
+            "the layer with requires_grad_(False)."
+        )
     if why is not None:
         raise ValueError(
             f"layer {name!r} ({type(layer).__name__}) mixes the examples of a batch, "
-            f"so that a row has no gradient of its own: it {why}, or freeze the layer "
-            "with requires_grad_(False)."
+            f"so that a row has no gradient of its own: it {why}"
         )

@@ -30,6 +30,10 @@ class LinearRule:
         """Return the gradient of another parameter, of shape (n, size)."""
         return _by_token(grad).sum(1)
 
+    def subtract(self, gradient, a, d):
+        """Take one example's a and d off a gradient of the weight; return the rest."""
+        return gradient.reshape(d.shape[1], a.shape[1]) - d.T @ a
+
 
 class TransposedRule(LinearRule):
     """``y = x W + b``, as of the layer that `transformers` names Conv1D."""
@@ -37,6 +41,10 @@ class TransposedRule(LinearRule):
     def factor(self, layer):
         """Return the shape of the weight's gradient."""
         return Factor(*layer.weight.shape)
+
+    def subtract(self, gradient, a, d):
+        """Take one example's a and d off a gradient of the weight; return the rest."""
+        return gradient - a.T @ d
 
 
 class ConvolutionRule(LinearRule):
@@ -80,6 +88,10 @@ class LookupRule:
         if layer.padding_idx is not None:
             grad = grad * (numbers != layer.padding_idx)
         return numbers.to(grad.dtype), grad
+
+    def subtract(self, gradient, a, d):
+        """Take one example's a and d off a gradient of the table; return the rest."""
+        return gradient.index_add(0, a.flatten().long(), -d.to(gradient))
 
 
 class NormRule:

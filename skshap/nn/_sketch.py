@@ -188,7 +188,8 @@ class GradientSketch:
         """Return all projections as one array, for a store."""
         parts = [part.cpu().numpy() for part in self.arrays]
         shapes = [size for part in parts for size in (*part.shape, 1)[:2]]
-        header = np.array([len(parts), *shapes], dtype=parts[0].dtype)
+        dtype = parts[0].dtype if parts else np.float64
+        header = np.array([len(parts), *shapes], dtype=dtype)
         return np.concatenate([header, *(part.ravel() for part in parts)])
 
     def from_flat(self, flat):

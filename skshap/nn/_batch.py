@@ -1,0 +1,45 @@
+"""A batch: what a network reads, and what comes out of it."""
+
+import torch
+
+__all__ = ["batch_size", "network_outputs", "slice_batch"]
+
+
+def batch_size(batch):
+    """Return how many rows a batch has."""
+    return len(next(iter(batch.values())) if isinstance(batch, dict) else batch)
+
+
+def slice_batch(batch, start, stop):
+    """Return some rows of a batch, as a batch."""
+    if isinstance(batch, dict):
+        return {name: value[start:stop] for name, value in batch.items()}
+    return batch[start:stop]
+
+
+def network_outputs(network, batch):
+    """Return the outputs of a batch, of shape (n, n_outputs).
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    batch : dict of Tensor, or Tensor
+
+    Returns
+    -------
+    Tensor
+
+    Raises
+    ------
+    ValueError
+        If the network returns something else.
+    """
+    output = network(**batch) if isinstance(batch, dict) else network(batch)
+    output = getattr(output, "logits", output)
+    if not isinstance(output, torch.Tensor) or output.ndim != 2:
+        what = tuple(output.shape) if hasattr(output, "shape") else type(output)
+        raise ValueError(
+            "the forward of model must return a tensor of shape (n, n_outputs), got "
+            f"{what}."
+        )
+    return output
