@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils.validation import (
+    check_array,
     check_consistent_length,
     check_is_fitted,
     column_or_1d,
@@ -95,7 +96,7 @@ class BaseFreeShap:
         y : array-like of shape (n_samples,)
             Their labels or targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows in the mean.
+            Weights of the rows in the mean, none negative.
 
         Returns
         -------
@@ -107,8 +108,7 @@ class BaseFreeShap:
         decision = torch.tensor(np.atleast_2d(self._outputs(M).T), device=self.device)
         scores = utility.score(decision).cpu().numpy()
         if sample_weight is not None:
-            sample_weight = column_or_1d(sample_weight)
-            check_consistent_length(M, sample_weight)
+            sample_weight = _check_weights(sample_weight, M)
         return float(np.average(scores, weights=sample_weight))
 
     def attribute(
@@ -171,14 +171,17 @@ class BaseFreeShap:
             If `tol` was not reached.
         """
         M, y = self._map_labelled(X, y)
-        if return_std and self.sampler != "exact" and self.n_permutations < 2:
+        names = self._names(scorings, semivalues)
+        is_exact = self.sampler == "exact" or (
+            self.sampler == "sweep" and set(names[1]) == {"loo"}
+        )
+        if return_std and not is_exact and self.n_permutations < 2:
             raise ValueError(
                 "return_std=True needs n_permutations of at least 2, got 1: one "
                 "permutation has no standard error."
             )
-        names = self._names(scorings, semivalues)
         data, problem = self._pose(M, y, groups, names, per_sample)
-        estimate = self._estimate(data, problem, names)
+        estimate = self._estimate(data, problem, names, self.checkpoint)
         if scorings is None and semivalues is None:
             values, std = (part[0, 0] for part in estimate)
         else:
@@ -238,7 +241,8 @@ class BaseFreeShap:
         names = self._names(scorings, semivalues)
         data, problem = self._pose(M, y, groups, names, per_sample)
         is_loo = [semivalue == "loo" for semivalue in names[1]]
-        return Bunch(**predict_cost(data, problem, self._method(), is_loo=is_loo))
+        method = self._method(self.checkpoint)
+        return Bunch(**predict_cost(data, problem, method, is_loo=is_loo))
 
     def explain(self, X, y=None, *, k=5):
         """Find the training rows that help and harm each prediction most.
@@ -278,7 +282,8 @@ class BaseFreeShap:
         y = self._predict(M) if y is None else column_or_1d(y, warn=True)
         names = self._names(None, None)
         data, problem = self._pose(M, self._encode(y, M), None, names, True)
-        values, std = (part[0, 0] for part in self._estimate(data, problem, names))
+        estimate = self._estimate(data, problem, names, None)
+        values, std = (part[0, 0] for part in estimate)
         order = np.argsort(values, axis=1, kind="stable")
         harmful, helpful = order[:, :k], order[:, ::-1][:, :k]
         found = Bunch(helpful=helpful, harmful=harmful, y=y)
@@ -345,22 +350,38 @@ class BaseFreeShap:
         problem = Problem(utilities, weights, nulls, bool(per_sample), self._seed)
         return data, problem
 
-    def _estimate(self, data, problem, names):
+    def _estimate(self, data, problem, names, checkpoint):
         is_loo = [semivalue == "loo" for semivalue in names[1]]
-        return estimate_values(data, problem, self._method(), is_loo=is_loo)
+        method = self._method(checkpoint)
+        return estimate_values(data, problem, method, is_loo=is_loo)
 
-    def _method(self):
+    def _method(self, checkpoint=None):
         return Method(
             sampler=self.sampler,
             n_permutations=self.n_permutations,
             tol=check_tol(self.tol),
             truncation_tol=self.truncation_tol,
             n_jobs=self.n_jobs,
-            checkpoint=self.checkpoint,
+            checkpoint=checkpoint,
             is_seeded=self.random_state is not None,
             verbose=self.verbose,
             task=self._task,
         )
+
+
+def _check_weights(sample_weight, rows):
+    """Check the weights of rows in a mean."""
+    weights = column_or_1d(sample_weight)
+    check_consistent_length(rows, weights)
+    weights = check_array(
+        weights, input_name="sample_weight", ensure_2d=False, dtype=np.float64
+    )
+    if (weights < 0).any() or not weights.any():
+        raise ValueError(
+            "sample_weight must be positive or zero, and not zero for all rows, got "
+            f"{weights[:5]}."
+        )
+    return weights
 
 
 def number_of_rows(X):

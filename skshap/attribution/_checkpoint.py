@@ -10,7 +10,7 @@ import numpy as np
 from skshap.exceptions import DamagedStoreWarning
 from skshap.utils._files import DAMAGE, read_arrays, write_arrays
 
-__all__ = ["Checkpoint", "describe_callable", "digest"]
+__all__ = ["Checkpoint", "digest"]
 
 INTERVAL = 10.0  # seconds between writes
 
@@ -36,31 +36,6 @@ def digest(*parts):
             hashed.update(repr(part).encode())
         hashed.update(b";")
     return hashed.hexdigest()
-
-
-def describe_callable(function):
-    """Tell functions apart by their names, code, constants and defaults.
-
-    Parameters
-    ----------
-    function : callable or None
-
-    Returns
-    -------
-    tuple
-        The same in every process; of other callables, their type and attributes.
-    """
-    code = getattr(function, "__code__", None)
-    if code is None:  # none, a partial function, or an object that can be called
-        inner = getattr(function, "func", None)
-        inner = () if inner is None else describe_callable(inner)
-        parts = (getattr(function, name, None) for name in ("args", "keywords"))
-        state = sorted(getattr(function, "__dict__", {}).items())
-        return (type(function).__qualname__, inner, *parts, state)
-    constants = [c for c in code.co_consts if not hasattr(c, "co_code")]
-    cells = [cell.cell_contents for cell in function.__closure__ or ()]
-    names = function.__module__, function.__qualname__, code.co_names
-    return (*names, code.co_code, constants, function.__defaults__, cells)
 
 
 class Checkpoint:

@@ -13,6 +13,7 @@ from skshap.utils._ridge import TIE
 __all__ = ["CLASS_SCORINGS", "class_null", "class_targets", "class_utility"]
 
 LOGS = 8  # factors whose product is taken before a logarithm
+LEAST = 1e-290  # such product that has all its digits
 
 
 class MarginUtility(Utility):
@@ -58,20 +59,22 @@ class MarginLogLoss(MarginUtility):
         return torch.nn.functional.logsigmoid(2 * self._sign * decision[0])
 
     def mean_gains(self, margin, cross, weight):
-        # log p after - log p before = -log(1 - q + q exp(-2 sign move)), q = 1 - p
-        # before; one logarithm of a product serves several rows.
-        q = torch.sigmoid(-2 * self._sign * margin)
+        # log p after - log p before = -log(p + q exp(-2 sign move)), with p and
+        # q = 1 - p before; one logarithm of a product serves several rows.
+        own = 2 * self._sign * margin
+        p, q = torch.sigmoid(own), torch.sigmoid(-own)
         m = len(margin)
         groups = -(-m // LOGS)
         factors = cross.new_ones(len(cross), LOGS * groups)
         ratio = torch.mul(cross, weight, out=factors[:, :m])
         ratio.mul_(-2 * self._sign).exp_()
-        torch.addcmul(1 - q, ratio, q, out=ratio)
-        total = factors.view(len(cross), LOGS, groups).prod(1).log_().sum(1)
-        if not torch.isfinite(total).all():  # a product left the range of numbers
+        torch.addcmul(p, ratio, q, out=ratio)
+        products = factors.view(len(cross), LOGS, groups).prod(1)
+        least, largest = torch.aminmax(products)
+        if not (least > LEAST and largest < torch.inf):  # nor if one is NaN
             after = self((margin + cross * weight).unsqueeze(0))
             return (after - self(margin.unsqueeze(0))).mean(1)
-        return -total / m
+        return -products.log_().sum(1) / m
 
 
 class MarginBrier(MarginUtility):

@@ -7,15 +7,16 @@ import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
 
-from skshap.attribution._checkpoint import Checkpoint, describe_callable, digest
+from skshap.attribution._checkpoint import Checkpoint, digest
 from skshap.attribution._enumeration import LARGEST_GAME, enumerate_coalitions
 from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._kernel_game import KernelGame
 from skshap.attribution._leave_one_out import leave_one_out_values
-from skshap.attribution._moments import Estimate, StoppingRule
+from skshap.attribution._moments import SMALLEST_SAMPLE, Estimate, StoppingRule
 from skshap.attribution._permutations import Permutations
 from skshap.attribution._running import Run
 from skshap.attribution._sweep import Sweep
+from skshap.utils._describe import describe
 from skshap.utils._ridge import multiply
 
 __all__ = ["Data", "Method", "Problem", "choose_game", "estimate_values"]
@@ -291,11 +292,18 @@ def _run(data, game, problem, method):
     )
     estimate, is_met = run.estimate(is_seeded=method.is_seeded)
     if not is_met:
+        why = (
+            f"was not reached in n_permutations={method.n_permutations}; the largest "
+            f"standard error is {estimate.standard_error.max():.2g}. Raise "
+            "n_permutations, or ask for less."
+        )
+        if method.n_permutations < SMALLEST_SAMPLE:
+            why = (
+                f"is not looked at before {SMALLEST_SAMPLE} permutations, when errors "
+                f"can be trusted; raise n_permutations={method.n_permutations}."
+            )
         warnings.warn(
-            f"tol={method.tol!r} was not reached in n_permutations="
-            f"{method.n_permutations}; the largest standard error is "
-            f"{estimate.standard_error.max():.2g}. Raise n_permutations, or ask for "
-            "less.",
+            f"tol={method.tol!r} {why}",
             ConvergenceWarning,
             stacklevel=2,
         )
@@ -305,7 +313,7 @@ def _run(data, game, problem, method):
 def _identify(data, game, problem, method):
     """Digest what values depend on, but for the seed and the number of draws."""
     scores = [
-        (type(u).__name__, describe_callable(getattr(u, "scoring", None)))
+        (type(u).__name__, describe(getattr(u, "scoring", None)))
         for u in problem.utilities
     ]
     groups = () if data.groups is None else (data.groups,)

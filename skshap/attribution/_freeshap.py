@@ -98,7 +98,9 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
         A file for the state of `attribute`, written at least each 30 seconds as long as
         no part of a draw takes longer. After a kill the same call goes on from there
         and ends with the same bits; with a larger `n_permutations` it adds draws. A
-        file of another computation is refused.
+        file of another computation is refused; of a callable `scoring`, its code and
+        state tell, and the functions and plain data of its module that it reads.
+        `explain` keeps no file.
     random_state : int, RandomState instance or None, default=None
         Seed of the permutations.
     verbose : int, default=0

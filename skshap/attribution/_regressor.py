@@ -192,7 +192,7 @@ class FreeShapRegressor(BaseFreeShap, RegressorMixin, BaseKernelRidge):
         self._check_parameters()
         self._null_score = self.null_score
         rows = self._check_rows(X, y)
-        self._y = check_numbers(y, rows)
+        self._y = np.array(check_numbers(y, rows))  # the caller's may change
         M = self._map_rows(rows)
         ones = np.ones((len(self._y), 1))
         right = np.hstack([self._y[:, None], ones])

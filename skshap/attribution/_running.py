@@ -12,7 +12,11 @@ import torch
 from joblib import Parallel, delayed, effective_n_jobs
 
 from skshap.attribution._allocation import allocate
-from skshap.attribution._moments import Estimate, RunningMoments
+from skshap.attribution._moments import (
+    SMALLEST_SAMPLE,
+    Estimate,
+    RunningMoments,
+)
 from skshap.attribution._sweep import Sweep
 from skshap.utils._progress import progress_bar
 
@@ -230,7 +234,11 @@ class Run:
         sampler = self.sampler
         default = Sweep(sampler.game, sampler.problem, kept=sampler.kept)
         ratio = sampler.flops() / default.flops()
-        return PILOT + max(1, round((self.n_draws - PILOT) / ratio))
+        n_draws = PILOT + max(1, round((self.n_draws - PILOT) / ratio))
+        if self.rule.tol is None:
+            return n_draws
+        # No fewer than the rule needs, if there were to be so many.
+        return max(n_draws, min(self.n_draws, SMALLEST_SAMPLE))
 
     def _save(self):
         moments = self.moments

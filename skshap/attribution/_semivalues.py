@@ -7,6 +7,8 @@ from scipy.stats import betabinom, binom
 
 __all__ = ["size_weights"]
 
+LARGEST = 1e5  # parameter, beyond which log-gamma functions lose digits
+
 
 def size_weights(semivalue, n):
     """Return the share of each size of coalition in a semivalue.
@@ -19,7 +21,7 @@ def size_weights(semivalue, n):
     semivalue : {"shapley", "banzhaf", "loo"} or tuple ("beta", a, b)
         Shapley: all sizes alike; Banzhaf: all coalitions alike; leave-one-out: all
         other rows at once; Beta Shapley with parameters a and b, where ``("beta", 1,
-        1)`` is Shapley and a larger a puts weight on small coalitions.
+        1)`` is Shapley and a larger a puts weight on small coalitions; up to 100,000.
     n : int
         Number of rows.
 
@@ -48,7 +50,7 @@ def size_weights(semivalue, n):
     if isinstance(semivalue, (tuple, list)) and len(semivalue) == 3:
         name, *parameters = semivalue
         if name == "beta" and all(
-            isinstance(p, Real) and not isinstance(p, bool) and 0 < p < np.inf
+            isinstance(p, Real) and not isinstance(p, bool) and 0 < p <= LARGEST
             for p in parameters
         ):
             a, b = parameters
@@ -56,5 +58,5 @@ def size_weights(semivalue, n):
             return betabinom.pmf(sizes, n - 1, b, a)
     raise ValueError(
         f"semivalue={semivalue!r} is not known; use 'shapley', 'banzhaf', 'loo' or "
-        "('beta', a, b) with positive numbers a and b."
+        f"('beta', a, b) with positive numbers a and b up to {LARGEST:g}."
     )

@@ -1,16 +1,13 @@
 """Digests of rows and of networks: the names under which gradients are kept."""
 
 import hashlib
-import inspect
 import json
-import pickle
 
-import joblib
 import numpy as np
 import torch
 from torch import nn
 
-from skshap.kernels._code import class_text, function_text
+from skshap.utils._describe import describe, describe_class
 
 __all__ = ["network_digest", "row_keys"]
 
@@ -66,11 +63,11 @@ def network_digest(network, tokenizer, max_length, template=None):
 
     add(str(network))
     for kind in dict.fromkeys(type(m) for m in network.modules()):
-        add(f"{kind.__module__}.{kind.__qualname__} {class_text(kind, _value_digest)}")
+        add(f"{kind.__module__}.{kind.__qualname__} {describe_class(kind)}")
     for name, module in network.named_modules():
         add(name)
         for key, value in _settings(module).items():
-            add(f"{key} {_value_digest(value)}")
+            add(f"{key} {describe(value)}")
     wanted = {name for name, p in network.named_parameters() if p.requires_grad}
     for name, tensor in (*network.named_parameters(), *network.named_buffers()):
         tensor = tensor.detach().cpu().contiguous()
@@ -104,17 +101,3 @@ def _settings(module):
             if name not in NO_SETTINGS
         }
     return own
-
-
-def _value_digest(value):
-    if inspect.isfunction(value) or inspect.ismethod(value):
-        return function_text(value, _value_digest)
-    if isinstance(value, list):
-        return str([*map(_value_digest, value)])
-    if torch.is_tensor(value):
-        value = value.detach().cpu().numpy()
-    try:
-        return joblib.hash(value)
-    except (pickle.PicklingError, AttributeError, TypeError):
-        # Its address, perhaps: it will not be found again, nor mistaken for another.
-        return repr(value)

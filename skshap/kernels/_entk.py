@@ -118,10 +118,12 @@ class EmpiricalNTK(
     memory : str, path, joblib.Memory or None, default=None
         Folder in which gradients and kernel values are kept, by the content of the
         rows and of the network: folds, grid searches and repeated runs compute no
-        gradient twice, and a run that was killed goes on. Several processes may use it
-        at once; :func:`skshap.reduce_memory` keeps it small. A network with seeded
-        weights then needs an integer `random_state`. None keeps gradients in memory,
-        for this object alone.
+        gradient twice, and a run that was killed goes on. Features of a sketch depend
+        on the rows that it is fitted to, and are found again for the same ones. Several
+        processes may use it at once; :func:`skshap.reduce_memory` keeps it small. A
+        sketch, or a network with seeded weights, then needs an integer `random_state`.
+        Of the code of a network, functions and data of its own module count, but not
+        what other modules hold. None keeps gradients in memory, for this object alone.
     random_state : int, RandomState instance or None, default=None
         Seed of the head, or of the network for tables, and of the sketch.
     verbose : int, default=0
@@ -302,13 +304,15 @@ class EmpiricalNTK(
             If rows or parameters do not fit together; the message names them.
         """
         check_device(self.device)
+        # Of an earlier fit: without them this one is none until it ends.
+        vars(self).pop("lost_diagonal_", None)
         self.X_fit_ = check_rows(self, X, reset=True)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         for name in ("_cache", "_sketched", "_sketch_state", "n_components_"):
             vars(self).pop(name, None)
         self._gradients.lengths(self.X_fit_, warn=True)
         self.method_ = self._choose_method()
-        self.approximation_error_ = self.lost_diagonal_ = 0.0
+        self.approximation_error_ = 0.0
         if self.method_ == "exact":
             norms = self._gradients.squared_norms(self.X_fit_)
         else:
@@ -316,8 +320,8 @@ class EmpiricalNTK(
         self.scale_ = float(norms.mean())
         if self.normalize:
             self._check_norms(norms)
-        if self.method_ == "sketch":
-            self.lost_diagonal_ = self._find_lost_diagonal()
+        is_exact = self.method_ == "exact"
+        self.lost_diagonal_ = 0.0 if is_exact else self._find_lost_diagonal()
         return self
 
     def fit_transform(self, X, y=None):
@@ -446,7 +450,8 @@ class EmpiricalNTK(
         ndarray of shape (n_samples, n_outputs)
             With a template, the logits of the label words.
         """
-        return self._gradients.outputs(self._check_rows(X))
+        rows = self._check_rows(X)
+        return self._gradients.outputs(rows)
 
     @property
     def _n_features_out(self):
@@ -466,6 +471,9 @@ class EmpiricalNTK(
         state = super().__getstate__().copy()
         state.pop("_cache", None)
         return state
+
+    def __sklearn_is_fitted__(self):
+        return "lost_diagonal_" in vars(self)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

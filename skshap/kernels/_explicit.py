@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.utils.metaestimators import available_if
 
 from skshap.kernels._digest import row_keys
+from skshap.kernels._network import check_seed
 from skshap.kernels._sketched import SketchedRows
 
 __all__ = ["ExplicitFeatures"]
@@ -74,6 +75,7 @@ class ExplicitFeatures:
 
     def _fit_sketch(self):
         """Find projections and the features of the training rows; return norms."""
+        check_seed(self, "projections")
         sketched = self._sketched_rows
         sketched.fit(self.X_fit_)
         self._features_fit, self._norms_fit = sketched.features(self.X_fit_)

@@ -20,7 +20,7 @@ from skshap.nn._models import (
 )
 from skshap.nn._template import make_template, word_ids
 
-__all__ = ["build_network", "make_gradients"]
+__all__ = ["build_network", "check_seed", "make_gradients"]
 
 
 def make_gradients(kernel):
@@ -39,12 +39,8 @@ def make_gradients(kernel):
     network, tokenizer, template, is_seeded = build_network(kernel, is_text)
     store = MemoryStore()
     if kernel.memory is not None:
-        if is_seeded and not isinstance(kernel.random_state, Integral):
-            raise ValueError(
-                f"memory={kernel.memory!r} needs an integer random_state, got "
-                f"{kernel.random_state!r}: with other weights drawn in each fit, "
-                "nothing that is kept would be found again."
-            )
+        if is_seeded:
+            check_seed(kernel, "weights")
         digest = network_digest(network, tokenizer, kernel.max_length, template)
         folder = memory_folder(kernel.memory)
         if folder is not None:  # joblib.Memory(None) keeps nothing
@@ -62,6 +58,16 @@ def make_gradients(kernel):
         batch_size=kernel.batch_size,
         verbose=kernel.verbose,
     )
+
+
+def check_seed(kernel, drawn):
+    """Raise if what is drawn in a fit would not be found again in the store."""
+    if kernel.memory is not None and not isinstance(kernel.random_state, Integral):
+        raise ValueError(
+            f"memory={kernel.memory!r} needs an integer random_state, got "
+            f"{kernel.random_state!r}: with other {drawn} drawn in each fit, nothing "
+            "that is kept would be found again."
+        )
 
 
 def build_network(kernel, is_text):

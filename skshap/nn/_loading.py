@@ -43,16 +43,19 @@ def load_model(name, *, with_words=False):
         import_optional("gguf", "gguf")
         import_optional("accelerate", "gguf")
         place, options = str(Path(name).parent), {"gguf_file": Path(name).name}
-    shows_bars = logging.is_progress_bar_enabled()
+    shows_bars, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
+    # What it would say of missing weights is judged below.
+    logging.set_verbosity_error()
     try:
         tokenizer = AutoTokenizer.from_pretrained(place, **options)
         kind = AutoModel
         if with_words:
             kind = _word_model(name, AutoConfig.from_pretrained(place, **options))
-        model, report = kind.from_pretrained(
-            place, dtype=torch.float32, output_loading_info=True, **options
-        )
+        with torch.random.fork_rng(devices=[]):  # gaps are filled at random
+            model, report = kind.from_pretrained(
+                place, dtype=torch.float32, output_loading_info=True, **options
+            )
     except ModelNotFoundError:
         raise
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
@@ -73,10 +76,11 @@ def load_model(name, *, with_words=False):
             f"said: {error}"
         ) from error
     finally:
+        logging.set_verbosity(verbosity)
         if shows_bars:
             logging.enable_progress_bar()
-    # transformers fills gaps with random weights. A pooler's do not count, but must be
-    # the same in every run for a store to be found again.
+    # A pooler's weights do not count, but must be the same in every run for a store to
+    # be found again.
     gaps = sorted(report["missing_keys"])
     needed = [key for key in gaps if not key.startswith("pooler.")]
     if needed:

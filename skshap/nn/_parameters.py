@@ -102,7 +102,7 @@ def add_adapters(model, lora_params, seed):
     try:
         config = peft.LoraConfig(**options)
         with torch.random.fork_rng(devices=[]), torch.device("cpu"):
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)  # none of a GPU
             peft.inject_adapter_in_model(config, model)
     except (TypeError, ValueError) as error:
         raise ValueError(

@@ -6,23 +6,24 @@ from typing import ClassVar
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils import check_random_state, get_tags, indexable
+from sklearn.utils import check_random_state, indexable
 
 from skshap.attribution import FreeShapAttributor
 from skshap.kernel_ridge import KernelRidgeClassifierCV
+from skshap.selection._attributed import Attributed
 from skshap.selection._held_out import check_held_out, check_held_out_labels
 from skshap.selection._values import cross_fit_values, make_splits, values_on
 from skshap.utils._labels import as_labels, check_targets
 from skshap.utils._order import check_order
 from skshap.utils._sklearn import Interval
-from skshap.utils._validation import check_rows, is_text
+from skshap.utils._validation import check_rows
 
 __all__ = ["BaseRowChoice", "count_rows"]
 
 ALPHAS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # by a mean diagonal of 1
 
 
-class BaseRowChoice(BaseEstimator):
+class BaseRowChoice(Attributed, BaseEstimator):
     """Values training rows and keeps some of them.
 
     Subclasses have parameters `attributor`, `cv`, `random_state` and `n_jobs`.
@@ -34,6 +35,8 @@ class BaseRowChoice(BaseEstimator):
         "random_state": ["random_state"],
         "n_jobs": [Interval(Integral, None, None, closed="neither"), None],
     }
+    # Whether rows are split though there are validation rows.
+    _judges_on_both = False
 
     def _fit_attributor(self, X, y, X_val, y_val):
         """Fit the attributor on all rows; return these, and how to judge them.
@@ -55,13 +58,7 @@ class BaseRowChoice(BaseEstimator):
                 "of folds."
             )
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        is_string = is_text(X)  # raises for a single text
-        if self.attributor is None and is_string:
-            raise ValueError(
-                f"{type(self).__name__} needs an attributor for texts, as "
-                "attributor=None works on numbers; use "
-                "attributor=FreeShapAttributor(EmpiricalNTK(model))."
-            )
+        self._check_attributor(X)
         check_order(X, y)
         if y is not None:
             y = as_labels(y)
@@ -73,14 +70,11 @@ class BaseRowChoice(BaseEstimator):
             attributor = clone(self.attributor)
         self.attributor_ = set_seeds(attributor, seed).fit(X, y)
         self.classes_, y_index = check_targets(y, self.attributor_.dual_coef_)
-        for name in ("n_features_in_", "feature_names_in_"):
-            vars(self).pop(name, None)
-            if hasattr(self.attributor_, name):
-                setattr(self, name, getattr(self.attributor_, name))
+        self._take_names()
         if y_val is not None:
             check_held_out_labels(X_val, y_val, self.classes_)
         splits = None
-        if self.cv is not None:
+        if self.cv is not None and (X_val is None or self._judges_on_both):
             splits = make_splits(self.cv, y_index, self.classes_, seed)
         return X, y, y_index, splits
 
@@ -111,15 +105,6 @@ class BaseRowChoice(BaseEstimator):
         self.sample_indices_ = kept
         self.support_ = np.zeros(len(order), dtype=bool)
         self.support_[kept] = True
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        attributor = self.attributor
-        if attributor is None:
-            attributor = FreeShapAttributor()
-        tags.input_tags = get_tags(attributor).input_tags
-        tags.target_tags.required = True
-        return tags
 
 
 def default_attributor(estimator, X, y):

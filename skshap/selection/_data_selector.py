@@ -4,6 +4,7 @@ from numbers import Integral
 from typing import ClassVar
 
 import numpy as np
+from sklearn.utils import indexable
 from sklearn.utils.validation import check_is_fitted
 
 from skshap.attribution._greedy import View, choose_greedily, order_by_class
@@ -37,12 +38,14 @@ class DataSelector(BaseRowChoice):
     n_samples_to_select : int or float, default=0.5
         How many rows to select, or which share of them.
     strategy : {"greedy", "balanced", "top"}, default="greedy"
-        "greedy": always the row that lowers the Brier score most, given those selected
-        before it [1]_; "balanced": the largest Shapley values while classes keep their
+        "greedy": always the row that lowers the squared error of the ridge most, given
+        those selected before it [1]_, among rows of classes that are not ahead of their
+        share; "balanced": the largest Shapley values while classes keep their
         shares; "top": the largest Shapley values, which at small sizes select rows that
         say the same, and may refuse because they leave a class without a row [2]_.
     cv : int, splitter, iterable or None, default=5
-        How rows are split in those trained on and those judged on. An integer:
+        How rows are split in those trained on and those judged on, unless strategies
+        other than "greedy" are given `X_val` and `y_val`. An integer:
         stratified folds of shuffled rows; else as in
         :func:`sklearn.model_selection.check_cv`, where `split` of a splitter sees
         positions in place of the rows, and places in `classes_` as labels. None: rows
@@ -63,8 +66,9 @@ class DataSelector(BaseRowChoice):
         Rank of each row, 1 for the first to be selected. With "greedy" those that are
         not selected are ranked by what each would add to all selected.
     sample_values_ : ndarray of shape (n_samples,)
-        With "greedy", by how much a row lowered the Brier score when it was selected,
-        or would if it were selected next; else its Shapley value, in the units of the
+        With "greedy", by how much a row lowered the squared error, summed over classes
+        of which one is 1 and the others 0, when it was selected, or would if it were
+        selected next; else its Shapley value, in the units of the
         attributor's `scoring`.
     classes_ : ndarray of shape (n_classes,)
         Sorted labels.
@@ -188,8 +192,9 @@ class DataSelector(BaseRowChoice):
                 f"classes and at most all of n_samples={n} rows."
             )
         if self.strategy == "greedy":
-            views = self._views(y_index, X_val, y_val, splits)
-            order, values = self._order_greedily(y_index, views, n_kept)
+            gram = self.attributor_.gram_
+            views = self._views(gram, y_index, X_val, y_val, splits)
+            order, values = self._order_greedily(gram, y_index, views, n_kept)
         else:
             values = self._value(y, X_val, y_val, splits).mean
             if self.strategy == "balanced":
@@ -219,13 +224,15 @@ class DataSelector(BaseRowChoice):
         Returns
         -------
         X_resampled : of the type of X, a list for a tuple
-            The rows selected, in their order in X.
+            The rows selected, in their order in X; a CSR matrix for sparse ones of a
+            format that has no rows.
         y_resampled : of the type of y, a list for a tuple
             Their labels.
         """
         self.fit(X, y, X_val=X_val, y_val=y_val)
         kept = self.sample_indices_
-        return safe_split(self, X, None, kept)[0], safe_indexing(y, kept)
+        (rows,) = indexable(X)
+        return safe_split(self, rows, None, kept)[0], safe_indexing(y, kept)
 
     def get_support(self, indices=False):
         """Say which rows are selected.
@@ -243,9 +250,12 @@ class DataSelector(BaseRowChoice):
         check_is_fitted(self)
         return self.sample_indices_ if indices else self.support_
 
-    def _order_greedily(self, y_index, views, n_kept):
+    @property
+    def _judges_on_both(self):
+        return self.strategy == "greedy"
+
+    def _order_greedily(self, gram, y_index, views, n_kept):
         """Order rows by choice, the rest by what they would add; return all gains."""
-        gram = self.attributor_.gram_
         chosen, gains = choose_greedily(
             gram,
             y_index,
@@ -264,7 +274,7 @@ class DataSelector(BaseRowChoice):
         others = others[np.argsort(-gains[others], kind="stable")]
         return np.append(chosen, others), gains
 
-    def _views(self, y_index, X_val, y_val, splits):
+    def _views(self, gram, y_index, X_val, y_val, splits):
         """Return what a greedy selection is judged on."""
         attributor, n = self.attributor_, len(y_index)
         views = []
@@ -273,7 +283,6 @@ class DataSelector(BaseRowChoice):
             cross = attributor._rows @ M.T if attributor._is_explicit else M.T
             y_view = encode_targets(y_val, self.classes_, M)
             views.append(View(np.ones(n, dtype=bool), cross, y_view))
-        gram = attributor.gram_
         for train, test in splits or []:
             is_candidate = np.zeros(n, dtype=bool)
             is_candidate[train] = True

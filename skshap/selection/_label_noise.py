@@ -5,11 +5,11 @@ from typing import ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils import get_tags
 
 from skshap.attribution import FreeShapAttributor
 from skshap.kernel_ridge import KernelRidgeClassifierCV
 from skshap.kernels._base import is_precomputed
+from skshap.selection._attributed import Attributed
 from skshap.selection._held_out import (
     check_held_out,
     check_held_out_labels,
@@ -34,7 +34,7 @@ FALSE_ALARM_SHARE = 0.25  # expected among the issues at most, by contamination=
 MISSED_SHARES = (0.08, 0.04)
 
 
-class LabelNoiseDetector(BaseEstimator):
+class LabelNoiseDetector(Attributed, BaseEstimator):
     """Finds training rows whose label is probably wrong, from rows and labels alone.
 
     Each row is predicted by kernel ridge regression trained on other rows, in closed
@@ -183,17 +183,17 @@ class LabelNoiseDetector(BaseEstimator):
             given, `X_val` has no rows or other columns than `X`, or `y_val` has a label
             that `y` has not.
         """
-        attributor = self._attributor()
+        self._check_attributor(X)
+        # Of an earlier fit: without it this one is none until it ends.
+        vars(self).pop("label_quality_", None)
+        attributor = self.attributor or FreeShapAttributor()
         if X_val is None and y_val is None:
             rows, labels, n_clean = X, y, 0
         else:
             rows, labels, n_clean = self._join(attributor, X, y, X_val, y_val)
-        self.attributor_ = clone(attributor).fit(rows, labels)
-        self.classes_, given = check_targets(labels, self.attributor_.gram_)
-        for name in ("n_features_in_", "feature_names_in_"):
-            vars(self).pop(name, None)
-            if hasattr(self.attributor_, name):
-                setattr(self, name, getattr(self.attributor_, name))
+        self.attributor_ = self._fit_attributor(attributor, rows, labels, n_clean)
+        self.classes_, given = check_targets(labels, self.attributor_.dual_coef_)
+        self._take_names()
 
         n = len(given) - n_clean
         model = NoiseModel(given, len(self.classes_), np.arange(len(given)) >= n)
@@ -241,8 +241,16 @@ class LabelNoiseDetector(BaseEstimator):
         self.fit(X, y, X_val=X_val, y_val=y_val)
         return np.where(self.label_issues_, -1, 1)
 
-    def _attributor(self):
-        return FreeShapAttributor() if self.attributor is None else self.attributor
+    def _fit_attributor(self, attributor, rows, labels, n_clean):
+        try:
+            return clone(attributor).fit(rows, labels)
+        except ValueError as error:
+            if n_clean == 0 or type(error) is not ValueError:
+                raise
+            n = len(labels) - n_clean
+            raise ValueError(
+                f"X, with X_val below it from row {n} on, is not valid: {error}"
+            ) from error
 
     def _join(self, attributor, X, y, X_val, y_val):
         """Put rows of right labels behind the others."""
@@ -266,11 +274,12 @@ class LabelNoiseDetector(BaseEstimator):
         """
         fitted = self.attributor_
         if self.method == "auto":
-            alpha = self._best_alpha(y)
+            gram = fitted.gram_
+            alpha = self._best_alpha(gram, y)
             targets = np.eye(model.n_classes)[model.given]
             missed = []
             for _ in range(1 + N_REFITS):
-                decision = self._leave_one_out(targets, alpha)
+                decision = self._leave_one_out(gram, targets, alpha)
                 targets = model.fit(decision)
                 is_missed = decision.argmax(1) != model.given
                 missed.append(is_missed[~model.is_clean].mean())
@@ -284,9 +293,8 @@ class LabelNoiseDetector(BaseEstimator):
         model.fit(decision)
         return np.zeros(2)
 
-    def _best_alpha(self, y):
+    def _best_alpha(self, gram, y):
         """The alpha of least leave-one-out error."""
-        gram = self.attributor_.gram_
         scale = np.diagonal(gram).mean()
         if scale < np.finfo(float).tiny:  # rows of zeros: no alpha is better
             scale = 1.0
@@ -298,12 +306,10 @@ class LabelNoiseDetector(BaseEstimator):
         )
         return ridge.fit(gram, y).alpha_
 
-    def _leave_one_out(self, targets, alpha):
+    def _leave_one_out(self, gram, targets, alpha):
         """Leave-one-out decision values, (n, n_classes)."""
         right = np.hstack([targets, np.ones((len(targets), 1))])
-        solved = solve_ridge(
-            self.attributor_.gram_, right, alpha, self.attributor_.device
-        )
+        solved = solve_ridge(gram, right, alpha, self.attributor_.device)
         # One prior for all rows: that of the others speaks against the given label.
         return leave_one_out(targets, *solved, prior=targets.mean(0))
 
@@ -328,9 +334,3 @@ class LabelNoiseDetector(BaseEstimator):
             if issues[rows].all():
                 issues[rows[quality[rows].argmax()]] = False
         return issues
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags = get_tags(self._attributor()).input_tags
-        tags.target_tags.required = True
-        return tags

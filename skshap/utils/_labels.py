@@ -185,6 +185,12 @@ def check_labels(y, rows, name="y"):
     ValueError
         If a label is missing (NaN, None) or infinite, or their number is another.
     """
+    if np.ma.is_masked(y):
+        raise ValueError(
+            f"{name} must not hold missing labels, but rows "
+            f"{np.flatnonzero(np.ma.getmaskarray(y))[:5].tolist()} are masked; drop or "
+            "label them."
+        )
     y = as_labels(y)
     n_rows = rows.shape[0] if hasattr(rows, "shape") else len(rows)
     if len(y) != n_rows:
@@ -230,6 +236,8 @@ def as_labels(y):
     ndarray of shape (n_samples,)
         The labels; what shares a list with texts is kept as an object.
     """
+    if hasattr(getattr(y, "dtype", None), "numpy_dtype"):
+        y = y.to_numpy()  # of pandas: integers that may be missing would be floats
     labels = column_or_1d(y, warn=True)
     if labels.dtype.kind == "T":
         return labels.astype(object)

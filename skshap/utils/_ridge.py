@@ -272,6 +272,10 @@ def check_pivots(pivots, info, *, diagonal, alpha, largest=None):
     """
     if int(info) == 0 and bool((pivots > SMALLEST_PIVOT * diagonal).all()):
         return
+    if not bool(torch.isfinite(diagonal).all()):
+        raise ValueError(
+            "kernel must be finite, but products of rows overflow; scale X down."
+        )
     largest = float(diagonal.max() if largest is None else largest) - alpha
     start = max(1e-8 * largest, 10 * alpha) or 1.0
     raise NotPositiveDefiniteError(

@@ -689,3 +689,26 @@ def test_what_is_not_rows_is_named():
         with pytest.raises(ValueError, match="groups") as caught:
             attributor.attribute(X, y, groups=groups)
         assert not re.search(r"\by\b", str(caught.value))
+
+
+def test_one_permutation_is_enough_for_leave_one_out():
+    X, y = make_data(9, 2)
+    attributor = FreeShapAttributor(semivalue="loo", n_permutations=1).fit(X, y)
+    _, std = attributor.attribute(X, y, return_std=True)
+    assert_array_equal(std, 0)
+    attributor.set_params(sampler="permutation")
+    with pytest.raises(ValueError, match="one permutation has no standard error"):
+        attributor.attribute(X, y, return_std=True)
+
+
+@pytest.mark.parametrize("weights", [[1, np.nan], [1, -1], [0, 0], [1, np.inf]])
+def test_bad_weights_of_rows(weights):
+    attributor = FreeShapAttributor().fit(np.eye(2), [0, 1])
+    with pytest.raises(ValueError, match="sample_weight"):
+        attributor.score(np.eye(2), [0, 1], sample_weight=weights)
+
+
+def test_columns_whose_products_overflow():
+    X, y = make_data(20, 2)
+    with pytest.raises(ValueError, match="kernel must be finite"):
+        FreeShapAttributor("linear").fit(X * 1e200, y)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.metrics import mean_absolute_error, mean_squared_error
 
@@ -171,3 +171,17 @@ def test_scores_that_overflow_are_named():
     regressor = FreeShapRegressor(n_permutations=2).fit(X, y)
     with pytest.raises(ValueError, match="too large for float64"):
         regressor.attribute(X, y)
+
+
+def test_targets_changed_after_fit():
+    X, y = np.eye(4), np.arange(4.0)
+    regressor = FreeShapRegressor(random_state=0).fit(X, y)
+    values = regressor.attribute(X, np.arange(4.0))
+    y -= 5
+    assert_array_equal(regressor.attribute(X, np.arange(4.0)), values)
+
+
+def test_masked_targets():
+    y = np.ma.masked_array(np.arange(4.0), [False, False, True, False])
+    with pytest.raises(ValueError, match=r"rows \[2\] are masked"):
+        FreeShapRegressor().fit(np.eye(4), y)

@@ -476,3 +476,34 @@ def test_cost_of_no_rows_is_refused():
     attributor = FreeShapAttributor().fit(X, y)
     with pytest.raises(ValueError, match="X has no rows"):
         attributor.estimate_cost(X_val[:0], y_val[:0])
+
+
+def confident(t):
+    class Confident:
+        def __init__(self):
+            self.t = t
+
+        def score(self, decision, y):
+            return (decision.argmax(1) == y) & (decision.max(1) > self.t)
+
+    return Confident().score
+
+
+def test_a_checkpoint_of_a_method_of_another_object_is_refused(tmp_path):
+    params = {"checkpoint": tmp_path / "state.npz", "null_score": 0.5}
+    values, _ = attribute({**params, "scoring": confident(0.55)}, 2)
+    again, _ = attribute({**params, "scoring": confident(0.55)}, 2)
+    assert_array_equal(again, values)
+    with pytest.raises(ValueError, match="another computation"):
+        attribute({**params, "scoring": confident(0.7)}, 2)
+
+
+def test_explanations_leave_the_checkpoint_alone(tmp_path):
+    X, y, X_val, y_val = make_data()
+    path = tmp_path / "state.npz"
+    attributor = FreeShapAttributor(n_permutations=2, checkpoint=path, random_state=0)
+    values = attributor.fit(X, y).attribute(X_val, y_val)
+    content = path.read_bytes()
+    attributor.explain(X_val[:2], k=1)
+    assert path.read_bytes() == content
+    assert_array_equal(attributor.attribute(X_val, y_val), values)

@@ -9,7 +9,10 @@ from scipy.special import beta
 
 from skshap.attribution._semivalues import size_weights
 
-KINDS = ["shapley", "banzhaf", "loo", ("beta", 16, 1), ("beta", 1, 4), ("beta", 0.5, 2)]
+KINDS = [
+    *("shapley", "banzhaf", "loo", ("beta", 16, 1), ("beta", 1, 4), ("beta", 0.5, 2)),
+    ("beta", 1e5, 1e5),
+]
 
 
 @pytest.mark.parametrize("semivalue", KINDS)
@@ -40,7 +43,10 @@ def test_weights_by_the_definitions():
 
 @pytest.mark.parametrize(
     "semivalue",
-    ["shapely", ("beta", 1), ("beta", 0, 1), ("beta", "a", 1), ("gamma", 1, 1)],
+    [
+        *("shapely", ("beta", 1), ("beta", 0, 1), ("beta", "a", 1), ("gamma", 1, 1)),
+        *(("beta", 1e6, 1), ("beta", 1, 1e300)),  # of which no digits would be left
+    ],
 )
 def test_unknown_semivalues(semivalue):
     with pytest.raises(ValueError, match=r"semivalue=.*is not known.*'banzhaf'"):

@@ -1,5 +1,7 @@
 """When draws suffice, on games with known values."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -153,3 +155,23 @@ def test_more_lowest_than_values():
     attributor = FreeShapAttributor(tol=("lowest", 4, 0.9)).fit(X, y)
     with pytest.raises(ValueError, match="4 lowest of 4 values"):
         attributor.attribute(X, y)
+
+
+def test_too_few_permutations_for_any_rule():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(30, 2)), np.arange(30) % 2
+    attributor = FreeShapAttributor(tol=1.0, n_permutations=9, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="not looked at before 10 permutations"):
+        attributor.fit(X, y).attribute(X[:5], y[:5])
+
+
+def test_a_schedule_leaves_as_many_draws_as_a_rule_needs():
+    # Its draws cost so much more than at first that fewer than 10 would be left.
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(2200, 10)), np.arange(2200) % 2
+    attributor = FreeShapAttributor(
+        "linear", scoring="neg_log_loss", tol=0.01, n_permutations=20, random_state=0
+    ).fit(X[:2000], y[:2000])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        attributor.attribute(X[2000:], y[2000:])

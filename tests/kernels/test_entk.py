@@ -8,12 +8,15 @@ import pandas as pd
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from safetensors.torch import load_file, save_file
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from torch import nn
 
 from skshap.exceptions import ModelNotFoundError, TruncatedTextWarning
 from skshap.kernels import EmpiricalNTK
 from skshap.nn import _gram
+from skshap.nn._capture import GradientCapture
 from tests.conftest import WORDS, make_encoder
 from tests.oracles import encoder_kernel, tangent_kernel
 
@@ -927,3 +930,41 @@ def test_max_length_leaves_room_for_text(make, tiny_texts):
         make(max_length=2).fit(tiny_texts)
     with pytest.raises(ValueError, match=r"max_length=3.*3 special tokens"):
         make(max_length=3).fit([("a film", "a plot"), ("a", "the")])
+
+
+def test_fit_that_is_broken_off(make, monkeypatch, tiny_texts):
+    kernel = make().fit(tiny_texts)
+
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(GradientCapture, "rows", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        kernel.fit(["other", "texts"])
+    monkeypatch.undo()
+    # Neither the old kernel nor a mixture.
+    for method in (kernel.transform, kernel.diag, kernel.initial_outputs):
+        with pytest.raises(NotFittedError):
+            method(["other"])
+    kernel.fit(["other", "texts"]).transform(["other"])
+
+
+def test_initial_outputs_before_fit():
+    with pytest.raises(NotFittedError):
+        EmpiricalNTK().initial_outputs(np.eye(2))
+
+
+def test_loading_a_model_that_lacks_a_pooler(bert, tiny_tokenizer, tmp_path, capfd):
+    copy.deepcopy(bert).save_pretrained(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    save_file(
+        {name: w for name, w in weights.items() if not name.startswith("pooler.")},
+        tmp_path / "model.safetensors",
+        metadata={"format": "pt"},
+    )
+    tiny_tokenizer.save_pretrained(tmp_path)
+    capfd.readouterr()
+    before = torch.get_rng_state()
+    EmpiricalNTK(tmp_path, max_length=16, random_state=0).fit(["film", "plot"])
+    assert torch.equal(torch.get_rng_state(), before)
+    assert capfd.readouterr().err == ""

@@ -541,3 +541,31 @@ def test_cost_of_a_sketch_is_told_before_anything_runs(make, tmp_path):
     assert abs(costs[1].disk - found) < overhead + 0.3 * found
     exact = make(method="exact").estimate_cost(texts(400))
     assert exact.disk == 0 and exact.memory != costs[1].memory
+
+
+class Scaled(nn.Module):
+    """Of three parameters, none of them a matrix."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor([1.0, -2.0, 0.5]))
+
+    def forward(self, x):
+        return torch.tanh(self.scale * x).sum(1, keepdim=True)
+
+
+def test_network_without_matrices():
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    exact = EmpiricalNTK(Scaled(), method="exact", dtype="float64").fit_transform(X)
+    for method in ("auto", "sketch"):
+        kernel = EmpiricalNTK(Scaled(), method=method, dtype="float64")
+        assert_allclose(kernel.fit_transform(X), exact, atol=1e-12)
+        assert_allclose(pickle.loads(pickle.dumps(kernel)).transform(X), exact)
+        assert kernel.estimate_cost(X).memory > 8 * 40**2
+
+
+def test_projections_that_would_not_be_found_again(tmp_path):
+    kernel = EmpiricalNTK(Scaled(), method="sketch", memory=tmp_path)
+    with pytest.raises(ValueError, match="other projections drawn in each fit"):
+        kernel.fit(np.eye(3))
+    assert not list(tmp_path.rglob("*.npz"))

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
+from sklearn.base import clone
 
+from skshap import EmpiricalNTK
 from skshap.exceptions import DamagedStoreWarning
 from skshap.kernels._store import (
     DiskStore,
@@ -387,3 +389,14 @@ def test_sizes(size, expected):
 def test_sizes_that_are_none(size, tmp_path):
     with pytest.raises(ValueError, match="bytes_limit="):
         reduce_memory(tmp_path, size)
+
+
+@pytest.mark.parametrize("name", ["notes.npz", "a-b-c.npz", "a-b.npz"])
+def test_files_of_others_among_kernel_values(name, tmp_path):
+    X = np.eye(4)
+    kernel = EmpiricalNTK(memory=tmp_path, random_state=0)
+    K = kernel.fit_transform(X)
+    (folder,) = tmp_path.rglob("gram")
+    (folder / name).write_bytes(b"not ours")
+    assert_array_equal(clone(kernel).fit_transform(X), K)
+    assert (folder / name).read_bytes() == b"not ours"

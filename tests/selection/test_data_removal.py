@@ -480,3 +480,11 @@ def test_held_out_rows_must_fit(values, removal, table):
             estimator.fit(frame, y, X_val=X_val, y_val=[0, 1])
     with pytest.raises(ValueError, match=r"y_val is not valid: .* \[7\]"):
         estimator.fit(frame, y, X_val=frame[:2], y_val=[0, 7])
+
+
+def test_nothing_is_split_if_validation_rows_are_given():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(4, 3)), np.arange(4) % 2  # fewer than folds
+    removal = DataRemoval(LogisticRegression(), n_samples_to_remove=1, random_state=0)
+    removal.fit(X, y, X_val=X[:3], y_val=y[:3])
+    assert removal.support_.sum() == 3

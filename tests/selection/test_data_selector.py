@@ -10,6 +10,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.base import clone
+from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics.pairwise import rbf_kernel
 
@@ -298,3 +299,26 @@ def test_a_kernel_too_large_to_square_is_refused(table):
         pytest.raises(ValueError, match=r"largest entry is 1e\+300; scale"),
     ):
         selector.fit(1e300 * rbf_kernel(X), y)
+
+
+@pytest.mark.parametrize("format", ["coo", "dia", "bsr", "csc", "csr"])
+def test_sparse_rows_of_any_format(format):
+    X, y = load_iris(return_X_y=True)
+    sparse = csr_array(X[::5]).asformat(format)
+    selector = DataSelector(n_samples_to_select=6, random_state=0)
+    few, labels = selector.fit_resample(sparse, y[::5])
+    assert_allclose(few.toarray(), X[::5][selector.sample_indices_])
+    assert_array_equal(labels, y[::5][selector.sample_indices_])
+
+
+@pytest.mark.parametrize("strategy", ["top", "balanced"])
+def test_nothing_is_split_if_validation_rows_are_given(strategy):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(21, 3)), np.r_[np.arange(20) % 2, 2]  # a class of one row
+    X_val, y_val = rng.normal(size=(30, 3)), np.arange(30) % 3
+    params = {"n_samples_to_select": 20, "random_state": 0, "strategy": strategy}
+    found = DataSelector(**params).fit(X, y, X_val=X_val, y_val=y_val)
+    expected = DataSelector(cv=None, **params).fit(X, y, X_val=X_val, y_val=y_val)
+    assert_array_equal(found.sample_values_, expected.sample_values_)
+    with pytest.raises(ValueError, match="trains on no row of class 2"):
+        DataSelector(**params).fit(X, y)

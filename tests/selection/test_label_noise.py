@@ -298,7 +298,7 @@ def test_misses_are_counted_among_the_rows_judged(noisy_iris):
     K, Y = rbf_kernel(X), np.eye(3)[np.append(y[:100], true[100:])]
     held_out = {"X_val": X[100:], "y_val": true[100:]}
     detector = LabelNoiseDetector().fit(X[:100], y[:100], **held_out)
-    alpha = detector._best_alpha(Y.argmax(1))
+    alpha = detector._best_alpha(K, Y.argmax(1))
     model = NoiseModel(Y.argmax(1), 3, np.arange(len(Y)) >= 100)
     targets, missed = Y, []
     for _ in range(3):
@@ -505,3 +505,41 @@ def test_rows_of_zeros_say_nothing():
     detector.fit(K, [0, 1] * 10)
     assert not detector.label_issues_.any()
     assert_allclose(detector.label_quality_, 0.875, atol=0.01)
+
+
+def test_texts_need_an_attributor():
+    with pytest.raises(ValueError, match="LabelNoiseDetector needs an attributor"):
+        LabelNoiseDetector().fit(["a", "b", "c", "d"], [0, 1, 0, 1])
+
+
+def test_bad_validation_rows_are_told_by_where_they_lie():
+    X, y = np.arange(8.0).reshape(8, 1), np.arange(8) % 2
+    X_val = np.array([[1.0], [np.nan]])
+    with pytest.raises(ValueError, match="X_val below it from row 8 on"):
+        LabelNoiseDetector().fit(X, y, X_val=X_val, y_val=[0, 1])
+
+
+def test_fit_that_is_broken_off(monkeypatch):
+    X, y = np.arange(8.0).reshape(8, 1), np.arange(8) % 2
+    detector = LabelNoiseDetector().fit(X, y)
+
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(NoiseModel, "fit", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        detector.fit(X[:6], y[:6])
+    assert not hasattr(detector, "label_quality_")
+
+
+@pytest.mark.parametrize("method", ["loo", "prequential"])
+def test_no_matrix_of_pairs_is_formed_that_is_not_needed(method, monkeypatch):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 2)), np.arange(60) % 2
+
+    def refuse(self):
+        raise AssertionError("all pairs of rows")
+
+    monkeypatch.setattr(FreeShapAttributor, "gram_", property(refuse))
+    attributor = FreeShapAttributor("linear", random_state=0)
+    LabelNoiseDetector(attributor, method=method).fit(X, y)

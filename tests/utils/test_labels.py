@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skshap import FreeShapRegressor, KernelRidgeClassifier
+from skshap import FreeShapRegressor, KernelRidgeClassifier, flip_labels
 
 
 @pytest.mark.parametrize("name", ["float64", "Float64", "Int64", "boolean"])
@@ -32,3 +32,13 @@ def test_labels_may_be_read_only():
         FreeShapRegressor(n_permutations=2).fit(np.eye(3), y).attribute(np.eye(3), y)
     )
     assert np.isfinite(values).all()
+
+
+@pytest.mark.parametrize("dtype", ["Int64", "boolean", "UInt8"])
+def test_labels_that_could_be_missing_keep_their_type(dtype):
+    labels = pd.Series([1, 0, 1], dtype=dtype)
+    given, _ = flip_labels(labels, rate=0.5, random_state=0)
+    classes = KernelRidgeClassifier().fit(np.eye(3), labels).classes_
+    assert given.dtype == classes.dtype == labels.dtype.numpy_dtype
+    with pytest.raises(ValueError, match="missing"):
+        flip_labels(pd.Series([1, None, 0], dtype=dtype), rate=0.5)

@@ -94,7 +94,7 @@ def test_code_typed_again():
 
 
 def test_same_in_another_process():
-    code = "from tests.kernels.test_code import typed; print(typed())"
+    code = "from tests.kernels.test_digest import typed; print(typed())"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=Path(__file__).parents[2],

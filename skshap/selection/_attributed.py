@@ -1,0 +1,38 @@
+"""What estimators that carry an attributor share."""
+
+from sklearn.utils import get_tags
+
+from skshap.attribution import FreeShapAttributor
+from skshap.utils._validation import is_text
+
+__all__ = ["Attributed"]
+
+
+class Attributed:
+    """Mixin of estimators with a parameter `attributor`, fitted as `attributor_`."""
+
+    def _check_attributor(self, X):
+        """Raise if rows are texts and there is no attributor for them."""
+        is_string = is_text(X)  # raises for a single text
+        if self.attributor is None and is_string:
+            raise ValueError(
+                f"{type(self).__name__} needs an attributor for texts, as "
+                "attributor=None works on numbers; use "
+                "attributor=FreeShapAttributor(EmpiricalNTK(model))."
+            )
+
+    def _take_names(self):
+        """Take over the number and the names of columns from the attributor."""
+        for name in ("n_features_in_", "feature_names_in_"):
+            vars(self).pop(name, None)
+            if hasattr(self.attributor_, name):
+                setattr(self, name, getattr(self.attributor_, name))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        attributor = self.attributor
+        if attributor is None:
+            attributor = FreeShapAttributor()
+        tags.input_tags = get_tags(attributor).input_tags
+        tags.target_tags.required = True
+        return tags

@@ -1,0 +1,190 @@
+"""Descriptions: text that tells objects apart by what they do, the same in any process.
+
+Compiled code is taken without file names and line numbers, so that what is typed again
+is found again. Of what code reads from outside, values of a closure count, and
+functions and plain data of its module; what other modules hold does not.
+"""
+
+import hashlib
+import inspect
+import sys
+from functools import cache
+from types import CodeType, ModuleType
+
+import joblib
+import numpy as np
+import torch
+
+__all__ = ["describe", "describe_class"]
+
+# Told by name, or by the source of a class: they do not change under it.
+LIBRARIES = sys.stdlib_module_names | {
+    *("torch", "transformers", "peft"),
+    *("numpy", "scipy", "sklearn", "joblib", "pandas"),
+}
+SCALARS = (bool, int, float, complex, str, bytes, type(None), np.generic)
+
+
+def describe(value, seen=None):
+    """Describe data, a function or any other object.
+
+    Parameters
+    ----------
+    value : object
+    seen : dict or None, default=None
+        What has been described on the way here, by identity.
+
+    Returns
+    -------
+    str
+        With an address in it for what cannot be pickled: such an object is not taken
+        for another, nor found again in another process.
+    """
+    seen = {} if seen is None else seen
+    if isinstance(value, SCALARS):
+        return f"{type(value).__name__} {value!r}"
+    if isinstance(value, ModuleType):
+        return value.__name__
+    if id(value) not in seen:
+        # Held, so that no other object takes its identity.
+        seen[id(value)] = "again", value
+        text = _text(value, seen).encode("utf-8", "surrogatepass")
+        seen[id(value)] = hashlib.blake2b(text, digest_size=16).hexdigest(), value
+    return seen[id(value)][0]
+
+
+def describe_class(kind, seen=None):
+    """Describe what the functions and the attributes of a class say.
+
+    Parameters
+    ----------
+    kind : type
+    seen : dict or None, default=None
+        See `describe`.
+
+    Returns
+    -------
+    str
+    """
+    seen = {} if seen is None else seen
+    parts = [_name(kind)]
+    for base in kind.__mro__[:-1]:
+        if _is_library(base):
+            is_own = base is kind or "forward" in vars(base)
+            if is_own and not base.__module__.startswith("torch."):
+                parts.append(_source(base))
+            continue
+        for name, value in vars(base).items():
+            found = _functions(value)
+            if not found and (name.startswith("__") or name == "_abc_impl"):
+                continue
+            for one in found or [value]:
+                parts.append(f"{name} {describe(one, seen)}")
+    return "\n".join(parts)
+
+
+def _text(value, seen):
+    """Describe what has parts, or an identity of its own."""
+    if isinstance(value, torch.Tensor):
+        value = value.detach().cpu()
+        return f"{value.dtype} {joblib.hash(value.to(_numpy_dtype(value)).numpy())}"
+    if isinstance(value, np.ndarray) and value.dtype.kind != "O":
+        return joblib.hash(np.ascontiguousarray(value))
+    if type(value) is dict:
+        return f"dict {sorted(describe(item, seen) for item in value.items())}"
+    if isinstance(value, (set, frozenset)):  # of strings in no fixed order
+        return f"set {sorted(describe(item, seen) for item in value)}"
+    if type(value) in (list, tuple):
+        return f"{type(value).__name__} {[describe(item, seen) for item in value]}"
+    if inspect.ismethod(value):
+        return f"{describe(value.__self__, seen)} {describe(value.__func__, seen)}"
+    if inspect.isfunction(value) and not _is_library(value):
+        return _describe_function(value, seen)
+    if inspect.isclass(value) or inspect.isroutine(value):
+        return _name(value)
+    return _describe_object(value, seen)
+
+
+def _describe_function(function, seen):
+    """Describe the code of a function, and what it reads from outside."""
+    read = [function.__defaults__, function.__kwdefaults__]
+    read.append(getattr(function, "__wrapped__", None))
+    for cell in function.__closure__ or ():
+        try:
+            read.append(cell.cell_contents)
+        except ValueError:  # not filled yet
+            read.append("empty")
+    for name in sorted(_names(function.__code__)):
+        value = function.__globals__.get(name)
+        if inspect.isroutine(value) or inspect.isclass(value) or _is_plain(value):
+            read.append((name, value))
+    return f"{_describe_code(function.__code__)} {describe(read, seen)}"
+
+
+def _describe_object(value, seen):
+    """Describe an object by its class and its state."""
+    try:
+        reduced = value.__reduce_ex__(2)
+    except (TypeError, AttributeError):
+        return repr(value)
+    if isinstance(reduced, str):
+        return f"{_name(type(value))} {reduced}"
+    made, *state = reduced
+    # What comes behind are iterators.
+    state = state[:2] + [list(part) for part in state[2:4] if part is not None]
+    return f"{describe_class(type(value), seen)} {describe([made, *state], seen)}"
+
+
+def _name(value):
+    return f"{getattr(value, '__module__', None)}.{value.__qualname__}"
+
+
+def _is_library(value):
+    return (value.__module__ or "").split(".")[0] in LIBRARIES
+
+
+def _numpy_dtype(tensor):
+    return torch.float32 if tensor.dtype == torch.bfloat16 else tensor.dtype
+
+
+@cache
+def _source(kind):
+    try:
+        return inspect.getsource(kind)
+    except (OSError, TypeError):  # a program that carries compiled code only
+        functions = [f for value in vars(kind).values() for f in _functions(value)]
+        return "\n".join(_describe_code(f.__code__) for f in functions)
+
+
+def _functions(value):
+    """Return the Python functions that an attribute of a class stands for."""
+    if isinstance(value, property):
+        return [f for f in (value.fget, value.fset, value.fdel) if f is not None]
+    value = getattr(value, "__func__", value)  # of a static or class method
+    return [value] if inspect.isfunction(value) else []
+
+
+def _names(code):
+    """Return the names that code and the functions in it may read."""
+    found = set(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            found |= _names(constant)
+    return found
+
+
+def _describe_code(code):
+    constants = [
+        _describe_code(c) if isinstance(c, CodeType) else describe(c)
+        for c in code.co_consts
+    ]
+    return f"{code.co_code.hex()} {code.co_names} {code.co_varnames} {constants}"
+
+
+def _is_plain(value):
+    """Whether a value is data, and not an object with a life of its own."""
+    if isinstance(value, dict):
+        value = [*value.keys(), *value.values()]
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return all(map(_is_plain, value))
+    return isinstance(value, (*SCALARS, np.ndarray, torch.Tensor))

@@ -1,0 +1,42 @@
+"""Log loss of rows that small coalitions predict wrong with certainty."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose
+from sklearn.datasets import load_breast_cancer
+
+from skshap import FreeShapAttributor
+from skshap.attribution._class_scores import class_utility
+from skshap.attribution._moves import Moves
+
+
+@pytest.mark.parametrize("m", [1, 8, 21])
+@pytest.mark.parametrize("scale", [1.0, 10.0, 30.0, 100.0, 700.0])
+def test_fused_gains(scale, m):
+    rng = np.random.default_rng(m)
+    y = rng.integers(0, 2, m)
+    margin, cross = rng.normal(size=m) * scale, rng.normal(size=(30, m)) * scale
+    weight = rng.normal(size=(30, 1))
+    cross[0], weight[0] = -2 * margin, 1.0  # wrong becomes right, and right wrong
+    moves = Moves(torch.arange(30), torch.tensor(cross), torch.tensor(weight))
+    utility = class_utility("neg_log_loss", y, 2)
+    fused = utility.gains(torch.tensor(margin[None]), moves, per_sample=False)
+    sign = 2 * y - 1
+    before, after = (
+        -np.logaddexp(0, -2 * sign * f) for f in (margin, margin + weight * cross)
+    )
+    expected = (after - before).mean(1)
+    assert_allclose(fused, expected, rtol=1e-10, atol=1e-12 * scale)
+
+
+def test_columns_that_were_not_scaled():
+    X, y = load_breast_cancer(return_X_y=True)
+    rows = np.random.default_rng(0).permutation(len(X))
+    X, y, X_val, y_val = X[rows[:60]], y[rows[:60]], X[rows[60:]], y[rows[60:]]
+    attributor = FreeShapAttributor(
+        "linear", scoring="neg_log_loss", n_permutations=3, random_state=0
+    ).fit(X, y)
+    mean = attributor.attribute(X_val, y_val)
+    apart = attributor.attribute(X_val, y_val, per_sample=True).mean(0)
+    assert_allclose(mean, apart, rtol=0, atol=1e-12 * np.abs(apart).max())

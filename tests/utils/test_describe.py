@@ -1,0 +1,158 @@
+"""What is told apart, and what is the same in any process."""
+
+import functools
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from skshap.utils._describe import describe
+
+
+class Slots:
+    __slots__ = ("a",)
+
+    def __init__(self, a):
+        self.a = a
+
+
+class Confident:
+    def __init__(self, t):
+        self.t = t
+
+    def score(self, decision, y):
+        return decision.max(1) > self.t
+
+    def __call__(self, decision, y):
+        return self.score(decision, y)
+
+
+def score(decision, y, *, power=1):
+    return decision[:, 0] ** power
+
+
+def powered(power):
+    def of_power(decision, y, *, power=power):
+        return decision[:, 0] ** power
+
+    return of_power
+
+
+def through(function):
+    @functools.wraps(function)
+    def wrapper(*args):
+        return function(*args)
+
+    return wrapper
+
+
+def closing_over(value):
+    return lambda decision, y: (value, decision)
+
+
+def large(last):
+    array = np.zeros(5000)
+    array[-1] = last
+    return array
+
+
+DIFFERENT = {
+    "number": (1, 1.0),
+    "text": ("a", b"a"),
+    "list": ([1, 2], (1, 2)),
+    "order": ([1, 2], [2, 1]),
+    "dict": ({"a": 1}, {"a": 2}),
+    "array": (large(0), large(1)),
+    "dtype": (np.zeros(2), np.zeros(2, np.float32)),
+    "tensor": (torch.zeros(2), torch.ones(2)),
+    "half": (torch.zeros(2, dtype=torch.bfloat16), torch.zeros(2)),
+    "object array": (np.array([1, "a"], object), np.array([1, "b"], object)),
+    "method": (Confident(0.5).score, Confident(0.6).score),
+    "callable": (Confident(0.5), Confident(0.6)),
+    "slots": (Slots(1), Slots(2)),
+    "keyword default": (powered(1), powered(2)),
+    "default": (lambda d, y, a=1: a, lambda d, y, a=2: a),
+    "constant": (lambda d, y: d + 1, lambda d, y: d + 2),
+    "inner function": (lambda d, y: (lambda: 1)(), lambda d, y: (lambda: 2)()),
+    "closure": (closing_over(large(0)), closing_over(large(1))),
+    "decorated": (through(powered(1)), through(powered(2))),
+    "partial": (functools.partial(score, power=1), functools.partial(score, power=2)),
+    "partial array": (
+        functools.partial(score, power=large(0)),
+        functools.partial(score, power=large(1)),
+    ),
+    "compiled": (torch.tanh, torch.relu),
+    "class": (Slots, Confident),
+    "range": (range(3), range(4)),
+}
+
+
+@pytest.mark.parametrize("name", DIFFERENT)
+def test_told_apart(name):
+    first, second = DIFFERENT[name]
+    assert describe(first) == describe(first)
+    assert describe(first) != describe(second)
+
+
+SAME = {
+    "functions": (powered(3), powered(3)),
+    "decorated": (through(powered(1)), through(powered(1))),
+    "objects": (Confident(0.5), Confident(0.5)),
+    "methods": (Confident(0.5).score, Confident(0.5).score),
+    "slots": (Slots([1]), Slots([1])),
+    "sets": ({"a", "b", "c"}, {"c", "b", "a"}),
+    "dicts": ({"a": 1, "b": 2}, {"b": 2, "a": 1}),
+    "strided": (np.arange(6)[::2], np.array([0, 2, 4])),
+    "shared parts": ([(large(0), 1)] * 2, [(large(0), 1), (large(0), 1)]),
+}
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_the_same(name):
+    first, second = SAME[name]
+    assert describe(first) == describe(second)
+
+
+def test_what_holds_itself():
+    endless, other = [1], [2]
+    endless.append(endless)
+    other.append(other)
+    assert describe(endless) != describe(other)
+
+    def recursive(n):
+        return recursive(n - 1) if n else 0
+
+    assert describe(recursive) == describe(recursive)
+
+
+def with_sets(decision, y):
+    return decision[:, 0] * (str(y) in {"a", "b", "c", "d"})
+
+
+def described():
+    """Describe what differs in order, or address, between processes."""
+    objects = [{"a", "b", "c"}, with_sets, through(with_sets), Confident({"x", "y"})]
+    return " ".join(map(describe, objects))
+
+
+def test_in_other_processes():
+    code = "from tests.utils.test_describe import described; print(described())"
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=Path(__file__).parents[2],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+        for _ in range(3)
+    }
+    assert found == {described()}
+
+
+def test_what_cannot_be_pickled_is_taken_for_no_other():
+    first, second = ((i for i in range(3)) for _ in range(2))
+    assert describe(first) == describe(first) != describe(second)
