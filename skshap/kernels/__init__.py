@@ -2,8 +2,8 @@
 
 from skshap.kernels._column import ColumnKernel, make_column_kernel
 from skshap.kernels._entk import EmpiricalNTK
+from skshap.kernels._folder import reduce_memory
 from skshap.kernels._pairwise import PairwiseKernel
-from skshap.kernels._store import reduce_memory
 
 __all__ = [
     "ColumnKernel",
