@@ -8,11 +8,15 @@ probability, and what they say is divided by it, so that nothing is biased.
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 
-__all__ = ["Columns", "Scored", "keep_columns", "keep_probabilities"]
+from skshap.attribution._schedule import stop_costs
+
+__all__ = ["Columns", "Scored", "keep_columns", "keep_probabilities", "make_choice"]
 
 LEAST = 0.02  # probability of a row scored
+LEAST_FLOPS = 1e8  # of a route's rows to predict, for which choosing them is worth it
 ROUNDS = 4  # towards the best scale of probabilities
 
 
@@ -113,3 +117,78 @@ def keep_columns(p, draws):
     index = index[: int((lasting > 0).sum())]
     counts = (draws < p).sum(1).tolist()
     return Columns(index, counts, 1 / p[:, index])
+
+
+def make_choice(game, problem, route, shares, rng):
+    """Return what chooses rows to predict, or None where all are needed.
+
+    Parameters
+    ----------
+    game : KernelGame or FeatureGame
+    problem : Problem
+    route : Route
+    shares : ndarray of shape (n_stops,)
+        Weights of the stops in a draw.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ColumnChoice or None
+    """
+    utilities = problem.utilities
+    if problem.per_sample or any(u.distance is None for u in utilities):
+        return None
+    m = len(utilities[0].y)
+    fixed, by_row = stop_costs(game, problem, route)
+    if m * by_row.sum() < LEAST_FLOPS:
+        return None
+    moved = np.array(route.ranges).mean(1).astype(int)
+    sizes = moved if route.kind != "shrinking" else game.n_players - moved
+    weights = problem.weights.mean(0)[np.minimum(sizes, game.n_players - 1)]
+    device = utilities[0].y.device
+    return ColumnChoice(
+        utilities,
+        game.n_rows / game.n_players,
+        scale=torch.from_numpy(shares * weights).to(device).square_().unsqueeze(1),
+        costs=torch.from_numpy(by_row).to(device),
+        fixed=float(fixed.sum()),
+        draws=torch.from_numpy(rng.random(m)).to(device),
+    )
+
+
+class ColumnChoice:
+    """Chooses rows to predict along a permutation; see :class:`GrowingCoalitions`.
+
+    Parameters
+    ----------
+    utilities : list of Utility
+        Scores that jump.
+    rows_a_player : float
+    scale : Tensor of shape (n_stops, 1)
+        Squares of what a jump at each stop weighs in the values.
+    costs : Tensor of shape (n_stops,)
+        See `keep_probabilities`.
+    fixed : float
+        See `keep_probabilities`.
+    draws : Tensor of shape (m,)
+        See `keep_columns`.
+    """
+
+    def __init__(self, utilities, rows_a_player, *, scale, costs, fixed, draws):
+        self.utilities = utilities
+        self.rows_a_player = rows_a_player
+        self.scale = scale
+        self.costs = costs
+        self.fixed = fixed
+        self.draws = draws
+
+    def __call__(self, decisions, reach):
+        """Keep rows the more, the nearer the steps of players are to a jump."""
+        reach = reach * self.rows_a_player
+        reach = reach.clamp_min(np.finfo(float).tiny).unsqueeze(1)
+        gains = sum(
+            torch.exp(-utility.distances(decisions.transpose(0, 1)) / reach)
+            for utility in self.utilities
+        )
+        p = keep_probabilities(gains * self.scale, self.costs, self.fixed)
+        return keep_columns(p, self.draws)

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from joblib import cpu_count, effective_n_jobs
 
+from skshap.attribution._columns import make_choice
 from skshap.attribution._enumeration import enumerate_coalitions
 from skshap.attribution._estimation import (
     check_enumerable,
@@ -18,6 +19,7 @@ from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._kernel_game import KernelGame
 from skshap.attribution._leave_one_out import leave_one_out_values
 from skshap.attribution._memory import enumeration_bytes, peak_bytes
+from skshap.attribution._schedule import stop_shares
 
 __all__ = ["predict_cost"]
 
@@ -135,12 +137,14 @@ def _kept_of_large(sampler, route, count, small):
 
     Predictions are those of a route of small coalitions, at sizes in proportion.
     """
-    choose = sampler.chooser(route, sampler.shares(route, count), _random())
+    game = sampler.game
+    shares = stop_shares(route, count, game.n_players)
+    choose = make_choice(game, sampler.problem, route, shares, _random())
     if choose is None:
         return np.ones(len(count))
-    n, sizes, seen = sampler.game.n_players, _middles(small), []
+    n, sizes, seen = game.n_players, _middles(small), []
     order = _players(n)
-    next(sampler.game.walk(small, order, sizes, lambda *found: seen.extend(found)))
+    next(game.walk(small, order, sizes, lambda *found: seen.extend(found)))
     left = sizes[-1] * (1 - np.array(_middles(route)) / n)
     nearest = np.abs(np.subtract.outer(left, sizes)).argmin(1)
     decisions, reach = (part[nearest] for part in seen)

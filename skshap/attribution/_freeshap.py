@@ -17,7 +17,7 @@ from skshap.attribution._class_scores import (
 from skshap.attribution._coalitions import PrefixRidge
 from skshap.attribution._features import FeaturePrefixes
 from skshap.attribution._utility import check_scoring
-from skshap.kernel_ridge import BaseKernelRidgeClassifier
+from skshap.kernel_ridge._base import BaseKernelRidgeClassifier
 from skshap.utils._labels import encode_targets
 from skshap.utils._progress import progress
 from skshap.utils._sklearn import Interval, StrOptions, fit_context

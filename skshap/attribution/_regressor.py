@@ -13,7 +13,7 @@ from skshap.attribution._regression_scores import (
     regression_utility,
 )
 from skshap.attribution._utility import check_scoring
-from skshap.kernel_ridge import BaseKernelRidge
+from skshap.kernel_ridge._base import BaseKernelRidge
 from skshap.utils._labels import check_numbers
 from skshap.utils._ridge import leave_one_out
 from skshap.utils._sklearn import Interval, StrOptions, fit_context

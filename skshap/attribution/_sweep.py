@@ -6,44 +6,21 @@ factor. Over random permutations and one random size in each bin, every player g
 marginal at every bin.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 import torch
 
 from skshap.attribution._allocation import size_bins
-from skshap.attribution._columns import keep_columns, keep_probabilities
+from skshap.attribution._columns import make_choice
+from skshap.attribution._schedule import (
+    list_parts,
+    stop_costs,
+    stop_shares,
+    usual_counts,
+)
 
 __all__ = ["Sweep"]
 
-# Permutations of one draw that grow coalitions, and that shrink them: the variance of a
-# smooth score lies at small coalitions.
-REPEATS = {
-    True: {"growing": 3, "shrinking": 1, "direct": 1},
-    False: {"growing": 1, "shrinking": 1, "direct": 1},
-}
 PROFILED = 512  # entries of each output whose variance a pilot looks at
-LEAST_FLOPS = 1e8  # of a route's rows to predict, for which choosing them is worth it
-
-
-class Part(NamedTuple):
-    """One permutation of a draw.
-
-    Attributes
-    ----------
-    route : int
-    n_stops : int
-        How many of the route's stops it makes.
-    drawn_by : int
-        Part of the draw whose permutation it is.
-    is_reversed : bool
-        Whether it is the reverse of that.
-    """
-
-    route: int
-    n_stops: int
-    drawn_by: int
-    is_reversed: bool
 
 
 class Sweep:
@@ -87,29 +64,14 @@ class Sweep:
         self.game = game
         self.problem = problem
         self.routes = game.routes(self.bins)
-        repeats = REPEATS[problem.is_smooth]
-        self.counts = counts or [
-            np.full(len(route.ranges), repeats[route.kind]) for route in self.routes
-        ]
+        self.counts = counts or usual_counts(self.routes, problem.is_smooth)
         self.kept = kept or [np.ones(len(route.ranges)) for route in self.routes]
-        self.parts = self._parts()
+        self.parts = list_parts(self.routes, self.counts)
 
     @property
     def bins(self):
         """Sizes that one stop each is made in."""
         return size_bins(self.problem.weights.mean(0), self.problem.is_smooth)
-
-    def _parts(self):
-        """List the permutations of a draw."""
-        parts, drawn_by = [], {}
-        for route, count in enumerate(self.counts):
-            # Routes of a single size are independent of each other.
-            own = route if self.routes[route].kind == "direct" else None
-            for j in range(count[0]):
-                pair, is_second = divmod(j + 1, 2)
-                first = drawn_by.setdefault((own, pair), len(parts))
-                parts.append(Part(route, int((count > j).sum()), first, is_second == 1))
-        return parts
 
     def start(self):
         """Return what every player adds to the empty coalition, weighted.
@@ -198,7 +160,7 @@ class Sweep:
         ndarray of shape (n_stops,)
             Floating-point operations, or what takes as long.
         """
-        fixed, by_row = self._costs(self.routes[index])
+        fixed, by_row = stop_costs(self.game, self.problem, self.routes[index])
         m = len(self.problem.utilities[0].y)
         return fixed + m * self.kept[index] * by_row
 
@@ -222,7 +184,8 @@ class Sweep:
         game, problem, rng = self.game, self.problem, np.random.default_rng()
         kept = passing = n_stops = 0
         for route, count in zip(self.routes, self.counts, strict=True):
-            choose = self.chooser(route, self.shares(route, count), rng)
+            shares = stop_shares(route, count, game.n_players)
+            choose = make_choice(game, problem, route, shares, rng)
             walk = game.walk_numbers(route, is_chosen=choose is not None)
             kept, passing = kept + walk[0], max(passing, walk[1])
             n_stops = max(n_stops, len(count))
@@ -231,12 +194,6 @@ class Sweep:
         own = utility.gains_numbers(n, q, per_sample=problem.per_sample)
         own += game.players.moves_numbers(m, q) + 6 * n_stops * m
         return kept, passing, own + 3 * problem.size(n)
-
-    def _costs(self, route):
-        """What each stop takes, however many rows are scored and for each of them."""
-        fixed, by_row = self.game.walk_flops(route)
-        work = sum(utility.work for utility in self.problem.utilities)
-        return fixed, by_row + work * self.game.n_players
 
     def _visit(self, t, part):
         """Visit coalitions along a permutation, with the weight of each."""
@@ -276,59 +233,10 @@ class Sweep:
         coalition : PlayerCoalition
             Its tensors are overwritten by the next one.
         """
-        shares = self.shares(route, counts)
-        choose = self.chooser(route, shares, rng)
-        return zip(shares, self.game.walk(route, order, stops, choose), strict=True)
-
-    def shares(self, route, counts):
-        """Return the weight of each stop of a route in a draw."""
-        n = self.game.n_players
-        first, last = np.array(route.ranges).T
-        return (last - first + 1) * n / (n + 1) / counts
-
-    def chooser(self, route, shares, rng):
-        """Return what chooses rows to predict, or None where all are needed.
-
-        Parameters
-        ----------
-        route : Route
-        shares : ndarray of shape (n_stops,)
-            Weights of the stops in a draw.
-        rng : numpy.random.Generator
-
-        Returns
-        -------
-        callable or None
-            See :class:`GrowingCoalitions`.
-        """
-        utilities = self.problem.utilities
-        if self.problem.per_sample or any(u.distance is None for u in utilities):
-            return None
-        m = len(utilities[0].y)
-        fixed, by_row = self._costs(route)
-        if m * by_row.sum() < LEAST_FLOPS:
-            return None
         game = self.game
-        moved = np.array(route.ranges).mean(1).astype(int)
-        sizes = moved if route.kind != "shrinking" else game.n_players - moved
-        weights = self.problem.weights.mean(0)[np.minimum(sizes, game.n_players - 1)]
-        device = utilities[0].y.device
-        scale = torch.from_numpy(shares * weights).to(device).square_().unsqueeze(1)
-        costs = torch.from_numpy(by_row).to(device)
-        draws = torch.from_numpy(rng.random(m)).to(device)
-
-        def choose(decisions, reach):
-            """Keep rows the more, the nearer the steps of players are to a jump."""
-            reach = reach * (game.n_rows / game.n_players)
-            reach = reach.clamp_min(np.finfo(float).tiny).unsqueeze(1)
-            gains = sum(
-                torch.exp(-utility.distances(decisions.transpose(0, 1)) / reach)
-                for utility in utilities
-            )
-            p = keep_probabilities(gains * scale, costs, float(fixed.sum()))
-            return keep_columns(p, draws)
-
-        return choose
+        shares = stop_shares(route, counts, game.n_players)
+        choose = make_choice(game, self.problem, route, shares, rng)
+        return zip(shares, game.walk(route, order, stops, choose), strict=True)
 
     def add_marginals(self, out, coalition, share):
         """Add what every player changes when it joins a coalition, or has joined it."""

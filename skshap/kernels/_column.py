@@ -8,25 +8,25 @@ from sklearn.utils import Bunch
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skshap.kernels._base import is_precomputed, make_kernel
+from skshap.kernels._base import make_kernel
 from skshap.kernels._column_cost import predict_column_cost
-from skshap.kernels._column_errors import noted
+from skshap.kernels._column_errors import (
+    check_columns,
+    check_kernel,
+    check_triples,
+    check_weights,
+    noted,
+)
 from skshap.kernels._features import (
     diagonal,
     explicit_features,
     has_features,
-    last_step,
     lost_diagonal,
 )
-from skshap.utils._sklearn import (
-    BaseComposition,
-    fit_context,
-    name_estimators,
-    select_columns,
-)
+from skshap.utils._sklearn import BaseComposition, fit_context
 from skshap.utils._validation import check_table
 
-__all__ = ["ColumnKernel", "make_column_kernel"]
+__all__ = ["ColumnKernel"]
 
 
 def _may_have_features(kernel):
@@ -304,13 +304,12 @@ class ColumnKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseCompos
         >>> cost.memory > 2 * 8 * 2000**2
         True
         """
-        self._check_kernels()
-        self._check_weights()
+        self._check()
         X = check_table(clone(self), X, reset=True)
         costs = []
         for name, kernel, columns in self.kernels:
             columns = columns(X) if callable(columns) else columns
-            part = self._part(X, name, columns)
+            part = check_columns(X, name, columns)
             with noted(name, columns, part):
                 costs.append(predict_column_cost(kernel, part))
         matrix = 8 * X.shape[0] ** 2
@@ -324,13 +323,12 @@ class ColumnKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseCompos
     @fit_context(prefer_skip_nested_validation=False)
     def _fit(self, X, call):
         """Fit kernels and scales; return what `call` makes of each kernel."""
-        self._check_kernels()
-        weights = self._check_weights()
+        weights = self._check()
         X = check_table(self, X, reset=True)
         self.kernels_, results, scales = [], [], []
         for name, kernel, columns in self.kernels:
             columns = columns(X) if callable(columns) else columns
-            part = self._part(X, name, columns)
+            part = check_columns(X, name, columns)
             fitted = make_kernel(kernel)
             with noted(name, columns, part):
                 results.append(call(fitted, part))
@@ -354,7 +352,7 @@ class ColumnKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseCompos
         check_is_fitted(self)
         X = check_table(self, X, reset=False)
         for name, kernel, columns in self.kernels_:
-            part = self._part(X, name, columns)
+            part = check_columns(X, name, columns)
             with noted(name, columns, part):
                 yield call(kernel, part)
 
@@ -366,105 +364,15 @@ class ColumnKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseCompos
         """Return what each kernel is multiplied by."""
         return self.weights_ / self.scales_
 
-    def _check_kernels(self):
-        if not self.kernels or not all(
-            isinstance(item, tuple) and len(item) == 3 and isinstance(item[0], str)
-            for item in self.kernels
-        ):
-            raise ValueError(
-                "kernels must be a list of at least one tuple (name, kernel, columns), "
-                f"got {self.kernels!r}."
-            )
+    def _check(self):
+        """Check kernels, their names and weights; return the weights."""
+        check_triples(self.kernels)
         self._validate_names([name for name, _, _ in self.kernels])
         for name, kernel, _ in self.kernels:
-            last = last_step(kernel)
-            is_kernel = hasattr(last, "fit_transform") and hasattr(last, "diag")
-            is_vector_kernel = isinstance(last, str) or callable(last)
-            if is_precomputed(last) or not (is_kernel or is_vector_kernel):
-                what = "ends in" if last is not kernel else "is"
-                raise ValueError(
-                    f"kernel {name!r} {what} {last!r}, which is none; use a name such "
-                    "as 'rbf', a callable, an object with fit, fit_transform, transform"
-                    " and diag such as EmpiricalNTK or PairwiseKernel, or a pipeline "
-                    "that ends in one."
-                )
-
-    def _check_weights(self):
-        n = len(self.kernels)
-        weights = np.ones(n) if self.weights is None else np.asarray(self.weights)
-        is_valid = weights.shape == (n,) and weights.dtype.kind in "iuf"
-        if not is_valid or not (weights >= 0).all() or not 0 < weights.sum() < np.inf:
-            raise ValueError(
-                f"weights must be one number a kernel, here {n}, none of them negative "
-                f"and not all zero, got {self.weights!r}."
-            )
-        return weights
-
-    def _part(self, X, name, columns):
-        """Return the columns of one kernel."""
-        try:
-            part = select_columns(X, columns)
-        except Exception as error:  # of the dataframe's own library
-            names = getattr(X, "columns", None)
-            has = f"{X.shape[1]} columns" if names is None else f"{[*names]}"
-            raise ValueError(
-                f"kernel {name!r} reads columns {columns!r}, but X has {has}: {error}"
-            ) from error
-        if part.shape[1:] == (0,):
-            raise ValueError(
-                f"kernel {name!r} reads no columns: {columns!r} selects none of the "
-                f"{X.shape[1]} columns of X."
-            )
-        return part
+            check_kernel(name, kernel)
+        return check_weights(self.weights, len(self.kernels))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.string = tags.input_tags.categorical = True
         return tags
-
-
-def make_column_kernel(*kernels, weights=None):
-    """Make a :class:`ColumnKernel` and name its kernels by their types.
-
-    Parameters
-    ----------
-    *kernels : tuple
-        Tuples (kernel, columns), as in :class:`ColumnKernel`.
-    weights : array-like of shape (n_kernels,) or None, default=None
-        Weight of each kernel; see :class:`ColumnKernel`.
-
-    Returns
-    -------
-    ColumnKernel
-        Not fitted.
-
-    See Also
-    --------
-    ColumnKernel : With names of your own.
-
-    Examples
-    --------
-    >>> from skshap import EmpiricalNTK, make_column_kernel
-    >>> make_column_kernel(("rbf", [0, 1]), (EmpiricalNTK(), [2]))
-    ColumnKernel(kernels=[('rbf', 'rbf', [0, 1]),
-                          ('empiricalntk', EmpiricalNTK(), [2])])
-    """
-    if not all(isinstance(item, tuple) and len(item) == 2 for item in kernels):
-        raise ValueError(
-            f"kernels must be tuples (kernel, columns), got {kernels!r}; to name them "
-            "use ColumnKernel."
-        )
-    for kernel, columns in kernels:
-        if hasattr(columns, "get_params"):
-            raise ValueError(
-                f"kernels must be tuples (kernel, columns), got ({kernel!r}, "
-                f"{columns!r}) with the kernel last; swap the two."
-            )
-    named = name_estimators([kernel for kernel, _ in kernels])
-    return ColumnKernel(
-        [
-            (name, kernel, columns)
-            for (name, _), (kernel, columns) in zip(named, kernels, strict=True)
-        ],
-        weights=weights,
-    )

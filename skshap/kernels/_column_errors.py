@@ -1,16 +1,95 @@
-"""What to say when a kernel cannot read its columns."""
+"""What to say when parameters of a `ColumnKernel` or the columns it reads are wrong."""
 
 import re
 from contextlib import contextmanager
 
 import numpy as np
 
+from skshap.kernels._base import is_precomputed
+from skshap.kernels._features import last_step
 from skshap.utils._columns import column_advice
+from skshap.utils._sklearn import select_columns
 
-__all__ = ["noted"]
+__all__ = ["check_columns", "check_kernel", "check_triples", "check_weights", "noted"]
 
 # What messages on values that are no numbers have in common.
 DATA = "NaN|NaT|missing|infinity|dtype|DType|convert|float|date|numbers"
+
+
+def check_triples(kernels):
+    """Raise if a parameter `kernels` is not made of names, kernels and columns."""
+    if not kernels or not all(
+        isinstance(item, tuple) and len(item) == 3 and isinstance(item[0], str)
+        for item in kernels
+    ):
+        raise ValueError(
+            "kernels must be a list of at least one tuple (name, kernel, columns), "
+            f"got {kernels!r}."
+        )
+
+
+def check_kernel(name, kernel):
+    """Raise if a kernel, or the last step of a pipeline, is none."""
+    last = last_step(kernel)
+    is_kernel = hasattr(last, "fit_transform") and hasattr(last, "diag")
+    is_vector_kernel = isinstance(last, str) or callable(last)
+    if is_precomputed(last) or not (is_kernel or is_vector_kernel):
+        what = "ends in" if last is not kernel else "is"
+        raise ValueError(
+            f"kernel {name!r} {what} {last!r}, which is none; use a name such "
+            "as 'rbf', a callable, an object with fit, fit_transform, transform"
+            " and diag such as EmpiricalNTK or PairwiseKernel, or a pipeline "
+            "that ends in one."
+        )
+
+
+def check_weights(weights, n):
+    """Return the weights of n kernels as an array; ones for None."""
+    checked = np.ones(n) if weights is None else np.asarray(weights)
+    is_valid = checked.shape == (n,) and checked.dtype.kind in "iuf"
+    if not is_valid or not (checked >= 0).all() or not 0 < checked.sum() < np.inf:
+        raise ValueError(
+            f"weights must be one number a kernel, here {n}, none of them negative "
+            f"and not all zero, got {weights!r}."
+        )
+    return checked
+
+
+def check_columns(X, name, columns):
+    """Return the columns of X that a kernel reads.
+
+    Parameters
+    ----------
+    X : dataframe or ndarray
+        The table.
+    name : str
+        Of the kernel.
+    columns : object
+        What is said to select them.
+
+    Returns
+    -------
+    dataframe, series or ndarray
+
+    Raises
+    ------
+    ValueError
+        If X has not these, or none is selected.
+    """
+    try:
+        part = select_columns(X, columns)
+    except Exception as error:  # of the dataframe's own library
+        names = getattr(X, "columns", None)
+        has = f"{X.shape[1]} columns" if names is None else f"{[*names]}"
+        raise ValueError(
+            f"kernel {name!r} reads columns {columns!r}, but X has {has}: {error}"
+        ) from error
+    if part.shape[1:] == (0,):
+        raise ValueError(
+            f"kernel {name!r} reads no columns: {columns!r} selects none of the "
+            f"{X.shape[1]} columns of X."
+        )
+    return part
 
 
 @contextmanager

@@ -6,7 +6,8 @@ import time
 import numpy as np
 from sklearn.utils import Bunch
 
-from skshap.kernels import _gradients, _store
+from skshap.kernels import _gradients, _memory_store
+from skshap.kernels._store import DiskStore
 from skshap.nn._factors import Layout
 from skshap.nn._gram import BUCKET, CHUNK_BYTES, CHUNK_COLUMNS, gram
 from skshap.nn._texts import cut_batches
@@ -63,7 +64,7 @@ def predict_cost(gradients, rows, *, is_stored):
         write, read = _disk_seconds(flat)
         seconds += n * write + n_fetched * read
     else:
-        room = min(n, _store.MEMORY_BYTES / row_bytes)
+        room = min(n, _memory_store.MEMORY_BYTES / row_bytes)
         seconds += (n - room) / n * n_fetched * passing
         held = room + min(n - room, held)
     network = sum(p.nbytes for p in gradients.network.parameters())
@@ -171,7 +172,7 @@ def _tile_bytes(gradients, flat, size):
 def _disk_seconds(flat):
     """Time writing and reading gradients; return seconds a row of each."""
     with tempfile.TemporaryDirectory() as folder:
-        store = _store.DiskStore(folder)
+        store = DiskStore(folder)
         keys = [f"{i:032x}" for i in range(len(flat))]
         start = time.perf_counter()
         for key, row in zip(keys, flat, strict=True):

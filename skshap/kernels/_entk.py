@@ -18,10 +18,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from skshap.kernels._cost import predict_cost
 from skshap.kernels._explicit import ExplicitFeatures
+from skshap.kernels._folder import memory_folder
 from skshap.kernels._network import make_gradients
 from skshap.kernels._normalized import Normalized
 from skshap.kernels._sketch_cost import predict_sketch_cost
-from skshap.kernels._store import memory_folder
 from skshap.utils._sklearn import Interval, StrOptions, fit_context
 from skshap.utils._validation import check_device, check_rows
 

@@ -7,8 +7,10 @@ from pathlib import Path
 import torch
 
 from skshap.kernels._digest import network_digest
+from skshap.kernels._folder import memory_folder
 from skshap.kernels._gradients import RowGradients
-from skshap.kernels._store import DiskStore, MemoryStore, memory_folder
+from skshap.kernels._memory_store import MemoryStore
+from skshap.kernels._store import DiskStore
 from skshap.kernels._workers import find_devices
 from skshap.nn._loading import load_model
 from skshap.nn._models import (

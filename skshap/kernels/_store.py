@@ -9,7 +9,6 @@ set, fold or order they come in.
 import errno
 import hashlib
 import os
-import time
 import warnings
 from contextlib import suppress
 from functools import cache
@@ -20,57 +19,7 @@ import numpy as np
 from skshap.exceptions import DamagedStoreWarning
 from skshap.utils._files import DAMAGE, read_arrays, write_arrays
 
-__all__ = ["DiskStore", "MemoryStore", "memory_folder", "reduce_memory"]
-
-MEMORY_BYTES = 3 << 30  # of gradients held; more are computed again when needed
-UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
-ABANDONED = 3600.0  # seconds after which a file half written is a killed process's
-
-
-class MemoryStore:
-    """Holds gradients for as long as the estimator lives, and no kernel values.
-
-    Parameters
-    ----------
-    n_bytes : int, default=MEMORY_BYTES
-        Of gradients that are held; what comes after that is let go.
-    """
-
-    def __init__(self, n_bytes=MEMORY_BYTES):
-        self.n_bytes = n_bytes
-        self._rows, self._norms = {}, {}
-        self._held = 0
-
-    def get_row(self, key):
-        """Return the flat gradient stored under `key`, or None."""
-        return self._rows.get(key)
-
-    def put_row(self, key, row):
-        """Keep a flat gradient, if there is room."""
-        if key not in self._rows and self._held + row.nbytes <= self.n_bytes:
-            self._rows[key] = row
-            self._held += row.nbytes
-
-    def get_norms(self, keys):
-        """Return the squared norms of gradients, NaN where unknown."""
-        return np.array([self._norms.get(key, np.nan) for key in keys])
-
-    def put_norms(self, keys, norms):
-        """Keep squared norms."""
-        self._norms.update(zip(keys, norms.tolist(), strict=True))
-
-    def keep(self, keys):
-        """Let go of all gradients and norms but those of some keys."""
-        self._rows = {key: row for key, row in self._rows.items() if key in keys}
-        self._norms = {key: norm for key, norm in self._norms.items() if key in keys}
-        self._held = sum(row.nbytes for row in self._rows.values())
-
-    def get_gram(self, left, right):
-        """Return kernel values between keys: all NaN, none is kept."""
-        return np.full((len(left), len(right)), np.nan)
-
-    def put_gram(self, left, right, K):
-        """Keep nothing: the estimator's caller has the matrix."""
+__all__ = ["DiskStore"]
 
 
 class DiskStore:
@@ -299,84 +248,3 @@ def _fill(out, target, values):
     """Set what is NaN: what was found first stays, the same for both orders."""
     known = out[target]
     out[target] = np.where(np.isnan(known), values, known)
-
-
-def memory_folder(memory):
-    """Return the folder in which a parameter ``memory`` keeps files, or None."""
-    location = getattr(memory, "location", memory)
-    return None if location is None else Path(location) / "skshap"
-
-
-def reduce_memory(memory, bytes_limit):
-    """Remove what was used least recently from a memory, down to a size.
-
-    What `memory` of :class:`skshap.EmpiricalNTK` keeps grows without limit. This is
-    what :meth:`joblib.Memory.reduce_size` is for results of functions. What is removed
-    is computed again when needed; other processes may use the memory meanwhile.
-
-    Parameters
-    ----------
-    memory : str, path or joblib.Memory
-        As given to the kernel.
-    bytes_limit : int or str
-        Size in bytes to stay below, or a number with a unit, as in "500M", "2G" or
-        "100 MB"; a K is 1024 bytes, as with joblib. Zero removes everything.
-
-    Returns
-    -------
-    int
-        Bytes that are left.
-
-    Raises
-    ------
-    ValueError
-        If `bytes_limit` is no size.
-
-    See Also
-    --------
-    skshap.EmpiricalNTK : Its parameter `memory` says what is kept.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> import numpy as np
-    >>> from skshap import EmpiricalNTK, reduce_memory
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     kernel = EmpiricalNTK(memory=folder, random_state=0).fit(np.eye(9))
-    ...     reduce_memory(folder, "1K") <= 1024
-    True
-    """
-    limit = _parse_bytes(bytes_limit)
-    folder = memory_folder(memory)
-    files = []
-    for path in [] if folder is None else folder.rglob("*"):
-        with suppress(FileNotFoundError):
-            stat = path.stat()
-            is_half = path.suffix == ".tmp"
-            if is_half and time.time() - stat.st_mtime < ABANDONED:
-                continue
-            if path.is_file():
-                # Of a killed process: the first to go, whatever the limit.
-                files.append((not is_half, stat.st_mtime, stat.st_size, path))
-    left = sum(size for _, _, size, _ in files)
-    for is_whole, _, size, path in sorted(files):
-        if left <= limit and is_whole:
-            break
-        path.unlink(missing_ok=True)
-        left -= size
-    return left
-
-
-def _parse_bytes(size):
-    text = str(size).strip().upper().removesuffix("B").removesuffix("I").strip()
-    unit = UNITS.get(text[-1:], 1)
-    try:
-        n_bytes = float(text[:-1] if unit > 1 else text) * unit
-    except ValueError:
-        n_bytes = -1.0
-    if not 0 <= n_bytes < np.inf:
-        raise ValueError(
-            f"bytes_limit={size!r} is no size; give a number of bytes, or one with a "
-            "unit such as '500M' or '2G'."
-        )
-    return int(n_bytes)

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 from sklearn.base import ClassifierMixin, MetaEstimatorMixin, clone, is_regressor
-from sklearn.utils import Bunch, get_tags
+from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
     MethodMapping,
@@ -14,10 +14,9 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skshap.attribution import FreeShapAttributor
 from skshap.selection._base import BaseRowChoice, count_rows
-from skshap.selection._harm import harmful_rows
-from skshap.selection._label_noise import LabelNoiseDetector
+from skshap.selection._harm import harmful_rows, label_suspicion
+from skshap.selection._removal_report import removal_report
 from skshap.utils._sklearn import (
     HasMethods,
     Interval,
@@ -218,10 +217,11 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
         values, errors = self._value(y, X_val, y_val, splits, with_error=is_test)
         if is_test:
             order, n_removed, probability = harmful_rows(
-                values, errors, self._suspicion(y)
+                values, errors, label_suspicion(self.attributor_, y)
             )
             advice = "tune the attributor, or set n_samples_to_remove to a number"
         else:
+            probability = None
             order = np.argsort(values, kind="stable")
             n_removed = count_rows(self.n_samples_to_remove, len(y))
             advice = "lower n_samples_to_remove"
@@ -239,39 +239,10 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
         )
         self._keep(order[::-1], kept)
         self.sample_values_ = values
-        removed = order[:n_removed]
-        report = {
-            "sample_index": removed,
-            "label": y[removed],
-            "value": values[removed],
-        }
-        unit = self.attributor_.scoring
-        if not isinstance(unit, str):
-            unit = getattr(unit, "__name__", type(unit).__name__)
-        if is_test:
-            report["standard_error"] = errors[removed]
-            report["probability_harmful"] = probability[removed]
-            reasons = [
-                f"{unit} {values[i]:.2g} ± {errors[i]:.1g}, harmful with probability "
-                f"{probability[i]:.3f}"
-                for i in removed
-            ]
-        else:
-            reasons = [
-                f"{unit} {values[i]:.2g}, number {k} of {len(y)} from the lowest"
-                for k, i in enumerate(removed, start=1)
-            ]
-        self.removal_report_ = Bunch(**report, reason=np.array(reasons, dtype=object))
-        return self
-
-    def _suspicion(self, y):
-        """Probability of each label to be wrong, by the attributor's kernel."""
-        fitted = self.attributor_
-        kernel = FreeShapAttributor(
-            "precomputed", alpha=fitted.alpha, device=fitted.device
+        self.removal_report_ = removal_report(
+            order[:n_removed], y, values, errors, probability, self.attributor_.scoring
         )
-        detector = LabelNoiseDetector(kernel).fit(fitted.gram_, y)
-        return 1 - detector.label_quality_
+        return self
 
     def _rows(self, X):
         """Return rows as the estimator takes them."""

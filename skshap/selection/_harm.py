@@ -1,9 +1,12 @@
-"""Which values are negative with confidence, of many at once."""
+"""Which rows harm with confidence: by their values, and the suspicion of labels."""
 
 import numpy as np
 from scipy.special import ndtr
 
-__all__ = ["harmful_rows", "probability_negative"]
+from skshap.attribution import FreeShapAttributor
+from skshap.selection._label_noise import LabelNoiseDetector
+
+__all__ = ["harmful_rows", "label_suspicion", "probability_negative"]
 
 HARMLESS_SHARE = 0.1  # of the rows removed, expected at most
 N_CENTRES = 61  # of the normal distributions that the values' one is mixed from
@@ -82,3 +85,25 @@ def probability_negative(values, errors, suspicion):
         weights /= weights.sum(1, keepdims=True)
     mean = (spread * values[:, None] + variance * centres) / total
     return (share * ndtr(-mean / np.sqrt(spread * variance / total))).sum(1)
+
+
+def label_suspicion(attributor, y):
+    """Compute how probably each label is wrong, by the kernel of an attributor.
+
+    Parameters
+    ----------
+    attributor : FreeShapAttributor
+        Fitted on the rows.
+    y : ndarray of shape (n,)
+        Their labels.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        Probabilities.
+    """
+    kernel = FreeShapAttributor(
+        "precomputed", alpha=attributor.alpha, device=attributor.device
+    )
+    detector = LabelNoiseDetector(kernel).fit(attributor.gram_, y)
+    return 1 - detector.label_quality_

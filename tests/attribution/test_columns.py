@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skshap.attribution import _sweep
+from skshap.attribution import _columns
 from skshap.attribution._columns import LEAST, keep_columns, keep_probabilities
 from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._kernel_game import KernelGame
@@ -36,8 +36,8 @@ def test_unbiased(n_classes, groups, kind, monkeypatch):
     A draw is linear in which rows are kept, so that keeping them together changes no
     mean.
     """
-    monkeypatch.setattr(_sweep, "LEAST_FLOPS", 0)
-    monkeypatch.setattr(_sweep, "keep_probabilities", quarters)
+    monkeypatch.setattr(_columns, "LEAST_FLOPS", 0)
+    monkeypatch.setattr(_columns, "keep_probabilities", quarters)
     n_rows = 4 if groups is None else len(groups)
     noise = 0.05 if kind is KernelGame else 0.0
     game = Game(n_rows, 3, n_classes, "accuracy", noise=noise, groups=groups)
@@ -62,7 +62,7 @@ def test_unbiased(n_classes, groups, kind, monkeypatch):
 @pytest.mark.parametrize("kind", [KernelGame, FeatureGame])
 def test_close_to_the_values(kind, monkeypatch):
     """With the probabilities that are really used."""
-    monkeypatch.setattr(_sweep, "LEAST_FLOPS", 0)
+    monkeypatch.setattr(_columns, "LEAST_FLOPS", 0)
     game = Game(8, 30, 2, "accuracy", seed=1, noise=0.0)
     sweep = Sweep(game.game(kind), game.problem(per_sample=False))
     values, error = average(sweep, 150)
@@ -119,7 +119,7 @@ def test_rows_are_kept_as_often_as_they_should_be():
 
 
 def test_all_rows_are_scored_where_they_are_needed(monkeypatch):
-    monkeypatch.setattr(_sweep, "LEAST_FLOPS", 0)
+    monkeypatch.setattr(_columns, "LEAST_FLOPS", 0)
     for scoring, per_sample in (("accuracy", True), ("neg_log_loss", False)):
         game = Game(8, 30, 2, scoring)
         sweep = Sweep(game.game(), game.problem(per_sample=per_sample))

@@ -20,10 +20,11 @@ from torch import nn
 
 from skshap.exceptions import DamagedStoreWarning, TruncatedTextWarning
 from skshap.kernel_ridge import KernelRidgeClassifier
-from skshap.kernels import EmpiricalNTK, _cost, _gradients, _store, reduce_memory
+from skshap.kernels import EmpiricalNTK, _cost, _gradients, _memory_store, reduce_memory
 from skshap.kernels._digest import network_digest, row_keys
 from skshap.kernels._gradients import RowGradients
-from skshap.kernels._store import DiskStore, MemoryStore
+from skshap.kernels._memory_store import MemoryStore
+from skshap.kernels._store import DiskStore
 from skshap.nn._capture import GradientCapture
 from skshap.nn._gram import gram
 from skshap.nn._loading import load_model
@@ -910,7 +911,7 @@ def test_cost_counts_what_is_computed_again(monkeypatch):
     monkeypatch.setattr(_cost, "timed", lambda function, *_: (1.0, function()))
     kernel = EmpiricalNTK(random_state=0)
     roomy = kernel.estimate_cost(X)
-    monkeypatch.setattr(_store, "MEMORY_BYTES", 0)
+    monkeypatch.setattr(_memory_store, "MEMORY_BYTES", 0)
     tight = kernel.estimate_cost(X)
     # 30 sides of tiles: each row is asked for 15.5 times, and passes once before.
     passes = 300 // 16  # rows in the one second

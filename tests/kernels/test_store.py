@@ -15,12 +15,9 @@ from sklearn.base import clone
 
 from skshap import EmpiricalNTK
 from skshap.exceptions import DamagedStoreWarning
-from skshap.kernels._store import (
-    DiskStore,
-    MemoryStore,
-    _parse_bytes,
-    reduce_memory,
-)
+from skshap.kernels._folder import _parse_bytes, reduce_memory
+from skshap.kernels._memory_store import MemoryStore
+from skshap.kernels._store import DiskStore
 from skshap.utils import _files
 
 KEY, OTHER = "ab" * 16, "cd" * 16

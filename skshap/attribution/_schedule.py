@@ -1,0 +1,114 @@
+"""The schedule of a sweep: which stops its permutations make, and what these take."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+__all__ = ["list_parts", "stop_costs", "stop_shares", "usual_counts"]
+
+# Permutations of one draw that grow coalitions, and that shrink them: the variance of a
+# smooth score lies at small coalitions.
+REPEATS = {
+    True: {"growing": 3, "shrinking": 1, "direct": 1},
+    False: {"growing": 1, "shrinking": 1, "direct": 1},
+}
+
+
+class Part(NamedTuple):
+    """One permutation of a draw.
+
+    Attributes
+    ----------
+    route : int
+    n_stops : int
+        How many of the route's stops it makes.
+    drawn_by : int
+        Part of the draw whose permutation it is.
+    is_reversed : bool
+        Whether it is the reverse of that.
+    """
+
+    route: int
+    n_stops: int
+    drawn_by: int
+    is_reversed: bool
+
+
+def usual_counts(routes, is_smooth):
+    """Return a schedule that suits most games.
+
+    Parameters
+    ----------
+    routes : list of Route
+    is_smooth : bool
+        Whether the score is a smooth function of predictions.
+
+    Returns
+    -------
+    list of ndarray of int
+        By route, how many permutations of a draw go as far as each of its stops.
+    """
+    repeats = REPEATS[is_smooth]
+    return [np.full(len(route.ranges), repeats[route.kind]) for route in routes]
+
+
+def list_parts(routes, counts):
+    """List the permutations of a draw.
+
+    Parameters
+    ----------
+    routes : list of Route
+    counts : list of ndarray of int
+        See `usual_counts`; none more than as far as the stop before.
+
+    Returns
+    -------
+    list of Part
+    """
+    parts, drawn_by = [], {}
+    for route, count in enumerate(counts):
+        # Routes of a single size are independent of each other.
+        own = route if routes[route].kind == "direct" else None
+        for j in range(count[0]):
+            pair, is_second = divmod(j + 1, 2)
+            first = drawn_by.setdefault((own, pair), len(parts))
+            parts.append(Part(route, int((count > j).sum()), first, is_second == 1))
+    return parts
+
+
+def stop_shares(route, counts, n_players):
+    """Return the weight of each stop of a route in a draw.
+
+    Parameters
+    ----------
+    route : Route
+    counts : ndarray of int of shape (n_stops,)
+        How many permutations of a draw visit each stop.
+    n_players : int
+
+    Returns
+    -------
+    ndarray of shape (n_stops,)
+    """
+    first, last = np.array(route.ranges).T
+    return (last - first + 1) * n_players / (n_players + 1) / counts
+
+
+def stop_costs(game, problem, route):
+    """Count what each stop of a route takes, with what its moves are scored by.
+
+    Parameters
+    ----------
+    game : KernelGame or FeatureGame
+    problem : Problem
+    route : Route
+
+    Returns
+    -------
+    fixed, by_row : ndarray of shape (n_stops,)
+        Floating-point operations, or what takes as long: however many rows are scored,
+        and for each of them.
+    """
+    fixed, by_row = game.walk_flops(route)
+    work = sum(utility.work for utility in problem.utilities)
+    return fixed, by_row + work * game.n_players

@@ -1,0 +1,126 @@
+"""What a fitted `LabelNoiseDetector` says of its training rows."""
+
+import numpy as np
+from scipy.sparse import issparse
+
+from skshap.inspection._cells import cells_of, has_names
+
+__all__ = ["FACTS", "summarize", "suspicious_rows", "transitions"]
+
+# Facts of a suspicious row that are columns of a dataframe, and where they are known:
+# of any row, where the truth is known, or where rows have names.
+FACTS = {
+    "row": "always",
+    "given": "always",
+    "suggested": "always",
+    "quality": "always",
+    "is_issue": "always",
+    "neighbors": "always",
+    "is_noisy": "truth",
+    "index": "names",
+    "neighbor_index": "names",
+}
+N_TRANSITIONS = 10  # at most, the most frequent ones
+
+
+def suspicious_rows(detector, X, labels, given, is_noisy, *, n_rows, n_neighbors):
+    """Gather what is known of the rows whose labels are of lowest quality.
+
+    Parameters
+    ----------
+    detector : LabelNoiseDetector
+        Fitted.
+    X : list, array-like, sparse matrix or dataframe of n_samples rows
+        What to show of the rows.
+    labels : ndarray of shape (n_samples,)
+        Their labels.
+    given : ndarray of shape (n_samples,)
+        Places of these in the detector's `classes_`.
+    is_noisy : ndarray of shape (n_samples,) of bool or None
+        True where the label is known to be wrong.
+    n_rows : int
+        How many rows.
+    n_neighbors : int
+        How many similar rows of other labels beside each.
+
+    Returns
+    -------
+    list of dict
+        The facts in `FACTS` that are known and, for a page, "cells",
+        "neighbor_labels" and "neighbor_cells"; the most suspicious row first.
+    """
+    if issparse(X):
+        X = X.tocsr()
+    quality, issues = detector.label_quality_, detector.label_issues_
+    n = len(quality)
+    joint = detector.probabilities_ * detector.transition_matrix_[:, given].T
+    joint[np.arange(n), given] = -1
+    suggested = detector.classes_[joint.argmax(1)]
+    rows, K = [], detector.attributor_.gram_[:n, :n]
+    for i in np.argsort(quality, kind="stable")[:n_rows].tolist():
+        near = nearest(K, i, given, n_neighbors).tolist()
+        row = {
+            "row": i,
+            "given": labels[i],
+            "suggested": suggested[i],
+            "quality": float(quality[i]),
+            "is_issue": bool(issues[i]),
+            "cells": cells_of(X, i),
+            "neighbors": near,
+            "neighbor_labels": [labels[j] for j in near],
+            "neighbor_cells": [cells_of(X, j) for j in near],
+        }
+        if is_noisy is not None:
+            row["is_noisy"] = bool(is_noisy[i])
+        if has_names(X):
+            row["index"] = X.index[i]
+            row["neighbor_index"] = list(X.index[near])
+        rows.append(row)
+    return rows
+
+
+def nearest(K, i, given, n_neighbors):
+    """Positions of the rows of other labels that are most similar to row i."""
+    scale = np.sqrt(np.maximum(np.diagonal(K) * K[i, i], np.finfo(float).tiny))
+    similarity = np.where(given == given[i], -np.inf, K[i] / scale)
+    near = np.argsort(-similarity, kind="stable")[:n_neighbors]
+    return near[np.isfinite(similarity[near])]
+
+
+def summarize(detector, detected, is_noisy):
+    """What is said of all rows, by its name in words."""
+    issues = detector.label_issues_
+    n, n_issues = len(issues), int(issues.sum())
+    facts = {
+        "Rows": f"{n:,}",
+        "Called wrong": f"{n_issues:,} ({n_issues / n:.1%})",
+        "False alarms among them": f"{detector.expected_false_alarms_:.1f} expected",
+        "Wrong labels in all": f"{detector.noise_rate_ * n:.1f} expected "
+        f"({detector.noise_rate_:.1%})",
+    }
+    if detector.issues_withheld_:
+        facts["Called wrong"] += (
+            ": some labels look wrong, but so many rows are hard to predict that it "
+            "cannot be told which of them are"
+        )
+    if not n_issues:
+        facts["Called wrong"] += "; inspect from the most suspicious row down"
+    if detected is not None:
+        n_false = int((issues & ~is_noisy).sum())
+        facts["False alarms among them"] += f", {n_false} in truth"
+        facts["Wrong labels in all"] += f", {detected.n_noisy} in truth"
+        facts["AUROC"] = f"{detected.roc_auc:.3f}"
+        facts["Average precision"] = f"{detected.average_precision:.3f}"
+    return facts
+
+
+def transitions(detector):
+    """How often labels of one class turned into another, the most frequent first."""
+    T, classes = detector.transition_matrix_, detector.classes_
+    pairs = [
+        (classes[a], classes[b], float(T[a, b]))
+        for a in range(len(T))
+        for b in range(len(T))
+        if a != b
+    ]
+    return sorted(pairs, key=lambda pair: -pair[2])[:N_TRANSITIONS]

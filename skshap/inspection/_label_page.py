@@ -1,0 +1,108 @@
+"""The page of a `LabelNoiseReport`: what is said of all rows, then row by row."""
+
+from skshap.evaluation import detection_curve
+from skshap.inspection._page import bars, curve, page, quote, row_html
+
+__all__ = ["label_page"]
+
+
+def label_page(report):
+    """Return a report as a page.
+
+    Parameters
+    ----------
+    report : LabelNoiseReport
+
+    Returns
+    -------
+    str
+        A whole HTML document, all of it escaped, without scripts or links.
+    """
+    facts = "".join(
+        f"<dt>{quote(name)}</dt><dd>{quote(value)}</dd>"
+        for name, value in report.summary.items()
+    )
+    return page(
+        report.title,
+        f"<h1>{quote(report.title)}</h1><dl>{facts}</dl>"
+        f'<div class="pictures">{pictures(report)}</div>'
+        + transitions_table(report.transitions)
+        + f"<h2>The {len(report.rows)} most suspicious of {len(report.quality):,} rows"
+        "</h2>"
+        + "".join(article(rank, row) for rank, row in enumerate(report.rows, start=1)),
+    )
+
+
+def pictures(report):
+    """Return the histogram of qualities and, if the truth is known, the curve."""
+    figures = [
+        (
+            bars(report.quality, report.issues, label="Histogram of label qualities"),
+            "Rows by the probability that their label is right, those called "
+            "wrong in colour; heights are square roots of counts.",
+        )
+    ]
+    if report.is_noisy is not None:
+        found = detection_curve(report.is_noisy, report.quality)
+        figures.append(
+            (
+                curve(
+                    found.fraction_inspected,
+                    found.fraction_found,
+                    best=found.n_noisy / len(report.quality),
+                    label="Detection curve",
+                ),
+                "Share of the wrong labels found by the share of rows inspected, "
+                "between chance and the best possible.",
+            )
+        )
+    return "".join(
+        f"<figure>{picture}<figcaption>{caption}</figcaption></figure>"
+        for picture, caption in figures
+    )
+
+
+def transitions_table(transitions):
+    """Return how often labels of one class were turned into another, as a table."""
+    rows = "".join(
+        f"<tr><th><bdi>{quote(a)}</bdi> labelled <bdi>{quote(b)}</bdi></th>"
+        f"<td>{rate:.1%}</td></tr>"
+        for a, b, rate in transitions
+    )
+    return f"<h2>How labels went wrong, by estimate</h2><table>{rows}</table>"
+
+
+def article(rank, row):
+    """Return a suspicious row, with what speaks for and against its label."""
+    truth = {True: ", known to be wrong", False: ", known to be right", None: ""}
+    verdict = "called wrong" if row["is_issue"] else "not called wrong"
+    verdict += truth[row.get("is_noisy")]
+    names = row.get("neighbor_index", [None] * len(row["neighbors"]))
+    against = "".join(
+        f'<li><bdi class="label">{quote(label)}</bdi> '
+        f'<span class="calm">row {row_name(i, name)}</span>{row_html(cells)}</li>'
+        for i, name, label, cells in zip(
+            row["neighbors"],
+            names,
+            row["neighbor_labels"],
+            row["neighbor_cells"],
+            strict=True,
+        )
+    )
+    against = against and (
+        f"<details><summary>What speaks against the label: {len(row['neighbors'])} "
+        f"similar rows</summary><ul>{against}</ul></details>"
+    )
+    name = row_name(row["row"], row.get("index"))
+    return (
+        f'<article><h3>{rank}. <bdi class="label">{quote(row["given"])}</bdi>, '
+        f'rather <bdi class="suggested">{quote(row["suggested"])}</bdi></h3>'
+        f'<p class="calm">Row {name}; right with probability '
+        f"{row['quality']:.1%}; {verdict}.</p>{row_html(row['cells'])}{against}"
+        "</article>"
+    )
+
+
+def row_name(position, name):
+    """Position of a row and, in brackets, its name in an index if it has one."""
+    return str(position) if name is None else f"{position} ({quote(name)})"

@@ -1,0 +1,186 @@
+"""What classifiers and regressors by kernel ridge regression share."""
+
+from numbers import Real
+from typing import ClassVar
+
+import numpy as np
+import torch
+from scipy.special import softmax
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from skshap.kernels._base import check_kernel_rows, make_kernel, set_kernel_tags
+from skshap.kernels._features import explicit_features, has_features, lost_diagonal
+from skshap.utils._labels import check_targets
+from skshap.utils._order import check_order
+from skshap.utils._ridge import TIE, leave_one_out, solve_explicit_ridge, solve_ridge
+from skshap.utils._sklearn import HasMethods, Interval
+from skshap.utils._validation import check_device, check_gram, check_kernel_values
+
+__all__ = ["BaseKernelRidge", "BaseKernelRidgeClassifier"]
+
+
+class BaseKernelRidge(BaseEstimator):
+    """What estimators by kernel ridge regression share.
+
+    Subclasses have parameters `alpha` (or choose it), `kernel`, `kernel_params` and
+    `device`.
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "kernel": [str, callable, HasMethods(["fit_transform", "transform"])],
+        "kernel_params": [dict, None],
+        "device": [str, torch.device, None],
+    }
+
+    def _check_rows(self, X, y):
+        """Check the training rows, the order of targets and where to compute."""
+        check_device(self.device)
+        check_order(X, y)
+        return check_kernel_rows(self, X, reset=True)
+
+    def _map_rows(self, rows):
+        """Fit the kernel; return its matrix of the rows, or their explicit features.
+
+        Features are preferred where they are fewer than the rows.
+        """
+        kernel = self.kernel_ = make_kernel(self.kernel, self.kernel_params)
+        self._is_explicit, self._more_alpha = False, 0.0
+        if self.alpha == 0 or not has_features(kernel):
+            return check_gram(kernel.fit_transform(rows))
+        # Whether there are features, and how many, may be known only now.
+        kernel.fit(rows)
+        if has_features(kernel):
+            self._n_columns = explicit_features(kernel, rows[:1]).shape[1]
+            self._is_explicit = self._n_columns < _n_rows(rows)
+        if self._is_explicit:
+            # The rest of the diagonal is a ridge of its own.
+            self._more_alpha = lost_diagonal(kernel)
+            return explicit_features(kernel, rows, self._n_columns)
+        K = kernel.transform(rows)
+        return check_gram((K + K.T) / 2)
+
+    def _solve(self, M, targets, alpha):
+        """Solve for the rows' weights; M is what `_map_rows` returned."""
+        if not self._is_explicit:
+            return solve_ridge(M, targets, alpha, self.device)
+        alpha += self._more_alpha
+        return solve_explicit_ridge(M, targets, alpha, self.device)
+
+    def _map(self, X):
+        """Map rows to their kernel with the training rows, or to features."""
+        check_is_fitted(self)
+        rows = check_kernel_rows(self, X, reset=False)
+        if self._is_explicit:
+            return explicit_features(self.kernel_, rows, self._n_columns)
+        return check_kernel_values(self.kernel_.transform(rows))
+
+    def _outputs(self, M):
+        """Predict what was regressed on; M is what `_map` returned."""
+        return M @ self._weights + self.intercept_
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        set_kernel_tags(tags, self.kernel)
+        return tags
+
+
+class BaseKernelRidgeClassifier(ClassifierMixin, BaseKernelRidge):
+    """What classifiers by kernel ridge regression share."""
+
+    def _fit(self, X, y, *, class_prior=False, initial_outputs=False):
+        """Fit the ridge; return its map of the rows, and their labels."""
+        rows = self._check_rows(X, y)
+        self.classes_, y_index = check_targets(y, rows)
+        M = self._map_rows(rows)
+        Y = np.eye(len(self.classes_))[y_index]
+        initial = self._initial_outputs(rows) if initial_outputs else 0.0
+        Y -= initial
+        # When a row is left out, so is its label from the class frequencies.
+        priors = (Y.sum(0) - Y) / (len(Y) - 1) if class_prior else np.zeros_like(Y)
+        ones = np.ones((len(Y), 1))
+        solved, inverse_diagonal = self._solve(
+            M, np.hstack([Y, ones]), self._choose_alpha(M, Y, priors)
+        )
+        self.intercept_ = Y.mean(0) if class_prior else np.zeros(Y.shape[1])
+        # The weights of a constant target give those of targets minus the prior.
+        self.dual_coef_ = solved[:, :-1] - solved[:, -1:] * self.intercept_
+        self._weights = M.T @ self.dual_coef_ if self._is_explicit else self.dual_coef_
+        loo = leave_one_out(Y, solved, inverse_diagonal, priors)
+        self.loo_decision_function_ = as_decision(loo + initial)
+        return M, y_index
+
+    def _choose_alpha(self, M, Y, priors):
+        return self.alpha
+
+    def decision_function(self, X):
+        """Return decision values.
+
+        Parameters
+        ----------
+        X : list of str, list of pairs of str, or {array-like, sparse matrix} of shape \
+                (n_samples, n_features)
+            Rows; kernel values against the training rows, of shape (n_samples,
+            n_samples_fit), with ``kernel="precomputed"``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+            Regressed indicators; with two classes the second minus the first.
+        """
+        return as_decision(self._indicators(X))
+
+    def predict(self, X):
+        """Return the class of largest decision value, the first if tied to rounding.
+
+        Parameters
+        ----------
+        X : list of str, list of pairs of str, or {array-like, sparse matrix} of shape \
+                (n_samples, n_features)
+            Rows, as in `decision_function`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels.
+        """
+        return self._labels(self._indicators(X))
+
+    def predict_proba(self, X):
+        """Return class probabilities: the softmax of n_classes times the indicators.
+
+        The factor makes the map agree to first order, around equal probabilities, with
+        reading the regressed indicators as probabilities.
+
+        Parameters
+        ----------
+        X : list of str, list of pairs of str, or {array-like, sparse matrix} of shape \
+                (n_samples, n_features)
+            Rows, as in `decision_function`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Probabilities.
+        """
+        indicators = self._indicators(X)
+        return softmax(len(self.classes_) * indicators, axis=1)
+
+    def _indicators(self, X):
+        return self._outputs(self._map(X))
+
+    def _labels(self, indicators):
+        largest = indicators.max(1, keepdims=True)
+        return self.classes_[(indicators >= largest - TIE).argmax(1)]
+
+
+def _n_rows(rows):
+    return rows.shape[0] if hasattr(rows, "shape") else len(rows)
+
+
+def as_decision(indicators):
+    """Turn regressed indicators into decision values: a margin with two classes."""
+    if indicators.shape[1] == 2:
+        return indicators[:, 1] - indicators[:, 0]
+    return indicators

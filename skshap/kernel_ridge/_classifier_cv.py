@@ -1,0 +1,136 @@
+"""`KernelRidgeClassifierCV`: chooses the ridge by exact leave-one-out error."""
+
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from skshap.kernel_ridge._classifier import KernelRidgeClassifier
+from skshap.kernels._base import make_kernel
+from skshap.utils._ridge import leave_one_out
+from skshap.utils._validation import check_gram
+
+__all__ = ["KernelRidgeClassifierCV"]
+
+LEAST_EIGENVALUE = 1e-8  # of the kernel plus alpha, as a share of its largest entry
+
+
+class KernelRidgeClassifierCV(KernelRidgeClassifier):
+    """Kernel ridge classifier that chooses `alpha` by exact leave-one-out error.
+
+    One eigendecomposition of the kernel gives the leave-one-out decision values for
+    every `alpha`; the one of least mean squared error is taken.
+
+    Parameters
+    ----------
+    alphas : array-like of float, default=(0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
+        Candidates, in units of the kernel's diagonal.
+    kernel : str, callable or kernel object, default="linear"
+        See :class:`KernelRidgeClassifier`.
+    kernel_params : dict or None, default=None
+        Parameters of a kernel given by name or as a callable.
+    class_prior : bool, default=False
+        Regress on indicators minus the class frequencies, and add these back.
+    initial_outputs : bool, default=False
+        Regress on indicators minus what the kernel's network predicts before any
+        training, and add that back.
+    device : str, torch.device or None, default=None
+        Where the factor is computed, such as "cuda"; None is the CPU.
+
+    Attributes
+    ----------
+    alpha_ : float
+        The candidate chosen.
+    loo_errors_ : ndarray of shape (n_alphas,)
+        Mean squared leave-one-out error of each candidate, in squared indicators.
+    classes_ : ndarray of shape (n_classes,)
+        Sorted labels.
+    dual_coef_ : ndarray of shape (n_samples, n_classes)
+        Weights of the training rows.
+    intercept_ : ndarray of shape (n_classes,)
+        Class frequencies with `class_prior`, else zeros.
+    loo_decision_function_ : ndarray of shape (n_samples,) or (n_samples, n_classes)
+        Decision values of each training row by the classifier trained on all others
+        with `alpha_`.
+    kernel_ : object
+        The fitted kernel.
+    n_features_in_ : int
+        Number of columns seen in `fit`; not set for texts.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns, where `fit` saw a dataframe with string names.
+
+    See Also
+    --------
+    KernelRidgeClassifier : The same with a given `alpha`.
+    sklearn.linear_model.RidgeClassifierCV : The same for linear features.
+
+    References
+    ----------
+    Rifkin and Lippert, "Notes on Regularized Least Squares", MIT-CSAIL-TR-2007-025.
+    https://hdl.handle.net/1721.1/37318
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skshap import KernelRidgeClassifierCV
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = KernelRidgeClassifierCV([0.01, 0.1, 1], kernel="rbf").fit(X, y)
+    >>> clf.alpha_
+    0.1
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        **KernelRidgeClassifier._parameter_constraints,
+        "alphas": ["array-like"],
+    }
+    _parameter_constraints.pop("alpha")
+
+    def __init__(
+        self,
+        alphas=(0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0),
+        *,
+        kernel="linear",
+        kernel_params=None,
+        class_prior=False,
+        initial_outputs=False,
+        device=None,
+    ):
+        self.alphas = alphas
+        self.kernel = kernel
+        self.kernel_params = kernel_params
+        self.class_prior = class_prior
+        self.initial_outputs = initial_outputs
+        self.device = device
+
+    def _map_rows(self, rows):
+        # The kernel matrix is what every candidate shares.
+        self.kernel_ = make_kernel(self.kernel, self.kernel_params)
+        self._is_explicit, self._more_alpha = False, 0.0
+        return check_gram(self.kernel_.fit_transform(rows))
+
+    def _choose_alpha(self, K, Y, priors):
+        alphas = np.asarray(self.alphas, dtype=np.float64)
+        is_valid = np.isfinite(alphas) & (alphas > 0)
+        if alphas.ndim != 1 or not len(alphas) or not is_valid.all():
+            raise ValueError(
+                "alphas must be a list of positive, finite numbers, got "
+                f"{self.alphas!r}."
+            )
+        eigenvalues, vectors = torch.linalg.eigh(torch.tensor(K, device=self.device))
+        vectors, eigenvalues = vectors.cpu().numpy(), eigenvalues.cpu().numpy()
+        targets = np.hstack([Y, np.ones((len(Y), 1))])
+        rotated = vectors.T @ targets
+        self.loo_errors_ = np.full(len(alphas), np.inf)
+        # Too small for a factor, if the kernel is singular or indefinite.
+        usable = eigenvalues[0] + alphas > LEAST_EIGENVALUE * (K.max() + alphas)
+        for i, alpha in enumerate(alphas):
+            if not usable[i] and usable.any():
+                continue
+            # A kernel that is positive semi-definite has no eigenvalue below zero.
+            shrunk = 1 / np.maximum(eigenvalues + alpha, alpha)
+            solved = vectors @ (rotated * shrunk[:, None])
+            diagonal = (vectors**2) @ shrunk[:, None]
+            loo = leave_one_out(Y, solved, diagonal, priors)
+            self.loo_errors_[i] = np.mean((loo - Y) ** 2)
+        self.alpha_ = float(alphas[self.loo_errors_.argmin()])
+        return self.alpha_

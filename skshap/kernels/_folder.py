@@ -1,0 +1,93 @@
+"""The folder that a parameter `memory` names: where it is, and keeping it small."""
+
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+__all__ = ["memory_folder", "reduce_memory"]
+
+UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+ABANDONED = 3600.0  # seconds after which a file half written is a killed process's
+
+
+def memory_folder(memory):
+    """Return the folder in which a parameter ``memory`` keeps files, or None."""
+    location = getattr(memory, "location", memory)
+    return None if location is None else Path(location) / "skshap"
+
+
+def reduce_memory(memory, bytes_limit):
+    """Remove what was used least recently from a memory, down to a size.
+
+    What `memory` of :class:`skshap.EmpiricalNTK` keeps grows without limit. This is
+    what :meth:`joblib.Memory.reduce_size` is for results of functions. What is removed
+    is computed again when needed; other processes may use the memory meanwhile.
+
+    Parameters
+    ----------
+    memory : str, path or joblib.Memory
+        As given to the kernel.
+    bytes_limit : int or str
+        Size in bytes to stay below, or a number with a unit, as in "500M", "2G" or
+        "100 MB"; a K is 1024 bytes, as with joblib. Zero removes everything.
+
+    Returns
+    -------
+    int
+        Bytes that are left.
+
+    Raises
+    ------
+    ValueError
+        If `bytes_limit` is no size.
+
+    See Also
+    --------
+    skshap.EmpiricalNTK : Its parameter `memory` says what is kept.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from skshap import EmpiricalNTK, reduce_memory
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     kernel = EmpiricalNTK(memory=folder, random_state=0).fit(np.eye(9))
+    ...     reduce_memory(folder, "1K") <= 1024
+    True
+    """
+    limit = _parse_bytes(bytes_limit)
+    folder = memory_folder(memory)
+    files = []
+    for path in [] if folder is None else folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            stat = path.stat()
+            is_half = path.suffix == ".tmp"
+            if is_half and time.time() - stat.st_mtime < ABANDONED:
+                continue
+            if path.is_file():
+                # Of a killed process: the first to go, whatever the limit.
+                files.append((not is_half, stat.st_mtime, stat.st_size, path))
+    left = sum(size for _, _, size, _ in files)
+    for is_whole, _, size, path in sorted(files):
+        if left <= limit and is_whole:
+            break
+        path.unlink(missing_ok=True)
+        left -= size
+    return left
+
+
+def _parse_bytes(size):
+    text = str(size).strip().upper().removesuffix("B").removesuffix("I").strip()
+    unit = UNITS.get(text[-1:], 1)
+    try:
+        n_bytes = float(text[:-1] if unit > 1 else text) * unit
+    except ValueError:
+        n_bytes = -1.0
+    if not 0 <= n_bytes < np.inf:
+        raise ValueError(
+            f"bytes_limit={size!r} is no size; give a number of bytes, or one with a "
+            "unit such as '500M' or '2G'."
+        )
+    return int(n_bytes)

@@ -1,0 +1,53 @@
+"""`make_column_kernel`: a `ColumnKernel` whose kernels are named by their types."""
+
+from skshap.kernels._column import ColumnKernel
+from skshap.utils._sklearn import name_estimators
+
+__all__ = ["make_column_kernel"]
+
+
+def make_column_kernel(*kernels, weights=None):
+    """Make a :class:`ColumnKernel` and name its kernels by their types.
+
+    Parameters
+    ----------
+    *kernels : tuple
+        Tuples (kernel, columns), as in :class:`ColumnKernel`.
+    weights : array-like of shape (n_kernels,) or None, default=None
+        Weight of each kernel; see :class:`ColumnKernel`.
+
+    Returns
+    -------
+    ColumnKernel
+        Not fitted.
+
+    See Also
+    --------
+    ColumnKernel : With names of your own.
+
+    Examples
+    --------
+    >>> from skshap import EmpiricalNTK, make_column_kernel
+    >>> make_column_kernel(("rbf", [0, 1]), (EmpiricalNTK(), [2]))
+    ColumnKernel(kernels=[('rbf', 'rbf', [0, 1]),
+                          ('empiricalntk', EmpiricalNTK(), [2])])
+    """
+    if not all(isinstance(item, tuple) and len(item) == 2 for item in kernels):
+        raise ValueError(
+            f"kernels must be tuples (kernel, columns), got {kernels!r}; to name them "
+            "use ColumnKernel."
+        )
+    for kernel, columns in kernels:
+        if hasattr(columns, "get_params"):
+            raise ValueError(
+                f"kernels must be tuples (kernel, columns), got ({kernel!r}, "
+                f"{columns!r}) with the kernel last; swap the two."
+            )
+    named = name_estimators([kernel for kernel, _ in kernels])
+    return ColumnKernel(
+        [
+            (name, kernel, columns)
+            for (name, _), (kernel, columns) in zip(named, kernels, strict=True)
+        ],
+        weights=weights,
+    )

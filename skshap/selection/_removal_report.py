@@ -1,0 +1,54 @@
+"""The report on what was removed and why."""
+
+import numpy as np
+from sklearn.utils import Bunch
+
+__all__ = ["removal_report"]
+
+
+def removal_report(removed, y, values, errors, probability, scoring):
+    """Say of removed rows what they were removed for.
+
+    Parameters
+    ----------
+    removed : ndarray of shape (n_removed,)
+        Positions, the row that was removed first on top.
+    y : ndarray of shape (n,)
+        Labels of all rows.
+    values : ndarray of shape (n,)
+        Their values.
+    errors : ndarray of shape (n,) or None
+        Standard errors of these; read only with `probability`.
+    probability : ndarray of shape (n,) or None
+        That each row is harmful; None where the rows of lowest value were removed.
+    scoring : str or callable
+        Which gives values their unit.
+
+    Returns
+    -------
+    Bunch
+        A column an entry: `sample_index`, `label`, `value`, `reason` and, with
+        `probability`, `standard_error` and `probability_harmful`.
+    """
+    report = {
+        "sample_index": removed,
+        "label": y[removed],
+        "value": values[removed],
+    }
+    unit = scoring
+    if not isinstance(unit, str):
+        unit = getattr(unit, "__name__", type(unit).__name__)
+    if probability is not None:
+        report["standard_error"] = errors[removed]
+        report["probability_harmful"] = probability[removed]
+        reasons = [
+            f"{unit} {values[i]:.2g} ± {errors[i]:.1g}, harmful with probability "
+            f"{probability[i]:.3f}"
+            for i in removed
+        ]
+    else:
+        reasons = [
+            f"{unit} {values[i]:.2g}, number {k} of {len(y)} from the lowest"
+            for k, i in enumerate(removed, start=1)
+        ]
+    return Bunch(**report, reason=np.array(reasons, dtype=object))
