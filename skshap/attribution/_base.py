@@ -8,19 +8,18 @@ import numpy as np
 import torch
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils.validation import (
-    check_array,
-    check_consistent_length,
     check_is_fitted,
     column_or_1d,
 )
 
 from skshap.attribution._cost import predict_cost
 from skshap.attribution._estimation import Data, Method, Problem, estimate_values
+from skshap.attribution._groups import encode_groups
 from skshap.attribution._moments import check_tol
 from skshap.attribution._semivalues import size_weights
 from skshap.kernels._base import is_precomputed
-from skshap.utils._labels import check_labels
 from skshap.utils._order import check_order
+from skshap.utils._rows import check_weights, number_of_rows
 from skshap.utils._sklearn import Interval, StrOptions
 
 __all__ = ["BaseFreeShap"]
@@ -108,7 +107,7 @@ class BaseFreeShap:
         decision = torch.tensor(np.atleast_2d(self._outputs(M).T), device=self.device)
         scores = utility.score(decision).cpu().numpy()
         if sample_weight is not None:
-            sample_weight = _check_weights(sample_weight, M)
+            sample_weight = check_weights(sample_weight, M)
         return float(np.average(scores, weights=sample_weight))
 
     def attribute(
@@ -181,7 +180,7 @@ class BaseFreeShap:
                 "permutation has no standard error."
             )
         data, problem = self._pose(M, y, groups, names, per_sample)
-        estimate = self._estimate(data, problem, names, self.checkpoint)
+        estimate = estimate_values(data, problem, self._method(self.checkpoint))
         if scorings is None and semivalues is None:
             values, std = (part[0, 0] for part in estimate)
         else:
@@ -235,14 +234,14 @@ class BaseFreeShap:
         """
         check_is_fitted(self)
         m = number_of_rows(X)
+        if m == 0:
+            raise ValueError("X has no rows; pass at least one row to predict.")
         # Not mapped, which may take longer than all the rest.
         M = np.broadcast_to(0.0, (m, self._rows.shape[1]))
         y = self._encode(y, M)
         names = self._names(scorings, semivalues)
         data, problem = self._pose(M, y, groups, names, per_sample)
-        is_loo = [semivalue == "loo" for semivalue in names[1]]
-        method = self._method(self.checkpoint)
-        return Bunch(**predict_cost(data, problem, method, is_loo=is_loo))
+        return Bunch(**predict_cost(data, problem, self._method(self.checkpoint)))
 
     def explain(self, X, y=None, *, k=5):
         """Find the training rows that help and harm each prediction most.
@@ -282,7 +281,7 @@ class BaseFreeShap:
         y = self._predict(M) if y is None else column_or_1d(y, warn=True)
         names = self._names(None, None)
         data, problem = self._pose(M, self._encode(y, M), None, names, True)
-        estimate = self._estimate(data, problem, names, None)
+        estimate = estimate_values(data, problem, self._method())
         values, std = (part[0, 0] for part in estimate)
         order = np.argsort(values, axis=1, kind="stable")
         harmful, helpful = order[:, :k], order[:, ::-1][:, :k]
@@ -350,11 +349,6 @@ class BaseFreeShap:
         problem = Problem(utilities, weights, nulls, bool(per_sample), self._seed)
         return data, problem
 
-    def _estimate(self, data, problem, names, checkpoint):
-        is_loo = [semivalue == "loo" for semivalue in names[1]]
-        method = self._method(checkpoint)
-        return estimate_values(data, problem, method, is_loo=is_loo)
-
     def _method(self, checkpoint=None):
         return Method(
             sampler=self.sampler,
@@ -367,66 +361,3 @@ class BaseFreeShap:
             verbose=self.verbose,
             task=self._task,
         )
-
-
-def _check_weights(sample_weight, rows):
-    """Check the weights of rows in a mean."""
-    weights = column_or_1d(sample_weight)
-    check_consistent_length(rows, weights)
-    weights = check_array(
-        weights, input_name="sample_weight", ensure_2d=False, dtype=np.float64
-    )
-    if (weights < 0).any() or not weights.any():
-        raise ValueError(
-            "sample_weight must be positive or zero, and not zero for all rows, got "
-            f"{weights[:5]}."
-        )
-    return weights
-
-
-def number_of_rows(X):
-    """Return the number of rows to predict, or raise if there are none."""
-    try:
-        if isinstance(X, str):
-            raise TypeError("a single text is no sequence of rows")
-        m = X.shape[0] if hasattr(X, "shape") else len(X)
-    except (TypeError, IndexError) as error:
-        raise ValueError(
-            f"X must hold the rows to predict, as in attribute, got {X!r:.40} of type "
-            f"{type(X).__name__}: {error}."
-        ) from error
-    if m == 0:
-        raise ValueError("X has no rows; pass at least one row to predict.")
-    return m
-
-
-def encode_groups(groups, rows):
-    """Check groups of training rows and number them, in sorted order.
-
-    Parameters
-    ----------
-    groups : array-like of shape (n,)
-        Names.
-    rows : ndarray of length n
-        The training rows.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        From 0 on.
-
-    Raises
-    ------
-    ValueError
-        If a group is missing, or their number is another than that of the rows.
-    """
-    try:
-        if np.ndim(groups) != 1:
-            raise ValueError(f"got an array of shape {np.shape(groups)}.")
-        groups = check_labels(groups, rows, "groups")
-        return np.unique(groups, return_inverse=True)[1]
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            "groups must hold what each training row belongs to, one name a row, all "
-            f"of one type: {error}"
-        ) from error

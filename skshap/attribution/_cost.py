@@ -28,7 +28,7 @@ PIECE_STOPS = 3  # that are timed if each is reached directly
 PIECE_PLAYERS = 13  # of an enumeration that is timed
 
 
-def predict_cost(data, problem, method, *, is_loo):
+def predict_cost(data, problem, method):
     """Predict what `estimate_values` will take.
 
     Parameters
@@ -37,8 +37,6 @@ def predict_cost(data, problem, method, *, is_loo):
         Its `cross` may hold anything.
     problem : Problem
     method : Method
-    is_loo : list of bool
-        Which semivalues are leave-one-out values.
 
     Returns
     -------
@@ -48,22 +46,22 @@ def predict_cost(data, problem, method, *, is_loo):
     if method.sampler == "exact":
         check_enumerable(data)
         return _enumeration_cost(data, problem)
-    kind = choose_game(data, problem, method, is_loo=is_loo)
+    kind = choose_game(data, problem, method)
     outline = data.outline(kind)
     n_workers = effective_n_jobs(method.n_jobs)
     is_sweep = method.sampler == "sweep"
     is_inverted = is_sweep and kind is KernelGame
-    is_sampled = not is_sweep or not all(is_loo)
+    is_sampled = not is_sweep or not problem.is_loo.all()
     seconds, sampler = 0.0, None
     with _threads(max(1, cpu_count() // n_workers)):
         if is_inverted:
             per_flop = _product_seconds(min(outline.n_rows, 1500))
             seconds += outline.setup_flops() * per_flop
         piece = _make_piece(data, kind, problem.utilities[0].y.cpu().numpy())
-        if any(is_loo) and is_sweep and kind is FeatureGame:
+        if problem.is_loo.any() and is_sweep and kind is FeatureGame:
             seconds += _timed(lambda: leave_one_out_values(piece, problem))[0]
         if is_sampled:
-            sampler = make_sampler(piece, sampled_part(problem, method, is_loo), method)
+            sampler = make_sampler(piece, sampled_part(problem, method), method)
             measure = _draw_seconds if is_sweep else _prefix_seconds
             if sampler.parts:  # else a single player, who joins nobody
                 seconds += method.n_permutations * measure(sampler) / n_workers

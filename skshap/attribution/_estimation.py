@@ -36,7 +36,8 @@ class Problem(NamedTuple):
     utilities : list of Utility
         Scores of predictions, of the same m rows.
     weights : ndarray of shape (n_semivalues, n_players)
-        Share of each size of coalition in each semivalue.
+        Share of each size of coalition in each semivalue: not negative, and adding up
+        to 1.
     nulls : list of float
         Utility of the empty coalition, by scoring.
     per_sample : bool
@@ -50,6 +51,15 @@ class Problem(NamedTuple):
     nulls: list
     per_sample: bool
     seed: int
+
+    @property
+    def is_loo(self):
+        """Which semivalues are leave-one-out values, for which a sweep draws nothing.
+
+        Of a single player, who joins nobody, none is.
+        """
+        n_players = self.weights.shape[1]
+        return (self.weights[:, -1] == 1) & (n_players > 1)
 
     @property
     def is_smooth(self):
@@ -159,7 +169,7 @@ class Data(NamedTuple):
         return kind(arrays, self.alpha, self.groups, self.device)
 
 
-def choose_game(data, problem, method, *, is_loo):
+def choose_game(data, problem, method):
     """Choose between a game by kernel and one by explicit features.
 
     Parameters
@@ -167,8 +177,6 @@ def choose_game(data, problem, method, *, is_loo):
     data : Data
     problem : Problem
     method : Method
-    is_loo : list of bool
-        Which semivalues are leave-one-out values, for which a sweep draws nothing.
 
     Returns
     -------
@@ -190,7 +198,7 @@ def choose_game(data, problem, method, *, is_loo):
             fixed, by_row = outline.walk_flops(outline.to_everyone)
             work[kind] += (fixed + len(data.cross) * by_row).sum()
             work[kind] += outline.setup_flops()
-        sampled = sampled_part(problem, method, is_loo)
+        sampled = sampled_part(problem, method)
         if len(sampled.weights):
             sampler = make_sampler(outline, sampled, method)
             work[kind] += USUAL_DRAWS * sampler.flops()
@@ -207,11 +215,11 @@ def largest_eigenvalue(F):
     return float(np.linalg.norm(v))
 
 
-def sampled_part(problem, method, is_loo):
+def sampled_part(problem, method):
     """Return the problem of those semivalues that need draws."""
     if method.sampler != "sweep":
         return problem
-    return problem._replace(weights=problem.weights[~np.array(is_loo)])
+    return problem._replace(weights=problem.weights[~problem.is_loo])
 
 
 def check_enumerable(data):
@@ -230,7 +238,7 @@ def make_sampler(game, problem, method):
     return Permutations(game, problem, method.truncation_tol)
 
 
-def estimate_values(data, problem, method, *, is_loo):
+def estimate_values(data, problem, method):
     """Compute the values of players.
 
     Parameters
@@ -241,9 +249,6 @@ def estimate_values(data, problem, method, *, is_loo):
         What is estimated.
     method : Method
         How.
-    is_loo : list of bool
-        Which of the semivalues are leave-one-out values, which a sweep has in closed
-        form.
 
     Returns
     -------
@@ -255,21 +260,18 @@ def estimate_values(data, problem, method, *, is_loo):
         check_enumerable(data)
         values = enumerate_coalitions(data.game(KernelGame), problem)
         return _arrange(problem, values.cpu().numpy(), 0.0)
-    if data.n_players == 1:  # all there is to join is the empty coalition
-        is_loo = [False] * len(is_loo)
-    game = data.game(choose_game(data, problem, method, is_loo=is_loo))
+    game = data.game(choose_game(data, problem, method))
     if method.sampler == "permutation":
         return _arrange(problem, *_run(data, game, problem, method))
-    game = game.with_inverse()
-    if not any(is_loo):
+    game, is_loo = game.with_inverse(), problem.is_loo
+    if not is_loo.any():
         return _arrange(problem, *_run(data, game, problem, method))
     shape = problem.shape(data.n_players)
     values, errors = np.empty(shape), np.zeros(shape)
     values[is_loo] = leave_one_out_values(game, problem).cpu().numpy()
-    if not all(is_loo):
-        rest = sampled_part(problem, method, is_loo)
-        sampled = ~np.array(is_loo)
-        values[sampled], errors[sampled] = _run(data, game, rest, method)
+    if not is_loo.all():
+        rest = sampled_part(problem, method)
+        values[~is_loo], errors[~is_loo] = _run(data, game, rest, method)
     return _arrange(problem, values, errors)
 
 

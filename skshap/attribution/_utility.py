@@ -40,16 +40,21 @@ def check_scoring(scoring, built_in, signature):
         raise ValueError(
             f"scoring={scoring!r} is scikit-learn's scorer or metric; {why}"
         )
-    if not callable(scoring) and scoring not in list(built_in):
+    is_known = isinstance(scoring, str) and scoring in built_in
+    if not callable(scoring) and not is_known:
         raise ValueError(f"scoring={scoring!r} is not known; {why}")
 
 
 class Utility:
     """Scores predictions at rows whose target is known.
 
-    Subclasses define `__call__`; `mean_gains` if moves of a single output can be scored
-    with less work than each prediction that they lead to; `distance` if scores jump,
-    and are the same wherever they do not.
+    Subclasses define `__call__`, and `at` if they keep more than `y` by row. They may
+    define ``mean_gains(prediction, cross, weight)``, if moves of a single output can be
+    scored with less work than each prediction that they lead to: predictions of shape
+    (m,) that move by ``cross * weight``, of shapes (b, m) and (b, 1), give mean gains
+    of shape (b,). And ``distance(decision)``, of shape (m,), if scores jump, and are
+    the same wherever predictions move by less: then some rows are sampled, and
+    `mean_gains` must count them by `weights`.
 
     Parameters
     ----------
@@ -64,6 +69,8 @@ class Utility:
         Whether it scores the second of two outputs minus the first.
     is_smooth : bool
         Whether scores change smoothly with predictions.
+    weights : Tensor of shape (m,) or None
+        Of rows that were sampled, see `at`; None if all count the same.
     work : int
         To score one prediction, in floating-point operations of a matrix product that
         take as long.

@@ -101,8 +101,13 @@ def detection_curve(is_noisy, scores):
     )
 
 
+def _of_numbers(array):
+    """Return an array of objects as what they are, if that is one type."""
+    return np.array(array.tolist()) if array.dtype.kind == "O" else array
+
+
 def _check_mask(is_noisy):
-    is_noisy = column_or_1d(is_noisy)
+    is_noisy = _of_numbers(column_or_1d(is_noisy))
     if is_noisy.dtype.kind not in "biuf" or not np.isin(is_noisy, [0, 1]).all():
         raise ValueError(
             "is_noisy must be a mask: True (or 1) where the label is wrong, False (or "
@@ -113,7 +118,7 @@ def _check_mask(is_noisy):
 
 
 def _check_scores(scores):
-    scores = column_or_1d(scores)
+    scores = _of_numbers(column_or_1d(scores))
     if scores.dtype.kind not in "biuf":
         raise ValueError(f"scores must be real numbers, got dtype {scores.dtype}.")
     missing = np.isnan(scores)

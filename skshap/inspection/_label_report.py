@@ -11,9 +11,11 @@ from skshap.evaluation import detection_curve
 from skshap.inspection._cells import column_name
 from skshap.inspection._findings import FACTS, summarize, suspicious_rows, transitions
 from skshap.inspection._label_page import label_page
+from skshap.selection import LabelNoiseDetector
 from skshap.utils._labels import check_labels, encode_targets
 from skshap.utils._optional import import_optional
 from skshap.utils._order import check_order
+from skshap.utils._rows import number_of_rows
 
 __all__ = ["LabelNoiseReport"]
 
@@ -121,7 +123,11 @@ class LabelNoiseReport:
             their indices, not in one order, or `n_rows` or `n_neighbors` is not an
             integer from 0 on.
         """
-        check_is_fitted(detector)
+        if not isinstance(detector, LabelNoiseDetector):
+            raise ValueError(
+                f"detector must be a LabelNoiseDetector, got {detector!r:.60}."
+            )
+        check_is_fitted(detector, "label_quality_")
         for name, number in (("n_rows", n_rows), ("n_neighbors", n_neighbors)):
             if not isinstance(number, Integral) or number < 0:
                 raise ValueError(
@@ -129,7 +135,7 @@ class LabelNoiseReport:
                 )
         quality, issues = detector.label_quality_, detector.label_issues_
         n = len(quality)
-        n_shown = X.shape[0] if hasattr(X, "shape") else len(X)
+        n_shown = number_of_rows(X)
         if n_shown != n:
             raise ValueError(
                 f"X must hold the {n} rows that the detector was fitted on, got "

@@ -12,7 +12,7 @@ __all__ = ["bars", "curve", "page", "quote", "row_html"]
 
 SHOWN_LETTERS = 400  # of a text, the rest folds out
 SHOWN_COLUMNS = 12  # of a row, the rest is counted
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 STYLE = """
 :root { color-scheme: light dark; --mark: #c2410c; --calm: #64748b; --line: #8884; }

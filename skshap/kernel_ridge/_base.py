@@ -14,6 +14,7 @@ from skshap.kernels._features import explicit_features, has_features, lost_diago
 from skshap.utils._labels import check_targets
 from skshap.utils._order import check_order
 from skshap.utils._ridge import TIE, leave_one_out, solve_explicit_ridge, solve_ridge
+from skshap.utils._rows import number_of_rows
 from skshap.utils._sklearn import HasMethods, Interval
 from skshap.utils._validation import check_device, check_gram, check_kernel_values
 
@@ -53,7 +54,7 @@ class BaseKernelRidge(BaseEstimator):
         kernel.fit(rows)
         if has_features(kernel):
             self._n_columns = explicit_features(kernel, rows[:1]).shape[1]
-            self._is_explicit = self._n_columns < _n_rows(rows)
+            self._is_explicit = self._n_columns < number_of_rows(rows)
         if self._is_explicit:
             # The rest of the diagonal is a ridge of its own.
             self._more_alpha = lost_diagonal(kernel)
@@ -173,10 +174,6 @@ class BaseKernelRidgeClassifier(ClassifierMixin, BaseKernelRidge):
     def _labels(self, indicators):
         largest = indicators.max(1, keepdims=True)
         return self.classes_[(indicators >= largest - TIE).argmax(1)]
-
-
-def _n_rows(rows):
-    return rows.shape[0] if hasattr(rows, "shape") else len(rows)
 
 
 def as_decision(indicators):

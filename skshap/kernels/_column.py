@@ -362,6 +362,7 @@ class ColumnKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseCompos
 
     def _factors(self):
         """Return what each kernel is multiplied by."""
+        check_is_fitted(self, "weights_")
         return self.weights_ / self.scales_
 
     def _check(self):

@@ -8,6 +8,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 
 from skshap.kernels._base import make_kernel
+from skshap.utils._rows import number_of_rows
 from skshap.utils._sklearn import safe_indexing
 
 __all__ = ["predict_column_cost"]
@@ -37,7 +38,7 @@ def predict_column_cost(kernel, X):
         kernel = kernel.steps[-1][1]
     if hasattr(kernel, "estimate_cost"):
         return kernel.estimate_cost(X)
-    n = X.shape[0] if hasattr(X, "shape") else len(X)
+    n = number_of_rows(X)
     some = safe_indexing(X, np.arange(min(n, N_TIMED)))
     start = time.perf_counter()
     clone(kernel).fit_transform(some)

@@ -6,6 +6,8 @@ All of it works on a pipeline that ends in a kernel as well.
 import numpy as np
 from sklearn.pipeline import Pipeline
 
+from skshap.utils._rows import number_of_rows
+
 __all__ = [
     "diagonal",
     "explicit_features",
@@ -53,7 +55,7 @@ def explicit_features(kernel, X, n_columns=None):
     """
     kernel, X = _reach_kernel(kernel, X)
     features = kernel.transform_features(X)
-    n = X.shape[0] if hasattr(X, "shape") else len(X)
+    n = number_of_rows(X)
     name = f"transform_features of kernel {type(kernel).__name__}"
     wanted = f"({n}, {'n_components' if n_columns is None else n_columns})"
     if hasattr(features, "nnz"):

@@ -6,6 +6,7 @@ from scipy import sparse
 from skshap.utils._labels import encode_targets
 from skshap.utils._optional import import_optional
 from skshap.utils._order import check_order
+from skshap.utils._rows import number_of_rows
 from skshap.utils._validation import is_text
 
 __all__ = ["check_held_out", "check_held_out_labels", "stack_rows"]
@@ -39,8 +40,7 @@ def check_held_out(X, X_val, y_val):
             "row goes into a list."
         )
     shape, shape_val = row_shape(X), row_shape(X_val)
-    n_rows = X_val.shape[0] if hasattr(X_val, "shape") else len(X_val)
-    if n_rows == 0:
+    if number_of_rows(X_val, "X_val") == 0:
         raise ValueError("X_val has no rows; pass at least one, or X_val=None.")
     check_order(X_val, y_val, ("X_val", "y_val"))
     if is_text(X) != is_text(X_val):

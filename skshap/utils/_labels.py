@@ -7,6 +7,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, column_or_1d
 
 from skshap.utils._columns import is_missing
+from skshap.utils._rows import number_of_rows
 
 
 def check_targets(y, rows):
@@ -192,7 +193,7 @@ def check_labels(y, rows, name="y"):
             "label them."
         )
     y = as_labels(y)
-    n_rows = rows.shape[0] if hasattr(rows, "shape") else len(rows)
+    n_rows = number_of_rows(rows)
     if len(y) != n_rows:
         raise ValueError(
             f"{name} must hold one entry a row of X, got {len(y)} entries for {n_rows} "

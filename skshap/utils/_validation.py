@@ -41,7 +41,8 @@ def is_text(X):
     is_array = hasattr(X, "__len__") and not hasattr(X, "nnz")
     if not is_array or getattr(X, "shape", None) == () or len(X) == 0:
         return False
-    if not isinstance(X, (list, tuple)):
+    is_list = isinstance(X, (list, tuple))
+    if not is_list:
         X = X.to_numpy() if hasattr(X, "to_numpy") else np.asarray(X)
         if X.dtype.kind not in "OUT":
             return False
@@ -50,7 +51,11 @@ def is_text(X):
     if isinstance(first, str):
         return True
     is_row = isinstance(first, (list, tuple, np.ndarray)) and np.ndim(first) == 1
-    return is_row and 0 < len(first) <= 2 and all(isinstance(v, str) for v in first)
+    if not is_row or not 0 < len(first) <= 2:
+        return False
+    # Half of a pair may be missing; in a table it could be a number.
+    is_part = [isinstance(v, str) or (is_list and is_missing(v)) for v in first]
+    return all(is_part) and any(isinstance(v, str) for v in first)
 
 
 def check_text(X):

@@ -124,7 +124,7 @@ def test_the_game_of_less_work_is_played(n, kind):
     names = attributor._names(None, None)
     M, y_val = attributor._map(X_val), attributor._encode(y_val, X_val)
     data, problem = attributor._pose(M, y_val, None, names, False)
-    assert choose_game(data, problem, attributor._method(), is_loo=[False]) is kind
+    assert choose_game(data, problem, attributor._method()) is kind
 
 
 def test_sparse_columns_are_features_too():

@@ -87,3 +87,10 @@ def test_bad_lists_are_named(options, words):
     with pytest.raises(ValueError) as caught:
         FreeShapAttributor().fit(X, y).attribute(X, y, **options)
     assert all(word in str(caught.value) for word in words)
+
+
+@pytest.mark.parametrize("name", ["scorings", "semivalues"])
+def test_arrays_are_neither_scorings_nor_semivalues(name):
+    attributor = FreeShapAttributor(random_state=0).fit(np.eye(4), [0, 1, 0, 1])
+    with pytest.raises(ValueError, match=f"^{name[:-1]}=array"):
+        attributor.attribute(np.eye(4), [0, 1, 0, 1], **{name: [np.array([0.5, 0.5])]})

@@ -171,3 +171,13 @@ def test_number_types_of_scores(dtype):
 def test_bad_input(is_noisy, scores, message):
     with pytest.raises(ValueError, match=message):
         detection_curve(is_noisy, scores)
+
+
+def test_masks_and_scores_in_object_arrays():
+    mask = np.array([True, False, True, False], dtype=object)
+    scores = np.array([0.1, 0.4, 0.2, 0.3], dtype=object)
+    found = detection_curve(mask, scores)
+    expected = detection_curve(mask.astype(bool), scores.astype(float))
+    assert found.roc_auc == expected.roc_auc == 1.0
+    with pytest.raises(ValueError, match="must be a mask"):
+        detection_curve(np.array([True, "no"], dtype=object), [0.1, 0.2])

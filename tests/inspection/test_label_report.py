@@ -7,9 +7,15 @@ import pandas as pd
 import pytest
 from scipy import sparse
 from sklearn.datasets import load_iris
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics.pairwise import rbf_kernel
 
-from skshap import LabelNoiseDetector, LabelNoiseReport, flip_labels
+from skshap import (
+    KernelRidgeClassifier,
+    LabelNoiseDetector,
+    LabelNoiseReport,
+    flip_labels,
+)
 from skshap.inspection._page import curve
 from skshap.selection import _label_noise
 
@@ -335,3 +341,23 @@ def test_sparse_rows_show_what_is_not_zero(kind, fitted):
     np.testing.assert_array_equal(found["x99999"], X[found.index, 0])
     assert "x0" not in found
     assert "columns more" not in report.to_html()
+
+
+def test_rows_and_detectors_that_are_none():
+    X, y = np.arange(8.0).reshape(8, 1), np.arange(8) % 2
+    detector = LabelNoiseDetector()
+    with pytest.raises(NotFittedError):
+        LabelNoiseReport.from_detector(detector, X, y)
+    detector.fit(X, y)
+    with pytest.raises(ValueError, match="X must hold rows, got None"):
+        LabelNoiseReport.from_detector(detector, None, y)
+    with pytest.raises(ValueError, match="detector must be a LabelNoiseDetector"):
+        LabelNoiseReport.from_detector(KernelRidgeClassifier().fit(X, y), X, y)
+
+
+def test_lines_of_texts_from_windows():
+    X, y = np.arange(8.0).reshape(8, 1), np.arange(8) % 2
+    detector = LabelNoiseDetector(contamination=0.3).fit(X, y)
+    texts = ["one\r\ntwo\x0b"] * 8
+    page = LabelNoiseReport.from_detector(detector, texts, y)._repr_html_()
+    assert "one\r\ntwo\ufffd" in page

@@ -532,3 +532,10 @@ def test_one_row_and_rows_that_repeat(small):
 def test_a_kernel_in_the_place_of_columns_is_named():
     with pytest.raises(ValueError, match=r"got \('text', Pair.* last; swap the two"):
         make_column_kernel(("text", PairwiseKernel("rbf")))
+
+
+@pytest.mark.parametrize("method", ["transform", "diag", "transform_features"])
+def test_methods_before_fit(method):
+    kernel = make_column_kernel(("linear", ["a"]))
+    with pytest.raises(NotFittedError):
+        getattr(kernel, method)(pd.DataFrame({"a": [1.0, 2.0]}))

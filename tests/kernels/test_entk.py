@@ -968,3 +968,9 @@ def test_loading_a_model_that_lacks_a_pooler(bert, tiny_tokenizer, tmp_path, cap
     EmpiricalNTK(tmp_path, max_length=16, random_state=0).fit(["film", "plot"])
     assert torch.equal(torch.get_rng_state(), before)
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("first", [("a", None), (None, "a"), ("a", np.nan)])
+def test_first_pair_with_a_gap(make, first):
+    with pytest.raises(ValueError, match="X must hold texts only, but row 0 holds"):
+        make().fit([first, ("b", "c")])

@@ -1,0 +1,66 @@
+"""Rows: how many there are, and how much each counts."""
+
+import numpy as np
+from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
+
+__all__ = ["check_weights", "number_of_rows"]
+
+
+def number_of_rows(X, name="X"):
+    """Return the number of rows of anything that holds some.
+
+    Parameters
+    ----------
+    X : sequence, array, sparse matrix or dataframe
+    name : str, default="X"
+        Of the rows, in messages.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    ValueError
+        If there are no rows in such an object, as in a single text.
+    """
+    try:
+        if isinstance(X, str):
+            raise TypeError("a single text is no sequence of rows")
+        return X.shape[0] if hasattr(X, "shape") else len(X)
+    except (TypeError, IndexError) as error:
+        raise ValueError(
+            f"{name} must hold rows, got {X!r:.40} of type {type(X).__name__}: {error}."
+        ) from error
+
+
+def check_weights(sample_weight, rows):
+    """Check the weights of rows in a mean.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n,)
+    rows : sequence of length n
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        Float64.
+
+    Raises
+    ------
+    ValueError
+        If a weight is negative or not finite, all are zero, or their number is another
+        than that of the rows.
+    """
+    weights = column_or_1d(sample_weight)
+    check_consistent_length(rows, weights)
+    weights = check_array(
+        weights, input_name="sample_weight", ensure_2d=False, dtype=np.float64
+    )
+    if (weights < 0).any() or not weights.any():
+        raise ValueError(
+            "sample_weight must be positive or zero, and not zero for all rows, got "
+            f"{weights[:5]}."
+        )
+    return weights
