@@ -343,6 +343,15 @@ def test_rows_of_right_labels_help(method, noisy_iris):
     assert scores[1] > scores[0]
 
 
+def test_fit_predict_takes_rows_of_right_labels(noisy_iris):
+    X, y, y_noisy, _ = noisy_iris
+    train, held_out = (X[::2], y_noisy[::2]), {"X_val": X[1::2], "y_val": y[1::2]}
+    detector = LabelNoiseDetector()
+    verdict = detector.fit_predict(*train, **held_out)
+    assert_array_equal(verdict == 1, ~detector.fit(*train, **held_out).label_issues_)
+    assert not np.array_equal(verdict, detector.fit_predict(*train))
+
+
 def test_rows_of_right_labels_in_every_kind(noisy_iris):
     polars = pytest.importorskip("polars", reason=POLARS)
     X, y, y_noisy, _ = noisy_iris
