@@ -16,10 +16,11 @@ from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import GridSearchCV
 
 from skshap import EmpiricalNTK, FreeShapAttributor, KernelRidgeClassifier
+from skshap.attribution._class_scores import CLASS_SCORINGS
 from skshap.exceptions import NotPositiveDefiniteError
 from tests.oracles import per_sample_score, ridge_predictions, shapley_values
 
-SCORINGS = ("accuracy", "neg_log_loss", "neg_brier_score")
+SCORINGS = list(CLASS_SCORINGS)
 LABELS = np.array(["cat", "dog", "eel", "fox"])
 GAMMA = 0.4
 ALPHA = 0.3

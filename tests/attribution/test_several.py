@@ -5,9 +5,10 @@ import pytest
 from numpy.testing import assert_allclose
 
 from skshap import FreeShapAttributor, FreeShapRegressor
+from skshap.attribution._class_scores import CLASS_SCORINGS
 
 SEMIVALUES = ["shapley", "banzhaf", ("beta", 4, 1), "loo"]
-SCORINGS = ["accuracy", "neg_log_loss", "neg_brier_score"]
+SCORINGS = list(CLASS_SCORINGS)
 
 
 def own_value(decision, y_index):
