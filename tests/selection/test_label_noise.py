@@ -318,6 +318,9 @@ def test_no_class_is_emptied(contamination):
     detector = LabelNoiseDetector(contamination=contamination).fit(X, y)
     kept = ~detector.label_issues_
     assert set(y[kept]) == {0, 1, 2}
+    for label in range(3):  # the last one is that of the best quality
+        quality = detector.label_quality_[y == label]
+        assert kept[y == label][quality.argmax()]
     assert kept[y == 1].sum() >= 8 or contamination != "auto"
 
 
