@@ -344,6 +344,18 @@ def test_the_suggested_alpha_works():
         assert (clf.predict(K) == y).all()
 
 
+def test_the_suggested_alpha_works_for_an_indefinite_kernel():
+    X, y = make_data(8)
+    K = rbf_kernel(np.vstack([X, X])) - 0.1 * np.eye(16)
+    y = np.append(y, y)
+    with pytest.raises(NotPositiveDefiniteError) as caught:
+        KernelRidgeClassifier(0.05, kernel="precomputed").fit(K, y)
+    alpha = float(str(caught.value).split("Raise alpha; ")[1].split(" ")[0])
+    assert (
+        KernelRidgeClassifier(alpha, kernel="precomputed").fit(K, y).predict(K) == y
+    ).all()
+
+
 def test_rows_of_very_different_size_are_no_duplicates():
     # An outlier must not make the small rows look singular.
     X = np.diag([1e6, 1.0, 1e-3])
