@@ -546,9 +546,28 @@ def test_tables_that_are_none(small, X):
         small.fit("a text")
 
 
-def test_a_kernel_without_scale():
-    with pytest.raises(ValueError, match="kernel 'linear' cannot be normalised"):
-        make_column_kernel(("linear", [0])).fit(np.zeros((3, 1)))
+class Broken(PairwiseKernel):
+    """Fails for a reason that has nothing to do with the rows."""
+
+    def fit(self, X, y=None):
+        raise ValueError("the price is unknown")
+
+
+def test_errors_of_another_cause_give_no_advice_on_the_columns(X):
+    with pytest.raises(ValueError, match="price") as caught:
+        make_column_kernel((Broken(), ["kind"])).fit(X)
+    assert str(caught.value) == "the price is unknown"
+    assert "kernel 'broken' on columns ['kind']" in caught.value.__notes__[0]
+
+
+@pytest.mark.parametrize("value", [0.0, 1e200])
+def test_a_kernel_without_scale(value):
+    kernel = make_column_kernel(("linear", [0]))
+    with (
+        np.errstate(over="ignore"),
+        pytest.raises(ValueError, match="kernel 'linear' cannot be normalised"),
+    ):
+        kernel.fit(np.full((3, 1), value))
 
 
 def test_one_row_and_rows_that_repeat(small):
