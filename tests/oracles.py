@@ -151,9 +151,11 @@ def per_sample_score(scoring, decision, y_index):
             scores.append(float(best[0] == label))
         elif scoring == "neg_log_loss":
             scores.append(np.log(p[label]))
-        else:
+        elif scoring == "neg_brier_score":
             loss = sum((p[c] - (c == label)) ** 2 for c in range(n_classes))
             scores.append(-loss / 2 if n_classes == 2 else -loss)
+        else:
+            raise ValueError(f"no definition of scoring={scoring!r}")
     return np.array(scores)
 
 

@@ -270,6 +270,30 @@ def test_searched_alpha_has_the_least_leave_one_out_error(class_prior):
     assert_allclose(search.dual_coef_, best.dual_coef_)
 
 
+@pytest.mark.parametrize("lowest, tiny", [(0.0, 1e-12), (-0.1, 0.05)])
+def test_searched_alpha_is_not_too_small_for_a_factor(lowest, tiny):
+    # Rows twice: the smaller alpha is, the better a row is predicted by its twin.
+    X, y = make_data(12, 3)
+    K = rbf_kernel(np.vstack([X, X])) + lowest * np.eye(24)
+    search = KernelRidgeClassifierCV([tiny, 0.2, 1.0], kernel="precomputed")
+    search.fit(K, np.append(y, y))
+    assert search.alpha_ == 0.2
+    assert np.isfinite(search.loo_errors_).tolist() == [False, True, True]
+    with pytest.raises(NotPositiveDefiniteError, match="alpha"):
+        search.set_params(alphas=[tiny, tiny / 2]).fit(K, np.append(y, y))
+
+
+def test_alpha_is_searched_beside_an_outlier():
+    # All alphas are tiny beside it, but the other rows have pivots of their own.
+    X, y = make_data(12)
+    X, y = np.vstack([X, 1e6 * np.eye(4)[:1]]), np.append(y, 0)
+    search = KernelRidgeClassifierCV([1e-3, 0.1, 10.0]).fit(X, y)
+    fitted = [KernelRidgeClassifier(alpha).fit(X, y) for alpha in search.alphas]
+    signs = 2 * y - 1
+    errors = [np.mean((clf.loo_decision_function_ - signs) ** 2) for clf in fitted]
+    assert search.alpha_ == search.alphas[np.argmin(errors)] > 1e-3
+
+
 @settings(deadline=None, max_examples=60)
 @given(
     points=st.lists(st.integers(-2, 2), min_size=2, max_size=6),
@@ -318,6 +342,18 @@ def test_the_suggested_alpha_works():
         alpha = float(str(caught.value).split("Raise alpha; ")[1].split(" ")[0])
         clf = KernelRidgeClassifier(alpha, kernel="precomputed").fit(K, y)
         assert (clf.predict(K) == y).all()
+
+
+def test_the_suggested_alpha_works_for_an_indefinite_kernel():
+    X, y = make_data(8)
+    K = rbf_kernel(np.vstack([X, X])) - 0.1 * np.eye(16)
+    y = np.append(y, y)
+    with pytest.raises(NotPositiveDefiniteError) as caught:
+        KernelRidgeClassifier(0.05, kernel="precomputed").fit(K, y)
+    alpha = float(str(caught.value).split("Raise alpha; ")[1].split(" ")[0])
+    assert (
+        KernelRidgeClassifier(alpha, kernel="precomputed").fit(K, y).predict(K) == y
+    ).all()
 
 
 def test_rows_of_very_different_size_are_no_duplicates():

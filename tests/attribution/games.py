@@ -151,6 +151,13 @@ def average(sampler, n_draws, **options):
     return tuple(part[0, 0] for part in estimate)
 
 
+def check_errors(values, expected, std):
+    """Values are within their standard errors, which are not much too large either."""
+    z = (values - expected) / std
+    assert abs(z).max() < 5
+    assert np.sqrt(np.mean(z**2)) > 0.35
+
+
 def draw_orders(n, count, seed=0):
     rngs = [np.random.default_rng([seed, t]) for t in range(count)]
     return [rng.permutation(n).tolist() for rng in rngs]

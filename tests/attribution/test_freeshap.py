@@ -16,10 +16,12 @@ from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import GridSearchCV
 
 from skshap import EmpiricalNTK, FreeShapAttributor, KernelRidgeClassifier
+from skshap.attribution._class_scores import CLASS_SCORINGS
 from skshap.exceptions import NotPositiveDefiniteError
+from tests.attribution.games import check_errors
 from tests.oracles import per_sample_score, ridge_predictions, shapley_values
 
-SCORINGS = ("accuracy", "neg_log_loss", "neg_brier_score")
+SCORINGS = list(CLASS_SCORINGS)
 LABELS = np.array(["cat", "dog", "eel", "fox"])
 GAMMA = 0.4
 ALPHA = 0.3
@@ -600,13 +602,16 @@ def test_semivalues_of_all_samplers_agree(semivalue):
             n_permutations=300,
         ).fit(X, y)
         found[sampler] = attributor.attribute(X_val, y_val, return_std=True)
-    for sampler in ("sweep", "permutation"):
-        values, std = found[sampler]
-        assert (np.abs(values - found["exact"][0]) < 5 * std + 1e-12).all()
+    expected, _ = found["exact"]
+    check_errors(found["permutation"][0], expected, found["permutation"][1])
     shapley = make_attributor(sampler="exact", scoring="neg_log_loss").fit(X, y)
-    assert not np.allclose(found["exact"][0], shapley.attribute(X_val, y_val))
-    is_exact = (found["sweep"][1] == 0).all()
-    assert is_exact == (semivalue == "loo")
+    assert not np.allclose(expected, shapley.attribute(X_val, y_val))
+    values, std = found["sweep"]
+    if semivalue == "loo":
+        assert_allclose(values, expected, atol=1e-12)
+        assert (std == 0).all()
+    else:
+        check_errors(values, expected, std)
 
 
 def test_tol_draws_no_more_than_needed():

@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose
 
 from skshap import FreeShapAttributor
 from skshap.attribution import _estimation
+from skshap.attribution._class_scores import CLASS_SCORINGS
 from skshap.attribution._coalitions import PrefixRidge
 from skshap.attribution._features import FeatureCoalitions
 from skshap.attribution._marginals import GrowingCoalitions, ShrinkingCoalitions
@@ -16,7 +17,8 @@ from skshap.exceptions import NotPositiveDefiniteError
 from skshap.utils._ridge import invert_ridge
 from tests.oracles import exact_ridge, per_sample_score, semivalues
 
-SCORINGS = ["accuracy", "neg_log_loss", "neg_brier_score"]
+SCORINGS = list(CLASS_SCORINGS)
+SMOOTH = [name for name in SCORINGS if name != "accuracy"]
 ROUNDING = 1e-5  # of predictions, in units of the largest
 
 
@@ -75,7 +77,7 @@ def exact_predictions(case):
 
 
 @settings(deadline=None, max_examples=60)
-@given(case=kernels(5), scoring=st.sampled_from(SCORINGS[1:]))
+@given(case=kernels(5), scoring=st.sampled_from(SMOOTH))
 def test_enumeration_equals_exact_arithmetic(case, scoring):
     n, y_val = len(case[0]), case[3]
     attributor, (values, _) = attribute("exact", case, scoring=scoring)
@@ -173,7 +175,7 @@ def test_axioms_hold_for_ill_conditioned_kernels(case, scoring):
 
 
 @settings(deadline=None, max_examples=40)
-@given(case=kernels(), scoring=st.sampled_from(SCORINGS[1:]))
+@given(case=kernels(), scoring=st.sampled_from(SMOOTH))
 def test_duplicated_rows_are_worth_the_same(case, scoring):
     K, cross, y, y_val, alpha = case
     rows = np.append(np.arange(len(K)), 0)

@@ -290,6 +290,20 @@ def test_a_checkpoint_of_another_question_is_refused(options, tmp_path):
         attributor.attribute(X_val[:k], y_val[:k], **options)
 
 
+def test_a_checkpoint_of_another_truncation_is_refused(tmp_path):
+    params = {"sampler": "permutation", "checkpoint": tmp_path / "state.npz"}
+    attribute(params, 2)
+    with pytest.raises(ValueError, match="another computation"):
+        attribute({**params, "truncation_tol": 0.01}, 2)
+
+
+def test_a_checkpoint_of_other_groups_of_the_same_number_is_refused(tmp_path):
+    params = {"checkpoint": tmp_path / "state.npz"}
+    attribute(params, 2, groups=np.arange(N) // 2)
+    with pytest.raises(ValueError, match="another computation"):
+        attribute(params, 2, groups=np.arange(N) % 75)
+
+
 def test_a_checkpoint_of_another_callable_is_refused(tmp_path):
     params = {"checkpoint": tmp_path / "state.npz"}
     attribute({**params, "scoring": lambda d, y: d[:, 0]}, 2)
@@ -402,7 +416,7 @@ def test_cost_is_told_before_anything_runs(kernel, sampler, monkeypatch):
     if sampler != "exact":
         many = FreeShapAttributor(kernel, sampler=sampler, n_permutations=2000)
         many.fit(X, y)
-        few_seconds, many_seconds = (  # the least, on a machine that others use too
+        few_seconds, many_seconds = (  # the least: other processes take time too
             min(a.estimate_cost(X_val, y_val).seconds for _ in range(3))
             for a in (few, many)
         )

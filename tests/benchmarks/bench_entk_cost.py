@@ -3,8 +3,8 @@
 Sentences of Rotten Tomatoes, MiniLM, on one thread: the last two layers, without a
 store; the feed-forward layers of the upper half, with one; and a sketch of all layers.
 Seconds are those of process CPU time, for the pieces that are timed and for the run, so
-that other work on the machine does not count. Memory is the largest resident set of the
-run less what was resident before it.
+that other processes do not count. Memory is the largest resident set of the run less
+what was resident before it.
 
     python tests/benchmarks/bench_entk_cost.py
 """

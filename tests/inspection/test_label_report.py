@@ -1,5 +1,6 @@
 """Tests of the page with the suspicious rows."""
 
+import re
 from html.parser import HTMLParser
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from scipy import sparse
 from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
+from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.metrics.pairwise import rbf_kernel
 
 from skshap import (
@@ -114,6 +116,59 @@ def test_page_says_what_the_detector_says(fitted):
     hidden = LabelNoiseReport.from_detector(detector, X, y)
     assert "known to be" not in hidden.to_html()
     assert "AUROC" not in hidden.to_html()
+
+
+def test_page_says_how_well_wrong_labels_are_found(fitted):
+    detector, X, y, is_flipped = fitted
+    is_noisy = np.roll(is_flipped, 1)  # so that neither score is 0.5 or 1
+    report = LabelNoiseReport.from_detector(detector, X, y, is_noisy=is_noisy)
+    shown = "".join(Reader(report.to_html()).texts)
+    suspicion = 1 - detector.label_quality_
+    assert f"AUROC{roc_auc_score(is_noisy, suspicion):.3f}" in shown
+    precision = average_precision_score(is_noisy, suspicion)
+    assert f"Average precision{precision:.3f}" in shown
+
+
+def test_transitions_go_from_true_to_given_labels_the_most_frequent_first(fitted):
+    detector, X, y, _ = fitted
+    page = LabelNoiseReport.from_detector(detector, X, y).to_html()
+    shown = "".join(Reader(page).texts)
+    T, names = detector.transition_matrix_, detector.classes_
+    off = [(a, b) for a in range(3) for b in range(3) if a != b]
+    lines = [
+        f"{names[a]} labelled {names[b]}{T[a, b]:.1%}"
+        for a, b in sorted(off, key=lambda pair: T[pair], reverse=True)
+    ]
+    assert len(set(lines)) == 6
+    assert "".join(lines) in shown
+
+
+def test_suggested_labels_weigh_how_labels_go_wrong(fitted):
+    detector, X, y, _ = fitted
+    report = LabelNoiseReport.from_detector(detector, X, y, n_rows=150)
+    suggested = report.to_frame()["suggested"].sort_index()
+    classes = detector.classes_.tolist()
+    expected, unweighted = [], []
+    for label, p in zip(y, detector.probabilities_, strict=True):
+        given = classes.index(label)
+        to_given = detector.transition_matrix_[:, given]
+        others = [c for c in range(3) if c != given]
+        expected.append(classes[max(others, key=lambda c: p[c] * to_given[c])])
+        unweighted.append(classes[max(others, key=lambda c: p[c])])
+    assert suggested.tolist() == expected != unweighted
+
+
+def test_histogram_marks_the_rows_called_wrong(fitted):
+    detector, X, y, _ = fitted
+    page = LabelNoiseReport.from_detector(detector, X, y).to_html()
+    bars = re.findall(r'class="(rest|mark)" x="(\d+)".*? height="([\d.]+)"', page)
+    quality, issues = detector.label_quality_, detector.label_issues_
+    for name, values in (("rest", quality), ("mark", quality[issues])):
+        counts = np.histogram(values, 20, (0, 1))[0]
+        heights = np.array([float(height) for kind, _, height in bars if kind == name])
+        tallest = np.histogram(quality, 20, (0, 1))[0].max()
+        np.testing.assert_allclose(heights, 120 * (counts / tallest) ** 0.5, atol=0.06)
+        assert [int(x) for kind, x, _ in bars if kind == name] == [*range(20, 340, 16)]
 
 
 def test_rows_in_order_with_neighbors_that_disagree(fitted):

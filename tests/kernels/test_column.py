@@ -1,6 +1,8 @@
 """Sums of kernels on the columns of a table, against sums written out."""
 
 import pickle
+from itertools import count
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,9 +13,11 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.compose import make_column_selector
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from sklearn.utils import Bunch
 
 from skshap import (
     ColumnKernel,
@@ -27,6 +31,7 @@ from skshap import (
     make_column_kernel,
 )
 from skshap.exceptions import ModelNotFoundError
+from skshap.kernels import _column_cost
 from tests.conftest import WORDS, make_encoder
 from tests.oracles import encoder_kernel
 
@@ -507,6 +512,32 @@ def test_predicted_cost(kernel, small, X):
         make_column_kernel(("rbf", "size")).estimate_cost(X)
 
 
+class Priced(PairwiseKernel):
+    """Takes its price for what it costs."""
+
+    def estimate_cost(self, X):
+        price = self.kernel_params["gamma"]
+        return Bunch(seconds=price, memory=1000 * price, disk=8 * price)
+
+
+def test_costs_of_kernels_add_up_but_for_the_memory_of_their_work():
+    kernels = [Priced(kernel_params={"gamma": price}) for price in (2, 3)]
+    kernel = make_column_kernel((kernels[0], [0]), (kernels[1], [1]))
+    cost = kernel.estimate_cost(np.ones((N, 2)))
+    assert (cost.seconds, cost.disk) == (5, 40)
+    assert cost.memory == 2 * 8 * N**2 + 3000  # matrices stay, one is worked on
+
+
+def test_cost_of_a_vector_kernel_grows_with_the_pairs_of_rows(monkeypatch):
+    clock = SimpleNamespace(perf_counter=count().__next__)  # the piece takes a second
+    monkeypatch.setattr(_column_cost, "time", clock)
+    n = 3 * _column_cost.N_TIMED
+    steps = make_pipeline(None, "passthrough", StandardScaler(), PairwiseKernel("rbf"))
+    for kernel in ("rbf", steps):
+        cost = make_column_kernel((kernel, [0])).estimate_cost(np.ones((n, 1)))
+        assert cost.seconds == 9
+
+
 def test_tables_that_are_none(small, X):
     with pytest.raises(ValueError, match="minimum of 1"):
         small.fit(X[:0])
@@ -516,9 +547,28 @@ def test_tables_that_are_none(small, X):
         small.fit("a text")
 
 
-def test_a_kernel_without_scale():
-    with pytest.raises(ValueError, match="kernel 'linear' cannot be normalised"):
-        make_column_kernel(("linear", [0])).fit(np.zeros((3, 1)))
+class Broken(PairwiseKernel):
+    """Fails for a reason that has nothing to do with the rows."""
+
+    def fit(self, X, y=None):
+        raise ValueError("the price is unknown")
+
+
+def test_errors_of_another_cause_give_no_advice_on_the_columns(X):
+    with pytest.raises(ValueError, match="price") as caught:
+        make_column_kernel((Broken(), ["kind"])).fit(X)
+    assert str(caught.value) == "the price is unknown"
+    assert "kernel 'broken' on columns ['kind']" in caught.value.__notes__[0]
+
+
+@pytest.mark.parametrize("value", [0.0, 1e200])
+def test_a_kernel_without_scale(value):
+    kernel = make_column_kernel(("linear", [0]))
+    with (
+        np.errstate(over="ignore"),
+        pytest.raises(ValueError, match="kernel 'linear' cannot be normalised"),
+    ):
+        kernel.fit(np.full((3, 1), value))
 
 
 def test_one_row_and_rows_that_repeat(small):

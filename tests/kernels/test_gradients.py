@@ -865,7 +865,7 @@ def test_cost(n, is_stored, tmp_path, monkeypatch):
     start = time.process_time()
     kernel.fit_transform(X)
     seconds = time.process_time() - start
-    # Loosely: other work on the machine counts in what is predicted.
+    # Loosely: what is predicted is wall time, in which other processes count.
     assert seconds / 5 < cost.seconds < 20 * seconds
     size = sum(path.stat().st_size for path in files(tmp_path))
     if is_stored:

@@ -198,6 +198,10 @@ def test_held_out_rows_make_no_projection(make, monkeypatch):
     assert len(seen) == 60 - 60 // 8
     rows = sorted(X, key=lambda x: kernel._sketched_rows._rank(row_keys([x])[0]))
     assert not set(rows[: 60 // 8]) & set(seen)
+    used = set(seen)
+    seen.clear()
+    make(n_components=50, random_state=1).fit(X)
+    assert set(seen) != used  # held out by chance, not by what the rows are
 
 
 # Its conduct

@@ -118,6 +118,10 @@ def test_first_values_stay(tmp_path):
     assert_array_equal(DiskStore(tmp_path).get_gram(KEYS[::-1], KEYS), found[::-1])
     norms = store.get_norms(KEYS)
     assert_array_equal(DiskStore(tmp_path).get_norms(KEYS[::-1]), norms[::-1])
+    # A pair is answered alike whatever is asked with it.
+    alone = [[store.get_gram([a], [b])[0, 0] for b in KEYS] for a in KEYS]
+    assert_array_equal(found, np.array(alone))
+    assert_array_equal(norms, [store.get_norms([key])[0] for key in KEYS])
 
 
 @pytest.mark.parametrize("content", ["rows", "gram", "norms", "keys"])

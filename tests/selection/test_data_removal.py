@@ -346,6 +346,27 @@ def test_default_attributor_of_columns_far_from_zero(table):
     assert np.isfinite(fitted[2].gram_).all()
 
 
+def test_default_attributor_of_sparse_rows_is_that_of_dense_ones():
+    X = np.random.default_rng(0).normal(size=(60, 8))
+    y = (np.square(X[:, 0]) > 0.5).astype(int)
+    X += 1  # so that the mean square is not the variance
+    fitted = [
+        DataRemoval(LogisticRegression(), random_state=0).fit(rows, y)
+        for rows in (csr_array(X), X)
+    ]
+    gamma = 1 / (8 * X.var())
+    for removal in fitted:
+        assert removal.attributor_.kernel_params["gamma"] == pytest.approx(gamma)
+    sparse, dense = (removal.sample_values_ for removal in fitted)
+    assert_allclose(sparse, dense, atol=1e-9)
+
+
+def test_default_attributor_goes_by_the_brier_score(table):
+    X, y, _ = table
+    removal = DataRemoval(LogisticRegression(), random_state=0).fit(X, y)
+    assert removal.removal_report_.reason[0].startswith("neg_brier_score -")
+
+
 def test_reasons_name_a_function_that_scores(removal, table):
     def margin(decision, y_index):
         return np.take_along_axis(decision, np.asarray(y_index)[:, None], 1)[:, 0]

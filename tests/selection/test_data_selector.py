@@ -115,6 +115,17 @@ def test_without_folds_validation_rows_alone_count(strategy, selector, table):
         selector.fit(X, y)
 
 
+def test_fit_resample_takes_validation_rows(selector, table):
+    X, y, _ = table
+    held_out = {"X_val": X[::5], "y_val": y[::5]}
+    few, y_few = selector.fit_resample(X, y, **held_out)
+    values, kept = selector.sample_values_, selector.sample_indices_
+    assert_array_equal(few, X[kept])
+    assert_array_equal(y_few, y[kept])
+    assert_array_equal(values, selector.fit(X, y, **held_out).sample_values_)
+    assert not np.allclose(values, selector.fit(X, y).sample_values_)
+
+
 def test_top_is_the_order_of_values(selector, table):
     X, y, _ = table
     selector.set_params(strategy="top", n_samples_to_select=30).fit(X, y)

@@ -50,11 +50,11 @@ def test_rows_that_differ_by_their_errors_alone():
 
 
 def test_without_errors_signs_are_certain():
-    values = np.array([-3.0, -1e-6, 0.0, 1e-6, 0.5, 2.0])
-    order, n_removed, probability = harmful_rows(values, np.zeros(6), np.zeros(6))
-    assert n_removed == 2
-    assert_array_equal(order[:2], [0, 1])
-    assert_allclose(probability[[0, 1, 3, 4, 5]], [1, 1, 0, 0, 0], atol=0.01)
+    values = np.array([0.5, -1e-3, 0.0, 1e-6, -3.0, 2.0, -1e-6])
+    order, n_removed, probability = harmful_rows(values, np.zeros(7), np.zeros(7))
+    assert n_removed == 3
+    assert_array_equal(order[:3], [4, 1, 6])  # the lowest first, of rows as certain
+    assert_allclose(probability[[4, 1, 6, 0, 3, 5]], [1, 1, 1, 0, 0, 0], atol=0.01)
 
 
 @pytest.mark.parametrize("value", [0.0, 0.3])

@@ -318,6 +318,9 @@ def test_no_class_is_emptied(contamination):
     detector = LabelNoiseDetector(contamination=contamination).fit(X, y)
     kept = ~detector.label_issues_
     assert set(y[kept]) == {0, 1, 2}
+    for label in range(3):  # the last one is that of the best quality
+        quality = detector.label_quality_[y == label]
+        assert kept[y == label][quality.argmax()]
     assert kept[y == 1].sum() >= 8 or contamination != "auto"
 
 
@@ -341,6 +344,15 @@ def test_rows_of_right_labels_help(method, noisy_iris):
     assert helped.probabilities_.shape == (75, 3)
     scores = [roc_auc_score(~is_flipped, q) for q in (alone, helped.label_quality_)]
     assert scores[1] > scores[0]
+
+
+def test_fit_predict_takes_rows_of_right_labels(noisy_iris):
+    X, y, y_noisy, _ = noisy_iris
+    train, held_out = (X[::2], y_noisy[::2]), {"X_val": X[1::2], "y_val": y[1::2]}
+    detector = LabelNoiseDetector()
+    verdict = detector.fit_predict(*train, **held_out)
+    assert_array_equal(verdict == 1, ~detector.fit(*train, **held_out).label_issues_)
+    assert not np.array_equal(verdict, detector.fit_predict(*train))
 
 
 def test_rows_of_right_labels_in_every_kind(noisy_iris):

@@ -88,8 +88,15 @@ def test_clean_rows_are_believed():
     is_clean = np.arange(400) >= 200
     model = fitted(decision, labels, 2, is_clean)
     assert_array_equal(model.posterior[is_clean], np.eye(2)[labels[is_clean]])
-    # They pull the link, but are not counted as labels that went right.
     assert 0 < model.posterior[:200].min() < 0.5
+
+
+def test_clean_rows_do_not_count_as_labels_that_went_right():
+    transition = uniform_noise(0.3, 2)
+    decision, true, labels = draw_labels(2000, transition, seed=4)
+    is_clean = np.arange(2000) >= 1000
+    model = fitted(decision, np.where(is_clean, true, labels), 2, is_clean)
+    assert_allclose(model.transition, transition, atol=0.05)
 
 
 def test_without_signal_the_prior_remains():

@@ -66,6 +66,12 @@ def test_all_kinds_of_columns_are_told_apart(make):
     ]
 
 
+def test_of_many_columns_ten_are_named_and_the_rest_counted():
+    names = [f"t{i}" for i in range(13)]
+    (advice,) = column_advice(pd.DataFrame([["a text"] * 13], columns=names))
+    assert advice.startswith(f"Columns {names[:10]} and 3 more hold texts")
+
+
 def test_categories_and_missing_values_of_pandas():
     frame = pd.DataFrame({"kind": pd.Categorical(["a", "b"])})
     assert column_advice(frame)[0].startswith("Columns ['kind'] hold texts")

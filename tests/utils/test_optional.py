@@ -37,6 +37,13 @@ def test_broken_module_is_not_called_missing(tmp_path, monkeypatch):
     assert "skshap[" not in str(caught.value)
 
 
+def test_a_dependency_whose_name_the_module_begins_with(tmp_path, monkeypatch):
+    (tmp_path / "skshap_base_more.py").write_text("import skshap_base")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModuleNotFoundError, match="skshap_base'"):
+        import_optional("skshap_base_more", "plot")
+
+
 def test_locate_optional_finds_a_file():
     assert locate_optional("numpy", "numpy/__init__.py", "demo").is_file()
 

@@ -6,7 +6,12 @@ import torch
 from numpy.testing import assert_allclose
 
 from skshap.exceptions import NotPositiveDefiniteError
-from skshap.utils._ridge import check_pivots, leave_one_out, solve_ridge
+from skshap.utils._ridge import (
+    check_pivots,
+    leave_one_out,
+    solve_explicit_ridge,
+    solve_ridge,
+)
 
 
 @pytest.mark.parametrize("shape", [(4,), (2, 4)])
@@ -20,6 +25,14 @@ def test_pivots_count_relative_to_their_own_entry(shape):
             check_pivots(pivots, torch.tensor(0), diagonal=diagonal, alpha=0.5)
     with pytest.raises(NotPositiveDefiniteError, match=r"alpha=0\.5"):
         check_pivots(diagonal, torch.tensor(2), diagonal=diagonal, alpha=0.5)
+
+
+def test_what_the_others_leave_of_an_outlier_is_not_nothing():
+    # Its share of 1e-18 is lost beside 1.
+    F = np.diag([1e9, 1.0])
+    weights, inverse_diagonal = solve_explicit_ridge(F, np.ones((2, 1)), 1.0)
+    assert_allclose(inverse_diagonal, [[1e-18], [0.5]], rtol=1e-12)
+    assert_allclose(weights[1], 0.5)
 
 
 def test_leave_one_out_with_a_prior_held_fixed():
