@@ -2,6 +2,14 @@
 
 import numpy as np
 
+__all__ = [
+    "DamagedStoreWarning",
+    "ModelNotFoundError",
+    "NotPositiveDefiniteError",
+    "SmallerBatchWarning",
+    "TruncatedTextWarning",
+]
+
 
 class ModelNotFoundError(ValueError, OSError):
     """A pretrained model or its tokenizer could not be loaded.

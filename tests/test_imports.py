@@ -175,3 +175,25 @@ def test_importing_skshap_loads_no_slow_or_optional_package():
         check=True,
     )
     assert run.stdout.split() == []
+
+
+def exported(path):
+    """Names in `__all__` of a module."""
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Assign) and node.targets[0].id == "__all__":
+            return set(ast.literal_eval(node.value))
+    return set()
+
+
+@pytest.mark.parametrize(
+    "path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE))
+)
+def test_what_is_imported_is_exported(path):
+    modules = {
+        ".".join(("skshap", *source.relative_to(PACKAGE).with_suffix("").parts)): source
+        for source in SOURCES
+    }
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module in modules:
+            missing = {a.name for a in node.names} - exported(modules[node.module])
+            assert not missing, f"{node.module} lacks {missing} in __all__"

@@ -19,7 +19,16 @@ from skshap.attribution._sweep import Sweep
 from skshap.utils._describe import describe
 from skshap.utils._ridge import multiply
 
-__all__ = ["Data", "Method", "Problem", "choose_game", "estimate_values"]
+__all__ = [
+    "Data",
+    "Method",
+    "Problem",
+    "check_enumerable",
+    "choose_game",
+    "estimate_values",
+    "make_sampler",
+    "sampled_part",
+]
 
 
 LARGEST_CONDITION = 1e6  # of features, for values by them to be exact to 1e-5

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from scipy.stats import t as student_t
 
-__all__ = ["Estimate", "RunningMoments", "StoppingRule"]
+__all__ = ["SMALLEST_SAMPLE", "Estimate", "RunningMoments", "StoppingRule", "check_tol"]
 
 SMALLEST_SAMPLE = 10  # draws before errors are trusted
 LOOK = 1.25  # growth of the number of draws between looks at a decision

@@ -7,7 +7,7 @@ import torch
 
 from skshap.utils._sklearn import is_scorer
 
-__all__ = ["Utility", "check_scoring"]
+__all__ = ["Utility", "call_scoring", "check_scoring"]
 
 SCORED = 65_536  # predictions scored at a time: they stay in the cache of a CPU
 

@@ -7,6 +7,8 @@ from sklearn.utils import check_random_state
 
 from skshap.utils._labels import as_labels, check_labels, find_classes
 
+__all__ = ["flip_labels"]
+
 
 def flip_labels(y, *, rate=0.1, random_state=None):
     """Flip a share of the labels to other classes.

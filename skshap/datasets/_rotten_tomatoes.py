@@ -7,6 +7,8 @@ from sklearn.utils import Bunch
 
 from skshap.utils._optional import locate_optional
 
+__all__ = ["load_rotten_tomatoes"]
+
 DESCR = """\
 Rotten Tomatoes sentences
 -------------------------

@@ -4,6 +4,8 @@ import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.utils import Bunch, column_or_1d
 
+__all__ = ["detection_curve"]
+
 
 def detection_curve(is_noisy, scores):
     """Compute the share of wrong labels found against the share of rows inspected.

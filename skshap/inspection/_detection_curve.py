@@ -3,6 +3,8 @@
 from skshap.evaluation import detection_curve
 from skshap.utils._optional import import_optional
 
+__all__ = ["DetectionCurveDisplay"]
+
 _REFERENCE = "skshap-reference"  # gid of the lines that are no curve
 
 

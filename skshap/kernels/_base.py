@@ -1,12 +1,13 @@
-"""What a kernel is: an object with `fit`, `fit_transform` and `transform`.
+"""What a kernel is: an object with `fit`, `fit_transform`, `transform` and `diag`.
 
-``fit_transform(X)`` gives the symmetric matrix of the training rows, and
-``transform(X)`` the matrix of shape (n_samples, n_samples_fit) between new rows and
-them. A kernel with ``transform_features(X)``, of shape (n_samples, n_components), is
-the inner product of what that returns; it may lose the method in `fit`. To the value
-of a row with itself it may add `lost_diagonal_`, which features do not tell. A pipeline
-that ends in a kernel is one. `make_kernel` turns what users pass as ``kernel=`` into
-such an object.
+``fit_transform(X)`` gives the symmetric matrix of the training rows, ``transform(X)``
+the matrix of shape (n_samples, n_samples_fit) between new rows and them, and
+``diag(X)`` the value of each row with itself, which only `ColumnKernel` needs. A kernel
+with ``transform_features(X)``, of shape (n_samples, n_components), is the inner product
+of what that returns; it may lose the method in `fit`. To the value of a row with itself
+it may add `lost_diagonal_`, which features do not tell. ``estimate_cost(X)`` and
+``initial_outputs(X)`` are used where a kernel has them. A pipeline that ends in a
+kernel is one. `make_kernel` turns what users pass as ``kernel=`` into such an object.
 """
 
 from sklearn.base import BaseEstimator, TransformerMixin, clone
@@ -16,7 +17,7 @@ from sklearn.utils import get_tags
 from skshap.kernels._pairwise import PairwiseKernel, check_name
 from skshap.utils._validation import check_rows, check_table, is_text
 
-__all__ = ["check_kernel_rows", "make_kernel", "set_kernel_tags"]
+__all__ = ["check_kernel_rows", "is_precomputed", "make_kernel", "set_kernel_tags"]
 
 
 class PrecomputedKernel(TransformerMixin, BaseEstimator):

@@ -162,7 +162,10 @@ class EmpiricalNTK(
     Notes
     -----
     One batched forward and one backward pass give the gradients of all rows of a batch
-    in factored form. With ``method="exact"``, a row takes
+    in factored form, where layers have a rule: linear ones, embeddings, convolutions in
+    one and two dimensions, and norms. Any other parameter is exact as well, but takes
+    a backward pass a row, and memory for all of its entries a row, of which there may
+    be 16 million. With ``method="exact"``, a row takes
     ``itemsize * n_tokens * (inputs + outputs)`` bytes for each layer: 1.2 MB for 25
     tokens and three feed-forward blocks of 384 to 1,536.
     With `memory` they are written to disk, beside 8 bytes for each pair of rows, and 2

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from skshap.utils._sklearn import fit_context
 from skshap.utils._validation import check_rows, is_text
 
-__all__ = ["PairwiseKernel"]
+__all__ = ["PairwiseKernel", "check_name"]
 
 BLOCK = 64  # rows whose values with each other are computed for those with themselves
 

@@ -10,7 +10,7 @@ from skshap.kernels._digest import row_keys
 from skshap.nn._gram import gram
 from skshap.nn._sketch import GradientSketch, first_width, squared_norms_of_batch
 
-__all__ = ["SketchedRows"]
+__all__ = ["CHUNK", "N_HELD_OUT", "SAMPLE_BYTES", "SAMPLE_ROWS", "SketchedRows"]
 
 CHUNK = 64  # rows of any length that are taken into the sample at once
 N_HELD_OUT = 48  # rows at most that the error is measured on

@@ -12,7 +12,15 @@ import numpy as np
 import torch
 from scipy.linalg import get_blas_funcs
 
-__all__ = ["add_product", "gram", "gram_cost", "squared_norms"]
+__all__ = [
+    "BUCKET",
+    "CHUNK_BYTES",
+    "CHUNK_COLUMNS",
+    "add_product",
+    "gram",
+    "gram_cost",
+    "squared_norms",
+]
 
 CHUNK_COLUMNS = 1 << 15  # longest sum in the working precision, then float64
 CHUNK_BYTES = 1 << 29  # of multiplied-out gradients held at once

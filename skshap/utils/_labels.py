@@ -9,6 +9,15 @@ from sklearn.utils.validation import check_array, column_or_1d
 from skshap.utils._columns import is_missing
 from skshap.utils._rows import number_of_rows
 
+__all__ = [
+    "as_labels",
+    "check_labels",
+    "check_numbers",
+    "check_targets",
+    "encode_targets",
+    "find_classes",
+]
+
 
 def check_targets(y, rows):
     """Check training labels and encode them.

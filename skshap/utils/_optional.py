@@ -4,6 +4,8 @@ import importlib
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
+__all__ = ["import_optional", "locate_optional"]
+
 
 def import_optional(name, extra):
     """Import a module that an extra of skshap installs.

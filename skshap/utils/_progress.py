@@ -2,6 +2,8 @@
 
 from tqdm import tqdm
 
+__all__ = ["progress", "progress_bar"]
+
 DELAY = 3.0  # seconds; a shorter loop ends without having shown anything
 
 

@@ -10,6 +10,15 @@ from sklearn.utils.validation import validate_data
 
 from skshap.utils._columns import column_advice, has_dates, is_missing
 
+__all__ = [
+    "check_device",
+    "check_gram",
+    "check_kernel_values",
+    "check_rows",
+    "check_table",
+    "is_text",
+]
+
 # What scikit-learn says where values are no numbers.
 NO_NUMBERS = "NaN|infinity|convert|dtype|could not|real number"
 
