@@ -9,9 +9,9 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_random_state, indexable
 
 from skshap.attribution import FreeShapAttributor
-from skshap.kernel_ridge import KernelRidgeClassifierCV
 from skshap.selection._attributed import Attributed
 from skshap.selection._held_out import check_held_out, check_held_out_labels
+from skshap.selection._tuned_ridge import tune_ridge
 from skshap.selection._values import cross_fit_values, make_splits, values_on
 from skshap.utils._labels import as_labels, check_targets
 from skshap.utils._order import check_order
@@ -19,8 +19,6 @@ from skshap.utils._sklearn import Interval
 from skshap.utils._validation import check_rows
 
 __all__ = ["BaseRowChoice", "count_rows"]
-
-ALPHAS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # by a mean diagonal of 1
 
 
 class BaseRowChoice(Attributed, BaseEstimator):
@@ -122,16 +120,8 @@ def default_attributor(estimator, X, y):
     tiny = np.finfo(float).tiny  # its inverse is finite, that of what is below not
     gamma = 1 / (rows.shape[1] * variance) if variance > tiny else 1.0
     ridges = [
-        KernelRidgeClassifierCV(
-            scale * np.array(ALPHAS),
-            kernel=kernel,
-            kernel_params=params,
-            class_prior=True,
-        ).fit(rows, y)
-        for kernel, params, scale in (
-            ("rbf", {"gamma": gamma}, 1.0),
-            ("linear", None, rows.shape[1] * squares if squares > tiny else 1.0),
-        )
+        tune_ridge(rows, y, 1.0, kernel="rbf", kernel_params={"gamma": gamma}),
+        tune_ridge(rows, y, rows.shape[1] * squares, kernel="linear"),
     ]
     best = min(ridges, key=lambda ridge: ridge.loo_errors_.min())
     return FreeShapAttributor(

@@ -7,7 +7,6 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 
 from skshap.attribution import FreeShapAttributor
-from skshap.kernel_ridge import KernelRidgeClassifierCV
 from skshap.kernels._base import is_precomputed
 from skshap.selection._attributed import Attributed
 from skshap.selection._held_out import (
@@ -16,6 +15,7 @@ from skshap.selection._held_out import (
     stack_rows,
 )
 from skshap.selection._noise_model import NoiseModel
+from skshap.selection._tuned_ridge import tune_ridge
 from skshap.utils._labels import check_targets
 from skshap.utils._order import check_order
 from skshap.utils._ridge import leave_one_out, solve_ridge
@@ -23,8 +23,6 @@ from skshap.utils._sklearn import Interval, StrOptions, fit_context
 
 __all__ = ["LabelNoiseDetector"]
 
-# Of leave-one-out error, as shares of the mean diagonal of the kernel.
-ALPHAS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 N_REFITS = 2  # of the ridge, on what the labels are taken to be
 FALSE_ALARM_SHARE = 0.25  # expected among the issues at most, by contamination="auto"
 # Of rows that a ridge misses though their label is taken for right, the largest shares
@@ -275,7 +273,9 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         fitted = self.attributor_
         if self.method == "auto":
             gram = fitted.gram_
-            alpha = self._best_alpha(gram, y)
+            scale, device = np.diagonal(gram).mean(), fitted.device
+            ridge = tune_ridge(gram, y, scale, kernel="precomputed", device=device)
+            alpha = ridge.alpha_
             targets = np.eye(model.n_classes)[model.given]
             missed = []
             for _ in range(1 + N_REFITS):
@@ -292,19 +292,6 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
             decision = np.column_stack([-decision, decision]) / 2
         model.fit(decision)
         return np.zeros(2)
-
-    def _best_alpha(self, gram, y):
-        """The alpha of least leave-one-out error."""
-        scale = np.diagonal(gram).mean()
-        if scale < np.finfo(float).tiny:  # rows of zeros: no alpha is better
-            scale = 1.0
-        ridge = KernelRidgeClassifierCV(
-            scale * np.array(ALPHAS),
-            kernel="precomputed",
-            class_prior=True,
-            device=self.attributor_.device,
-        )
-        return ridge.fit(gram, y).alpha_
 
     def _leave_one_out(self, gram, targets, alpha):
         """Leave-one-out decision values, (n, n_classes)."""

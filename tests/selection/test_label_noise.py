@@ -23,6 +23,7 @@ from skshap import (
 from skshap.selection import _label_noise
 from skshap.selection._held_out import stack_rows
 from skshap.selection._noise_model import NoiseModel
+from skshap.selection._tuned_ridge import tune_ridge
 
 POLARS = "polars is in the extra test"
 CLEANLAB = "cleanlab is in no extra: only what it accepts is tested"
@@ -298,7 +299,7 @@ def test_misses_are_counted_among_the_rows_judged(noisy_iris):
     K, Y = rbf_kernel(X), np.eye(3)[np.append(y[:100], true[100:])]
     held_out = {"X_val": X[100:], "y_val": true[100:]}
     detector = LabelNoiseDetector().fit(X[:100], y[:100], **held_out)
-    alpha = detector._best_alpha(K, Y.argmax(1))
+    alpha = tune_ridge(K, Y.argmax(1), 1.0, kernel="precomputed").alpha_
     model = NoiseModel(Y.argmax(1), 3, np.arange(len(Y)) >= 100)
     targets, missed = Y, []
     for _ in range(3):
