@@ -41,12 +41,13 @@ def size_weights(semivalue, n):
     for Machine Learning", AISTATS 2022. :arxiv:`2110.14049`
     """
     sizes = np.arange(n)
-    if semivalue == "shapley":
-        return np.full(n, 1 / n)
-    if semivalue == "banzhaf":
-        return binom.pmf(sizes, n - 1, 0.5)
-    if semivalue == "loo":
-        return (sizes == n - 1).astype(np.float64)
+    named = {
+        "shapley": lambda: np.full(n, 1 / n),
+        "banzhaf": lambda: binom.pmf(sizes, n - 1, 0.5),
+        "loo": lambda: (sizes == n - 1).astype(np.float64),
+    }
+    if isinstance(semivalue, str) and semivalue in named:
+        return named[semivalue]()
     if isinstance(semivalue, (tuple, list)) and len(semivalue) == 3:
         name, *parameters = semivalue
         if name == "beta" and all(

@@ -686,7 +686,7 @@ def test_what_is_not_rows_is_named():
     X, y = np.arange(8.0).reshape(-1, 1), np.arange(8) % 2
     attributor = FreeShapAttributor().fit(X, y)
     for rows in (5, None, "text", np.array(0.0), iter([1])):
-        with pytest.raises(ValueError, match="X must hold the rows to predict"):
+        with pytest.raises(ValueError, match="X must hold rows"):
             attributor.estimate_cost(rows, y)
     with pytest.raises(ValueError, match="k must be an integer"):
         attributor.explain(X, k=True)
