@@ -45,7 +45,10 @@ y_given, is_flipped = flip_labels(y, rate=0.1, random_state=0)
 # %%
 # The detector needs the sentences and their labels, and a kernel: the gradients of the
 # feed-forward layers in the upper half of the encoder, each sentence counting the same.
-print("computing the kernel of 2,000 sentences: gradients, then products of them")
+print(
+    "computing the kernel of 2,000 sentences: gradients, then products of them",
+    flush=True,
+)
 start = time.perf_counter()
 kernel = EmpiricalNTK(
     get_model_path(),
@@ -57,6 +60,7 @@ kernel = EmpiricalNTK(
 )
 detector = LabelNoiseDetector(FreeShapAttributor(kernel)).fit(texts, y_given)
 seconds = time.perf_counter() - start
+print("comparing with a tuned logistic regression on embeddings", flush=True)
 
 # %%
 # To compare with: a logistic regression on the same model's embeddings, its strength

@@ -67,7 +67,7 @@ def predict_cost(data, problem, method):
                 seconds += method.n_permutations * measure(sampler) / n_workers
     options = {"n_workers": n_workers, "is_inverted": is_inverted}
     memory = peak_bytes(data, outline, problem, sampler, **options)
-    return {"seconds": seconds, "memory": memory}
+    return {"seconds": float(seconds), "memory": memory}
 
 
 def _make_piece(data, kind, y):

@@ -182,7 +182,7 @@ class RowGradients:
             total=len(rows),
             initial=0,
             desc="gradients",
-            unit="row",
+            unit=" rows",
             verbose=self.verbose,
         ) as bar:
             for batch in batches:
@@ -236,7 +236,7 @@ class RowGradients:
             total=int(np.isnan(K).sum()),
             initial=0,
             desc="kernel",
-            unit="value",
+            unit=" values",
             verbose=self.verbose,
         ) as bar:
             for i, a in self._blocks(left, tiles.missing_in_rows):

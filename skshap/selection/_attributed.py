@@ -1,8 +1,10 @@
 """What estimators that carry an attributor share."""
 
+import numpy as np
 from sklearn.utils import get_tags
 
 from skshap.attribution import FreeShapAttributor
+from skshap.utils._columns import column_advice
 from skshap.utils._validation import is_text
 
 __all__ = ["Attributed"]
@@ -15,10 +17,11 @@ class Attributed:
         """Raise if rows are texts and there is no attributor for them."""
         is_string = is_text(X)  # raises for a single text
         if self.attributor is None and is_string:
+            advice = " ".join(column_advice(X)) if np.ndim(X) == 2 else ""
             raise ValueError(
                 f"{type(self).__name__} needs an attributor for texts, as "
                 "attributor=None works on numbers; use "
-                "attributor=FreeShapAttributor(EmpiricalNTK(model))."
+                f"attributor=FreeShapAttributor(EmpiricalNTK(model)). {advice}".rstrip()
             )
 
     def _take_names(self):

@@ -556,3 +556,9 @@ def test_no_matrix_of_pairs_is_formed_that_is_not_needed(method, monkeypatch):
     monkeypatch.setattr(FreeShapAttributor, "gram_", property(refuse))
     attributor = FreeShapAttributor("linear", random_state=0)
     LabelNoiseDetector(attributor, method=method).fit(X, y)
+
+
+def test_frames_of_categories_are_no_texts_to_model():
+    frame = pd.DataFrame({"channel": ["mail", "phone", "mail", "phone"]})
+    with pytest.raises(ValueError, match=r"Columns \['channel'\].*OneHotEncoder"):
+        LabelNoiseDetector().fit(frame, [0, 1, 0, 1])
