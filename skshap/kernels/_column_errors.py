@@ -81,8 +81,10 @@ def check_columns(X, name, columns):
     except Exception as error:  # of the dataframe's own library
         names = getattr(X, "columns", None)
         has = f"{X.shape[1]} columns" if names is None else f"{[*names]}"
+        # That of a key is the column once more.
+        why = "." if isinstance(error, KeyError) else f": {error}"
         raise ValueError(
-            f"kernel {name!r} reads columns {columns!r}, but X has {has}: {error}"
+            f"kernel {name!r} reads columns {columns!r}, but X has {has}{why}"
         ) from error
     if part.shape[1:] == (0,):
         raise ValueError(
