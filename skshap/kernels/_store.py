@@ -129,9 +129,8 @@ class DiskStore:
         in_rows = cache(lambda name: _matches(rows, self._list(name)))
         in_columns = cache(lambda name: _matches(columns, self._list(name)))
         for name in self._names("gram"):
+            # A file of others names no lists of ours, which are then empty.
             above, _, beside = name.partition("-")
-            if not (_is_key(above) and _is_key(beside)):
-                continue  # not ours
             targets = []
             for first, second in ((above, beside), (beside, above)):
                 (i, a), (j, b) = in_rows(first), in_columns(second)
@@ -225,11 +224,6 @@ class DiskStore:
         with suppress(OSError):
             os.utime(path)  # what is used is not the first to be removed
         return array
-
-
-def _is_key(name):
-    """Whether a name is a digest, as lists of keys are named."""
-    return len(name) == 32 and set(name) <= set("0123456789abcdef")
 
 
 def _index(keys):
