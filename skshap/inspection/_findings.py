@@ -53,16 +53,13 @@ def suspicious_rows(detector, X, labels, given, is_noisy, *, n_rows, n_neighbors
         X = X.tocsr()
     quality, issues = detector.label_quality_, detector.label_issues_
     n = len(quality)
-    joint = detector.probabilities_ * detector.transition_matrix_[:, given].T
-    joint[np.arange(n), given] = -1
-    suggested = detector.classes_[joint.argmax(1)]
     rows, K = [], detector.attributor_.gram_[:n, :n]
     for i in np.argsort(quality, kind="stable")[:n_rows].tolist():
         near = nearest(K, i, given, n_neighbors).tolist()
         row = {
             "row": i,
             "given": labels[i],
-            "suggested": suggested[i],
+            "suggested": detector._rivals[i],
             "quality": float(quality[i]),
             "is_issue": bool(issues[i]),
             "cells": cells_of(X, i),

@@ -1,6 +1,5 @@
 """What estimators that carry an attributor share."""
 
-import numpy as np
 from sklearn.utils import get_tags
 
 from skshap.attribution import FreeShapAttributor
@@ -17,7 +16,7 @@ class Attributed:
         """Raise if rows are texts and there is no attributor for them."""
         is_string = is_text(X)  # raises for a single text
         if self.attributor is None and is_string:
-            advice = " ".join(column_advice(X)) if np.ndim(X) == 2 else ""
+            advice = " ".join(column_advice(X)) if hasattr(X, "columns") else ""
             raise ValueError(
                 f"{type(self).__name__} needs an attributor for texts, as "
                 "attributor=None works on numbers; use "

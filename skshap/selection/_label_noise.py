@@ -210,10 +210,12 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         self.expected_false_alarms_ = float(
             self.label_quality_[self.label_issues_].sum()
         )
-        rival = np.where(self._indicators(), -1, self._posterior).argmax(1)
-        self.suggested_labels_ = self.classes_[
-            np.where(self.label_issues_, rival, self._given)
-        ]
+        # The most probable of the other labels, of every row.
+        rivals = np.where(self._indicators(), -1, self._posterior).argmax(1)
+        self._rivals = self.classes_[rivals]
+        self.suggested_labels_ = np.where(
+            self.label_issues_, self._rivals, self.classes_[self._given]
+        )
         return self
 
     def fit_predict(self, X, y, *, X_val=None, y_val=None):

@@ -562,3 +562,9 @@ def test_frames_of_categories_are_no_texts_to_model():
     frame = pd.DataFrame({"channel": ["mail", "phone", "mail", "phone"]})
     with pytest.raises(ValueError, match=r"Columns \['channel'\].*OneHotEncoder"):
         LabelNoiseDetector().fit(frame, [0, 1, 0, 1])
+
+
+@pytest.mark.parametrize("pair", [("c", "d"), ("c",)])
+def test_pairs_of_texts_need_an_attributor(pair):
+    with pytest.raises(ValueError, match=r"EmpiricalNTK\(model\)\)\.$"):
+        LabelNoiseDetector().fit([("a", "b"), pair], [0, 1])
