@@ -5,6 +5,7 @@ is found again. Of what code reads from outside, values of a closure count, and
 functions and plain data of its module; what other modules hold does not.
 """
 
+import dis
 import hashlib
 import inspect
 import sys
@@ -165,8 +166,12 @@ def _functions(value):
 
 
 def _names(code):
-    """Return the names that code and the functions in it may read."""
-    found = set(code.co_names)
+    """Return the global names that code and the functions in it read."""
+    found = {
+        step.argval
+        for step in dis.get_instructions(code)
+        if step.opname in ("LOAD_GLOBAL", "LOAD_NAME")
+    }
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             found |= _names(constant)

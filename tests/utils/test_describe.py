@@ -156,3 +156,14 @@ def test_in_other_processes():
 def test_what_cannot_be_pickled_is_taken_for_no_other():
     first, second = ((i for i in range(3)) for _ in range(2))
     assert describe(first) == describe(first) != describe(second)
+
+
+def test_globals_of_the_name_of_an_attribute_do_not_count():
+    source = "def f(net):\n    return net.power + scale"
+
+    def described(**names):
+        exec(source, names)
+        return describe(names["f"])
+
+    assert described(scale=1, power=2) == described(scale=1, power=3)
+    assert described(scale=1) != described(scale=2)
