@@ -104,7 +104,7 @@ def test_there_is_something_to_check():
         # up the layers
         ("nn/_gram.py", "from skshap.kernels import EmpiricalNTK"),
         ("kernels/_entk.py", "import skshap.kernel_ridge"),
-        ("kernel_ridge.py", "from skshap.attribution._freeshap import x"),
+        ("kernel_ridge/_base.py", "from skshap.attribution._freeshap import x"),
         ("attribution/_freeshap.py", "from skshap import selection"),
         ("selection/_base.py", "def f():\n    from skshap.evaluation import x"),
         ("evaluation/_lds.py", "from skshap.inspection import x"),
@@ -123,9 +123,12 @@ def test_there_is_something_to_check():
         # scikit-learn
         ("nn/_gram.py", "import sklearn"),
         ("nn/_gram.py", "def f():\n    from sklearn.utils import check_array"),
-        ("kernel_ridge.py", "from sklearn.base import _fit_context"),
-        ("kernel_ridge.py", "from sklearn.utils._param_validation import Interval"),
-        ("kernel_ridge.py", "import sklearn.utils._param_validation"),
+        ("kernel_ridge/_base.py", "from sklearn.base import _fit_context"),
+        (
+            "kernel_ridge/_base.py",
+            "from sklearn.utils._param_validation import Interval",
+        ),
+        ("kernel_ridge/_base.py", "import sklearn.utils._param_validation"),
         ("utils/_validation.py", "from sklearn.utils import _safe_indexing"),
         # at module level
         ("nn/_models.py", "import transformers"),
@@ -150,8 +153,8 @@ def test_checker_objects(path, source):
         ("inspection/_x.py", "from skshap.nn import x"),
         ("kernels/_entk.py", "from skshap.nn._models import x"),
         ("kernels/_entk.py", "from skshap.kernels._store import x"),
-        ("kernel_ridge.py", "from skshap.utils._sklearn import x"),
-        ("kernel_ridge.py", "from sklearn.utils import check_array"),
+        ("kernel_ridge/_base.py", "from skshap.utils._sklearn import x"),
+        ("kernel_ridge/_base.py", "from sklearn.utils import check_array"),
         ("nn/_models.py", "from skshap.exceptions import ModelNotFoundError"),
         ("nn/_models.py", "def f():\n    from transformers import AutoModel"),
         ("nn/_models.py", "class A:\n    async def f(self):\n        import peft"),

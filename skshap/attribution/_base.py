@@ -7,10 +7,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 from sklearn.utils import Bunch, check_random_state
-from sklearn.utils.validation import (
-    check_is_fitted,
-    column_or_1d,
-)
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from skshap.attribution._cost import predict_cost
 from skshap.attribution._estimation import Data, Method, Problem, estimate_values

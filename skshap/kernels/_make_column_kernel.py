@@ -21,6 +21,11 @@ def make_column_kernel(*kernels, weights=None):
     ColumnKernel
         Not fitted.
 
+    Raises
+    ------
+    ValueError
+        If something is no such tuple, or a kernel stands in the place of columns.
+
     See Also
     --------
     ColumnKernel : With names of your own.

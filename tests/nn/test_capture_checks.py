@@ -9,7 +9,7 @@ from torch import nn
 
 from skshap.nn._capture import GradientCapture
 from skshap.nn._gram import gram
-from tests.nn.test_capture import naive, randomize, table
+from tests.nn.networks import naive, randomize, table
 
 
 def captured(network, X):
