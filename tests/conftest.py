@@ -16,6 +16,16 @@ WORDS = (
 
 
 @pytest.fixture(scope="session")
+def names_of_polars():
+    """Whether the scikit-learn installed reads names of columns of this polars."""
+    import polars
+    from sklearn.preprocessing import StandardScaler
+
+    frame = polars.DataFrame({"a": [1.0, 2.0]})
+    return hasattr(StandardScaler().fit(frame), "feature_names_in_")
+
+
+@pytest.fixture(scope="session")
 def tiny_tokenizer():
     """A word tokenizer with BERT's special tokens, made on the spot."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors

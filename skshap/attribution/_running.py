@@ -9,7 +9,7 @@ import warnings
 
 import numpy as np
 import torch
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import delayed, effective_n_jobs
 
 from skshap.attribution._allocation import allocate
 from skshap.attribution._moments import (
@@ -18,6 +18,7 @@ from skshap.attribution._moments import (
     RunningMoments,
 )
 from skshap.attribution._sweep import Sweep
+from skshap.utils._parallel import make_parallel
 from skshap.utils._progress import progress_bar
 
 __all__ = ["STATE", "Run"]
@@ -175,7 +176,7 @@ class Run:
             )
             for i in range(0, len(units), size)
         )
-        parallel = Parallel(self.n_jobs, return_as="generator", mmap_mode="c")
+        parallel = make_parallel(n_jobs=self.n_jobs, mmap_mode="c")
         results = parallel(tasks)
         try:
             for batch in results:

@@ -12,7 +12,9 @@ from skshap.utils._sklearn import select_columns
 
 __all__ = ["check_columns", "check_kernel", "check_triples", "check_weights", "noted"]
 
-# What messages on values that are no numbers have in common.
+# What messages have in common, on one dimension where two are wanted, and on values
+# that are no numbers.
+FLAT = "2D array|2D input|2-dimensional|two dimensions"
 DATA = "NaN|NaT|missing|infinity|dtype|DType|convert|float|date|numbers"
 
 
@@ -128,7 +130,7 @@ def noted(name, columns, part):
 def _brackets(message, columns):
     """Say that brackets around a column are missing, or too many."""
     is_single = isinstance(columns, (str, int, np.integer))
-    if is_single and re.search("2D array|2D input|2-dimensional", message):
+    if is_single and re.search(FLAT, message):
         yield (
             "A column without brackets is read as one-dimensional, as texts are; for "
             f"numbers and categories write [{columns!r}]."

@@ -3,7 +3,9 @@
 import copy
 
 import torch
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import delayed, effective_n_jobs
+
+from skshap.utils._parallel import make_parallel
 
 __all__ = ["find_devices", "map_batches"]
 
@@ -62,7 +64,7 @@ def map_batches(function, capture, batches, devices=(None,)):
         for positions, lengths, batch in batches:
             yield positions, function(capture, batch, lengths)
         return
-    parallel = Parallel(**options, return_as="generator")
+    parallel = make_parallel(**options)
     # The same batches as without workers, so that numbers differ by no padding.
     tasks = (
         delayed(_run_task)(function, capture, task, devices[i % len(devices)])

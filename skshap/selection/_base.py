@@ -10,7 +10,11 @@ from sklearn.utils import check_random_state, indexable
 
 from skshap.attribution import FreeShapAttributor
 from skshap.selection._attributed import Attributed
-from skshap.selection._held_out import check_held_out, check_held_out_labels
+from skshap.selection._held_out import (
+    check_held_out,
+    check_held_out_labels,
+    errors_name_held_out,
+)
 from skshap.selection._tuned_ridge import tune_ridge
 from skshap.selection._values import cross_fit_values, make_splits, values_on
 from skshap.utils._labels import as_labels, check_targets
@@ -79,7 +83,8 @@ class BaseRowChoice(Attributed, BaseEstimator):
     def _value(self, y, X_val, y_val, splits, *, with_error=False):
         """Compute values on the validation rows, or by cross-fitting."""
         if X_val is not None:
-            return values_on(self.attributor_, X_val, y_val, with_error=with_error)
+            with errors_name_held_out():
+                return values_on(self.attributor_, X_val, y_val, with_error=with_error)
         return cross_fit_values(
             self.attributor_, y, splits, with_error=with_error, n_jobs=self.n_jobs
         )

@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skshap.attribution._greedy import View, choose_greedily, order_by_class
 from skshap.selection._base import BaseRowChoice, count_rows
+from skshap.selection._held_out import errors_name_held_out
 from skshap.utils._labels import encode_targets
 from skshap.utils._sklearn import (
     Interval,
@@ -279,7 +280,8 @@ class DataSelector(BaseRowChoice):
         attributor, n = self.attributor_, len(y_index)
         views = []
         if X_val is not None:
-            M = attributor._map(X_val)
+            with errors_name_held_out():
+                M = attributor._map(X_val)
             cross = attributor._rows @ M.T if attributor._is_explicit else M.T
             y_view = encode_targets(y_val, self.classes_, M)
             views.append(View(np.ones(n, dtype=bool), cross, y_view))

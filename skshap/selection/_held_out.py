@@ -1,5 +1,8 @@
 """Rows held out by the caller: checked against training rows, and put below them."""
 
+import re
+from contextlib import contextmanager
+
 import numpy as np
 from scipy import sparse
 
@@ -9,7 +12,12 @@ from skshap.utils._order import check_order
 from skshap.utils._rows import number_of_rows
 from skshap.utils._validation import is_text
 
-__all__ = ["check_held_out", "check_held_out_labels", "stack_rows"]
+__all__ = [
+    "check_held_out",
+    "check_held_out_labels",
+    "errors_name_held_out",
+    "stack_rows",
+]
 
 
 def check_held_out(X, X_val, y_val):
@@ -70,6 +78,18 @@ def check_held_out_labels(X_val, y_val, classes):
         return encode_targets(y_val, classes, X_val)
     except ValueError as error:
         raise ValueError(f"y_val is not valid: {error}") from error
+
+
+@contextmanager
+def errors_name_held_out():
+    """Have errors about rows speak of `X_val`, where that is what is read as `X`."""
+    try:
+        yield
+    except ValueError as error:
+        message = re.sub(r"\bX\b", "X_val", str(error))
+        if type(error) is not ValueError or message == str(error):
+            raise
+        raise ValueError(message) from error
 
 
 def row_shape(rows):

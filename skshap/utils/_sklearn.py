@@ -51,8 +51,30 @@ class Interval(_Interval):
 
 
 def select_columns(X, columns):
-    """Select columns as `ColumnTransformer` does; a single one as one-dimensional."""
+    """Select columns as `ColumnTransformer` does; a single one as one-dimensional.
+
+    Those of polars go by their positions: of frames of its second version, scikit-learn
+    knows names from 1.9 on.
+    """
+    if hasattr(X, "columns") and not hasattr(X, "iloc"):
+        columns = positions(list(X.columns), columns)
     return _safe_indexing(X, columns, axis=1)
+
+
+def positions(names, columns):
+    """Turn names of columns, where there are any, into positions."""
+    if isinstance(columns, str):
+        return names.index(columns)
+    if isinstance(columns, slice):
+        first, last = columns.start, columns.stop
+        if isinstance(first, str):
+            first = names.index(first)
+        if isinstance(last, str):
+            last = names.index(last) + 1  # which is in it
+        return slice(first, last, columns.step)
+    if hasattr(columns, "__len__") and any(isinstance(name, str) for name in columns):
+        return [names.index(name) for name in columns]
+    return columns
 
 
 def is_scorer(function):

@@ -178,8 +178,14 @@ def check_rows(estimator, X, *, reset, sparse=False):
         raise ValueError(" ".join(["X must hold numbers.", *column_advice(X)]))
     if isinstance(X, (list, tuple)) and any(isinstance(row, str) for row in X):
         check_text(X)  # texts, apart from the first one
-    if getattr(X, "ndim", None) == 1 and len(X) == 0:
-        raise ValueError("X has no rows; pass a minimum of 1 row.")
+    if len(getattr(X, "shape", ())) == 1:
+        if len(X) == 0:
+            raise ValueError("X has no rows; pass a minimum of 1 row.")
+        raise ValueError(
+            "X must hold texts, or be a table of two dimensions, got "
+            f"{type(X).__name__} of shape {tuple(X.shape)} without texts. Reshape your "
+            "data with reshape(-1, 1), or to_frame(), if it is one column of numbers."
+        )
     try:
         return validate_data(
             estimator,

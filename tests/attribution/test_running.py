@@ -84,6 +84,14 @@ def test_values_do_not_depend_on_n_jobs(params, per_sample, adaptive):
             assert_allclose(ours, theirs, rtol=1e-12, atol=1e-15)
 
 
+def test_a_backend_that_cannot_hand_on_results_is_named():
+    with (
+        parallel_config(backend="multiprocessing"),
+        pytest.raises(ValueError, match=r"choose another.*loky.*dask"),
+    ):
+        attribute({"kernel": "rbf", "n_jobs": 2})
+
+
 def test_sampled_rows_do_not_depend_on_n_jobs(monkeypatch):
     """Of problems large enough for the rows to predict to be sampled."""
     X, y, X_val, y_val = make_data(400, 400)

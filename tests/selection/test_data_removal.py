@@ -2,6 +2,7 @@
 
 import pickle
 import re
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ from sklearn.svm import LinearSVC
 
 from skshap import (
     DataRemoval,
+    DataSelector,
     FreeShapAttributor,
     KernelRidgeClassifier,
     KernelRidgeClassifierCV,
@@ -169,12 +171,14 @@ def test_texts_pass_through(container, text_attributor, texts):
     assert removal.classes_.tolist() == ["bad", "good"]
 
 
-def test_frames_and_sparse_tables_pass_through(removal, table):
+def test_frames_and_sparse_tables_pass_through(removal, table, names_of_polars):
     X, y, _ = table
     expected = removal.fit(X, y).predict(X)
     for make in (pd.DataFrame, pl.DataFrame):
         frame = make({name: X[:, i] for i, name in enumerate("abcd")})
         assert_array_equal(removal.fit(frame, y).predict(frame), expected)
+        if make is pl.DataFrame and not names_of_polars:
+            continue
         assert list(removal.feature_names_in_) == list("abcd")
         assert list(removal.estimator_.feature_names_in_) == list("abcd")
     sparse = csr_array(X)
@@ -501,6 +505,14 @@ def test_held_out_rows_must_fit(values, removal, table):
             estimator.fit(frame, y, X_val=X_val, y_val=[0, 1])
     with pytest.raises(ValueError, match=r"y_val is not valid: .* \[7\]"):
         estimator.fit(frame, y, X_val=frame[:2], y_val=[0, 7])
+
+
+@pytest.mark.parametrize("make", [DataSelector, partial(DataRemoval, LinearSVC())])
+def test_values_missing_in_held_out_rows_are_named_as_theirs(make, quick, table):
+    X, y, _ = table
+    gaps = np.where(np.arange(4) == 1, np.nan, X[:3])
+    with pytest.raises(ValueError, match=r"^X_val must hold numbers. Columns \[1\]"):
+        make(attributor=quick).fit(X, y, X_val=gaps, y_val=y[:3])
 
 
 def test_nothing_is_split_if_validation_rows_are_given():

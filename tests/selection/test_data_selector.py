@@ -173,7 +173,7 @@ def test_pairs_of_texts_pass_through(text_attributor, texts):
     assert selector.fit_resample(pairs, y)[0][0] in pairs
 
 
-def test_frames_and_sparse_tables_pass_through(selector, table):
+def test_frames_and_sparse_tables_pass_through(selector, table, names_of_polars):
     X, y, _ = table
     expected, y_few = selector.fit_resample(X, y)
     for make in (pd.DataFrame, pl.DataFrame):
@@ -181,6 +181,8 @@ def test_frames_and_sparse_tables_pass_through(selector, table):
         found, _ = selector.fit_resample(frame, y)
         assert type(found) is make
         assert_array_equal(found.to_numpy(), expected)
+        if make is pl.DataFrame and not names_of_polars:
+            continue
         assert list(selector.feature_names_in_) == list("abcd")
     frame = pd.DataFrame(X, index=np.arange(50)[::-1] + 7)
     labels = pd.Series(y, index=frame.index)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import torch
 from hypothesis import given, settings
@@ -144,6 +145,12 @@ def test_rows_of_numbers_become_float64(sparse_first):
         check_rows(estimator, table[:, :1], reset=False)
 
 
+@pytest.mark.parametrize("make", [np.array, pd.Series, pl.Series])
+def test_a_column_of_numbers_is_neither_texts_nor_a_table(make):
+    with pytest.raises(ValueError, match=r"texts, or be a table.* of shape \(3,\)"):
+        check_rows(BaseEstimator(), make([1.0, 2.0, 3.0]), reset=True)
+
+
 def test_rows_must_be_of_the_kind_fitted():
     estimator = BaseEstimator()
     check_rows(estimator, pd.DataFrame({"a": [1.0], "b": [2.0]}), reset=True)
@@ -270,6 +277,7 @@ def test_a_missing_label_among_texts_is_no_text(missing):
         encode_targets([missing, "a"], np.array(["a", "b"]), [0, 1])
 
 
+@pytest.mark.filterwarnings("ignore:Support for labels represented as bytes")
 def test_labels_in_numpy_strings_and_bytes():
     labels = np.array(["b", "a", "b"], dtype=np.dtypes.StringDType())
     classes, y_index = check_targets(labels, [0, 1, 2])
