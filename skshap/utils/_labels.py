@@ -77,7 +77,8 @@ def find_classes(y):
         If labels are continuous, of several types, or neither numbers nor texts.
     """
     try:
-        if y.dtype.kind == "O" and not all(isinstance(label, str) for label in y):
+        is_mixed = y.dtype.kind == "O" and not all(isinstance(v, str) for v in y)
+        if is_mixed or y.dtype.kind == "S":
             raise TypeError("labels do not compare")
         check_classification_targets(y)
         return np.unique(y, return_inverse=True)

@@ -120,7 +120,6 @@ def test_bad_labels(y, message):
         flip_labels(y)
 
 
-@pytest.mark.filterwarnings("ignore:Support for labels represented as bytes")
 @pytest.mark.parametrize(
     ("y", "message"),
     [

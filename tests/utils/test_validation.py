@@ -277,7 +277,6 @@ def test_a_missing_label_among_texts_is_no_text(missing):
         encode_targets([missing, "a"], np.array(["a", "b"]), [0, 1])
 
 
-@pytest.mark.filterwarnings("ignore:Support for labels represented as bytes")
 def test_labels_in_numpy_strings_and_bytes():
     labels = np.array(["b", "a", "b"], dtype=np.dtypes.StringDType())
     classes, y_index = check_targets(labels, [0, 1, 2])
