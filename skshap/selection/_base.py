@@ -16,7 +16,7 @@ from skshap.selection._held_out import (
     errors_name_held_out,
 )
 from skshap.selection._tuned_ridge import tune_ridge
-from skshap.selection._values import cross_fit_values, make_splits, values_on
+from skshap.selection._values import combine, judge_splits, make_splits, values_on
 from skshap.utils._labels import as_labels, check_targets
 from skshap.utils._order import check_order
 from skshap.utils._sklearn import Interval
@@ -81,13 +81,24 @@ class BaseRowChoice(Attributed, BaseEstimator):
         return X, y, y_index, splits
 
     def _value(self, y, X_val, y_val, splits, *, with_error=False):
-        """Compute values on the validation rows, or by cross-fitting."""
+        """Compute values on the validation rows, or by cross-fitting.
+
+        Returns
+        -------
+        values : RowValues
+        parts : list of (ndarray, Sums), or None
+            What they are made of, if by cross-fitting.
+        """
         if X_val is not None:
             with errors_name_held_out():
-                return values_on(self.attributor_, X_val, y_val, with_error=with_error)
-        return cross_fit_values(
+                values = values_on(
+                    self.attributor_, X_val, y_val, with_error=with_error
+                )
+            return values, None
+        parts = judge_splits(
             self.attributor_, y, splits, with_error=with_error, n_jobs=self.n_jobs
         )
+        return combine(len(y), parts, with_error=with_error), parts
 
     def _first(self, order, n_kept, y_index, advice):
         """Return the first rows of an order, sorted, if every class has one of them."""

@@ -17,6 +17,8 @@ from sklearn.utils.validation import check_is_fitted
 from skshap.selection._base import BaseRowChoice, count_rows
 from skshap.selection._harm import harmful_rows, label_suspicion
 from skshap.selection._removal_report import removal_report
+from skshap.selection._removal_share import choose_share
+from skshap.selection._values import values_from_others
 from skshap.utils._sklearn import (
     HasMethods,
     Interval,
@@ -57,9 +59,11 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
         error, as is `alpha`; columns should be scaled first. Its parameters can be
         searched, as ``attributor__alpha``, only if one is passed. With its
         ``verbose=1`` a progress bar shows the permutations of each split.
-    n_samples_to_remove : int, float or "harmful", default=0.1
-        How many rows to remove, or which share of them, those of lowest value.
-        "harmful": only rows whose value is negative with confidence; see Notes.
+    n_samples_to_remove : int, float, "auto" or "harmful", default=0.1
+        How many rows to remove, or which share of them, those of lowest value. "auto":
+        the share, up to a half, without which the estimator predicts rows left out
+        best, by the splits of `cv`. "harmful": only rows whose value is negative with
+        confidence. See Notes.
     cv : int, splitter, iterable or None, default=5
         How rows are split in those trained on and those judged on, unless `fit` is
         given `X_val` and `y_val`. An integer: stratified folds of shuffled rows; else
@@ -82,6 +86,10 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
         was removed first on top: `sample_index` (a position, not the label of an index:
         use ``.iloc`` on pandas objects), `label`, `value`, `reason` and, with
         "harmful", `standard_error` and `probability_harmful`.
+    cv_results_ : dict
+        With "auto", of each share that was tried, `share_removed`, the accuracy on rows
+        left out, `mean_test_score` and `std_test_score` over the splits, and that of
+        each, `split0_test_score` and so on.
     support_ : ndarray of shape (n_samples,)
         True for rows that are kept.
     sample_indices_ : ndarray of shape (n_kept,)
@@ -108,6 +116,13 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
     cross-fitted: each row has its mean value over the splits in which it is trained on,
     judged on the rows left out. Each split has a `checkpoint` of its own then:
     "values.npz" of the attributor becomes "values-0.npz", "values-1.npz" and so on.
+
+    "auto" fits the estimator eight times a split, on what is left of the rows that the
+    split trains on without the 0, 5, 10, 15, 20, 30, 40 and 50 % of lowest value there.
+    These values come from the other splits, so that they know nothing of the rows that
+    the estimator is then judged on, as long as no row is judged on in two splits. It is
+    judged by given labels: wrong ones among them blur the choice and favour no share.
+    Where `X_val` is given, values come from there and the choice from the splits.
 
     "harmful" removes rows that are more probably harmful than not, the most certainly
     harmful first, as long as at most 10 % of those removed are expected to be harmless.
@@ -149,9 +164,13 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
         "n_samples_to_remove": [
             Interval(Integral, 0, None, closed="left"),
             Interval(RealNotInt, 0, 1, closed="left"),
-            StrOptions({"harmful"}),
+            StrOptions({"auto", "harmful"}),
         ],
     }
+
+    @property
+    def _judges_on_both(self):
+        return self.n_samples_to_remove == "auto"
 
     def __init__(
         self,
@@ -201,8 +220,9 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
             `X_val` has no rows or other columns than `X`, `y_val` has a label that `y`
             has not, there are fewer rows than folds or no more than
             `n_samples_to_remove`, a split trains on no row of a class, or the removal
-            would leave a class without a row; or if rows or labels are malformed or, by
-            their indices, not in one order.
+            would leave a class without a row; with "auto", if `cv` is None or has less
+            than three folds; or if rows or labels are malformed or, by their indices,
+            not in one order.
         """
         raise_for_params(fit_params, self, "fit")
         params = process_routing(self, "fit", **fit_params).estimator.fit
@@ -212,9 +232,18 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
                 "which is a regressor: rows are valued by what they do to predictions "
                 "of labels."
             )
+        if self.cv is None and self._judges_on_both and X_val is not None:
+            raise ValueError(
+                "n_samples_to_remove='auto' needs splits to choose the number by, but "
+                "cv=None; set cv to a number of folds, or n_samples_to_remove to a "
+                "number."
+            )
         X, y, y_index, splits = self._fit_attributor(X, y, X_val, y_val)
         is_test = self.n_samples_to_remove == "harmful"
-        values, errors = self._value(y, X_val, y_val, splits, with_error=is_test)
+        (values, errors), parts = self._value(
+            y, X_val, y_val, splits, with_error=is_test
+        )
+        results = None
         if is_test:
             order, n_removed, probability = harmful_rows(
                 values, errors, label_suspicion(self.attributor_, y)
@@ -223,7 +252,12 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
         else:
             probability = None
             order = np.argsort(values, kind="stable")
-            n_removed = count_rows(self.n_samples_to_remove, len(y))
+            number = self.n_samples_to_remove
+            if self._judges_on_both:
+                number, results = self._choose_share(
+                    X, y, splits, values, parts, params
+                )
+            n_removed = count_rows(number, len(y))
             advice = "lower n_samples_to_remove"
         if n_removed >= len(y):
             raise ValueError(
@@ -238,11 +272,23 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
             X_kept, y_kept, **slice_params(X, params, kept)
         )
         self._keep(order[::-1], kept)
+        vars(self).pop("cv_results_", None)
+        if results is not None:
+            self.cv_results_ = results
         self.sample_values_ = values
         self.removal_report_ = removal_report(
             order[:n_removed], y, values, errors, probability, self.attributor_.scoring
         )
         return self
+
+    def _choose_share(self, X, y, splits, values, parts, params):
+        if parts is None:
+            known = [values[train] for train, _ in splits]
+        else:
+            known = values_from_others(len(y), parts)
+        return choose_share(
+            self.estimator, X, y, splits, known, values, params, n_jobs=self.n_jobs
+        )
 
     def _rows(self, X):
         """Return rows as the estimator takes them."""

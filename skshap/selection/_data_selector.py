@@ -197,7 +197,7 @@ class DataSelector(BaseRowChoice):
             views = self._views(gram, y_index, X_val, y_val, splits)
             order, values = self._order_greedily(gram, y_index, views, n_kept)
         else:
-            values = self._value(y, X_val, y_val, splits).mean
+            values = self._value(y, X_val, y_val, splits)[0].mean
             if self.strategy == "balanced":
                 order = order_by_class(values, y_index, n_kept)
             else:

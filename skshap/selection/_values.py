@@ -9,7 +9,14 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.model_selection import check_cv
 
-__all__ = ["RowValues", "cross_fit_values", "make_splits", "values_on"]
+__all__ = [
+    "RowValues",
+    "combine",
+    "judge_splits",
+    "make_splits",
+    "values_from_others",
+    "values_on",
+]
 
 
 class RowValues(NamedTuple):
@@ -157,8 +164,8 @@ def values_on(attributor, X_val, y_val, *, with_error):
     return combine(len(every), [(every, sums)], with_error=with_error)
 
 
-def cross_fit_values(attributor, y, splits, *, with_error, n_jobs):
-    """Compute values of training rows from splits of them.
+def judge_splits(attributor, y, splits, *, with_error, n_jobs):
+    """Value the rows that each split trains on, on the rows that it judges on.
 
     Parameters
     ----------
@@ -175,16 +182,14 @@ def cross_fit_values(attributor, y, splits, *, with_error, n_jobs):
 
     Returns
     -------
-    RowValues
-        Means over the rows of all splits in which a row was trained on.
+    list of (ndarray, Sums)
+        Of each split, the rows trained on and the sums of their values.
     """
     parts = Parallel(n_jobs=n_jobs)(
         delayed(judge_split)(attributor, y, splits[k], (k, len(splits)), with_error)
         for k in range(len(splits))
     )
-    trained = [train for train, _ in splits]
-    pairs = zip(trained, parts, strict=True)
-    return combine(len(y), pairs, with_error=with_error)
+    return [(train, part) for (train, _), part in zip(splits, parts, strict=True)]
 
 
 def judge_split(attributor, y, split, place, with_error):
@@ -219,15 +224,69 @@ def judge(attributor, X, y, *, with_error):
 
 
 def combine(n, parts, *, with_error):
-    """Turn sums over splits into means and standard errors."""
+    """Turn sums over splits into values.
+
+    Parameters
+    ----------
+    n : int
+        Number of rows.
+    parts : iterable of (ndarray, Sums)
+        From `judge_splits`.
+    with_error : bool
+        Whether the sums are such that there are standard errors.
+
+    Returns
+    -------
+    RowValues
+        Means over the rows judged on in all parts in which a row was trained on; NaN
+        if there are none.
+    """
     total, squares, sampling, count = np.zeros((4, n))
     for rows, sums in parts:
         total[rows] += sums.total
         squares[rows] += sums.squares
         sampling[rows] += np.square(sums.sampling)
         count[rows] += sums.n_judges
+    count[count == 0] = np.nan
     mean = total / count
     if not with_error:
         return RowValues(mean, None)
     spread = np.maximum(squares / count - mean**2, 0) / np.maximum(count - 1, 1)
     return RowValues(mean, np.sqrt(spread + sampling / count**2))
+
+
+def values_from_others(n, parts):
+    """Compute, for each split, values that do not know the rows it judges on.
+
+    Parameters
+    ----------
+    n : int
+        Number of rows.
+    parts : list of (ndarray, Sums)
+        From `judge_splits`.
+
+    Returns
+    -------
+    list of ndarray
+        For each split the values of the rows that it trains on, in their order: means
+        over the other splits that train on them.
+
+    Raises
+    ------
+    ValueError
+        If there are none for a row.
+    """
+    found = []
+    for k, (train, _) in enumerate(parts):
+        others = parts[:k] + parts[k + 1 :]
+        values = combine(n, others, with_error=False).mean[train]
+        missed = train[np.isnan(values)].tolist()
+        if missed:
+            raise ValueError(
+                "n_samples_to_remove='auto' needs each row to be trained on in two "
+                "splits or more, so that its value in a split comes from others, but "
+                f"rows {missed[:5]} are in one alone; use at least three folds, or set "
+                "n_samples_to_remove to a number."
+            )
+        found.append(values)
+    return found

@@ -35,7 +35,7 @@ TABLES = {"breast cancer": (load_breast_cancer, 300), "digits": (load_digits, 10
 TEXTS = {"BBC": 1200, "MR": 2000, "SST-2": 2000}  # test rows
 SCALED = ", standardized"
 SETS = [*TABLES, *TEXTS, *(name + SCALED for name in TEXTS)]
-NUMBERS = [0.1, 0.2, "harmful", "all flipped"]
+NUMBERS = [0.1, 0.2, "harmful", "auto", "all flipped"]
 
 
 def draw(name, seed, data):
@@ -84,15 +84,22 @@ def run(name, args):
         y_flipped, is_flipped = flip_labels(y, rate=0.2, random_state=seed)
         for labels, given in (("clean", y), ("flipped", y_flipped)):
             plain[labels].append(model.fit(X, given).score(X_test, y_test))
-            removal = DataRemoval(model, n_samples_to_remove="harmful")
-            removal.set_params(random_state=seed).fit(X, given)
+            removals = {
+                k: DataRemoval(model, n_samples_to_remove=k, random_state=seed)
+                for k in ("harmful", "auto")
+            }
+            values = removals["harmful"].fit(X, given).sample_values_
+            kept_by = {
+                "harmful": removals["harmful"].support_,
+                "auto": removals["auto"].fit(X, given).support_,
+                "all flipped": given == y,
+            }
             for k in NUMBERS:
-                kept = removal.support_
-                if k == "all flipped":
-                    kept = given == y
-                elif k != "harmful":  # the same values, cut at a share
+                if k in kept_by:
+                    kept = kept_by[k]
+                else:  # the same values, cut at a share
                     n_removed = round(k * len(given))
-                    lowest = np.argsort(removal.sample_values_, kind="stable")
+                    lowest = np.argsort(values, kind="stable")
                     kept = ~np.isin(np.arange(len(given)), lowest[:n_removed])
                 score = model.fit(X[kept], given[kept]).score(X_test, y_test)
                 cleaned[labels, k].append(score)

@@ -8,9 +8,19 @@ from sklearn.base import clone
 from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit, StratifiedKFold
 
 from skshap import EmpiricalNTK, FreeShapAttributor
-from skshap.selection._values import cross_fit_values, make_splits, values_on
+from skshap.selection._values import (
+    combine,
+    judge_splits,
+    make_splits,
+    values_on,
+)
 
 CLASSES = np.array(["a", "b"])
+
+
+def cross_fit(attributor, y, splits, *, with_error, n_jobs):
+    parts = judge_splits(attributor, y, splits, with_error=with_error, n_jobs=n_jobs)
+    return combine(len(y), parts, with_error=with_error)
 
 
 def exact(**parameters):
@@ -38,7 +48,7 @@ def test_values_are_means_over_the_splits_that_train_on_a_row(attributor, few):
     folds = StratifiedKFold(3).split(X, y)
     splits = make_splits(StratifiedKFold(3), y, CLASSES, 0)
     fitted = clone(attributor).fit(X, y)
-    found = cross_fit_values(fitted, y, splits, with_error=True, n_jobs=None)
+    found = cross_fit(fitted, y, splits, with_error=True, n_jobs=None)
     judged = [[] for _ in y]
     for train, test in folds:
         part = clone(attributor).fit(X[train], y[train])
@@ -49,7 +59,7 @@ def test_values_are_means_over_the_splits_that_train_on_a_row(attributor, few):
     assert_allclose(found.mean, judged.mean(1), rtol=1e-8)
     assert_allclose(found.error, judged.std(1, ddof=1) / 8**0.5, rtol=1e-6)
     with parallel_config(backend="threading"):
-        plain = cross_fit_values(fitted, y, splits, with_error=False, n_jobs=2)
+        plain = cross_fit(fitted, y, splits, with_error=False, n_jobs=2)
     assert_allclose(plain.mean, found.mean, rtol=1e-10)
     assert plain.error is None
 
@@ -61,7 +71,7 @@ def test_a_label_does_not_judge_its_own_row(few):
     K[1:, 1:] = X[1:] @ X[1:].T + np.eye(11)
     splits = make_splits(4, y, CLASSES, 0)
     fitted = exact(kernel="precomputed", null_score="chance").fit(K, y)
-    values = cross_fit_values(fitted, y, splits, with_error=False, n_jobs=None).mean
+    values = cross_fit(fitted, y, splits, with_error=False, n_jobs=None).mean
     assert values[0] == pytest.approx(0, abs=1e-12)
     assert np.abs(values[1:]).min() > 1e-4
 
@@ -126,10 +136,10 @@ def test_each_split_has_its_own_checkpoint(few, tmp_path):
     )
     splits = make_splits(3, y, CLASSES, 0)
     fitted = attributor.fit(X, y)
-    first = cross_fit_values(fitted, y, splits, with_error=False, n_jobs=None).mean
+    first = cross_fit(fitted, y, splits, with_error=False, n_jobs=None).mean
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == ["state-0.npz", "state-1.npz", "state-2.npz"]
-    again = cross_fit_values(fitted, y, splits, with_error=False, n_jobs=None).mean
+    again = cross_fit(fitted, y, splits, with_error=False, n_jobs=None).mean
     assert_array_equal(first, again)
 
 
@@ -178,7 +188,7 @@ class FixedAttributor(FreeShapAttributor):
 def test_a_subclass_with_other_parameters_is_cross_fitted(table):
     X, y, _ = table
     found, expected = (
-        cross_fit_values(
+        cross_fit(
             attributor.fit(X, y),
             y,
             make_splits(5, y, np.array([0, 1]), 0),
@@ -200,7 +210,7 @@ def test_a_random_state_that_advances_is_the_same_for_every_order(table):
     ).fit(X, y)
     splits = make_splits(5, y, np.array([0, 1]), 0)
     found, expected = (
-        cross_fit_values(attributor, y, splits, with_error=False, n_jobs=None).mean
+        cross_fit(attributor, y, splits, with_error=False, n_jobs=None).mean
         for _ in range(2)
     )
     assert_allclose(found, expected)

@@ -1,0 +1,180 @@
+"""Tests of the share of rows that cross-validation says to remove."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics.pairwise import rbf_kernel
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.svm import SVC
+
+from skshap import DataRemoval, FreeShapAttributor
+from skshap.selection._removal_share import SHARES
+from skshap.selection._values import make_splits
+
+CLASSES = np.arange(2)
+
+
+@pytest.fixture
+def nearest():
+    """Of one neighbour, which every wrong label misleads."""
+    return KNeighborsClassifier(1)
+
+
+@pytest.fixture
+def removal(nearest, quick):
+    return DataRemoval(nearest, quick, n_samples_to_remove="auto", random_state=0)
+
+
+@pytest.fixture
+def many():
+    """Two classes that overlap little, a fifth of the labels wrong."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 2))
+    y_true = (X[:, 0] > 0).astype(int)
+    wrong = rng.permutation(200) < 40
+    return X, np.where(wrong, 1 - y_true, y_true), wrong
+
+
+def test_scores_are_those_of_a_loop(table, nearest):
+    """Every value is computed on its own, from the splits that may tell it."""
+    X, y, _ = table
+    X, y = X[::2], y[::2]
+    exact = FreeShapAttributor(sampler="permutation", n_permutations=3, random_state=0)
+    splits = make_splits(4, np.unique(y, return_inverse=True)[1], CLASSES, 0)
+    removal = DataRemoval(nearest, exact, n_samples_to_remove="auto", cv=splits)
+    results = removal.fit(X, y).cv_results_
+    gains = [
+        dict(
+            zip(
+                train,
+                FreeShapAttributor(**exact.get_params())
+                .fit(X[train], y[train])
+                .attribute(X[test], y[test])
+                * len(test),
+                strict=True,
+            )
+        )
+        for train, test in splits
+    ]
+    for k, (train, test) in enumerate(splits):
+        values = []
+        for i in train:
+            known = [s for s in range(4) if s != k and i in gains[s]]
+            counts = [len(splits[s][1]) for s in known]
+            values.append(sum(gains[s][i] for s in known) / sum(counts))
+        for j, share in enumerate(results["share_removed"]):
+            n_removed = round(share * len(train))
+            kept = train[np.argsort(values, kind="stable")[n_removed:]]
+            score = nearest.fit(X[kept], y[kept]).score(X[test], y[test])
+            assert results[f"split{k}_test_score"][j] == score
+    scores = np.array([results[f"split{k}_test_score"] for k in range(4)])
+    assert_allclose(results["mean_test_score"], scores.mean(0))
+    assert_allclose(results["std_test_score"], scores.std(0))
+    share = results["share_removed"][scores.mean(0).argmax()]
+    assert (~removal.support_).sum() == round(share * len(y))
+
+
+def test_wrong_labels_go_and_right_ones_stay(removal, many):
+    X, y, wrong = many
+    removal.fit(X, y)
+    assert 0.6 < wrong[~removal.support_].mean()
+    assert 20 <= (~removal.support_).sum() <= 80
+    rng = np.random.default_rng(1)
+    X_test = rng.normal(size=(500, 2))
+    y_test = (X_test[:, 0] > 0).astype(int)
+    plain = removal.estimator.fit(X, y).score(X_test, y_test)
+    assert removal.score(X_test, y_test) > plain + 0.05
+    removed = np.flatnonzero(~removal.support_)
+    assert_array_equal(np.sort(removal.removal_report_["sample_index"]), removed)
+    removal.set_params(estimator=LogisticRegression()).fit(X, (X[:, 0] > 0).astype(int))
+    assert (~removal.support_).mean() <= 0.1
+
+
+def test_of_equal_scores_the_smallest_share(removal):
+    X = np.repeat([[0.0, 1.0], [5.0, 5.0]], 20, axis=0)
+    removal.fit(X, np.repeat([0, 1], 20))
+    assert (removal.cv_results_["mean_test_score"] == 1).all()
+    assert removal.support_.all()
+
+
+def test_validation_rows_give_values_and_splits_the_choice(removal, many):
+    X, y, wrong = many
+    held_out = {"X_val": X[~wrong][:30], "y_val": y[~wrong][:30]}
+    removal.fit(X, y, **held_out)
+    values = removal.sample_values_
+    assert_allclose(
+        values, removal.attributor_.attribute(held_out["X_val"], held_out["y_val"])
+    )
+    results = removal.cv_results_
+    assert results["share_removed"].tolist() == list(SHARES)
+    with pytest.raises(ValueError, match=r"'auto' needs splits.*cv=None; set cv"):
+        removal.set_params(cv=None).fit(X, y, **held_out)
+
+
+def test_precomputed_kernels_and_workers(removal, many):
+    X, y, _ = many
+    K = rbf_kernel(X, gamma=1.0)
+    quick = removal.attributor.set_params(kernel="rbf", kernel_params={"gamma": 1.0})
+    expected = removal.set_params(estimator=SVC(gamma=1.0)).fit(X, y).cv_results_
+    precomputed = DataRemoval(
+        SVC(kernel="precomputed"),
+        clone(quick).set_params(kernel="precomputed", kernel_params=None),
+        n_samples_to_remove="auto",
+        random_state=0,
+        n_jobs=2,
+    )
+    found = precomputed.fit(K, y).cv_results_
+    assert list(found) == list(expected)
+    for name, scores in expected.items():
+        assert_allclose(found[name], scores, err_msg=name)
+
+
+def test_parameters_of_rows_are_cut_down(many):
+    X, y, _ = many
+    seen = []
+
+    class Weighted(LogisticRegression):
+        def fit(self, X, y, sample_weight=None):
+            seen.append(len(X))
+            assert_array_equal(sample_weight, X[:, 0])
+            return super().fit(X, y)
+
+    with config_context(enable_metadata_routing=True):
+        model = Weighted().set_fit_request(sample_weight=True)
+        quick = FreeShapAttributor(n_permutations=1)
+        removal = DataRemoval(model, quick, n_samples_to_remove="auto", random_state=0)
+        removal.fit(X, y, sample_weight=X[:, 0])
+    assert len(seen) == 5 * len(SHARES) + 1
+    assert {160, 152, 80} < set(seen)
+
+
+def test_shares_that_would_leave_nothing_of_a_class_are_not_tried(nearest):
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(size=(40, 2)), rng.normal(size=(5, 2))])
+    y = np.repeat([0, 1], [40, 5])  # rows of a rare class that lies among the other
+    attributor = FreeShapAttributor(n_permutations=3, random_state=0)
+    removal = DataRemoval(nearest, attributor, n_samples_to_remove="auto", cv=5)
+    tried = removal.set_params(random_state=0).fit(X, y).cv_results_["share_removed"]
+    assert 1 <= len(tried) < len(SHARES)
+    assert set(y[removal.support_]) == {0, 1}
+
+
+def test_results_of_another_fit_do_not_stay(removal, many):
+    X, y, _ = many
+    assert hasattr(removal.fit(X, y), "cv_results_")
+    assert not hasattr(
+        removal.set_params(n_samples_to_remove=3).fit(X, y), "cv_results_"
+    )
+
+
+@pytest.mark.parametrize("cv", [2, "overlapping"])
+def test_values_that_no_other_split_tells(cv, removal, many):
+    X, y, _ = many
+    if cv != 2:
+        rows = np.arange(200)
+        cv = [(rows[:150], rows[150:]), (rows[50:], rows[:50])]
+    with pytest.raises(ValueError, match=r"rows \[.*\] are in one alone; use at least"):
+        removal.set_params(cv=cv).fit(X, y)
