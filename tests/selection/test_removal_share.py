@@ -11,7 +11,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 
 from skshap import DataRemoval, FreeShapAttributor
-from skshap.selection._removal_share import SHARES
+from skshap.selection import _removal_share
+from skshap.selection._removal_share import SHARES, choose_share
 from skshap.selection._values import make_splits
 
 CLASSES = np.arange(2)
@@ -100,6 +101,20 @@ def test_of_equal_scores_the_smallest_share(removal):
     assert removal.support_.all()
 
 
+def test_scores_that_differ_by_rounding_are_equal(monkeypatch, nearest):
+    scores = iter([[0.3] + 7 * [0.1], 8 * [0.2], [0.1] + 7 * [0.3]])
+    monkeypatch.setattr(_removal_share, "score_shares", lambda *_: next(scores))
+    y, rows = np.repeat([0, 1], 30), np.arange(60)
+    splits = [(rows, rows)] * 3
+    known = [np.tile(np.arange(30), 2)] * 3
+    share, results = choose_share(
+        nearest, rows[:, None], y, splits, known, known[0], {}, n_jobs=None
+    )
+    means = results["mean_test_score"]
+    assert 0 < means[1] - means[0] < 1e-12
+    assert share == 0
+
+
 def test_validation_rows_give_values_and_splits_the_choice(removal, many):
     X, y, wrong = many
     held_out = {"X_val": X[~wrong][:30], "y_val": y[~wrong][:30]}
@@ -109,7 +124,13 @@ def test_validation_rows_give_values_and_splits_the_choice(removal, many):
         values, removal.attributor_.attribute(held_out["X_val"], held_out["y_val"])
     )
     results = removal.cv_results_
-    assert results["share_removed"].tolist() == list(SHARES)
+    shares = [0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5]
+    assert results["share_removed"].tolist() == shares
+    splits = make_splits(5, y, CLASSES, removal.attributor_.random_state)
+    for k, (train, test) in enumerate(splits):
+        kept = train[np.argsort(values[train], kind="stable")[80:]]
+        score = removal.estimator.fit(X[kept], y[kept]).score(X[test], y[test])
+        assert results[f"split{k}_test_score"][-1] == score
     with pytest.raises(ValueError, match=r"'auto' needs splits.*cv=None; set cv"):
         removal.set_params(cv=None).fit(X, y, **held_out)
 
@@ -160,6 +181,35 @@ def test_shares_that_would_leave_nothing_of_a_class_are_not_tried(nearest):
     tried = removal.set_params(random_state=0).fit(X, y).cv_results_["share_removed"]
     assert 1 <= len(tried) < len(SHARES)
     assert set(y[removal.support_]) == {0, 1}
+
+
+@pytest.mark.parametrize("lowest", ["in all rows", "in a split"])
+def test_a_class_must_be_left_in_all_rows_and_in_every_split(lowest, nearest):
+    y = np.array([2, 2] + 9 * [0, 1])
+    X = np.arange(20.0)[:, None]
+    halves = [(np.arange(10), np.arange(10, 20)), (np.arange(12), np.arange(12, 20))]
+    low, high = np.arange(20.0), np.arange(20.0)
+    high[:2] = 20, 21
+    if lowest == "in all rows":
+        values, known, tried = low, [high[:10], high[:12]], [0, 0.05]
+    else:
+        values, known, tried = high, [low[:10], high[:12]], [0, 0.05, 0.1]
+    _, results = choose_share(nearest, X, y, halves, known, values, {}, n_jobs=None)
+    # Two of 20 rows go at 10 %, of the 10 of the first split at 15 %.
+    assert results["share_removed"].tolist() == tried
+
+
+def test_rows_reach_the_estimator_in_their_order(many):
+    X, y, _ = many
+    X = np.column_stack([np.arange(200), X])
+
+    class Ordered(KNeighborsClassifier):
+        def fit(self, X, y):
+            assert (np.diff(X[:, 0]) > 0).all()
+            return super().fit(X, y)
+
+    quick = FreeShapAttributor(n_permutations=1)
+    DataRemoval(Ordered(1), quick, n_samples_to_remove="auto", cv=3).fit(X, y)
 
 
 def test_results_of_another_fit_do_not_stay(removal, many):
