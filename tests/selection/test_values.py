@@ -9,6 +9,7 @@ from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit, StratifiedK
 
 from skshap import EmpiricalNTK, FreeShapAttributor
 from skshap.selection._values import (
+    Sums,
     combine,
     judge_splits,
     make_splits,
@@ -64,6 +65,20 @@ def test_values_are_means_over_the_splits_that_train_on_a_row(attributor, few):
     assert plain.error is None
 
 
+def test_a_sketch_keeps_the_diagonal_that_it_lost(few):
+    X, y = few
+    kernel = EmpiricalNTK(method="sketch", n_components=4, random_state=0)
+    sketched = exact(kernel=kernel).fit(X, y)
+    assert sketched.kernel_.lost_diagonal_ > 0
+    matrix = exact(kernel="precomputed").fit(sketched.gram_, y)
+    splits = make_splits(3, y, CLASSES, 0)
+    found, expected = (
+        cross_fit(fitted, y, splits, with_error=False, n_jobs=None).mean
+        for fitted in (sketched, matrix)
+    )
+    assert_allclose(found, expected, rtol=1e-6)
+
+
 def test_a_label_does_not_judge_its_own_row(few):
     X, y = few
     # The first row is like no other: whatever its label, the others do not notice.
@@ -81,8 +96,18 @@ def test_errors_hold_the_sampling_of_permutations(few):
     attributor = FreeShapAttributor("rbf", n_permutations=3, random_state=0)
     fitted = attributor.fit(X, y)
     sampled = values_on(fitted, X, y, with_error=True)
-    _, error = fitted.attribute(X, y, return_std=True)
-    assert (sampled.error >= error - 1e-12).all()
+    values, errors = fitted.attribute(X, y, per_sample=True, return_std=True)
+    spread = values.std(0, ddof=1) / len(y) ** 0.5
+    # Permutations are the same for every row judged on: errors go together at worst.
+    expected = np.sqrt(spread**2 + errors.mean(0) ** 2)
+    assert_allclose(sampled.error, expected, rtol=1e-8)
+
+
+def test_values_that_are_all_the_same_have_no_error():
+    sums = Sums(np.array([0.1 * 3]), np.array([0.01 * 3]), np.zeros(1), 3)
+    assert sums.squares / 3 < (sums.total / 3) ** 2  # by rounding
+    values = combine(1, [(np.arange(1), sums)], with_error=True)
+    assert_array_equal(values.error, [0])
 
 
 def test_folds_deal_out_every_class():
