@@ -21,6 +21,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
+from sklearn.utils import get_tags
 
 from skshap import (
     DataRemoval,
@@ -92,6 +93,34 @@ def test_nothing_need_be_removed(number, removal, table):
     assert removal.support_.all()
     assert pd.DataFrame(removal.removal_report_).shape == (0, 4)
     assert_allclose(removal.estimator_.coef_, LogisticRegression().fit(X, y).coef_)
+
+
+@pytest.mark.parametrize(("number", "n_removed"), [(7, 7), (0.15, 8), (1, 1)])
+def test_a_share_of_the_rows_is_rounded(number, n_removed, removal, table):
+    X, y, _ = table
+    removal.set_params(n_samples_to_remove=number).fit(X, y)
+    assert (~removal.support_).sum() == n_removed
+
+
+def test_a_seed_of_the_attributor_stays(removal, table):
+    X, y, _ = table
+    assert removal.fit(X, y).attributor_.random_state is not None
+    removal.set_params(attributor__random_state=7).fit(X, y)
+    assert removal.attributor_.random_state == 7
+
+
+def test_tags_are_those_of_the_estimator(quick):
+    class Binary(LogisticRegression):
+        def __sklearn_tags__(self):
+            tags = super().__sklearn_tags__()
+            tags.classifier_tags.multi_class = False
+            tags.input_tags.sparse = False
+            return tags
+
+    for model in (LogisticRegression(), Binary()):
+        found, expected = get_tags(DataRemoval(model, quick)), get_tags(model)
+        assert found.classifier_tags == expected.classifier_tags
+        assert found.input_tags.sparse == expected.input_tags.sparse
 
 
 def test_validation_rows_judge(removal, table):
