@@ -25,6 +25,7 @@ from skshap.attribution import (
 from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._kernel_game import KernelGame
 from skshap.exceptions import DamagedStoreWarning
+from skshap.utils._parallel import make_parallel
 from tests.scripts import assert_equal_on_dask, run_script
 
 N, M = 150, 60
@@ -90,6 +91,11 @@ def test_a_backend_that_cannot_hand_on_results_is_named():
         pytest.raises(ValueError, match=r"choose another.*loky.*dask"),
     ):
         attribute({"kernel": "rbf", "n_jobs": 2})
+
+
+def test_other_errors_of_joblib_stay_as_they_are():
+    with pytest.raises(ValueError, match=r"^Invalid backend: nowhere"):
+        make_parallel(backend="nowhere")
 
 
 def test_sampled_rows_do_not_depend_on_n_jobs(monkeypatch):

@@ -151,6 +151,7 @@ COLUMNS = {
     "mask": [False, False, False, True, True],
     "slice": slice(3, None),
     "slice of names": slice("size", "weight"),
+    "slice backwards": slice(None, 2, -1),
     "callable": lambda X: ["size", "weight"],
 }
 
