@@ -1,5 +1,6 @@
 """What estimators that keep some rows and drop others share."""
 
+from contextlib import contextmanager
 from numbers import Integral
 from typing import ClassVar
 
@@ -22,7 +23,7 @@ from skshap.utils._order import check_order
 from skshap.utils._sklearn import Interval
 from skshap.utils._validation import check_rows
 
-__all__ = ["BaseRowChoice", "count_rows"]
+__all__ = ["BaseRowChoice", "count_rows", "unchanged_on_error"]
 
 
 class BaseRowChoice(Attributed, BaseEstimator):
@@ -119,6 +120,18 @@ class BaseRowChoice(Attributed, BaseEstimator):
         self.sample_indices_ = kept
         self.support_ = np.zeros(len(order), dtype=bool)
         self.support_[kept] = True
+
+
+@contextmanager
+def unchanged_on_error(estimator):
+    """Leave an estimator as it was if a fit is broken off, by whatever it is."""
+    before = vars(estimator).copy()
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
 
 
 def default_attributor(estimator, X, y):

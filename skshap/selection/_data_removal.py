@@ -14,11 +14,11 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skshap.selection._base import BaseRowChoice, count_rows
+from skshap.selection._base import BaseRowChoice, count_rows, unchanged_on_error
 from skshap.selection._harm import harmful_rows, label_suspicion
 from skshap.selection._removal_report import removal_report
-from skshap.selection._removal_share import choose_share
-from skshap.selection._values import values_from_others
+from skshap.selection._removal_share import choose_share, removal_order
+from skshap.selection._values import other_splits, values_from_others
 from skshap.utils._sklearn import (
     HasMethods,
     Interval,
@@ -65,15 +65,16 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
         best, by the splits of `cv`. "harmful": only rows whose value is negative with
         confidence. See Notes.
     cv : int, splitter, iterable or None, default=5
-        How rows are split in those trained on and those judged on, unless `fit` is
-        given `X_val` and `y_val`. An integer: stratified folds of shuffled rows; else
-        as in :func:`sklearn.model_selection.check_cv`, where `split` of a splitter sees
-        positions in place of the rows, and places in `classes_` as labels. None:
-        `X_val` is always given.
+        How rows are split in those trained on and those judged on; only for "auto" if
+        `fit` is given `X_val` and `y_val`. An integer: stratified folds of shuffled
+        rows; else as in :func:`sklearn.model_selection.check_cv`, where `split` of a
+        splitter sees positions in place of the rows, and places in `classes_` as
+        labels. None: `X_val` is always given, and there is no "auto".
     random_state : int, RandomState instance or None, default=None
         Seed of the folds, and of an attributor or kernel that has none.
     n_jobs : int or None, default=None
-        How many splits values are computed on at a time.
+        How many splits are worked on at a time; with "auto" the estimator is fitted in
+        these workers too.
 
     Attributes
     ----------
@@ -118,11 +119,13 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
     "values.npz" of the attributor becomes "values-0.npz", "values-1.npz" and so on.
 
     "auto" fits the estimator eight times a split, on what is left of the rows that the
-    split trains on without the 0, 5, 10, 15, 20, 30, 40 and 50 % of lowest value there.
-    These values come from the other splits, so that they know nothing of the rows that
-    the estimator is then judged on, as long as no row is judged on in two splits. It is
-    judged by given labels: wrong ones among them blur the choice and favour no share.
-    Where `X_val` is given, values come from there and the choice from the splits.
+    split trains on without the 0, 5, 10, 15, 20, 30, 40 and 50 % of lowest value there,
+    and takes the smallest share whose accuracy on all rows left out is within one
+    standard error of the best. One row of each class is always left. The values come
+    from splits that judge on other rows than those the estimator is judged on, which
+    are training rows there; on labels of pure noise that favours no removal. The labels
+    that it is judged by are the given ones, all of the same weight. Where `X_val` is
+    given, values come from there and the choice from the splits.
 
     "harmful" removes rows that are more probably harmful than not, the most certainly
     harmful first, as long as at most 10 % of those removed are expected to be harmless.
@@ -221,8 +224,13 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
             has not, there are fewer rows than folds or no more than
             `n_samples_to_remove`, a split trains on no row of a class, or the removal
             would leave a class without a row; with "auto", if `cv` is None or has less
-            than three folds; or if rows or labels are malformed or, by their indices,
-            not in one order.
+            than three folds, or the estimator predicts no labels of `y`; or if rows or
+            labels are malformed or, by their indices, not in one order.
+
+        Warns
+        -----
+        FitFailedWarning
+            If "auto" finds that the estimator cannot be trained on some of the shares.
         """
         raise_for_params(fit_params, self, "fit")
         params = process_routing(self, "fit", **fit_params).estimator.fit
@@ -232,33 +240,44 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
                 "which is a regressor: rows are valued by what they do to predictions "
                 "of labels."
             )
-        if self.cv is None and self._judges_on_both and X_val is not None:
+        with unchanged_on_error(self):
+            return self._fit(X, y, X_val, y_val, params)
+
+    def _fit(self, X, y, X_val, y_val, params):
+        X, y, y_index, splits = self._fit_attributor(X, y, X_val, y_val)
+        is_test = self.n_samples_to_remove == "harmful"
+        is_auto = self._judges_on_both
+        if is_auto and splits is None:
             raise ValueError(
                 "n_samples_to_remove='auto' needs splits to choose the number by, but "
                 "cv=None; set cv to a number of folds, or n_samples_to_remove to a "
                 "number."
             )
-        X, y, y_index, splits = self._fit_attributor(X, y, X_val, y_val)
-        is_test = self.n_samples_to_remove == "harmful"
+        is_other = other_splits(len(y), splits) if is_auto and X_val is None else None
         (values, errors), parts = self._value(
             y, X_val, y_val, splits, with_error=is_test
         )
-        results = None
+        vars(self).pop("cv_results_", None)
+        probability = None
+        advice = "lower n_samples_to_remove"
         if is_test:
             order, n_removed, probability = harmful_rows(
                 values, errors, label_suspicion(self.attributor_, y)
             )
             advice = "tune the attributor, or set n_samples_to_remove to a number"
+        elif is_auto:
+            order = removal_order(values, y)
+            if is_other is None:
+                known = [values[train] for train, _ in splits]
+            else:
+                known = values_from_others(parts, is_other)
+            share, self.cv_results_ = choose_share(
+                self.estimator, X, y, splits, known, params, n_jobs=self.n_jobs
+            )
+            n_removed = count_rows(share, len(y))
         else:
-            probability = None
             order = np.argsort(values, kind="stable")
-            number = self.n_samples_to_remove
-            if self._judges_on_both:
-                number, results = self._choose_share(
-                    X, y, splits, values, parts, params
-                )
-            n_removed = count_rows(number, len(y))
-            advice = "lower n_samples_to_remove"
+            n_removed = count_rows(self.n_samples_to_remove, len(y))
         if n_removed >= len(y):
             raise ValueError(
                 f"n_samples_to_remove={self.n_samples_to_remove!r} leaves nothing of "
@@ -266,29 +285,15 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
             )
         kept = self._first(order[::-1], len(y) - n_removed, y_index, advice)
         X_kept, y_kept = safe_split(self.estimator, X, y, kept)
-        # All is set at once: a fit that is broken off leaves the estimator fitted
-        # before and its rows together.
         self.estimator_ = clone(self.estimator).fit(
             X_kept, y_kept, **slice_params(X, params, kept)
         )
         self._keep(order[::-1], kept)
-        vars(self).pop("cv_results_", None)
-        if results is not None:
-            self.cv_results_ = results
         self.sample_values_ = values
         self.removal_report_ = removal_report(
             order[:n_removed], y, values, errors, probability, self.attributor_.scoring
         )
         return self
-
-    def _choose_share(self, X, y, splits, values, parts, params):
-        if parts is None:
-            known = [values[train] for train, _ in splits]
-        else:
-            known = values_from_others(len(y), parts)
-        return choose_share(
-            self.estimator, X, y, splits, known, values, params, n_jobs=self.n_jobs
-        )
 
     def _rows(self, X):
         """Return rows as the estimator takes them."""

@@ -8,7 +8,7 @@ from sklearn.utils import indexable
 from sklearn.utils.validation import check_is_fitted
 
 from skshap.attribution._greedy import View, choose_greedily, order_by_class
-from skshap.selection._base import BaseRowChoice, count_rows
+from skshap.selection._base import BaseRowChoice, count_rows, unchanged_on_error
 from skshap.selection._held_out import errors_name_held_out
 from skshap.utils._labels import encode_targets
 from skshap.utils._sklearn import (
@@ -183,6 +183,10 @@ class DataSelector(BaseRowChoice):
             class, or the selection would leave a class without a row; or if rows or
             labels are malformed or, by their indices, not in one order.
         """
+        with unchanged_on_error(self):
+            return self._fit(X, y, X_val, y_val)
+
+    def _fit(self, X, y, X_val, y_val):
         X, y, y_index, splits = self._fit_attributor(X, y, X_val, y_val)
         n, n_classes = len(y), len(self.classes_)
         n_kept = count_rows(self.n_samples_to_select, n)

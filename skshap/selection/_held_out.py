@@ -82,11 +82,11 @@ def check_held_out_labels(X_val, y_val, classes):
 
 @contextmanager
 def errors_name_held_out():
-    """Have errors about rows speak of `X_val`, where that is what is read as `X`."""
+    """Have errors say `X_val` for `X`, where these rows are read: not inside values."""
     try:
         yield
     except ValueError as error:
-        message = re.sub(r"\bX\b", "X_val", str(error))
+        message = re.sub(r"(^|: |\bInput )X (?=[a-z])", r"\1X_val ", str(error))
         if type(error) is not ValueError or message == str(error):
             raise
         raise ValueError(message) from error

@@ -1,17 +1,43 @@
 """How many rows to remove: what cross-validation of the estimator says."""
 
+import warnings
+
 import numpy as np
 from joblib import Parallel, delayed
 from sklearn.base import clone
+from sklearn.exceptions import FitFailedWarning
+from sklearn.utils.validation import column_or_1d
 
 from skshap.utils._sklearn import safe_split, slice_params
 
-__all__ = ["choose_share"]
+__all__ = ["choose_share", "removal_order"]
 
 SHARES = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
 
 
-def choose_share(estimator, X, y, splits, known, values, params, *, n_jobs):
+def removal_order(values, y):
+    """Order rows from the lowest value up, the best row of each class at the end.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+        Values.
+    y : ndarray of shape (n,)
+        Labels.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        Rows, those to remove first on top.
+    """
+    order = np.argsort(values, kind="stable")
+    _, from_end = np.unique(y[order[::-1]], return_index=True)
+    is_best = np.zeros(len(y), dtype=bool)
+    is_best[len(y) - 1 - from_end] = True
+    return np.concatenate([order[~is_best], order[is_best]])
+
+
+def choose_share(estimator, X, y, splits, known, params, *, n_jobs):
     """Choose the share of rows without which an estimator predicts others best.
 
     Parameters
@@ -25,10 +51,8 @@ def choose_share(estimator, X, y, splits, known, values, params, *, n_jobs):
     splits : list of (ndarray, ndarray)
         Positions of the rows trained on, and of the rows judged on.
     known : list of ndarray
-        For each split the values of the rows that it trains on, in their order, as far
-        as they are known without the rows that it judges on.
-    values : ndarray of shape (n,)
-        Of all rows.
+        For each split the values of the rows that it trains on, in their order, from
+        what is not judged on its rows.
     params : dict
         Of the estimator's `fit`; those with an entry a row are cut down.
     n_jobs : int or None
@@ -37,47 +61,88 @@ def choose_share(estimator, X, y, splits, known, values, params, *, n_jobs):
     Returns
     -------
     share : float
-        The smallest of those with the best mean score.
+        The smallest one whose accuracy on all rows judged on is within one standard
+        error of the best: that of the difference, over these rows.
     results : dict
         As of :class:`sklearn.feature_selection.RFECV`: `share_removed`,
         `mean_test_score`, `std_test_score` and, of split k, `split{k}_test_score`, each
-        of shape (n_shares,): accuracy on rows judged on, as a share of them. There are
-        no shares that would leave no row of a class, in a split or in all rows.
+        of shape (n_shares,).
+
+    Warns
+    -----
+    FitFailedWarning
+        If the estimator cannot be trained without some share; then neither that nor a
+        larger one is chosen.
     """
     orders = [
-        train[np.argsort(v, kind="stable")]
+        train[removal_order(v, y[train])]
         for (train, _), v in zip(splits, known, strict=True)
     ]
-    every = np.argsort(values, kind="stable")
-    shares = [share for share in SHARES if keeps_classes(share, y, [every, *orders])]
-    scores = Parallel(n_jobs=n_jobs)(
+    n_classes, n_least = len(np.unique(y)), min(map(len, orders))
+    shares = [s for s in SHARES if n_least - round(s * n_least) >= n_classes]
+    found = Parallel(n_jobs=n_jobs)(
         delayed(score_shares)(estimator, X, y, order, test, shares, params)
         for order, (_, test) in zip(orders, splits, strict=True)
     )
-    scores = np.array(scores)
+    n_tried = min(len(hits) for hits, _ in found)
+    if n_tried < len(shares):
+        error = next(error for hits, error in found if len(hits) == n_tried)
+        warnings.warn(
+            f"The estimator cannot be trained without {shares[n_tried]:.0%} of the "
+            f"rows, so that no more than {shares[n_tried - 1]:.0%} are removed. It "
+            f"says: {error!r}",
+            FitFailedWarning,
+            stacklevel=4,
+        )
+    hits = [np.array(hits[:n_tried], dtype=float) for hits, _ in found]
+    scores = np.array([split.mean(1) for split in hits])
     results = {
-        "share_removed": np.array(shares),
+        "share_removed": np.array(shares[:n_tried]),
         "mean_test_score": scores.mean(0),
         "std_test_score": scores.std(0),
         **{f"split{k}_test_score": score for k, score in enumerate(scores)},
     }
-    return shares[results["mean_test_score"].round(12).argmax()], results
-
-
-def keeps_classes(share, y, orders):
-    """Whether in all orders the rows kept hold every label."""
-    n_classes = len(np.unique(y))
-    kept = (y[order[round(share * len(order)) :]] for order in orders)
-    return all(len(np.unique(labels)) == n_classes for labels in kept)
+    every = np.concatenate(hits, axis=1)
+    behind = every[every.mean(1).argmax()] - every
+    is_level = behind.mean(1) <= behind.std(1) / np.sqrt(every.shape[1])
+    return shares[is_level.argmax()], results
 
 
 def score_shares(estimator, X, y, order, test, shares, params):
-    """Accuracy on held-out rows without each share of the rows lowest in an order."""
-    scores = []
+    """Say which held-out rows are predicted right without each share of an order.
+
+    Returns
+    -------
+    hits : list of ndarray of bool
+        Of each share, up to the first without which the estimator cannot be trained.
+    error : Exception or None
+        What it says there.
+    """
+    hits = []
     for share in shares:
         kept = np.sort(order[round(share * len(order)) :])
         X_kept, y_kept = safe_split(estimator, X, y, kept)
-        model = clone(estimator).fit(X_kept, y_kept, **slice_params(X, params, kept))
+        try:
+            model = clone(estimator).fit(
+                X_kept, y_kept, **slice_params(X, params, kept)
+            )
+        except Exception as error:
+            if not hits:  # of all rows
+                raise
+            return hits, error
         X_test, y_test = safe_split(estimator, X, y, test, kept)
-        scores.append(np.mean(np.asarray(model.predict(X_test)) == y_test))
-    return scores
+        hits.append(check_predictions(model.predict(X_test), y_test, y) == y_test)
+    return hits, None
+
+
+def check_predictions(predicted, y_test, y):
+    """Return predicted labels as an array, if they are labels of the rows."""
+    predicted = column_or_1d(predicted)
+    unknown = sorted(set(predicted.tolist()) - set(y.tolist()), key=str)
+    if len(predicted) != len(y_test) or unknown:
+        what = f"labels {unknown[:5]}, which y has not," if unknown else "labels"
+        raise ValueError(
+            f"estimator must predict a label of y for each of {len(y_test)} rows, got "
+            f"{len(predicted)} {what}; a number of rows to remove works with any."
+        )
+    return predicted

@@ -14,6 +14,7 @@ __all__ = [
     "combine",
     "judge_splits",
     "make_splits",
+    "other_splits",
     "values_from_others",
     "values_on",
 ]
@@ -238,8 +239,7 @@ def combine(n, parts, *, with_error):
     Returns
     -------
     RowValues
-        Means over the rows judged on in all parts in which a row was trained on; NaN
-        if there are none.
+        Means over the rows judged on in all parts in which a row was trained on.
     """
     total, squares, sampling, count = np.zeros((4, n))
     for rows, sums in parts:
@@ -247,7 +247,6 @@ def combine(n, parts, *, with_error):
         squares[rows] += sums.squares
         sampling[rows] += np.square(sums.sampling)
         count[rows] += sums.n_judges
-    count[count == 0] = np.nan
     mean = total / count
     if not with_error:
         return RowValues(mean, None)
@@ -255,38 +254,62 @@ def combine(n, parts, *, with_error):
     return RowValues(mean, np.sqrt(spread + sampling / count**2))
 
 
-def values_from_others(n, parts):
-    """Compute, for each split, values that do not know the rows it judges on.
+def other_splits(n, splits):
+    """Say which splits may value rows for another: those judged on other rows.
 
     Parameters
     ----------
     n : int
         Number of rows.
+    splits : list of (ndarray, ndarray)
+        Positions of the rows trained on, and of the rows judged on.
+
+    Returns
+    -------
+    ndarray of shape (n_splits, n_splits) of bool
+        For each split (row) which others (column) judge on none of its rows.
+
+    Raises
+    ------
+    ValueError
+        If a row of a split is trained on in none of these.
+    """
+    trained, judged = np.zeros((2, len(splits), n))
+    for k, (train, test) in enumerate(splits):
+        trained[k, train], judged[k, test] = 1, 1
+    is_other = judged @ judged.T == 0
+    counts = is_other.astype(float) @ trained
+    missed = np.flatnonzero(((trained > 0) & (counts == 0)).any(0)).tolist()
+    if missed:
+        raise ValueError(
+            "n_samples_to_remove='auto' needs a value of each row for each split that "
+            "trains on it, from another split that judges on other rows, but rows "
+            f"{missed[:5]} have none; use at least three folds, or set "
+            "n_samples_to_remove to a number."
+        )
+    return is_other
+
+
+def values_from_others(parts, is_other):
+    """Compute values for each split from splits that judge on other rows.
+
+    Parameters
+    ----------
     parts : list of (ndarray, Sums)
         From `judge_splits`.
+    is_other : ndarray of shape (n_splits, n_splits) of bool
+        From `other_splits`.
 
     Returns
     -------
     list of ndarray
         For each split the values of the rows that it trains on, in their order: means
-        over the other splits that train on them.
-
-    Raises
-    ------
-    ValueError
-        If there are none for a row.
+        over these other splits, as far as they train on them.
     """
-    found = []
-    for k, (train, _) in enumerate(parts):
-        others = parts[:k] + parts[k + 1 :]
-        values = combine(n, others, with_error=False).mean[train]
-        missed = train[np.isnan(values)].tolist()
-        if missed:
-            raise ValueError(
-                "n_samples_to_remove='auto' needs each row to be trained on in two "
-                "splits or more, so that its value in a split comes from others, but "
-                f"rows {missed[:5]} are in one alone; use at least three folds, or set "
-                "n_samples_to_remove to a number."
-            )
-        found.append(values)
-    return found
+    n = 1 + max(rows.max() for rows, _ in parts)
+    total, count = np.zeros((2, len(parts), n))
+    for k, (rows, sums) in enumerate(parts):
+        total[k, rows], count[k, rows] = sums.total, sums.n_judges
+    weights = is_other.astype(float)
+    total, count = weights @ total, weights @ count
+    return [total[k, rows] / count[k, rows] for k, (rows, _) in enumerate(parts)]

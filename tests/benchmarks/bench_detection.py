@@ -13,9 +13,9 @@ one other class. All methods get the same rows, labels and features:
 * KNN-Shapley: exact values of rows for predicting all the others, by the number of
   neighbours of best leave-one-out accuracy.
 
-With --entk, MR and SST-2 once more on the empirical tangent kernel; with --natural the
-sentences of MR whose label twenty raters contradict. Results are appended to a file,
-from which --report makes the tables. Reads sentences from the folder that the
+With --entk, MR and SST-2 once more on the empirical tangent kernel; with --natural,
+among 3,000 sentences of MR, those whose label twenty raters contradict. Results go to a
+file, from which --report makes the tables. Reads sentences from the folder that the
 environment variable SKSHAP_DATA names (mr/all.tsv, sst2/train.tsv, mrpc/train.tsv and
 rte/train.tsv), other sets from packages, and needs these as well:
 
@@ -40,7 +40,9 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import numpy as np
 import pandas as pd
 from _labelled import SETS, draw_pool, load_features
+from _sentences import embed
 from cleanlab.rank import get_label_quality_scores
+from joblib import Memory
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.metrics.pairwise import rbf_kernel
@@ -158,7 +160,7 @@ def judge(is_flipped, score):
     return [curve.roc_auc, curve.average_precision]
 
 
-def tangent_kernel(name, folder, cache):
+def tangent_kernel(name, texts, cache):
     path = cache / f"entk-{name}.npz"
     if path.exists():
         with np.load(path, allow_pickle=False) as stored:
@@ -172,7 +174,6 @@ def tangent_kernel(name, folder, cache):
         normalize="cosine",
         random_state=0,
     )
-    texts = draw_pool(name, folder)[0]["text"].tolist()
     K = kernel.fit_transform(texts)
     np.savez(path, K=K)
     return K
@@ -190,7 +191,7 @@ def compare(name, seed, folder, cache, *, tangent):
     X, y = X[rows], y[rows]
     kernels = {name: rbf_kernel(X, gamma=GAMMA)}
     if tangent:
-        K = tangent_kernel(name, folder, cache)
+        K = tangent_kernel(name, draw_pool(name, folder)[0]["text"].tolist(), cache)
         kernels[f"{name}, eNTK"] = K[np.ix_(rows, rows)]
     for rate, kind in NOISES:
         given = flip(y, rate, kind, np.random.default_rng([seed, 2]))
@@ -250,7 +251,7 @@ def plain(texts):
     return texts.str.lower().str.replace(r"[^a-z0-9]", "", regex=True)
 
 
-def show_natural(archive, cache, seeds):
+def show_natural(archive, cache, seeds, *, tangent):
     """Rank the sentences of MR whose label the raters contradict."""
     texts, y = load_rotten_tomatoes(return_X_y=True)
     frame = pd.DataFrame({"text": texts, "label": y})
@@ -263,34 +264,29 @@ def show_natural(archive, cache, seeds):
     print(
         f"MR: {len(frame)} sentences with ratings, {wrong.sum()} contradict the label"
     )
-    path = cache / "natural.npz"
-    if path.exists():
-        with np.load(path, allow_pickle=False) as stored:
-            X, rows = stored["X"], stored["rows"]
-    else:
-        from _sentences import embed
-
-        # All that are contradicted, and others up to 3,000.
-        others = np.random.default_rng(0).permutation(np.flatnonzero(~wrong))
-        rows = np.concatenate([np.flatnonzero(wrong), others[: 3000 - wrong.sum()]])
-        X = embed(frame["text"].iloc[rows].tolist(), unit_norm=True)
-        X = X - X.mean(0)
-        X /= np.sqrt((X**2).sum(1).mean())
-        np.savez(path, X=X, rows=rows)
-    wrong, y = wrong[rows], frame["label"].to_numpy()[rows]
-    K = rbf_kernel(X, gamma=GAMMA)
-    detector = LabelNoiseDetector(FreeShapAttributor("precomputed")).fit(K, y)
-    found = [judge(wrong, detector.label_quality_)]
-    print(f"  {OURS:44} AUROC {found[0][0]:.3f}   average precision {found[0][1]:.3f}")
-    theirs = {}
-    for seed in seeds:
-        folds = StratifiedKFold(5, shuffle=True, random_state=seed)
-        scores = ridge_scores(K, y, folds) | logistic_scores(X, y, folds)
-        for method, score in scores.items():
-            theirs.setdefault(method, []).append(judge(wrong, score))
-    for method, values in theirs.items():
-        auc, ap = np.mean(values, axis=0)
-        print(f"  {method:44} AUROC {auc:.3f}   average precision {ap:.3f}")
+    # All that are contradicted, and others up to 3,000.
+    others = np.random.default_rng(0).permutation(np.flatnonzero(~wrong))
+    rows = np.concatenate([np.flatnonzero(wrong), others[: 3000 - wrong.sum()]])
+    texts, wrong = frame["text"].iloc[rows].tolist(), wrong[rows]
+    y = frame["label"].to_numpy()[rows]
+    X = Memory(cache, verbose=0).cache(embed)(texts, unit_norm=True)
+    X = X - X.mean(0)
+    X /= np.sqrt((X**2).sum(1).mean())
+    kernels = {"rbf": rbf_kernel(X, gamma=GAMMA)}
+    if tangent:
+        kernels["eNTK"] = tangent_kernel("natural", texts, cache)
+    split = [StratifiedKFold(5, shuffle=True, random_state=seed) for seed in seeds]
+    logistic = [logistic_scores(X, y, folds) for folds in split]
+    for kernel, K in kernels.items():
+        print(kernel)
+        detector = LabelNoiseDetector(FreeShapAttributor("precomputed")).fit(K, y)
+        found = {OURS: [judge(wrong, detector.label_quality_)]}
+        for folds, scores in zip(split, logistic, strict=True):
+            for method, score in (ridge_scores(K, y, folds) | scores).items():
+                found.setdefault(method, []).append(judge(wrong, score))
+        for method, values in found.items():
+            auc, ap = np.mean(values, axis=0)
+            print(f"  {method:44} AUROC {auc:.3f}   average precision {ap:.3f}")
 
 
 def family(method):
@@ -354,7 +350,12 @@ def main():
             sys.exit("SKSHAP_DATA is not set to the folder with the data.")
         folder = Path(os.environ["SKSHAP_DATA"])
         if arguments.natural:
-            show_natural(arguments.natural, arguments.cache, arguments.seeds)
+            show_natural(
+                arguments.natural,
+                arguments.cache,
+                arguments.seeds,
+                tangent=arguments.entk,
+            )
             return
         for seed in arguments.seeds:
             for name in arguments.data:

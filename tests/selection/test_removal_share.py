@@ -5,14 +5,16 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
 from sklearn.base import clone
+from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics.pairwise import rbf_kernel
+from sklearn.model_selection import RepeatedStratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 
 from skshap import DataRemoval, FreeShapAttributor
 from skshap.selection import _removal_share
-from skshap.selection._removal_share import SHARES, choose_share
+from skshap.selection._removal_share import SHARES, choose_share, removal_order
 from skshap.selection._values import make_splits
 
 CLASSES = np.arange(2)
@@ -60,6 +62,7 @@ def test_scores_are_those_of_a_loop(table, nearest):
         )
         for train, test in splits
     ]
+    hits = {share: [] for share in results["share_removed"]}
     for k, (train, test) in enumerate(splits):
         values = []
         for i in train:
@@ -69,13 +72,16 @@ def test_scores_are_those_of_a_loop(table, nearest):
         for j, share in enumerate(results["share_removed"]):
             n_removed = round(share * len(train))
             kept = train[np.argsort(values, kind="stable")[n_removed:]]
-            score = nearest.fit(X[kept], y[kept]).score(X[test], y[test])
-            assert results[f"split{k}_test_score"][j] == score
+            hit = nearest.fit(X[kept], y[kept]).predict(X[test]) == y[test]
+            assert results[f"split{k}_test_score"][j] == hit.mean()
+            hits[share].extend(hit)
+    best = max(hits, key=lambda share: np.mean(hits[share]))
+    gaps = {s: np.subtract(hits[best], hits[s], dtype=float) for s in hits}
+    share = min(s for s in hits if gaps[s].mean() <= gaps[s].std() / len(y) ** 0.5)
+    assert (~removal.support_).sum() == round(share * len(y))
     scores = np.array([results[f"split{k}_test_score"] for k in range(4)])
     assert_allclose(results["mean_test_score"], scores.mean(0))
     assert_allclose(results["std_test_score"], scores.std(0))
-    share = results["share_removed"][scores.mean(0).argmax()]
-    assert (~removal.support_).sum() == round(share * len(y))
 
 
 def test_wrong_labels_go_and_right_ones_stay(removal, many):
@@ -101,18 +107,25 @@ def test_of_equal_scores_the_smallest_share(removal):
     assert removal.support_.all()
 
 
-def test_scores_that_differ_by_rounding_are_equal(monkeypatch, nearest):
-    scores = iter([[0.3] + 7 * [0.1], 8 * [0.2], [0.1] + 7 * [0.3]])
-    monkeypatch.setattr(_removal_share, "score_shares", lambda *_: next(scores))
-    y, rows = np.repeat([0, 1], 30), np.arange(60)
-    splits = [(rows, rows)] * 3
-    known = [np.tile(np.arange(30), 2)] * 3
-    share, results = choose_share(
-        nearest, rows[:, None], y, splits, known, known[0], {}, n_jobs=None
-    )
-    means = results["mean_test_score"]
-    assert 0 < means[1] - means[0] < 1e-12
-    assert share == 0
+def test_the_smallest_share_within_a_standard_error_of_the_best(monkeypatch, nearest):
+    """Twenty rows more or less of 100 have a standard error of four."""
+    rng = np.random.default_rng(0)
+    y, rows = np.repeat([0, 1], 50), np.arange(100)
+    splits = [(rows, rows[:50]), (rows, rows[50:])]
+    known = [rng.permutation(100) for _ in splits]
+    for n_more, expected in ((3, 0.0), (5, 0.3)):
+        hits = np.ones((8, 100), dtype=bool)
+        hits[5:, :10] = False  # ten rows are lost by a share of 30 % and larger ones
+        hits[:5, -10 - n_more :] = False  # and these by smaller ones
+        halves = iter([(list(hits[:, :50]), None), (list(hits[:, 50:]), None)])
+        monkeypatch.setattr(
+            _removal_share, "score_shares", lambda *_, halves=halves: next(halves)
+        )
+        share, results = choose_share(
+            nearest, rows[:, None], y, splits, known, {}, n_jobs=None
+        )
+        assert results["mean_test_score"].argmax() == 5
+        assert share == expected
 
 
 def test_validation_rows_give_values_and_splits_the_choice(removal, many):
@@ -172,44 +185,69 @@ def test_parameters_of_rows_are_cut_down(many):
     assert {160, 152, 80} < set(seen)
 
 
-def test_shares_that_would_leave_nothing_of_a_class_are_not_tried(nearest):
+def test_the_best_row_of_each_class_is_left(nearest):
+    order = removal_order(np.array([3.0, 1, 2, 9, 5, 5]), np.array(list("aaabcc")))
+    assert order.tolist() == [1, 2, 4, 0, 5, 3]
     rng = np.random.default_rng(0)
     X = np.concatenate([rng.normal(size=(40, 2)), rng.normal(size=(5, 2))])
     y = np.repeat([0, 1], [40, 5])  # rows of a rare class that lies among the other
     attributor = FreeShapAttributor(n_permutations=3, random_state=0)
     removal = DataRemoval(nearest, attributor, n_samples_to_remove="auto", cv=5)
-    tried = removal.set_params(random_state=0).fit(X, y).cv_results_["share_removed"]
-    assert 1 <= len(tried) < len(SHARES)
+    removal.set_params(random_state=0).fit(X, y)
+    assert removal.cv_results_["share_removed"].tolist() == list(SHARES)
     assert set(y[removal.support_]) == {0, 1}
 
 
-@pytest.mark.parametrize("lowest", ["in all rows", "in a split"])
-def test_a_class_must_be_left_in_all_rows_and_in_every_split(lowest, nearest):
-    y = np.array([2, 2] + 9 * [0, 1])
-    X = np.arange(20.0)[:, None]
-    halves = [(np.arange(10), np.arange(10, 20)), (np.arange(12), np.arange(12, 20))]
-    low, high = np.arange(20.0), np.arange(20.0)
-    high[:2] = 20, 21
-    if lowest == "in all rows":
-        values, known, tried = low, [high[:10], high[:12]], [0, 0.05]
-    else:
-        values, known, tried = high, [low[:10], high[:12]], [0, 0.05, 0.1]
-    _, results = choose_share(nearest, X, y, halves, known, values, {}, n_jobs=None)
-    # Two of 20 rows go at 10 %, of the 10 of the first split at 15 %.
-    assert results["share_removed"].tolist() == tried
+def test_a_share_must_leave_room_for_a_row_of_each_class(nearest):
+    y = np.array([0, 1, 2] * 4)
+    halves = [(np.arange(4), np.arange(4, 12)), (np.arange(12), np.arange(12))]
+    known = [np.arange(4.0), np.arange(12.0)]
+    _, results = choose_share(nearest, y[:, None], y, halves, known, {}, n_jobs=None)
+    assert results["share_removed"].max() == 0.3  # of four rows one, so that three stay
 
 
-def test_rows_reach_the_estimator_in_their_order(many):
+class Full(KNeighborsClassifier):
+    """Needs 150 rows."""
+
+    def fit(self, X, y):
+        if len(X) < 150:
+            raise ValueError(f"I need 150 rows, and not {len(X)}")
+        return super().fit(X, y)
+
+
+def test_shares_that_an_estimator_cannot_do_without(removal, many):
     X, y, _ = many
-    X = np.column_stack([np.arange(200), X])
+    removal.set_params(estimator=Full(1))
+    with pytest.warns(FitFailedWarning, match=r"without 10% .* than 5% .*I need 150"):
+        removal.fit(X, y)
+    assert removal.cv_results_["share_removed"].tolist() == [0, 0.05]
+    with pytest.raises(ValueError, match="I need 150 rows"):
+        removal.fit(X[:100], y[:100])
 
-    class Ordered(KNeighborsClassifier):
-        def fit(self, X, y):
-            assert (np.diff(X[:, 0]) > 0).all()
-            return super().fit(X, y)
 
-    quick = FreeShapAttributor(n_permutations=1)
-    DataRemoval(Ordered(1), quick, n_samples_to_remove="auto", cv=3).fit(X, y)
+class Odd(KNeighborsClassifier):
+    """Predicts what a function makes of labels."""
+
+    def __init__(self, change=None):
+        super().__init__(1)
+        self.change = change
+
+    def predict(self, X):
+        return self.change(super().predict(X))
+
+
+def test_predictions_must_be_labels(removal, many):
+    X, y, _ = many
+    expected = removal.fit(X, y).cv_results_
+    removal.set_params(estimator=Odd(lambda p: p.astype(float)[:, None]))
+    found = removal.fit(X, y).cv_results_
+    assert_array_equal(found["mean_test_score"], expected["mean_test_score"])
+    for change, message in (
+        (lambda p: p.astype(str), r"got 40 labels \['0', '1'\], which y has not"),
+        (lambda p: p[1:], "for each of 40 rows, got 39 labels;"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            removal.set_params(estimator=Odd(change)).fit(X, y)
 
 
 def test_results_of_another_fit_do_not_stay(removal, many):
@@ -220,11 +258,25 @@ def test_results_of_another_fit_do_not_stay(removal, many):
     )
 
 
-@pytest.mark.parametrize("cv", [2, "overlapping"])
-def test_values_that_no_other_split_tells(cv, removal, many):
+def test_repeated_folds_tell_only_of_other_rows(removal, many, monkeypatch):
+    """Splits of one repetition stand for each other, those of several never."""
     X, y, _ = many
+    rng = np.random.default_rng(0)
+    y = rng.permutation(y)  # nothing can be learned
+    scores = []
+    for n_repeats in (1, 4):
+        cv = RepeatedStratifiedKFold(n_splits=3, n_repeats=n_repeats, random_state=0)
+        results = removal.set_params(cv=cv).fit(X, y).cv_results_
+        scores.append(np.array([results[f"split{k}_test_score"] for k in range(3)]))
+    assert_array_equal(*scores)
+
+
+@pytest.mark.parametrize("cv", [2, "overlapping"])
+def test_values_that_no_other_split_tells(cv, removal, many, monkeypatch):
+    X, y, _ = many
+    monkeypatch.setattr(FreeShapAttributor, "attribute", None)  # nothing is valued
     if cv != 2:
         rows = np.arange(200)
         cv = [(rows[:150], rows[150:]), (rows[50:], rows[:50])]
-    with pytest.raises(ValueError, match=r"rows \[.*\] are in one alone; use at least"):
+    with pytest.raises(ValueError, match=r"rows \[.*\] have none; use at least three"):
         removal.set_params(cv=cv).fit(X, y)
