@@ -16,8 +16,9 @@ from skshap.selection._held_out import (
     check_held_out_labels,
     errors_name_held_out,
 )
+from skshap.selection._splits import make_splits
 from skshap.selection._tuned_ridge import tune_ridge
-from skshap.selection._values import combine, judge_splits, make_splits, values_on
+from skshap.selection._values import combine, judge_splits, values_on
 from skshap.utils._labels import as_labels, check_targets
 from skshap.utils._order import check_order
 from skshap.utils._sklearn import Interval
@@ -39,7 +40,7 @@ class BaseRowChoice(Attributed, BaseEstimator):
         "n_jobs": [Interval(Integral, None, None, closed="neither"), None],
     }
     # Whether rows are split though there are validation rows.
-    _judges_on_both = False
+    _always_splits = False
 
     def _fit_attributor(self, X, y, X_val, y_val):
         """Fit the attributor on all rows; return these, and how to judge them.
@@ -77,7 +78,7 @@ class BaseRowChoice(Attributed, BaseEstimator):
         if y_val is not None:
             check_held_out_labels(X_val, y_val, self.classes_)
         splits = None
-        if self.cv is not None and (X_val is None or self._judges_on_both):
+        if self.cv is not None and (X_val is None or self._always_splits):
             splits = make_splits(self.cv, y_index, self.classes_, seed)
         return X, y, y_index, splits
 

@@ -18,7 +18,8 @@ from skshap.selection._base import BaseRowChoice, count_rows, unchanged_on_error
 from skshap.selection._harm import harmful_rows, label_suspicion
 from skshap.selection._removal_report import removal_report
 from skshap.selection._removal_share import choose_share, removal_order
-from skshap.selection._values import other_splits, values_from_others
+from skshap.selection._splits import other_splits
+from skshap.selection._values import values_from_others
 from skshap.utils._sklearn import (
     HasMethods,
     Interval,
@@ -118,14 +119,15 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
     judged on the rows left out. Each split has a `checkpoint` of its own then:
     "values.npz" of the attributor becomes "values-0.npz", "values-1.npz" and so on.
 
-    "auto" fits the estimator eight times a split, on what is left of the rows that the
-    split trains on without the 0, 5, 10, 15, 20, 30, 40 and 50 % of lowest value there,
-    and takes the smallest share whose accuracy on all rows left out is within one
-    standard error of the best. One row of each class is always left. The values come
-    from splits that judge on other rows than those the estimator is judged on, which
-    are training rows there; on labels of pure noise that favours no removal. The labels
-    that it is judged by are the given ones, all of the same weight. Where `X_val` is
-    given, values come from there and the choice from the splits.
+    "auto" fits the estimator up to eight times a split, on what is left of the rows
+    that the split trains on without the 0, 5, 10, 15, 20, 30, 40 and 50 % of lowest
+    value there, and takes the smallest share whose accuracy on all rows left out is
+    within one standard error of the best. One row of each class is always left. The
+    values come from splits that judge on other rows than those the estimator is judged
+    on, which are training rows there; on labels of pure noise that favours no removal.
+    (With ``attributor=None`` kernel and `alpha` are chosen by all rows.) The labels
+    that the estimator is judged by are the given ones, all of the same weight. Where
+    `X_val` is given, values come from there and the choice from the splits.
 
     "harmful" removes rows that are more probably harmful than not, the most certainly
     harmful first, as long as at most 10 % of those removed are expected to be harmless.
@@ -172,7 +174,7 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
     }
 
     @property
-    def _judges_on_both(self):
+    def _always_splits(self):
         return self.n_samples_to_remove == "auto"
 
     def __init__(
@@ -223,8 +225,9 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
             `X_val` has no rows or other columns than `X`, `y_val` has a label that `y`
             has not, there are fewer rows than folds or no more than
             `n_samples_to_remove`, a split trains on no row of a class, or the removal
-            would leave a class without a row; with "auto", if `cv` is None or has less
-            than three folds, or the estimator predicts no labels of `y`; or if rows or
+            would leave a class without a row; with "auto", if `cv` is None or, without
+            `X_val`, a row has no split to be valued by that judges on other rows, as
+            with two folds, or if the estimator predicts no labels of `y`; or if rows or
             labels are malformed or, by their indices, not in one order.
 
         Warns
@@ -245,8 +248,8 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
 
     def _fit(self, X, y, X_val, y_val, params):
         X, y, y_index, splits = self._fit_attributor(X, y, X_val, y_val)
-        is_test = self.n_samples_to_remove == "harmful"
-        is_auto = self._judges_on_both
+        is_harmful = self.n_samples_to_remove == "harmful"
+        is_auto = self.n_samples_to_remove == "auto"
         if is_auto and splits is None:
             raise ValueError(
                 "n_samples_to_remove='auto' needs splits to choose the number by, but "
@@ -255,12 +258,12 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
             )
         is_other = other_splits(len(y), splits) if is_auto and X_val is None else None
         (values, errors), parts = self._value(
-            y, X_val, y_val, splits, with_error=is_test
+            y, X_val, y_val, splits, with_error=is_harmful
         )
         vars(self).pop("cv_results_", None)
         probability = None
         advice = "lower n_samples_to_remove"
-        if is_test:
+        if is_harmful:
             order, n_removed, probability = harmful_rows(
                 values, errors, label_suspicion(self.attributor_, y)
             )
@@ -268,11 +271,11 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
         elif is_auto:
             order = removal_order(values, y)
             if is_other is None:
-                known = [values[train] for train, _ in splits]
+                split_values = [values[train] for train, _ in splits]
             else:
-                known = values_from_others(parts, is_other)
+                split_values = values_from_others(parts, is_other)
             share, self.cv_results_ = choose_share(
-                self.estimator, X, y, splits, known, params, n_jobs=self.n_jobs
+                self.estimator, X, y, splits, split_values, params, n_jobs=self.n_jobs
             )
             n_removed = count_rows(share, len(y))
         else:

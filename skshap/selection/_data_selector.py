@@ -256,7 +256,7 @@ class DataSelector(BaseRowChoice):
         return self.sample_indices_ if indices else self.support_
 
     @property
-    def _judges_on_both(self):
+    def _always_splits(self):
         return self.strategy == "greedy"
 
     def _order_greedily(self, gram, y_index, views, n_kept):

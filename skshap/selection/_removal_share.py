@@ -37,7 +37,7 @@ def removal_order(values, y):
     return np.concatenate([order[~is_best], order[is_best]])
 
 
-def choose_share(estimator, X, y, splits, known, params, *, n_jobs):
+def choose_share(estimator, X, y, splits, split_values, params, *, n_jobs):
     """Choose the share of rows without which an estimator predicts others best.
 
     Parameters
@@ -50,9 +50,9 @@ def choose_share(estimator, X, y, splits, known, params, *, n_jobs):
         Their labels.
     splits : list of (ndarray, ndarray)
         Positions of the rows trained on, and of the rows judged on.
-    known : list of ndarray
-        For each split the values of the rows that it trains on, in their order, from
-        what is not judged on its rows.
+    split_values : list of ndarray
+        Of the rows that each split trains on, in their order, from what is not judged
+        on its rows.
     params : dict
         Of the estimator's `fit`; those with an entry a row are cut down.
     n_jobs : int or None
@@ -76,7 +76,7 @@ def choose_share(estimator, X, y, splits, known, params, *, n_jobs):
     """
     orders = [
         train[removal_order(v, y[train])]
-        for (train, _), v in zip(splits, known, strict=True)
+        for (train, _), v in zip(splits, split_values, strict=True)
     ]
     n_classes, n_least = len(np.unique(y)), min(map(len, orders))
     shares = [s for s in SHARES if n_least - round(s * n_least) >= n_classes]
@@ -122,16 +122,16 @@ def score_shares(estimator, X, y, order, test, shares, params):
     for share in shares:
         kept = np.sort(order[round(share * len(order)) :])
         X_kept, y_kept = safe_split(estimator, X, y, kept)
+        X_test, y_test = safe_split(estimator, X, y, test, kept)
+        of_rows = slice_params(X, params, kept)
         try:
-            model = clone(estimator).fit(
-                X_kept, y_kept, **slice_params(X, params, kept)
-            )
+            model = clone(estimator).fit(X_kept, y_kept, **of_rows)
+            predicted = model.predict(X_test)
         except Exception as error:
-            if not hits:  # of all rows
+            if not hits:  # with all rows
                 raise
             return hits, error
-        X_test, y_test = safe_split(estimator, X, y, test, kept)
-        hits.append(check_predictions(model.predict(X_test), y_test, y) == y_test)
+        hits.append(check_predictions(predicted, y_test, y) == y_test)
     return hits, None
 
 

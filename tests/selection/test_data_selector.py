@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics.pairwise import rbf_kernel
 
 from skshap import DataSelector, FreeShapAttributor
-from skshap.selection._values import make_splits
+from skshap.selection._splits import make_splits
 from skshap.utils import _progress
 from tests.oracles import greedy_gains
 

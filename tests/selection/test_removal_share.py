@@ -15,7 +15,7 @@ from sklearn.svm import SVC
 from skshap import DataRemoval, FreeShapAttributor
 from skshap.selection import _removal_share
 from skshap.selection._removal_share import SHARES, choose_share, removal_order
-from skshap.selection._values import make_splits
+from skshap.selection._splits import make_splits
 
 CLASSES = np.arange(2)
 
@@ -215,13 +215,18 @@ class Full(KNeighborsClassifier):
         return super().fit(X, y)
 
 
-def test_shares_that_an_estimator_cannot_do_without(removal, many):
+@pytest.mark.parametrize(
+    ("estimator", "says"),
+    [(Full(1), "I need 150 rows"), (KNeighborsClassifier(150), "n_neighbors <= n_")],
+    ids=["trained on", "predicted with"],
+)
+def test_shares_that_an_estimator_cannot_do_without(estimator, says, removal, many):
     X, y, _ = many
-    removal.set_params(estimator=Full(1))
-    with pytest.warns(FitFailedWarning, match=r"without 10% .* than 5% .*I need 150"):
+    removal.set_params(estimator=estimator)
+    with pytest.warns(FitFailedWarning, match=rf"without 10% .* than 5% .*{says}"):
         removal.fit(X, y)
     assert removal.cv_results_["share_removed"].tolist() == [0, 0.05]
-    with pytest.raises(ValueError, match="I need 150 rows"):
+    with pytest.raises(ValueError, match=says):
         removal.fit(X[:100], y[:100])
 
 
@@ -278,5 +283,5 @@ def test_values_that_no_other_split_tells(cv, removal, many, monkeypatch):
     if cv != 2:
         rows = np.arange(200)
         cv = [(rows[:150], rows[150:]), (rows[50:], rows[:50])]
-    with pytest.raises(ValueError, match=r"rows \[.*\] have none; use at least three"):
+    with pytest.raises(ValueError, match=r"rows \[.*\] there is none; use"):
         removal.set_params(cv=cv).fit(X, y)

@@ -8,13 +8,8 @@ from sklearn.base import clone
 from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit, StratifiedKFold
 
 from skshap import EmpiricalNTK, FreeShapAttributor
-from skshap.selection._values import (
-    Sums,
-    combine,
-    judge_splits,
-    make_splits,
-    values_on,
-)
+from skshap.selection._splits import make_splits
+from skshap.selection._values import Sums, combine, judge_splits, values_on
 
 CLASSES = np.array(["a", "b"])
 

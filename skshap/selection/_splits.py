@@ -1,0 +1,142 @@
+"""Splits of training rows in those trained on and those judged on."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.model_selection import check_cv
+
+__all__ = ["make_splits", "other_splits"]
+
+
+def make_splits(cv, y_index, classes, seed):
+    """Split training rows in those trained on and those judged on.
+
+    Parameters
+    ----------
+    cv : int, splitter or iterable
+        See :class:`skshap.DataSelector`.
+    y_index : ndarray of shape (n,)
+        Index of each row's label.
+    classes : ndarray of shape (n_classes,)
+        Labels.
+    seed : int
+        Of the folds, if `cv` is their number.
+
+    Returns
+    -------
+    list of (ndarray, ndarray)
+        Positions of the rows trained on, and of the rows judged on.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer rows than folds, or a split trains on no row of a class, on a
+        row twice or on a row that it judges on, or a row is trained on in no split.
+    """
+    n = len(y_index)
+    if isinstance(cv, Integral):
+        if n < cv:
+            raise ValueError(
+                f"cv={cv} folds need at least as many rows, got n_samples={n}; lower "
+                "cv, or pass X_val and y_val."
+            )
+        splits = stratified_folds(y_index, cv, seed)
+    else:
+        splits = list(split_rows(cv, y_index))
+    is_short = isinstance(cv, Integral) or hasattr(cv, "split")
+    shown = f"cv={cv!r}" if is_short else "cv"  # splits themselves fill pages
+    if not splits:
+        raise ValueError(
+            f"{shown} has no splits; a generator has them once, pass a list of them."
+        )
+    is_trained = np.zeros(n, dtype=bool)
+    for number, (train, test) in enumerate(splits, start=1):
+        if len(np.unique(train)) < len(train) or np.isin(test, train).any():
+            raise ValueError(
+                f"split {number} of {shown} trains on a row twice, or on a row that it "
+                "judges on; use splits whose training and test part share no row."
+            )
+        counts = np.bincount(y_index[train], minlength=len(classes))
+        if counts.min() == 0:
+            label = classes.tolist()[counts.argmin()]
+            size = int(np.sum(y_index == counts.argmin()))
+            raise ValueError(
+                f"split {number} of {shown} trains on no row of class {label!r}, of "
+                f"which there are {size} in all; add rows of that class, merge it with "
+                "another, use other splits, or pass X_val and y_val with cv=None."
+            )
+        if len(test) == 0:
+            raise ValueError(
+                f"split {number} of {shown} has no rows to judge on; use splits with "
+                "a test part."
+            )
+        is_trained[train] = True
+    if not is_trained.all():
+        missed = np.flatnonzero(~is_trained).tolist()
+        raise ValueError(
+            f"{shown} trains on rows {missed[:5]} in no split, so that they have no "
+            "value; use splits whose training parts cover all rows."
+        )
+    return splits
+
+
+def split_rows(cv, y_index):
+    """Yield the splits of a splitter or of an iterable, as positions of rows."""
+    every = np.arange(len(y_index))
+    try:
+        for train, test in check_cv(cv, y_index, classifier=True).split(every, y_index):
+            yield every[list(train)], every[list(test)]
+    except (IndexError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"cv cannot split n_samples={len(every)} rows: {error} Splits that need "
+            "more than rows and labels, as groups, are passed as a list: "
+            "cv=list(splitter.split(X, y, groups))."
+        ) from error
+
+
+def stratified_folds(y_index, n_folds, seed):
+    """Deal the rows of each class out to folds in turn, in random order."""
+    rng = np.random.default_rng(seed)
+    shuffled = rng.permutation(len(y_index))
+    by_class = shuffled[np.argsort(y_index[shuffled], kind="stable")]
+    fold = np.empty(len(y_index), dtype=int)
+    fold[by_class] = np.arange(len(y_index)) % n_folds
+    return [
+        (np.flatnonzero(fold != f), np.flatnonzero(fold == f)) for f in range(n_folds)
+    ]
+
+
+def other_splits(n, splits):
+    """Say which splits may value rows for another: those judged on other rows.
+
+    Parameters
+    ----------
+    n : int
+        Number of rows.
+    splits : list of (ndarray, ndarray)
+        Positions of the rows trained on, and of the rows judged on.
+
+    Returns
+    -------
+    ndarray of shape (n_splits, n_splits) of bool
+        For each split (row) which others (column) judge on none of its rows.
+
+    Raises
+    ------
+    ValueError
+        If a row of a split is trained on in none of these.
+    """
+    trained, judged = np.zeros((2, len(splits), n))
+    for k, (train, test) in enumerate(splits):
+        trained[k, train], judged[k, test] = 1, 1
+    is_other = judged @ judged.T == 0
+    counts = is_other.astype(float) @ trained
+    missed = np.flatnonzero(((trained > 0) & (counts == 0)).any(0)).tolist()
+    if missed:
+        raise ValueError(
+            "cv must have, for each row that a split trains on, another split that "
+            "trains on it and judges on other rows, but for rows "
+            f"{missed[:5]} there is none; use at least three folds, or a number of "
+            "rows in place of 'auto'."
+        )
+    return is_other
