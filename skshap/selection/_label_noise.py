@@ -61,6 +61,11 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         them at most are expected to be false alarms, and none where hard rows are too
         many to tell, which `issues_withheld_` says, see Notes; a float: that share of
         the rows. One row of every class is always left.
+    noise : {"class-conditional", "symmetric"}, default="class-conditional"
+        How labels go wrong. "class-conditional": each class at a rate of its own, to
+        some classes more than to others; "symmetric": all classes at one rate, to all
+        others alike, which finds more where that is so, or where the rows of one class
+        are harder than those of another.
 
     Attributes
     ----------
@@ -112,8 +117,9 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
     % of them by the first ridge and more than 4 % by the last, ``contamination="auto"``
     with ``method="auto"`` calls none at all: how often the surest of such predictions
     are wrong does not show. Rows that are hard to tell between two classes alone can
-    still pass for labels that were swapped. Labels that were wrong before any were
-    flipped on purpose count as wrong labels too.
+    still pass for labels that were swapped, and classes whose rows are harder than
+    those of others for noisier ones, unless ``noise="symmetric"``. Labels that were
+    wrong before any were flipped on purpose count as wrong labels too.
 
     References
     ----------
@@ -144,12 +150,21 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
             StrOptions({"auto"}),
             Interval(Real, 0, 1, closed="neither"),
         ],
+        "noise": [StrOptions({"class-conditional", "symmetric"})],
     }
 
-    def __init__(self, attributor=None, *, method="auto", contamination="auto"):
+    def __init__(
+        self,
+        attributor=None,
+        *,
+        method="auto",
+        contamination="auto",
+        noise="class-conditional",
+    ):
         self.attributor = attributor
         self.method = method
         self.contamination = contamination
+        self.noise = noise
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y, *, X_val=None, y_val=None):
@@ -194,7 +209,12 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         self._take_names()
 
         n = len(given) - n_clean
-        model = NoiseModel(given, len(self.classes_), np.arange(len(given)) >= n)
+        model = NoiseModel(
+            given,
+            len(self.classes_),
+            np.arange(len(given)) >= n,
+            is_symmetric=self.noise == "symmetric",
+        )
         self._missed = self._fit_noise(model, labels)
         self.transition_matrix_ = model.transition
         self.probabilities_ = model.probabilities[:n]

@@ -37,6 +37,8 @@ class NoiseModel:
         Number of classes.
     is_clean : ndarray of shape (n,) of bool
         True where the given label is known to be the true one.
+    is_symmetric : bool, default=False
+        Whether labels of all classes go wrong at one rate, to all others alike.
 
     Attributes
     ----------
@@ -48,8 +50,9 @@ class NoiseModel:
         Of the true label, from decision values and the given label.
     """
 
-    def __init__(self, given, n_classes, is_clean):
+    def __init__(self, given, n_classes, is_clean, *, is_symmetric=False):
         self.given, self.n_classes, self.is_clean = given, n_classes, is_clean
+        self.is_symmetric = is_symmetric
         self.transition = uniform_noise(PRIOR_RATE, n_classes)
         self._link = np.zeros(n_classes + 1)
 
@@ -94,6 +97,8 @@ class NoiseModel:
         a_class = noisy.sum() / k
         counts += PRIOR_WEIGHT * a_class * uniform_noise(PRIOR_RATE, k)
         rate = 1 - np.trace(counts) / counts.sum()
+        if self.is_symmetric:
+            return uniform_noise(rate, k)
         counts += SYMMETRY_WEIGHT * a_class * uniform_noise(rate, k)
         return counts / counts.sum(1, keepdims=True)
 

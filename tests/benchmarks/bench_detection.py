@@ -4,7 +4,8 @@ Nine sets of 1,000 rows a seed (see _labelled.py), a tenth or a fifth of the lab
 flipped, either alike in all classes or by rates that differ between classes, each to
 one other class. All methods get the same rows, labels and features:
 
-* skshap: the detector on an rbf kernel of the features;
+* skshap: the detector on an rbf kernel of the features, and once more with the same
+  rate of noise for all classes;
 * cleanlab: its label quality scores of 5-fold probabilities, once from the same kernel
   ridge, once from a logistic regression, both of which choose their strength on the
   given labels (the regression by log loss and by accuracy), each scored by
@@ -84,6 +85,11 @@ def flip(y, rate, kind, rng):
         rows = rng.choice(np.flatnonzero(y == c), n_flips, replace=False)
         noisy[rows] = target[c]
     return noisy
+
+
+def label_quality(K, y, **options):
+    detector = LabelNoiseDetector(FreeShapAttributor("precomputed"), **options)
+    return detector.fit(K, y).label_quality_
 
 
 def cleanlab_scores(name, probabilities, y):
@@ -205,6 +211,7 @@ def compare(name, seed, folder, cache, *, tangent):
             seconds = time.process_time() - start
             scores = {
                 OURS: detector.label_quality_,
+                "symmetric noise": label_quality(K, given, noise="symmetric"),
                 **ridge_scores(K, given, folds),
                 **logistic,
                 "Data-OOB": data_oob(K, given, np.random.default_rng([seed, 3])),
@@ -279,8 +286,10 @@ def show_natural(archive, cache, seeds, *, tangent):
     logistic = [logistic_scores(X, y, folds) for folds in split]
     for kernel, K in kernels.items():
         print(kernel)
-        detector = LabelNoiseDetector(FreeShapAttributor("precomputed")).fit(K, y)
-        found = {OURS: [judge(wrong, detector.label_quality_)]}
+        found = {}
+        for noise in ("class-conditional", "symmetric"):
+            quality = label_quality(K, y, noise=noise)
+            found[f"{OURS}, {noise}"] = [judge(wrong, quality)]
         for folds, scores in zip(split, logistic, strict=True):
             for method, score in (ridge_scores(K, y, folds) | scores).items():
                 found.setdefault(method, []).append(judge(wrong, score))

@@ -47,21 +47,26 @@ def refits(K, targets, alpha, prior):
     return np.array(out)
 
 
-def fitted_noise(y, decisions):
+def fitted_noise(y, decisions, **options):
     """A noise model after fits to decision values, the next from its posterior."""
-    model = NoiseModel(y, y.max() + 1, np.zeros(len(y), dtype=bool))
+    model = NoiseModel(y, y.max() + 1, np.zeros(len(y), dtype=bool), **options)
     targets = np.eye(y.max() + 1)[y]
     for decide in decisions:
         targets = model.fit(decide(targets))
     return model
 
 
-def test_loo_is_the_noise_model_of_refits(noisy_iris):
+@pytest.mark.parametrize("noise", ["class-conditional", "symmetric"])
+def test_loo_is_the_noise_model_of_refits(noise, noisy_iris):
     X, _, y, _ = noisy_iris
     X, y = X[::3], y[::3]
-    detector = LabelNoiseDetector(FreeShapAttributor(alpha=0.1), method="loo").fit(X, y)
+    attributor = FreeShapAttributor(alpha=0.1)
+    detector = LabelNoiseDetector(attributor, method="loo", noise=noise).fit(X, y)
     K = rbf_kernel(X)
-    model = fitted_noise(y, [lambda Y: refits(K, Y, 0.1, lambda *_: 0)])
+    decisions = [lambda Y: refits(K, Y, 0.1, lambda *_: 0)]
+    model = fitted_noise(y, decisions, is_symmetric=noise == "symmetric")
+    others = detector.transition_matrix_[~np.eye(3, dtype=bool)]
+    assert (np.ptp(others) < 1e-12) == (noise == "symmetric")
     assert_allclose(detector.probabilities_, model.probabilities, atol=1e-6)
     assert_allclose(detector.transition_matrix_, model.transition, atol=1e-6)
     expected = model.posterior[np.arange(len(y)), y]

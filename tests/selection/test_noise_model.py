@@ -55,6 +55,19 @@ def test_transitions_are_found(transition):
     assert quality.mean() == pytest.approx((true == labels).mean(), abs=0.03)
 
 
+def test_one_rate_for_all_classes():
+    """Where classes go wrong at several rates, it is their mean."""
+    transition = np.array([[0.95, 0.05, 0.0], [0.1, 0.7, 0.2], [0.0, 0.0, 1.0]])
+    decision, true, labels = draw_labels(3000, transition, seed=0)
+    model = NoiseModel(labels, 3, np.zeros(3000, dtype=bool), is_symmetric=True)
+    posterior = model.fit(decision)
+    others = model.transition[~np.eye(3, dtype=bool)]
+    assert_allclose(others, others[0])
+    assert 2 * others[0] == pytest.approx((true != labels).mean(), abs=0.03)
+    joint = model.probabilities * model.transition[:, labels].T
+    assert_allclose(posterior, joint / joint.sum(1, keepdims=True))
+
+
 @given(n_classes=st.integers(2, 4), seed=st.integers(0, 1000))
 @settings(max_examples=10, deadline=None)
 def test_posterior_is_that_of_bayes(n_classes, seed):
