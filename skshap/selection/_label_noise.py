@@ -64,8 +64,8 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
     noise : {"class-conditional", "symmetric"}, default="class-conditional"
         How labels go wrong. "class-conditional": each class at a rate of its own, to
         some classes more than to others; "symmetric": all classes at one rate, to all
-        others alike, which finds more where that is so, or where the rows of one class
-        are harder than those of another.
+        others alike, which finds a little more where that is so, or where the rows of
+        one class are harder than those of another, and much less elsewhere.
 
     Attributes
     ----------
