@@ -20,6 +20,7 @@ def test_quick_start(tmp_path, monkeypatch):
         exec(compile(block, str(README), "exec"), names)
     assert set(names["verdict"]) <= {-1, 1}
     assert names["values"].shape == names["errors"].shape == (300,)
-    assert names["cleaned"].support_.sum() == 270
+    removed = (~names["cleaned"].support_).sum()
+    assert removed in 300 * names["cleaned"].cv_results_["share_removed"]
     assert len(names["X_few"]) == len(names["y_few"]) == 30
     assert (tmp_path / "kernel_cache").is_dir()

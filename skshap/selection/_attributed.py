@@ -13,7 +13,13 @@ class Attributed:
     """Mixin of estimators with a parameter `attributor`, fitted as `attributor_`."""
 
     def _check_attributor(self, X):
-        """Raise if rows are texts and there is no attributor for them."""
+        """Raise if the attributor is none, or rows are texts and it is for numbers."""
+        if not isinstance(self.attributor, (FreeShapAttributor, type(None))):
+            raise ValueError(
+                "attributor must be a FreeShapAttributor or None, got "
+                f"{type(self.attributor).__name__}; a kernel goes into one: "
+                "FreeShapAttributor(kernel)."
+            )
         is_string = is_text(X)  # raises for a single text
         if self.attributor is None and is_string:
             advice = " ".join(column_advice(X)) if hasattr(X, "columns") else ""

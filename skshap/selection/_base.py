@@ -21,7 +21,7 @@ from skshap.selection._tuned_ridge import tune_ridge
 from skshap.selection._values import combine, judge_splits, values_on
 from skshap.utils._labels import as_labels, check_targets
 from skshap.utils._order import check_order
-from skshap.utils._sklearn import Interval
+from skshap.utils._sklearn import HasMethods, Interval
 from skshap.utils._validation import check_rows
 
 __all__ = ["BaseRowChoice", "count_rows", "unchanged_on_error"]
@@ -34,7 +34,7 @@ class BaseRowChoice(Attributed, BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict] = {
-        "attributor": [FreeShapAttributor, None],
+        "attributor": [HasMethods(["get_params"]), None],
         "cv": ["cv_object"],
         "random_state": ["random_state"],
         "n_jobs": [Interval(Integral, None, None, closed="neither"), None],

@@ -90,8 +90,9 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
         "harmful", `standard_error` and `probability_harmful`.
     cv_results_ : dict
         With "auto", of each share that was tried, `share_removed`, the accuracy on rows
-        left out, `mean_test_score` and `std_test_score` over the splits, and that of
-        each, `split0_test_score` and so on.
+        left out, by their given labels, `mean_test_score` and `std_test_score` over the
+        splits, and that of each, `split0_test_score` and so on. Which was chosen,
+        ``1 - support_.mean()`` says.
     support_ : ndarray of shape (n_samples,)
         True for rows that are kept.
     sample_indices_ : ndarray of shape (n_kept,)
@@ -126,7 +127,8 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
     values come from splits that judge on other rows than those the estimator is judged
     on, which are training rows there; on labels of pure noise that favours no removal.
     (With ``attributor=None`` kernel and `alpha` are chosen by all rows.) The labels
-    that the estimator is judged by are the given ones, all of the same weight. Where
+    that the estimator is judged by are the given ones, all of the same weight, so that
+    wrong ones lower all scores; on few rows the choice depends on the folds. Where
     `X_val` is given, values come from there and the choice from the splits.
 
     "harmful" removes rows that are more probably harmful than not, the most certainly

@@ -19,7 +19,7 @@ from skshap.selection._tuned_ridge import tune_ridge
 from skshap.utils._labels import check_targets
 from skshap.utils._order import check_order
 from skshap.utils._ridge import leave_one_out, solve_ridge
-from skshap.utils._sklearn import Interval, StrOptions, fit_context
+from skshap.utils._sklearn import HasMethods, Interval, StrOptions, fit_context
 
 __all__ = ["LabelNoiseDetector"]
 
@@ -119,7 +119,8 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
     are wrong does not show. Rows that are hard to tell between two classes alone can
     still pass for labels that were swapped, and classes whose rows are harder than
     those of others for noisier ones, unless ``noise="symmetric"``. Labels that were
-    wrong before any were flipped on purpose count as wrong labels too.
+    wrong before any were flipped on purpose count as wrong labels too. Copies of a row
+    with the same wrong label speak for each other: drop them first.
 
     References
     ----------
@@ -144,7 +145,7 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict] = {
-        "attributor": [FreeShapAttributor, None],
+        "attributor": [HasMethods(["get_params"]), None],
         "method": [StrOptions({"auto", "loo", "prequential"})],
         "contamination": [
             StrOptions({"auto"}),

@@ -42,8 +42,8 @@ def removal_report(removed, y, values, errors, probability, scoring):
         report["standard_error"] = errors[removed]
         report["probability_harmful"] = probability[removed]
         reasons = [
-            f"{unit} {values[i]:.2g} ± {errors[i]:.1g}, harmful with probability "
-            f"{probability[i]:.3f}"
+            f"{unit} {values[i]:.2g} ± {errors[i]:.1g}, with its label harmful with "
+            f"probability {probability[i]:.3f}"
             for i in removed
         ]
     else:

@@ -134,9 +134,9 @@ def other_splits(n, splits):
     missed = np.flatnonzero(((trained > 0) & (counts == 0)).any(0)).tolist()
     if missed:
         raise ValueError(
-            "cv must have, for each row that a split trains on, another split that "
-            "trains on it and judges on other rows, but for rows "
-            f"{missed[:5]} there is none; use at least three folds, or a number of "
-            "rows in place of 'auto'."
+            "cv must value each row that a split trains on in another split, which "
+            f"judges on other rows, but for {len(missed)} rows, {missed[:3]} and so "
+            "on, there is none; use at least three folds, or a number of rows in place "
+            "of 'auto'."
         )
     return is_other

@@ -94,8 +94,8 @@ def check_text(X):
         if is_row and len(parts) != 2:
             raise ValueError(
                 "X must hold one text a row or one pair of texts a row, but row "
-                f"{index} has {len(parts)} columns; pass a column of texts as "
-                "one-dimensional."
+                f"{index} has {len(parts)} columns; pass a column of texts itself, as "
+                "df['text'] and not df[['text']]."
             )
         for part in parts:
             if not isinstance(part, str):

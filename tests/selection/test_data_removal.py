@@ -26,6 +26,7 @@ from sklearn.utils import get_tags
 from skshap import (
     DataRemoval,
     DataSelector,
+    EmpiricalNTK,
     FreeShapAttributor,
     KernelRidgeClassifier,
     KernelRidgeClassifierCV,
@@ -83,7 +84,7 @@ def test_harmful_rows_go_and_no_others(removal, table):
     assert (frame["value"] < 0).all()
     assert (1 - frame["probability_harmful"]).mean() <= 0.1
     assert (frame["standard_error"] > 0).all()
-    assert "harmful with probability" in frame["reason"][0]
+    assert "with its label harmful with probability" in frame["reason"][0]
 
 
 @pytest.mark.parametrize("number", [0, 0.0])
@@ -550,3 +551,15 @@ def test_nothing_is_split_if_validation_rows_are_given():
     removal = DataRemoval(LogisticRegression(), n_samples_to_remove=1, random_state=0)
     removal.fit(X, y, X_val=X[:3], y_val=y[:3])
     assert removal.support_.sum() == 3
+
+
+@pytest.mark.parametrize(
+    "make", [LabelNoiseDetector, DataSelector, partial(DataRemoval, LinearSVC())]
+)
+def test_a_kernel_is_no_attributor(make, table):
+    X, y, _ = table
+    for kernel, name in ((EmpiricalNTK(), "EmpiricalNTK"), (LinearSVC(), "LinearSVC")):
+        with pytest.raises(ValueError, match=rf"got {name}; a kernel goes into one"):
+            make(attributor=kernel).fit(X, y)
+    with pytest.raises(ValueError, match="The 'attributor' parameter"):
+        make(attributor="rbf").fit(X, y)

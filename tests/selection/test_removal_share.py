@@ -282,6 +282,10 @@ def test_values_that_no_other_split_tells(cv, removal, many, monkeypatch):
     monkeypatch.setattr(FreeShapAttributor, "attribute", None)  # nothing is valued
     if cv != 2:
         rows = np.arange(200)
-        cv = [(rows[:150], rows[150:]), (rows[50:], rows[:50])]
-    with pytest.raises(ValueError, match=r"rows \[.*\] there is none; use"):
+        cv = [
+            (rows[:150], rows[150:]),
+            (rows[50:150], rows[150:]),
+            (rows[150:], rows[:9]),
+        ]
+    with pytest.raises(ValueError, match=r"for 200 rows, \[0, 1, 2\] and so on, there"):
         removal.set_params(cv=cv).fit(X, y)

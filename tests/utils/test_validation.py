@@ -119,8 +119,8 @@ def test_a_long_bare_string_is_cut_in_the_message():
         ([("one", "two"), "three"], ["row 1", "'three'", "not both"]),
         ([("one", "two"), None], ["row 1", "None", "missing"]),
         (["one", ("two", "three")], ["row 1", "('two', 'three')", "not both"]),
-        (np.array([["one"], ["two"]]), ["row 0", "1 columns", "one-dimensional"]),
-        (pd.DataFrame({"text": TEXTS}), ["row 0", "1 columns", "one-dimensional"]),
+        (np.array([["one"], ["two"]]), ["row 0", "1 columns", "not df[['text']]"]),
+        (pd.DataFrame({"text": TEXTS}), ["row 0", "1 columns", "not df[['text']]"]),
     ],
 )
 def test_malformed_texts_are_named(X, words):
