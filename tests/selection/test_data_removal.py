@@ -441,9 +441,20 @@ def test_a_fit_that_is_broken_off_leaves_the_one_before(table):
     ).fit(K, y)
     expected = removal.decision_function(K)
     removal.set_params(estimator=Interrupted(kernel="precomputed"))
+    before = vars(removal).copy()
     with pytest.raises(KeyboardInterrupt):
-        removal.fit(K, 1 - y[::-1])
+        removal.fit(K, np.where(y[::-1], "a", "b"))
     assert_array_equal(removal.decision_function(K), expected)
+    assert vars(removal) == before  # the very same objects
+
+
+def test_a_selection_that_is_broken_off_leaves_the_one_before(table):
+    X, y, _ = table
+    selector = DataSelector(n_samples_to_select=10, random_state=0).fit(X, y)
+    before = vars(selector.set_params(n_samples_to_select=60)).copy()
+    with pytest.raises(ValueError, match="n_samples_to_select=60 selects"):
+        selector.fit(X[:, :3], np.where(y, "a", "b"))
+    assert vars(selector) == before
 
 
 @pytest.mark.parametrize(
@@ -543,6 +554,9 @@ def test_values_missing_in_held_out_rows_are_named_as_theirs(make, quick, table)
     gaps = np.where(np.arange(4) == 1, np.nan, X[:3])
     with pytest.raises(ValueError, match=r"^X_val must hold numbers. Columns \[1\]"):
         make(attributor=quick).fit(X, y, X_val=gaps, y_val=y[:3])
+    frame, gaps = (pd.DataFrame(rows, columns=list("AXYZ")) for rows in (X, gaps))
+    with pytest.raises(ValueError, match=r"^X_val must hold numbers. Columns \['X'\]"):
+        make(attributor=quick).fit(frame, y, X_val=gaps, y_val=y[:3])
 
 
 def test_nothing_is_split_if_validation_rows_are_given():
