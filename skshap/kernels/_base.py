@@ -10,6 +10,7 @@ it may add `lost_diagonal_`, which features do not tell. ``estimate_cost(X)`` an
 kernel is one. `make_kernel` turns what users pass as ``kernel=`` into such an object.
 """
 
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
@@ -100,7 +101,8 @@ def check_kernel_rows(estimator, X, *, reset):
     """
     kernel = estimator.kernel
     is_table = hasattr(X, "columns") or getattr(X, "ndim", 1) == 2 or not is_text(X)
-    if selects_columns(kernel) or (isinstance(kernel, Pipeline) and is_table):
+    is_piped = isinstance(kernel, Pipeline) and is_table and not issparse(X)
+    if selects_columns(kernel) or is_piped:
         return check_table(estimator, X, reset=reset)
     return check_rows(estimator, X, reset=reset, sparse=takes_sparse(kernel))
 
@@ -116,8 +118,11 @@ def is_precomputed(kernel):
 
 
 def takes_sparse(kernel):
-    """Whether ``kernel=`` works on sparse tables: those given by name do."""
-    return isinstance(kernel, str) and kernel != "precomputed"
+    """Whether ``kernel=`` works on sparse tables: by name, or as its tags say."""
+    if isinstance(kernel, str):
+        return kernel != "precomputed"
+    has_tags = hasattr(kernel, "__sklearn_tags__")
+    return has_tags and get_tags(kernel).input_tags.sparse
 
 
 def selects_columns(kernel):

@@ -5,24 +5,21 @@ from numbers import Integral
 from typing import ClassVar
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_random_state, indexable
 
-from skshap.attribution import FreeShapAttributor
 from skshap.selection._attributed import Attributed
+from skshap.selection._default_attributor import default_attributor
 from skshap.selection._held_out import (
     check_held_out,
     check_held_out_labels,
     errors_name_held_out,
 )
 from skshap.selection._splits import make_splits
-from skshap.selection._tuned_ridge import tune_ridge
 from skshap.selection._values import combine, judge_splits, values_on
 from skshap.utils._labels import as_labels, check_targets
 from skshap.utils._order import check_order
 from skshap.utils._sklearn import HasMethods, Interval
-from skshap.utils._validation import check_rows
 
 __all__ = ["BaseRowChoice", "count_rows", "unchanged_on_error"]
 
@@ -69,7 +66,9 @@ class BaseRowChoice(Attributed, BaseEstimator):
             (X,) = indexable(X)
         check_held_out(X, X_val, y_val)
         if self.attributor is None:
-            attributor = default_attributor(self, X, y)
+            attributor = default_attributor(
+                self, X, y, scoring="neg_brier_score", n_permutations=10
+            )
         else:
             attributor = clone(self.attributor)
         self.attributor_ = set_seeds(attributor, seed).fit(X, y)
@@ -133,34 +132,6 @@ def unchanged_on_error(estimator):
         vars(estimator).clear()
         vars(estimator).update(before)
         raise
-
-
-def default_attributor(estimator, X, y):
-    """Return an attributor for the numbers that an estimator is fitted on.
-
-    Its kernel, linear or rbf with the width that :class:`sklearn.svm.SVC` calls
-    "scale", and its alpha are those of least leave-one-out error.
-    """
-    rows = check_rows(estimator, X, reset=True, sparse=True)
-    if issparse(rows):
-        squares = rows.multiply(rows).mean()
-        variance = squares - rows.mean() ** 2
-    else:
-        squares, variance = np.square(rows).mean(), rows.var()
-    tiny = np.finfo(float).tiny  # its inverse is finite, that of what is below not
-    gamma = 1 / (rows.shape[1] * variance) if variance > tiny else 1.0
-    ridges = [
-        tune_ridge(rows, y, 1.0, kernel="rbf", kernel_params={"gamma": gamma}),
-        tune_ridge(rows, y, rows.shape[1] * squares, kernel="linear"),
-    ]
-    best = min(ridges, key=lambda ridge: ridge.loo_errors_.min())
-    return FreeShapAttributor(
-        best.kernel,
-        alpha=best.alpha_,
-        kernel_params=best.kernel_params,
-        scoring="neg_brier_score",
-        n_permutations=10,
-    )
 
 
 def set_seeds(estimator, seed):

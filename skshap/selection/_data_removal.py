@@ -55,11 +55,9 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
     attributor : FreeShapAttributor or None, default=None
         Values the rows; a clone is fitted. For texts, one with an
         :class:`skshap.EmpiricalNTK`. None works on numbers: 10 permutations by Brier
-        score, and of a linear kernel and an rbf kernel with the width that
-        :class:`sklearn.svm.SVC` calls "scale" the one with the least leave-one-out
-        error, as is `alpha`; columns should be scaled first. Its parameters can be
-        searched, as ``attributor__alpha``, only if one is passed. With its
-        ``verbose=1`` a progress bar shows the permutations of each split.
+        score, and the kernel that :class:`skshap.LabelNoiseDetector` chooses. Its
+        parameters can be searched, as ``attributor__alpha``, only if one is passed.
+        With its ``verbose=1`` a progress bar shows the permutations of each split.
     n_samples_to_remove : int, float, "auto" or "harmful", default=0.1
         How many rows to remove, or which share of them, those of lowest value. "auto":
         the share, up to a half, without which the estimator predicts rows left out

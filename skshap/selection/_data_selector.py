@@ -31,11 +31,9 @@ class DataSelector(BaseRowChoice):
     attributor : FreeShapAttributor or None, default=None
         Carries the kernel and `alpha`; a clone is fitted. For texts, one with an
         :class:`skshap.EmpiricalNTK`. None works on numbers: 10 permutations by Brier
-        score, and of a linear kernel and an rbf kernel with the width that
-        :class:`sklearn.svm.SVC` calls "scale" the one with the least leave-one-out
-        error, as is `alpha`; columns should be scaled first. With its ``verbose=1``
-        a progress bar shows the rows selected or, of other strategies than "greedy",
-        the permutations of each split.
+        score, and the kernel that :class:`skshap.LabelNoiseDetector` chooses. With its
+        ``verbose=1`` a progress bar shows the rows selected or, of other strategies
+        than "greedy", the permutations of each split.
     n_samples_to_select : int or float, default=0.5
         How many rows to select, or which share of them.
     strategy : {"greedy", "balanced", "top"}, default="greedy"

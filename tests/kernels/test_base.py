@@ -5,10 +5,12 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MaxAbsScaler, StandardScaler
 from sklearn.utils import get_tags
 
 from skshap.kernel_ridge import KernelRidgeClassifier
-from skshap.kernels import EmpiricalNTK
+from skshap.kernels import EmpiricalNTK, PairwiseKernel
 from skshap.kernels._base import make_kernel, takes_sparse
 
 X = np.random.default_rng(0).normal(size=(9, 3))
@@ -49,6 +51,17 @@ def test_sparse_tables():
         assert takes_sparse(kernel)
         expected = make_kernel(kernel).fit_transform(X)
         assert_allclose(make_kernel(kernel).fit_transform(csr_array(X)), expected)
+    for kernel in (PairwiseKernel(), make_pipeline(MaxAbsScaler(), PairwiseKernel())):
+        assert takes_sparse(kernel)
+        expected = kernel.fit_transform(X)
+        y = X[:, 0] > np.median(X[:, 0])
+        clf = KernelRidgeClassifier(kernel=kernel).fit(csr_array(X), y)
+        assert_allclose(clf.kernel_.fit_transform(csr_array(X)), expected)
+        assert_allclose(clf.predict(csr_array(X)), clf.predict(X))
+    centring = make_pipeline(StandardScaler(), PairwiseKernel())
+    assert not takes_sparse(centring)
+    with pytest.raises(TypeError, match="dense data is required"):
+        KernelRidgeClassifier(kernel=centring).fit(csr_array(X), y)
     assert not takes_sparse("precomputed")
     assert not takes_sparse(dots)
     assert not takes_sparse(EmpiricalNTK())

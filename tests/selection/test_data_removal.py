@@ -29,7 +29,6 @@ from skshap import (
     EmpiricalNTK,
     FreeShapAttributor,
     KernelRidgeClassifier,
-    KernelRidgeClassifierCV,
     LabelNoiseDetector,
 )
 from skshap.utils import _progress
@@ -130,40 +129,6 @@ def test_validation_rows_judge(removal, table):
     expected = removal.attributor_.attribute(X[::3], y[::3])
     assert_allclose(removal.sample_values_, expected)
     assert_allclose(removal.attributor_.gram_, rbf_kernel(X))
-
-
-def test_default_attributor_tunes_alpha(table):
-    X, y, _ = table
-    alphas = [
-        DataRemoval(LogisticRegression(), random_state=0).fit(X, y).attributor_.alpha
-        for y in (y, np.random.default_rng(0).permutation(y))
-    ]
-    assert alphas[0] < alphas[1]  # the less the rows say, the stronger the ridge
-
-
-@pytest.mark.parametrize("kernel", ["linear", "rbf"])
-def test_default_attributor_takes_the_better_kernel(kernel):
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(60, 8))
-    score = X[:, 0] if kernel == "linear" else np.square(X[:, 0]) - 0.5
-    y = (score > 0).astype(int)
-    errors = {}
-    for name in ("linear", "rbf"):
-        params = {"gamma": 1 / (8 * X.var())} if name == "rbf" else None
-        unit = np.square(X).sum(1).mean() if name == "linear" else 1
-        ridge = KernelRidgeClassifierCV(
-            unit * np.array(KernelRidgeClassifierCV().alphas),
-            kernel=name,
-            kernel_params=params,
-            class_prior=True,
-        ).fit(X, y)
-        errors[name] = ridge.loo_errors_.min()
-    assert min(errors, key=errors.get) == kernel
-    fitted = DataRemoval(LogisticRegression(), random_state=0).fit(X, y).attributor_
-    assert fitted.kernel == kernel
-    for rows in (csr_array(X), pd.DataFrame(X)):
-        removal = DataRemoval(LogisticRegression(), random_state=0).fit(rows, y)
-        assert removal.attributor_.kernel == kernel
 
 
 def test_harmful_rows_with_validation_rows_and_a_precomputed_kernel(removal, table):
@@ -364,35 +329,6 @@ class TestValidationRowsInPipelines:
             X, y, X_val=X[rows], y_val=y[rows]
         )
         assert seen == [n_seen, n_seen, n_val]
-
-
-def test_default_attributor_of_columns_far_from_zero(table):
-    X, y, _ = table
-    fitted = [
-        DataRemoval(LogisticRegression(max_iter=1000), random_state=0)
-        .fit(rows, y)
-        .attributor_
-        for rows in (X, X + 1e9, 1e-160 * X)
-    ]
-    gamma = 1 / (4 * X.var())
-    assert fitted[0].kernel_params["gamma"] == pytest.approx(gamma)
-    assert fitted[1].kernel_params["gamma"] == pytest.approx(gamma, rel=1e-5)
-    assert np.isfinite(fitted[2].gram_).all()
-
-
-def test_default_attributor_of_sparse_rows_is_that_of_dense_ones():
-    X = np.random.default_rng(0).normal(size=(60, 8))
-    y = (np.square(X[:, 0]) > 0.5).astype(int)
-    X += 1  # so that the mean square is not the variance
-    fitted = [
-        DataRemoval(LogisticRegression(), random_state=0).fit(rows, y)
-        for rows in (csr_array(X), X)
-    ]
-    gamma = 1 / (8 * X.var())
-    for removal in fitted:
-        assert removal.attributor_.kernel_params["gamma"] == pytest.approx(gamma)
-    sparse, dense = (removal.sample_values_ for removal in fitted)
-    assert_allclose(sparse, dense, atol=1e-9)
 
 
 def test_default_attributor_goes_by_the_brier_score(table):

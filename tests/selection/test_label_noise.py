@@ -124,7 +124,7 @@ def test_auto_equals_refits_without_each_row(step, noisy_iris):
         return refits(K, targets, alpha, lambda targets, rest: targets.mean(0))
 
     model = fitted_noise(y, [decide] * 3)
-    quality = LabelNoiseDetector().fit(X, y).label_quality_
+    quality = LabelNoiseDetector(FreeShapAttributor()).fit(X, y).label_quality_
     assert_allclose(quality, model.posterior[np.arange(len(y)), y], atol=1e-5)
 
 
@@ -163,7 +163,7 @@ def test_string_labels_give_the_same_verdict(noisy_iris):
 def test_kernels_of_every_kind(noisy_iris):
     X, _, y, _ = noisy_iris
     frame = pd.DataFrame(X, columns=list("abcd"))
-    expected = LabelNoiseDetector().fit(frame, y)
+    expected = LabelNoiseDetector(FreeShapAttributor()).fit(frame, y)
     assert list(expected.feature_names_in_) == list("abcd")
     K = rbf_kernel(X)
     found = LabelNoiseDetector(FreeShapAttributor("precomputed")).fit(K, y)
@@ -275,7 +275,7 @@ def test_issues_are_withheld_where_rows_say_nothing():
     X[:45] *= 0.3  # these say nothing of their label
     X[45:, 0] += 8 * y[45:] - 4
     y_noisy, _ = flip_labels(y, rate=0.05, random_state=0)
-    detector = LabelNoiseDetector().fit(X, y_noisy)
+    detector = LabelNoiseDetector(FreeShapAttributor()).fit(X, y_noisy)
     assert detector.issues_withheld_
     assert not detector.label_issues_.any()
     assert (detector.label_quality_ < 0.25).any()  # one such label would be called
@@ -303,7 +303,8 @@ def test_misses_are_counted_among_the_rows_judged(noisy_iris):
     X, true, y, _ = noisy_iris
     K, Y = rbf_kernel(X), np.eye(3)[np.append(y[:100], true[100:])]
     held_out = {"X_val": X[100:], "y_val": true[100:]}
-    detector = LabelNoiseDetector().fit(X[:100], y[:100], **held_out)
+    detector = LabelNoiseDetector(FreeShapAttributor())
+    detector.fit(X[:100], y[:100], **held_out)
     alpha = tune_ridge(K, Y.argmax(1), 1.0, kernel="precomputed").alpha_
     model = NoiseModel(Y.argmax(1), 3, np.arange(len(Y)) >= 100)
     targets, missed = Y, []

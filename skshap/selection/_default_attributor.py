@@ -1,0 +1,119 @@
+"""The attributor of tables of numbers, where none is passed."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skshap.attribution import FreeShapAttributor
+from skshap.kernels import PairwiseKernel
+from skshap.selection._tuned_ridge import tune_ridge
+from skshap.utils._labels import as_labels, check_targets
+from skshap.utils._validation import check_rows
+
+__all__ = ["default_attributor"]
+
+UNEQUAL = 10  # ratio of standard deviations of columns from which on scaling is tried
+TRIED_ROWS = 1000  # by which a kernel is chosen
+
+
+class Candidate(NamedTuple):
+    """A kernel that may be chosen.
+
+    Attributes
+    ----------
+    rows : {ndarray, sparse matrix} of shape (n, d)
+        What it is a kernel of.
+    scaler : StandardScaler or None
+        What they were scaled by.
+    kernel : {"rbf", "linear"}
+    kernel_params : dict or None
+    scale : float
+        Its mean diagonal.
+    """
+
+    rows: object
+    scaler: StandardScaler | None
+    kernel: str
+    kernel_params: dict | None
+    scale: float
+
+    def tune(self, y, chosen=slice(None)):
+        """Tune a ridge on chosen rows."""
+        return tune_ridge(
+            self.rows[chosen],
+            y[chosen],
+            self.scale,
+            kernel=self.kernel,
+            kernel_params=self.kernel_params,
+        )
+
+
+def default_attributor(estimator, X, y, **options):
+    """Return an attributor for the numbers that an estimator is fitted on.
+
+    Its kernel, linear or rbf, of the columns as they are or, where their standard
+    deviations differ much, standardized, is that of least leave-one-out error on some
+    rows; `alpha` that of least such error on all.
+
+    Parameters
+    ----------
+    estimator : estimator
+        That rows are checked for.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Rows.
+    y : array-like of shape (n_samples,)
+        Labels.
+    **options
+        Of the attributor.
+
+    Returns
+    -------
+    FreeShapAttributor
+    """
+    rows = check_rows(estimator, X, reset=True, sparse=True)
+    _, y_index = check_targets(y, rows)
+    y = as_labels(y)
+    if issparse(rows):
+        variance = rows.multiply(rows).mean() - rows.mean() ** 2
+    else:
+        variance = rows.var()
+    candidates = kernels_of(rows, variance)
+    scaler = StandardScaler(with_mean=not issparse(rows)).fit(rows)
+    spread = np.sqrt(scaler.var_[scaler.var_ > 0])
+    if len(spread) and spread.max() > UNEQUAL * spread.min():
+        # That of columns around their means, as of dense rows, which are centred.
+        variance = (scaler.var_ / scaler.scale_**2).mean()
+        candidates += kernels_of(scaler.transform(rows), variance, scaler)
+    tried = some_rows(y_index)
+    ridges = [candidate.tune(y, tried) for candidate in candidates]
+    best = np.argmin([ridge.loo_errors_.min() for ridge in ridges])
+    _, scaler, kernel, params, _ = candidates[best]
+    ridge = ridges[best] if len(tried) == len(y) else candidates[best].tune(y)
+    if scaler is not None:
+        kernel = make_pipeline(scaler, PairwiseKernel(kernel, kernel_params=params))
+        params = None
+    return FreeShapAttributor(
+        kernel, alpha=ridge.alpha_, kernel_params=params, **options
+    )
+
+
+def kernels_of(rows, variance, scaler=None):
+    """List the kernels of rows: rbf, as wide as `SVC` calls "scale", and linear."""
+    squares = (rows.multiply(rows) if issparse(rows) else np.square(rows)).mean()
+    tiny = np.finfo(float).tiny  # its inverse is finite, that of what is below not
+    gamma = float(1 / (rows.shape[1] * variance)) if variance > tiny else 1.0
+    return [
+        Candidate(rows, scaler, "rbf", {"gamma": gamma}, 1.0),
+        Candidate(rows, scaler, "linear", None, rows.shape[1] * squares),
+    ]
+
+
+def some_rows(y_index):
+    """Return at most so many rows, sorted, with every class at its share."""
+    shuffled = np.random.default_rng(0).permutation(len(y_index))
+    by_class = shuffled[np.argsort(y_index[shuffled], kind="stable")]
+    n = min(TRIED_ROWS, len(y_index))
+    return np.sort(by_class[np.linspace(0, len(y_index) - 1, n).round().astype(int)])

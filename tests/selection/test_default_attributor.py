@@ -1,0 +1,227 @@
+"""Tests of the attributor of tables of numbers."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
+from sklearn.datasets import load_wine
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from skshap import (
+    DataRemoval,
+    DataSelector,
+    FreeShapAttributor,
+    KernelRidgeClassifierCV,
+    LabelNoiseDetector,
+    PairwiseKernel,
+    flip_labels,
+)
+from skshap.selection import _default_attributor
+from skshap.selection._tuned_ridge import tune_ridge
+
+
+@pytest.fixture(scope="module")
+def wine():
+    """Columns whose standard deviations are .1 to 300; scaled; noisy labels; which."""
+    X, y = load_wine(return_X_y=True)
+    y_noisy, is_flipped = flip_labels(y, rate=0.1, random_state=0)
+    return X, StandardScaler().fit_transform(X), y_noisy, is_flipped
+
+
+def test_default_attributor_tunes_alpha(table):
+    X, y, _ = table
+    alphas = [
+        DataRemoval(LogisticRegression(), random_state=0).fit(X, y).attributor_.alpha
+        for y in (y, np.random.default_rng(0).permutation(y))
+    ]
+    assert alphas[0] < alphas[1]  # the less the rows say, the stronger the ridge
+
+
+@pytest.mark.parametrize("kernel", ["linear", "rbf"])
+def test_default_attributor_takes_the_better_kernel(kernel):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 8))
+    score = X[:, 0] if kernel == "linear" else np.square(X[:, 0]) - 0.5
+    y = (score > 0).astype(int)
+    errors = {}
+    for name in ("linear", "rbf"):
+        params = {"gamma": 1 / (8 * X.var())} if name == "rbf" else None
+        unit = np.square(X).sum(1).mean() if name == "linear" else 1
+        ridge = KernelRidgeClassifierCV(
+            unit * np.array(KernelRidgeClassifierCV().alphas),
+            kernel=name,
+            kernel_params=params,
+            class_prior=True,
+        ).fit(X, y)
+        errors[name] = ridge.loo_errors_.min()
+    assert min(errors, key=errors.get) == kernel
+    fitted = DataRemoval(LogisticRegression(), random_state=0).fit(X, y).attributor_
+    assert fitted.kernel == kernel
+    for rows in (csr_array(X), pd.DataFrame(X)):
+        removal = DataRemoval(LogisticRegression(), random_state=0).fit(rows, y)
+        assert removal.attributor_.kernel == kernel
+
+
+def test_default_attributor_of_columns_far_from_zero(table):
+    X, y, _ = table
+    fitted = [
+        DataRemoval(LogisticRegression(max_iter=1000), random_state=0)
+        .fit(rows, y)
+        .attributor_
+        for rows in (X, X + 1e9, 1e-160 * X)
+    ]
+    gamma = 1 / (4 * X.var())
+    assert fitted[0].kernel_params["gamma"] == pytest.approx(gamma)
+    assert fitted[1].kernel_params["gamma"] == pytest.approx(gamma, rel=1e-5)
+    assert np.isfinite(fitted[2].gram_).all()
+
+
+def test_default_attributor_of_sparse_rows_is_that_of_dense_ones():
+    X = np.random.default_rng(0).normal(size=(60, 8))
+    y = (np.square(X[:, 0]) > 0.5).astype(int)
+    X += 1  # so that the mean square is not the variance
+    fitted = [
+        DataRemoval(LogisticRegression(), random_state=0).fit(rows, y)
+        for rows in (csr_array(X), X)
+    ]
+    gamma = 1 / (8 * X.var())
+    for removal in fitted:
+        assert removal.attributor_.kernel_params["gamma"] == pytest.approx(gamma)
+    sparse, dense = (removal.sample_values_ for removal in fitted)
+    assert_allclose(sparse, dense, atol=1e-9)
+
+
+def test_columns_of_other_units_are_standardized(wine):
+    X, scaled, y, is_flipped = wine
+    found = LabelNoiseDetector().fit(X, y)
+    expected = LabelNoiseDetector().fit(scaled, y)
+    assert_allclose(found.label_quality_, expected.label_quality_, atol=1e-9)
+    assert is_flipped[np.argsort(found.label_quality_)[:10]].all()
+    assert found.attributor_.alpha == expected.attributor_.alpha
+    assert_allclose(found.attributor_.gram_, expected.attributor_.gram_)
+
+
+def test_columns_are_left_as_they_are_where_that_predicts_better(wine):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(80, 6)) * [10, 0.1, 0.1, 0.1, 0.1, 0.1]
+    y = (np.abs(X[:, 0]) > 7).astype(int)  # all others are noise
+    attributor = LabelNoiseDetector().fit(X, y).attributor_
+    assert attributor.kernel == "rbf"
+    assert attributor.kernel_params == {"gamma": pytest.approx(1 / (6 * X.var()))}
+
+
+@pytest.mark.parametrize("ratio, n_kernels", [(9, 2), (11, 4)])
+def test_scaling_is_tried_where_columns_differ(ratio, n_kernels, monkeypatch):
+    tried = []
+
+    def spy(rows, y, scale, **params):
+        tried.append(params["kernel"])
+        return tune_ridge(rows, y, scale, **params)
+
+    monkeypatch.setattr(_default_attributor, "tune_ridge", spy)
+    X = np.tile([[1.0, ratio, 5.0], [-1.0, -ratio, 5.0]], (10, 1))  # the last: constant
+    X[0] = 1.0, -ratio, 5.0
+    LabelNoiseDetector().fit(X, [0, 1] * 10)
+    assert tried == ["rbf", "linear"] * (n_kernels // 2)
+
+
+def test_sparse_columns_of_other_units_go_as_dense_ones(wine):
+    X, _, y, _ = wine
+    dense, sparse = (
+        LabelNoiseDetector().fit(rows, y).attributor_ for rows in (X, csr_array(X))
+    )
+    assert dense.kernel[-1].kernel == sparse.kernel[-1].kernel == "rbf"
+    assert_allclose(sparse.gram_, dense.gram_, atol=1e-9)
+
+
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+def test_frames_of_other_units(frame, wine):
+    X, _, y, _ = wine
+    names = [f"c{j}" for j in range(13)]
+    table = frame(dict(zip(names, X.T, strict=True)))
+    found = LabelNoiseDetector().fit(table, y)
+    expected = LabelNoiseDetector().fit(X, y)
+    assert_allclose(found.label_quality_, expected.label_quality_)
+    assert list(found.feature_names_in_) == names
+    assert found.n_features_in_ == 13
+    other = table[list(reversed(names))]
+    with pytest.raises(ValueError, match="feature names"):
+        found.attributor_.predict(other)
+    with pytest.raises(ValueError, match="X_val must have the columns of X"):
+        LabelNoiseDetector().fit(table, y, X_val=other, y_val=y)
+
+
+def test_rows_held_out_are_scaled_alike(wine):
+    X, scaled, y, _ = wine
+    found, expected = (
+        LabelNoiseDetector().fit(rows[50:], y[50:], X_val=rows[:50], y_val=y[:50])
+        for rows in (X, scaled)
+    )
+    assert len(found.label_quality_) == len(X) - 50
+    # Scaled by the rows of both, which are the rows that `scaled` is scaled by.
+    assert_allclose(found.label_quality_, expected.label_quality_, atol=1e-9)
+    for estimator in (
+        DataRemoval(LogisticRegression(max_iter=9999), n_samples_to_remove="harmful"),
+        DataSelector(n_samples_to_select=0.2),
+    ):
+        estimator.set_params(random_state=0)
+        estimator.fit(X[50:], y[50:], X_val=X[:50], y_val=y[:50])
+        values = estimator.attributor_.attribute(X[:50], y[:50])
+        assert np.isfinite(values).all()
+        with pytest.raises(ValueError, match="shape"):
+            estimator.fit(X[50:], y[50:], X_val=X[:50, 1:], y_val=y[:50])
+
+
+def test_a_kernel_is_chosen_by_some_rows_and_alpha_by_all(wine, monkeypatch):
+    _, X, y, _ = wine
+    seen = []
+
+    def spy(rows, labels, scale, **params):
+        seen.append((params["kernel"], rows, labels))
+        return tune_ridge(rows, labels, scale, **params)
+
+    monkeypatch.setattr(_default_attributor, "TRIED_ROWS", 60)
+    monkeypatch.setattr(_default_attributor, "tune_ridge", spy)
+    attributor = LabelNoiseDetector().fit(X, y).attributor_
+    assert [(kernel, len(labels)) for kernel, _, labels in seen] == [
+        ("rbf", 60),
+        ("linear", 60),
+        (attributor.kernel, len(y)),
+    ]
+    assert_allclose(np.bincount(seen[0][2]) / 60, np.bincount(y) / len(y), atol=0.02)
+    assert len(np.unique(seen[0][1], axis=0)) == 60
+    unit = 1.0 if attributor.kernel == "rbf" else np.square(X).sum(1).mean()
+    expected = KernelRidgeClassifierCV(
+        unit * np.array(KernelRidgeClassifierCV().alphas),
+        kernel=attributor.kernel,
+        kernel_params=attributor.kernel_params,
+        class_prior=True,
+    ).fit(X, y)
+    assert attributor.alpha == expected.alpha_
+
+
+def test_some_rows_hold_all_rows_of_small_tables_and_every_class():
+    y_index = np.array([0] * 3000 + [1] * 6)
+    rows = _default_attributor.some_rows(y_index)
+    assert len(np.unique(rows)) == 1000
+    assert (np.diff(rows) > 0).all()
+    assert set(y_index[rows]) == {0, 1}
+    assert_array_equal(_default_attributor.some_rows(y_index[-700:]), np.arange(700))
+
+
+@pytest.mark.parametrize("method", ["auto", "loo", "prequential"])
+def test_none_is_what_it_chooses(method, wine):
+    """The ridge of "auto" is tuned once, and as if the attributor had been passed."""
+    X, _, y, _ = wine
+    found = LabelNoiseDetector(method=method).fit(X, y)
+    attributor = found.attributor_
+    assert isinstance(attributor.kernel[-1], PairwiseKernel)
+    given = FreeShapAttributor(
+        attributor.kernel, alpha=attributor.alpha, random_state=attributor._seed
+    )
+    expected = LabelNoiseDetector(given, method=method).fit(X, y)
+    rtol = 1e-6 if method != "prequential" else 1
+    assert_allclose(found.label_quality_, expected.label_quality_, rtol=rtol, atol=0.1)
