@@ -116,8 +116,10 @@ def noted(name, columns, part):
         if isinstance(error, (TypeError, ValueError)):
             message = str(error)
             hints = list(_brackets(message, columns))
-            if re.search(DATA, message):
-                hints += column_advice(part)
+            if re.search(DATA, message) and (advice := column_advice(part)):
+                # By names, in place of that by what a step before made of the columns.
+                message = message.split(" Columns [")[0]
+                hints += advice
         if hints:
             said = [message, *(hint for hint in hints if hint not in message)]
             raise ValueError(

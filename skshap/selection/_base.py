@@ -15,7 +15,7 @@ from skshap.selection._held_out import (
     check_held_out_labels,
     errors_name_held_out,
 )
-from skshap.selection._splits import make_splits
+from skshap.selection._splits import HELD_OUT, make_splits
 from skshap.selection._values import combine, judge_splits, values_on
 from skshap.utils._labels import as_labels, check_targets
 from skshap.utils._order import check_order
@@ -36,8 +36,9 @@ class BaseRowChoice(Attributed, BaseEstimator):
         "random_state": ["random_state"],
         "n_jobs": [Interval(Integral, None, None, closed="neither"), None],
     }
-    # Whether rows are split though there are validation rows.
+    # Whether rows are split though there are validation rows, and what to do if not.
     _always_splits = False
+    _instead_of_splits = HELD_OUT
 
     def _fit_attributor(self, X, y, X_val, y_val):
         """Fit the attributor on all rows; return these, and how to judge them.
@@ -78,7 +79,9 @@ class BaseRowChoice(Attributed, BaseEstimator):
             check_held_out_labels(X_val, y_val, self.classes_)
         splits = None
         if self.cv is not None and (X_val is None or self._always_splits):
-            splits = make_splits(self.cv, y_index, self.classes_, seed)
+            splits = make_splits(
+                self.cv, y_index, self.classes_, seed, instead=self._instead_of_splits
+            )
         return X, y, y_index, splits
 
     def _value(self, y, X_val, y_val, splits, *, with_error=False):

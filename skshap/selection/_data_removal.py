@@ -18,7 +18,7 @@ from skshap.selection._base import BaseRowChoice, count_rows, unchanged_on_error
 from skshap.selection._harm import harmful_rows, label_suspicion
 from skshap.selection._removal_report import removal_report
 from skshap.selection._removal_share import choose_share, removal_order
-from skshap.selection._splits import other_splits
+from skshap.selection._splits import HELD_OUT, other_splits
 from skshap.selection._values import values_from_others
 from skshap.utils._sklearn import (
     HasMethods,
@@ -87,10 +87,10 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
         use ``.iloc`` on pandas objects), `label`, `value`, `reason` and, with
         "harmful", `standard_error` and `probability_harmful`.
     cv_results_ : dict
-        With "auto", of each share that was tried, `share_removed`, the accuracy on rows
+        With "auto", of each share that was tried, `share_removed`, the score on rows
         left out, by their given labels, `mean_test_score` and `std_test_score` over the
-        splits, and that of each, `split0_test_score` and so on. Which was chosen,
-        ``1 - support_.mean()`` says.
+        splits, and that of each, `split0_test_score` and so on: minus the log loss, in
+        nats, see Notes. Which was chosen, ``1 - support_.mean()`` says.
     support_ : ndarray of shape (n_samples,)
         True for rows that are kept.
     sample_indices_ : ndarray of shape (n_kept,)
@@ -120,14 +120,19 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
 
     "auto" fits the estimator up to eight times a split, on what is left of the rows
     that the split trains on without the 0, 5, 10, 15, 20, 30, 40 and 50 % of lowest
-    value there, and takes the smallest share whose accuracy on all rows left out is
-    within one standard error of the best. One row of each class is always left. The
-    values come from splits that judge on other rows than those the estimator is judged
-    on, which are training rows there; on labels of pure noise that favours no removal.
-    (With ``attributor=None`` kernel and `alpha` are chosen by all rows.) The labels
-    that the estimator is judged by are the given ones, all of the same weight, so that
-    wrong ones lower all scores; on few rows the choice depends on the folds. Where
-    `X_val` is given, values come from there and the choice from the splits.
+    value there, and takes the share with which it predicts all rows left out best, or
+    none if that is not ahead of none by more than one standard error. One row of each
+    class is always left. Predictions are scored by the log loss of the softmax of
+    decision values, or else of probabilities or predicted labels, times the factor that
+    suits the share best [2]_: it says more than the accuracy, and is not misled by how
+    sure of itself the estimator is. The values come from splits that judge on other
+    rows than those the estimator is judged on, which are training rows there; on labels
+    of pure noise that favours no removal. (With ``attributor=None`` kernel and `alpha`
+    are chosen by all rows.) The labels that the estimator is judged by are the given
+    ones, so that wrong ones lower all scores; on few rows the choice depends on the
+    folds, less on repeated ones, as of
+    :class:`sklearn.model_selection.RepeatedStratifiedKFold`. Where `X_val` is given,
+    values come from there and the choice from the splits.
 
     "harmful" removes rows that are more probably harmful than not, the most certainly
     harmful first, as long as at most 10 % of those removed are expected to be harmless.
@@ -148,6 +153,8 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
     ----------
     .. [1] Stephens, "False discovery rates: a new deal", Biostatistics 2017.
        :doi:`10.1093/biostatistics/kxw041`
+    .. [2] Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks",
+       ICML 2017. https://arxiv.org/abs/1706.04599
 
     Examples
     --------
@@ -176,6 +183,10 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
     @property
     def _always_splits(self):
         return self.n_samples_to_remove == "auto"
+
+    @property
+    def _instead_of_splits(self):
+        return HELD_OUT + ", and a number of rows to remove" * self._always_splits
 
     def __init__(
         self,

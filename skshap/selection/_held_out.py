@@ -74,10 +74,7 @@ def check_held_out(X, X_val, y_val):
 
 def check_held_out_labels(X_val, y_val, classes):
     """Check the labels of held-out rows; return their indices among the classes."""
-    try:
-        return encode_targets(y_val, classes, X_val)
-    except ValueError as error:
-        raise ValueError(f"y_val is not valid: {error}") from error
+    return encode_targets(y_val, classes, X_val, "y_val")
 
 
 @contextmanager

@@ -6,8 +6,8 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.exceptions import FitFailedWarning
-from sklearn.utils.validation import column_or_1d
 
+from skshap.selection._row_scores import class_values, log_probabilities
 from skshap.utils._sklearn import safe_split, slice_params
 
 __all__ = ["choose_share", "removal_order"]
@@ -61,12 +61,12 @@ def choose_share(estimator, X, y, splits, split_values, params, *, n_jobs):
     Returns
     -------
     share : float
-        The smallest one whose accuracy on all rows judged on is within one standard
-        error of the best: that of the difference, over these rows.
+        The one of best score, if that is ahead of removing nothing by more than one
+        standard error, that of the difference over the rows judged on; else zero.
     results : dict
         As of :class:`sklearn.feature_selection.RFECV`: `share_removed`,
         `mean_test_score`, `std_test_score` and, of split k, `split{k}_test_score`, each
-        of shape (n_shares,).
+        of shape (n_shares,), in nats: see `log_probabilities`.
 
     Warns
     -----
@@ -74,19 +74,20 @@ def choose_share(estimator, X, y, splits, split_values, params, *, n_jobs):
         If the estimator cannot be trained without some share; then neither that nor a
         larger one is chosen.
     """
+    classes, y_index = np.unique(y, return_inverse=True)
     orders = [
         train[removal_order(v, y[train])]
         for (train, _), v in zip(splits, split_values, strict=True)
     ]
-    n_classes, n_least = len(np.unique(y)), min(map(len, orders))
-    shares = [s for s in SHARES if n_least - round(s * n_least) >= n_classes]
+    n_least = min(map(len, orders))
+    shares = [s for s in SHARES if n_least - round(s * n_least) >= len(classes)]
     found = Parallel(n_jobs=n_jobs)(
-        delayed(score_shares)(estimator, X, y, order, test, shares, params)
+        delayed(predict_without)(estimator, X, y, order, test, shares, params)
         for order, (_, test) in zip(orders, splits, strict=True)
     )
-    n_tried = min(len(hits) for hits, _ in found)
+    n_tried = min(len(predicted) for predicted, _ in found)
     if n_tried < len(shares):
-        error = next(error for hits, error in found if len(hits) == n_tried)
+        error = next(error for tried, error in found if len(tried) == n_tried)
         warnings.warn(
             f"The estimator cannot be trained without {shares[n_tried]:.0%} of the "
             f"rows, so that no more than {shares[n_tried - 1]:.0%} are removed. It "
@@ -94,55 +95,60 @@ def choose_share(estimator, X, y, splits, split_values, params, *, n_jobs):
             FitFailedWarning,
             stacklevel=4,
         )
-    hits = [np.array(hits[:n_tried], dtype=float) for hits, _ in found]
-    scores = np.array([split.mean(1) for split in hits])
+    rows = np.concatenate([test for _, test in splits])
+    scores = np.empty((n_tried, len(rows)))
+    for j in range(n_tried):
+        values = np.concatenate([of_split[j] for of_split, _ in found])
+        scores[j] = log_probabilities(values, y_index[rows])
+    ends = np.cumsum([len(test) for _, test in splits])[:-1]
+    by_split = np.array([part.mean(1) for part in np.split(scores, ends, axis=1)])
     results = {
         "share_removed": np.array(shares[:n_tried]),
-        "mean_test_score": scores.mean(0),
-        "std_test_score": scores.std(0),
-        **{f"split{k}_test_score": score for k, score in enumerate(scores)},
+        "mean_test_score": by_split.mean(0),
+        "std_test_score": by_split.std(0),
+        **{f"split{k}_test_score": score for k, score in enumerate(by_split)},
     }
-    every = np.concatenate(hits, axis=1)
-    behind = every[every.mean(1).argmax()] - every
-    is_level = behind.mean(1) <= behind.std(1) / np.sqrt(every.shape[1])
-    return shares[is_level.argmax()], results
+    return shares[best_share(scores, rows)], results
 
 
-def score_shares(estimator, X, y, order, test, shares, params):
-    """Say which held-out rows are predicted right without each share of an order.
+def predict_without(estimator, X, y, order, test, shares, params):
+    """Predict held-out rows without each share of an order.
 
     Returns
     -------
-    hits : list of ndarray of bool
+    predicted : list of ndarray of shape (n_test, n_classes)
         Of each share, up to the first without which the estimator cannot be trained.
     error : Exception or None
         What it says there.
     """
-    hits = []
+    classes, predicted = np.unique(y), []
     for share in shares:
         kept = np.sort(order[round(share * len(order)) :])
         X_kept, y_kept = safe_split(estimator, X, y, kept)
-        X_test, y_test = safe_split(estimator, X, y, test, kept)
+        X_test, _ = safe_split(estimator, X, y, test, kept)
         of_rows = slice_params(X, params, kept)
         try:
             model = clone(estimator).fit(X_kept, y_kept, **of_rows)
-            predicted = model.predict(X_test)
+            predicted.append(class_values(model, X_test, classes))
         except Exception as error:
-            if not hits:  # with all rows
+            if not predicted:  # with all rows
                 raise
-            return hits, error
-        hits.append(check_predictions(predicted, y_test, y) == y_test)
-    return hits, None
+            return predicted, error
+    return predicted, None
 
 
-def check_predictions(predicted, y_test, y):
-    """Return predicted labels as an array, if they are labels of the rows."""
-    predicted = column_or_1d(predicted)
-    unknown = sorted(set(predicted.tolist()) - set(y.tolist()), key=str)
-    if len(predicted) != len(y_test) or unknown:
-        what = f"labels {unknown[:5]}, which y has not," if unknown else "labels"
-        raise ValueError(
-            f"estimator must predict a label of y for each of {len(y_test)} rows, got "
-            f"{len(predicted)} {what}; a number of rows to remove works with any."
-        )
-    return predicted
+def best_share(scores, rows):
+    """Return the place of the best share, zero if it is not clearly ahead of that.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_shares, n_judgements)
+        Of rows judged on; without removal first.
+    rows : ndarray of shape (n_judgements,)
+        Which; some, perhaps, by several splits.
+    """
+    _, place, count = np.unique(rows, return_inverse=True, return_counts=True)
+    by_row = np.array([np.bincount(place, score) / count for score in scores])
+    best = by_row.mean(1).argmax()
+    gain = by_row[best] - by_row[0]
+    return best if gain.mean() > gain.std() / np.sqrt(len(gain)) else 0

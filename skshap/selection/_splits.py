@@ -5,10 +5,12 @@ from numbers import Integral
 import numpy as np
 from sklearn.model_selection import check_cv
 
-__all__ = ["make_splits", "other_splits"]
+__all__ = ["HELD_OUT", "make_splits", "other_splits"]
+
+HELD_OUT = "pass X_val and y_val with cv=None"
 
 
-def make_splits(cv, y_index, classes, seed):
+def make_splits(cv, y_index, classes, seed, *, instead=HELD_OUT):
     """Split training rows in those trained on and those judged on.
 
     Parameters
@@ -21,6 +23,8 @@ def make_splits(cv, y_index, classes, seed):
         Labels.
     seed : int
         Of the folds, if `cv` is their number.
+    instead : str
+        What to do where no splits will do, for messages.
 
     Returns
     -------
@@ -38,7 +42,7 @@ def make_splits(cv, y_index, classes, seed):
         if n < cv:
             raise ValueError(
                 f"cv={cv} folds need at least as many rows, got n_samples={n}; lower "
-                "cv, or pass X_val and y_val."
+                f"cv, or {instead}."
             )
         splits = stratified_folds(y_index, cv, seed)
     else:
@@ -63,7 +67,7 @@ def make_splits(cv, y_index, classes, seed):
             raise ValueError(
                 f"split {number} of {shown} trains on no row of class {label!r}, of "
                 f"which there are {size} in all; add rows of that class, merge it with "
-                "another, use other splits, or pass X_val and y_val with cv=None."
+                f"another, use other splits, or {instead}."
             )
         if len(test) == 0:
             raise ValueError(

@@ -94,7 +94,7 @@ def find_classes(y):
         ) from error
 
 
-def encode_targets(y, classes, rows):
+def encode_targets(y, classes, rows, name="y"):
     """Encode the labels of rows whose predictions are valued.
 
     Parameters
@@ -105,6 +105,8 @@ def encode_targets(y, classes, rows):
         The sorted training labels.
     rows : sequence of length n_samples
         The rows they belong to.
+    name : str, default="y"
+        Of the labels, in messages.
 
     Returns
     -------
@@ -122,12 +124,12 @@ def encode_targets(y, classes, rows):
             "y must be the labels of the rows in X, got None: a value says how much a "
             "training row helps to predict them. For rows without labels use explain."
         )
-    y = check_labels(y, rows)
+    y = check_labels(y, rows, name)
     unseen = sorted(set(y.tolist()) - set(classes.tolist()), key=str)
     if unseen:
         raise ValueError(
-            f"y holds labels that the training rows do not have: {unseen[:5]}; the "
-            f"classes are {classes.tolist()[:20]}."
+            f"{name} holds labels that the training rows do not have: {unseen[:5]}; "
+            f"the classes are {classes.tolist()[:20]}."
         )
     return np.searchsorted(classes, y.astype(classes.dtype, copy=False))
 
@@ -203,11 +205,12 @@ def check_labels(y, rows, name="y"):
             "label them."
         )
     y = as_labels(y)
-    n_rows = number_of_rows(rows)
+    of_rows = "X_val" if name == "y_val" else "X"
+    n_rows = number_of_rows(rows, of_rows)
     if len(y) != n_rows:
         raise ValueError(
-            f"{name} must hold one entry a row of X, got {len(y)} entries for {n_rows} "
-            f"rows; pass X and {name} of the same length."
+            f"{name} must hold one entry a row of {of_rows}, got {len(y)} entries for "
+            f"{n_rows} rows; pass {of_rows} and {name} of the same length."
         )
     if y.dtype.kind == "f":
         missing = np.flatnonzero(np.isnan(y)).tolist()

@@ -413,8 +413,10 @@ def test_columns_of_dates_and_with_gaps_are_named(make):
     days = np.arange("2026-01-01", "2026-01-05", dtype="datetime64[D]").astype("M8[ms]")
     frame = make({"a": [1.0, 2.0, None, 4.0], "b": [1, 2, 3, 4], "day": days})
     for columns in (["a", "b"], [0, 1]):
-        with pytest.raises(ValueError, match=r"Columns \['a'\] have missing values"):
-            make_column_kernel(("rbf", columns)).fit(frame)
+        for kernel in ("rbf", make_pipeline(StandardScaler(), PairwiseKernel())):
+            with pytest.raises(ValueError, match=r"Columns \['a'\] have") as caught:
+                make_column_kernel((kernel, columns)).fit(frame)
+            assert str(caught.value).count("missing values") == 1
     with pytest.raises(ValueError, match=r"Columns \['day'\] hold dates"):
         make_column_kernel(("rbf", ["b", "day"])).fit(frame)
     numbers = np.array([[1.0, np.nan], [2.0, 3.0]])

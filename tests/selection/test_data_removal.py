@@ -221,6 +221,10 @@ def test_a_class_of_one_row_cannot_be_cross_fitted(removal, table, dtype):
     y = np.array(["many"] * 49 + ["one"], dtype=dtype)
     with pytest.raises(ValueError, match="trains on no row of class 'one', of which"):
         removal.fit(X, y)
+    for number, way_out in ((5, "cv=None."), ("auto", "cv=None, and a number of rows")):
+        removal.set_params(n_samples_to_remove=number)
+        with pytest.raises(ValueError, match=f"pass X_val and y_val with {way_out}"):
+            removal.fit(X, y)
 
 
 def test_a_class_that_would_be_emptied_is_named(removal, table):
@@ -480,7 +484,7 @@ def test_held_out_rows_must_fit(values, removal, table):
         estimator = removal if values else LabelNoiseDetector()
         with pytest.raises(ValueError, match=message):
             estimator.fit(frame, y, X_val=X_val, y_val=[0, 1])
-    with pytest.raises(ValueError, match=r"y_val is not valid: .* \[7\]"):
+    with pytest.raises(ValueError, match=r"y_val holds labels .* \[7\]"):
         estimator.fit(frame, y, X_val=frame[:2], y_val=[0, 7])
 
 

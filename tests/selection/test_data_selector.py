@@ -239,9 +239,12 @@ def test_bad_calls_say_what_is_wrong(parameters, given, message, selector, table
 
 def test_validation_labels_that_are_no_class(selector, table):
     X, y, _ = table
-    with pytest.raises(ValueError, match=r"y_val is not valid: .* do not have: .7"):
+    with pytest.raises(ValueError, match=r"y_val holds .* do not have: .7"):
         selector.fit(X, y, X_val=X[:2], y_val=[0, 7])
-    with pytest.raises(ValueError, match=r"y_val is not valid: .*3 entries for 2 rows"):
+    with pytest.raises(
+        ValueError,
+        match="row of X_val, got 3 entries for 2 rows",
+    ):
         selector.fit(X, y, X_val=X[:2], y_val=[0, 1, 1])
 
 

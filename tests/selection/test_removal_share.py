@@ -10,11 +10,16 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import RepeatedStratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.svm import SVC
+from sklearn.svm import SVC, LinearSVC
 
 from skshap import DataRemoval, FreeShapAttributor
 from skshap.selection import _removal_share
-from skshap.selection._removal_share import SHARES, choose_share, removal_order
+from skshap.selection._removal_share import (
+    SHARES,
+    best_share,
+    choose_share,
+    removal_order,
+)
 from skshap.selection._splits import make_splits
 
 CLASSES = np.arange(2)
@@ -69,19 +74,30 @@ def test_scores_are_those_of_a_loop(table, nearest):
             known = [s for s in range(4) if s != k and i in gains[s]]
             counts = [len(splits[s][1]) for s in known]
             values.append(sum(gains[s][i] for s in known) / sum(counts))
-        for j, share in enumerate(results["share_removed"]):
+        for share in hits:
             n_removed = round(share * len(train))
             kept = train[np.argsort(values, kind="stable")[n_removed:]]
             hit = nearest.fit(X[kept], y[kept]).predict(X[test]) == y[test]
-            assert results[f"split{k}_test_score"][j] == hit.mean()
-            hits[share].extend(hit)
-    best = max(hits, key=lambda share: np.mean(hits[share]))
-    gaps = {s: np.subtract(hits[best], hits[s], dtype=float) for s in hits}
-    share = min(s for s in hits if gaps[s].mean() <= gaps[s].std() / len(y) ** 0.5)
+            hits[share].append(hit)
+    scores = []
+    for found in hits.values():
+        right = np.concatenate(found).mean()  # which is how sure to be at best
+        assert 0.5 < right < 1
+        scores.append(
+            [np.where(hit, np.log(right), np.log(1 - right)) for hit in found]
+        )
+    for k in range(4):
+        expected = [found[k].mean() for found in scores]
+        assert_allclose(results[f"split{k}_test_score"], expected, atol=1e-4)
+    scores = np.array([np.concatenate(found) for found in scores])
+    best = scores.mean(1).argmax()
+    gain = scores[best] - scores[0]
+    is_clear = gain.mean() > gain.std() / len(y) ** 0.5
+    share = list(hits)[best] if is_clear else 0
     assert (~removal.support_).sum() == round(share * len(y))
-    scores = np.array([results[f"split{k}_test_score"] for k in range(4)])
-    assert_allclose(results["mean_test_score"], scores.mean(0))
-    assert_allclose(results["std_test_score"], scores.std(0))
+    by_split = np.array([results[f"split{k}_test_score"] for k in range(4)])
+    assert_allclose(results["mean_test_score"], by_split.mean(0))
+    assert_allclose(results["std_test_score"], by_split.std(0))
 
 
 def test_wrong_labels_go_and_right_ones_stay(removal, many):
@@ -103,29 +119,26 @@ def test_wrong_labels_go_and_right_ones_stay(removal, many):
 def test_of_equal_scores_the_smallest_share(removal):
     X = np.repeat([[0.0, 1.0], [5.0, 5.0]], 20, axis=0)
     removal.fit(X, np.repeat([0, 1], 20))
-    assert (removal.cv_results_["mean_test_score"] == 1).all()
+    assert_allclose(removal.cv_results_["mean_test_score"], 0, atol=1e-9)
     assert removal.support_.all()
 
 
-def test_the_smallest_share_within_a_standard_error_of_the_best(monkeypatch, nearest):
-    """Twenty rows more or less of 100 have a standard error of four."""
-    rng = np.random.default_rng(0)
-    y, rows = np.repeat([0, 1], 50), np.arange(100)
-    splits = [(rows, rows[:50]), (rows, rows[50:])]
-    known = [rng.permutation(100) for _ in splits]
-    for n_more, expected in ((3, 0.0), (5, 0.3)):
-        hits = np.ones((8, 100), dtype=bool)
-        hits[5:, :10] = False  # ten rows are lost by a share of 30 % and larger ones
-        hits[:5, -10 - n_more :] = False  # and these by smaller ones
-        halves = iter([(list(hits[:, :50]), None), (list(hits[:, 50:]), None)])
-        monkeypatch.setattr(
-            _removal_share, "score_shares", lambda *_, halves=halves: next(halves)
-        )
-        share, results = choose_share(
-            nearest, rows[:, None], y, splits, known, {}, n_jobs=None
-        )
-        assert results["mean_test_score"].argmax() == 5
-        assert share == expected
+@pytest.mark.parametrize(("n_more", "expected"), [(3, 0), (6, 5)])
+def test_the_best_share_if_it_is_ahead_by_a_standard_error(n_more, expected):
+    """Of 100 rows, 20 of them other ones, that is some four rows."""
+    hits = np.ones((8, 100))
+    hits[5:, :10] = 0  # ten rows are lost by a share of 30 % and larger ones
+    hits[:5, -10 - n_more :] = 0  # and these by smaller ones
+    hits[6:, 50] = 0
+    assert best_share(hits, np.arange(100)) == expected
+
+
+def test_a_row_counts_once_however_many_splits_judge_on_it():
+    scores = np.array([np.zeros(20), np.tile([1.1, -0.9], 10)])
+    assert best_share(scores, np.arange(20)) == 0
+    many = np.tile(scores, 100)
+    assert best_share(many, np.tile(np.arange(20), 100)) == 0
+    assert best_share(many, np.arange(2000)) == 1
 
 
 def test_validation_rows_give_values_and_splits_the_choice(removal, many):
@@ -136,14 +149,19 @@ def test_validation_rows_give_values_and_splits_the_choice(removal, many):
     assert_allclose(
         values, removal.attributor_.attribute(held_out["X_val"], held_out["y_val"])
     )
-    results = removal.cv_results_
+    results, found = removal.cv_results_, [[], []]
     shares = [0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5]
     assert results["share_removed"].tolist() == shares
     splits = make_splits(5, y, CLASSES, removal.attributor_.random_state)
     for k, (train, test) in enumerate(splits):
         kept = train[np.argsort(values[train], kind="stable")[80:]]
-        score = removal.estimator.fit(X[kept], y[kept]).score(X[test], y[test])
-        assert results[f"split{k}_test_score"][-1] == score
+        hit = removal.estimator.fit(X[kept], y[kept]).predict(X[test]) == y[test]
+        found[0].append(hit.mean())
+        found[1].append(results[f"split{k}_test_score"][-1])
+    right = np.mean(found[0])
+    expected = np.log([1 - right, right])
+    expected = expected[0] + np.array(found[0]) * (expected[1] - expected[0])
+    assert_allclose(found[1], expected, atol=1e-4)
     with pytest.raises(ValueError, match=r"'auto' needs splits.*cv=None; set cv"):
         removal.set_params(cv=None).fit(X, y, **held_out)
 
@@ -230,23 +248,31 @@ def test_shares_that_an_estimator_cannot_do_without(estimator, says, removal, ma
         removal.fit(X[:100], y[:100])
 
 
-class Odd(KNeighborsClassifier):
-    """Predicts what a function makes of labels."""
+class Odd(LinearSVC):
+    """Predicts what a function makes of labels, and nothing else."""
+
+    decision_function = property()
 
     def __init__(self, change=None):
-        super().__init__(1)
+        super().__init__()
         self.change = change
 
     def predict(self, X):
-        return self.change(super().predict(X))
+        return self.change(LinearSVC().fit(*self.data_).predict(X))
+
+    def fit(self, X, y):
+        self.data_ = X, y
+        return self
 
 
 def test_predictions_must_be_labels(removal, many):
     X, y, _ = many
-    expected = removal.fit(X, y).cv_results_
-    removal.set_params(estimator=Odd(lambda p: p.astype(float)[:, None]))
-    found = removal.fit(X, y).cv_results_
-    assert_array_equal(found["mean_test_score"], expected["mean_test_score"])
+    plain, column = (
+        removal.set_params(estimator=Odd(change)).fit(X, y).cv_results_
+        for change in (lambda p: p, lambda p: p.astype(float)[:, None])
+    )
+    assert_array_equal(column["mean_test_score"], plain["mean_test_score"])
+    assert len(set(plain["mean_test_score"])) > 1
     for change, message in (
         (lambda p: p.astype(str), r"got 40 labels \['0', '1'\], which y has not"),
         (lambda p: p[1:], "for each of 40 rows, got 39 labels;"),
@@ -268,6 +294,9 @@ def test_repeated_folds_tell_only_of_other_rows(removal, many, monkeypatch):
     X, y, _ = many
     rng = np.random.default_rng(0)
     y = rng.permutation(y)  # nothing can be learned
+    monkeypatch.setattr(  # one scale for all would tell
+        _removal_share, "log_probabilities", lambda v, y: v.argmax(1) == y
+    )
     scores = []
     for n_repeats in (1, 4):
         cv = RepeatedStratifiedKFold(n_splits=3, n_repeats=n_repeats, random_state=0)

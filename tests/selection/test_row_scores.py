@@ -1,0 +1,96 @@
+"""Tests of how well an estimator predicts rows."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.svm import SVC
+
+from skshap.selection._row_scores import class_values, log_probabilities
+
+
+def naive(values, y_index):
+    """The best of many factors, each row on its own."""
+    best = None
+    for factor in np.geomspace(1e-3, 1e3, 3001) / np.sqrt(np.mean(values**2)):
+        scores = []
+        for row, own in zip(values, y_index, strict=True):
+            odds = np.exp(np.minimum(factor * (row - row[own]), 700))
+            scores.append(-np.log(odds.sum()))
+        if best is None or np.mean(scores) > np.mean(best):
+            best = scores
+    return best
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+def test_log_probabilities_at_the_best_scale(n_classes, unit):
+    rng = np.random.default_rng(0)
+    y_index = rng.integers(0, n_classes, 30)
+    values = unit * (rng.normal(size=(30, n_classes)) + np.eye(n_classes)[y_index])
+    found = log_probabilities(values, y_index)
+    assert_allclose(found, naive(values, y_index), rtol=0.01)
+    assert_allclose(found.mean(), np.mean(naive(values, y_index)), rtol=1e-5)
+
+
+def test_values_that_say_nothing_or_the_contrary():
+    y_index = np.array([0, 1] * 10)
+    for values in (np.zeros((20, 2)), -np.eye(2)[y_index]):
+        assert_allclose(log_probabilities(values, y_index), -np.log(2), atol=1e-3)
+    values = 1e150 * np.eye(2)[y_index]
+    assert_allclose(log_probabilities(values, y_index), 0, atol=1e-9)
+
+
+@pytest.fixture
+def rows():
+    rng = np.random.default_rng(0)
+    y = np.repeat(list("abc"), 20)
+    return rng.normal(size=(60, 3)) + 2 * np.eye(3)[np.repeat(range(3), 20)], y
+
+
+def test_the_first_that_there_is(rows):
+    X, y = rows
+    classes = np.array(list("abc"))
+    model = LogisticRegression().fit(X, y)
+    assert_array_equal(class_values(model, X, classes), model.decision_function(X))
+    forest = RandomForestClassifier(5, random_state=0).fit(X, y)
+    assert_array_equal(class_values(forest, X, classes), forest.predict_proba(X))
+    # One value for each pair of classes: four classes have six.
+    y4 = np.where(np.arange(60) % 4 == 0, "d", y)
+    pairs = SVC(decision_function_shape="ovo").fit(X, y4)
+    assert pairs.decision_function(X).shape == (60, 6)
+    expected = pairs.predict(X)[:, None] == np.array(list("abcd"))
+    assert_array_equal(class_values(pairs, X, np.array(list("abcd"))), expected)
+
+
+def test_two_classes_have_a_margin(rows):
+    X, y = rows
+    y = np.where(y == "c", "b", y)
+    model = RidgeClassifier().fit(csr_array(X), y)
+    values = class_values(model, csr_array(X), np.array(["a", "b"]))
+    assert_allclose(values[:, 1] - values[:, 0], model.decision_function(X))
+
+
+@pytest.mark.parametrize("change", [np.nan, np.inf])
+def test_values_that_are_not_finite_give_way(change, rows, monkeypatch):
+    X, y = rows
+    model = LogisticRegression().fit(X, y)
+    decision, proba = model.decision_function(X), model.predict_proba(X)
+    decision[3, 1] = change
+    monkeypatch.setattr(model, "decision_function", lambda X: decision)
+    monkeypatch.setattr(model, "predict_proba", lambda X: proba)
+    assert_array_equal(class_values(model, X, model.classes_), proba)
+    proba[3, 1] = change
+    monkeypatch.setattr(model, "predict", lambda X: y)
+    expected = y[:, None] == model.classes_
+    assert_array_equal(class_values(model, X, model.classes_), expected)
+
+
+def test_classes_in_another_order_go_by_labels(rows):
+    X, y = rows
+    model = LogisticRegression().fit(X, y)
+    model.classes_ = model.classes_[::-1]
+    expected = model.predict(X)[:, None] == np.array(list("abc"))
+    assert_array_equal(class_values(model, X, np.array(list("abc"))), expected)
