@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, clone
 
 from skshap.kernels._base import is_precomputed
 from skshap.selection._attributed import Attributed
+from skshap.selection._copies import diagonal_of_copies, find_copies
 from skshap.selection._default_attributor import default_attributor
 from skshap.selection._held_out import (
     check_held_out,
@@ -53,11 +54,11 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         "prequential".
     method : {"auto", "loo", "prequential"}, default="auto"
         Where the prediction of a row comes from. "loo": the ridge trained on all other
-        rows; "auto": the same with class frequencies subtracted from the targets and
-        the `alpha` of least leave-one-out error, instead of the attributor's, trained
-        twice more on what the noise model takes the labels to be; "prequential": the
-        mean over random subsets of the other rows, those before it in the attributor's
-        permutations.
+        rows; "auto": on all but copies with the same label, with class frequencies
+        subtracted from the targets and the `alpha` of least leave-one-out error,
+        instead of the attributor's, trained twice more on what the noise model takes
+        the labels to be; "prequential": the mean over random subsets of the other rows,
+        those before it in the attributor's permutations.
     contamination : "auto" or float, default="auto"
         Which rows are called issues, always those of lowest quality. "auto": as many as
         possible of those that are more probably wrong than right, while a quarter of
@@ -122,8 +123,11 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
     are wrong does not show. Rows that are hard to tell between two classes alone can
     still pass for labels that were swapped, and classes whose rows are harder than
     those of others for noisier ones, unless ``noise="symmetric"``. Labels that were
-    wrong before any were flipped on purpose count as wrong labels too. Copies of a row
-    with the same wrong label speak for each other: drop them first.
+    wrong before any were flipped on purpose count as wrong labels too.
+
+    Copies of a row that all have the same label may have been copied with it, and would
+    vouch for each other: with ``method="auto"`` each is predicted without the others.
+    Copies with different labels speak against each other.
 
     References
     ----------
@@ -307,9 +311,11 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
                 ridge = tune_ridge(gram, y, scale, kernel="precomputed", device=device)
                 alpha = ridge.alpha_
             targets = np.eye(model.n_classes)[model.given]
+            # A clean row that is the same says something of the label.
+            copies = find_copies(gram, np.where(model.is_clean, -1, model.given))
             missed = []
             for _ in range(1 + N_REFITS):
-                decision = self._leave_one_out(gram, targets, alpha)
+                decision = self._leave_out(gram, targets, alpha, copies)
                 targets = model.fit(decision)
                 is_missed = decision.argmax(1) != model.given
                 missed.append(is_missed[~model.is_clean].mean())
@@ -323,12 +329,13 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         model.fit(decision)
         return np.zeros(2)
 
-    def _leave_one_out(self, gram, targets, alpha):
-        """Leave-one-out decision values, (n, n_classes)."""
+    def _leave_out(self, gram, targets, alpha, copies):
+        """Decision values from rows that are no copies, (n, n_classes)."""
         right = np.hstack([targets, np.ones((len(targets), 1))])
-        solved = solve_ridge(gram, right, alpha, self.attributor_.device)
+        solved, diagonal = solve_ridge(gram, right, alpha, self.attributor_.device)
+        diagonal = diagonal_of_copies(diagonal, copies, alpha)
         # One prior for all rows: that of the others speaks against the given label.
-        return leave_one_out(targets, *solved, prior=targets.mean(0))
+        return leave_one_out(targets, solved, diagonal, prior=targets.mean(0))
 
     def _indicators(self):
         return np.eye(len(self.classes_), dtype=bool)[self._given]

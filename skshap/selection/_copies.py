@@ -1,0 +1,68 @@
+"""Copies of rows, which would vouch for each other's labels."""
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+__all__ = ["diagonal_of_copies", "find_copies"]
+
+SAME = 1e-10  # squared distance of rows that are the same but for rounding
+BLOCK = 256  # rows looked at at a time
+
+
+def find_copies(K, labels):
+    """Number the rows so that copies with the same label have the same number.
+
+    Parameters
+    ----------
+    K : ndarray of shape (n, n)
+        Kernel matrix: rows are the same if their distance by it is zero.
+    labels : ndarray of shape (n,)
+        Labels.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        From 0 on. Copies whose labels differ have numbers of their own.
+    """
+    n, diagonal = len(K), np.diagonal(K)
+    pairs = []
+    for start in range(0, n, BLOCK):
+        sums = diagonal[start : start + BLOCK, None] + diagonal[start:]
+        distances = sums - 2 * K[start : start + BLOCK, start:]
+        pairs.append(np.argwhere(distances <= SAME * np.abs(sums)) + start)
+    i, j = np.concatenate(pairs).T
+    graph = coo_array((np.ones(len(i), dtype=bool), (i, j)), shape=(n, n))
+    _, number = connected_components(graph, directed=False)
+    # Where labels differ they were not copied with the row.
+    _, first, place = np.unique(number, return_index=True, return_inverse=True)
+    other = np.bincount(place, labels != labels[first][place]) > 0
+    number = np.where(other[place], len(first) + np.arange(n), number)
+    return np.unique(number, return_inverse=True)[1]
+
+
+def diagonal_of_copies(inverse_diagonal, number, alpha):
+    """Return what stands for the diagonal where copies are left out together.
+
+    Parameters
+    ----------
+    inverse_diagonal : ndarray of shape (n, 1)
+        Diagonal of ``(K + alpha I)^-1``.
+    number : ndarray of shape (n,)
+        From `find_copies`.
+    alpha : float
+        Of the ridge.
+
+    Returns
+    -------
+    ndarray of shape (n, 1)
+        For :func:`skshap.utils._ridge.leave_one_out`, if targets of copies agree.
+
+    Notes
+    -----
+    Of s copies, the block of the inverse is ``(I - J / s) / alpha + c J / s``, J being
+    ones throughout: differences between copies are left to alpha. Where their targets
+    agree, only c counts, which the diagonal tells.
+    """
+    count = np.bincount(number)[number, None]
+    return count * inverse_diagonal - (count - 1) / alpha
