@@ -6,7 +6,8 @@ from scipy.sparse.csgraph import connected_components
 
 __all__ = ["diagonal_of_copies", "find_copies"]
 
-SAME = 1e-10  # squared distance of rows that are the same but for rounding
+SAME = 1e-8  # squared distance of rows that are the same but for rounding
+MOST = 0.2  # share of the rows that may be copies: with more, cells of a table recur
 BLOCK = 256  # rows looked at at a time
 
 
@@ -23,21 +24,24 @@ def find_copies(K, labels):
     Returns
     -------
     ndarray of shape (n,)
-        From 0 on. Copies whose labels differ have numbers of their own.
+        From 0 on. Copies whose labels differ have numbers of their own; so have all
+        rows where more than a fifth of them have copies before them: a table of few
+        distinct rows says what it says by how often.
     """
-    n, diagonal = len(K), np.diagonal(K)
-    pairs = []
+    n, diagonal, first = len(K), np.diagonal(K), []
     for start in range(0, n, BLOCK):
-        sums = diagonal[start : start + BLOCK, None] + diagonal[start:]
-        distances = sums - 2 * K[start : start + BLOCK, start:]
-        pairs.append(np.argwhere(distances <= SAME * np.abs(sums)) + start)
-    i, j = np.concatenate(pairs).T
-    graph = coo_array((np.ones(len(i), dtype=bool), (i, j)), shape=(n, n))
-    _, number = connected_components(graph, directed=False)
+        sums = diagonal[start : start + BLOCK, None] + diagonal
+        distances = np.abs(sums - 2 * K[start : start + BLOCK])
+        first.append((distances <= SAME * np.abs(sums)).argmax(1))
+    pairs = np.arange(n), np.concatenate(first)
+    graph = coo_array((np.ones(n, dtype=bool), pairs), shape=(n, n))
+    n_distinct, number = connected_components(graph, directed=False)
+    if n - n_distinct > MOST * n:
+        return np.arange(n)
     # Where labels differ they were not copied with the row.
-    _, first, place = np.unique(number, return_index=True, return_inverse=True)
-    other = np.bincount(place, labels != labels[first][place]) > 0
-    number = np.where(other[place], len(first) + np.arange(n), number)
+    first = np.unique(number, return_index=True)[1]
+    other = np.bincount(number, labels != labels[first][number]) > 0
+    number = np.where(other[number], n_distinct + np.arange(n), number)
     return np.unique(number, return_inverse=True)[1]
 
 

@@ -51,6 +51,7 @@ class Candidate(NamedTuple):
         )
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what overflows is refused by ridges
 def default_attributor(estimator, X, y, **options):
     """Return an attributor for the numbers that an estimator is fitted on.
 
@@ -112,7 +113,7 @@ def kernels_of(rows, variance, scaler=None):
 
 
 def some_rows(y_index):
-    """Return at most so many rows, sorted, with every class at its share."""
+    """Return at most so many rows, sorted, with classes at about their shares."""
     shuffled = np.random.default_rng(0).permutation(len(y_index))
     by_class = shuffled[np.argsort(y_index[shuffled], kind="stable")]
     n = min(TRIED_ROWS, len(y_index))

@@ -126,8 +126,10 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
     wrong before any were flipped on purpose count as wrong labels too.
 
     Copies of a row that all have the same label may have been copied with it, and would
-    vouch for each other: with ``method="auto"`` each is predicted without the others.
-    Copies with different labels speak against each other.
+    vouch for each other: with ``method="auto"`` each is predicted without the others,
+    as long as at most a fifth of the rows have a copy before them. In tables of few
+    distinct rows copies count, and where labels of copies differ they speak against
+    each other.
 
     References
     ----------
@@ -222,7 +224,7 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
             np.arange(len(given)) >= n,
             is_symmetric=self.noise == "symmetric",
         )
-        self._missed = self._fit_noise(model, labels)
+        self._missed = self._fit_noise(model)
         self.transition_matrix_ = model.transition
         self.probabilities_ = model.probabilities[:n]
         self._given, self._posterior = given[:n], model.posterior[:n]
@@ -297,7 +299,7 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         labels = classes[np.concatenate([given, right])]
         return stack_rows(X, X_val), labels, len(right)
 
-    def _fit_noise(self, model, y):
+    def _fit_noise(self, model):
         """Fit the noise model to out-of-sample decision values of the rows.
 
         Return the shares of the rows to judge that the first and the last ridge miss;
@@ -306,13 +308,14 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         fitted = self.attributor_
         if self.method == "auto":
             gram, alpha = fitted.gram_, fitted.alpha
-            if self.attributor is not None:  # that of none is tuned
-                scale, device = np.diagonal(gram).mean(), fitted.device
-                ridge = tune_ridge(gram, y, scale, kernel="precomputed", device=device)
-                alpha = ridge.alpha_
-            targets = np.eye(model.n_classes)[model.given]
             # A clean row that is the same says something of the label.
             copies = find_copies(gram, np.where(model.is_clean, -1, model.given))
+            one = np.unique(copies, return_index=True)[1]  # of each, to tune by
+            if len(one) < len(gram):
+                alpha = self._best_alpha(gram[np.ix_(one, one)], model.given[one])
+            elif self.attributor is not None:  # that of none is tuned
+                alpha = self._best_alpha(gram, model.given)
+            targets = np.eye(model.n_classes)[model.given]
             missed = []
             for _ in range(1 + N_REFITS):
                 decision = self._leave_out(gram, targets, alpha, copies)
@@ -328,6 +331,11 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
             decision = np.column_stack([-decision, decision]) / 2
         model.fit(decision)
         return np.zeros(2)
+
+    def _best_alpha(self, K, labels):
+        device, scale = self.attributor_.device, np.diagonal(K).mean()
+        ridge = tune_ridge(K, labels, scale, kernel="precomputed", device=device)
+        return ridge.alpha_
 
     def _leave_out(self, gram, targets, alpha, copies):
         """Decision values from rows that are no copies, (n, n_classes)."""

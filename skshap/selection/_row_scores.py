@@ -9,7 +9,9 @@ from skshap.utils._rows import number_of_rows
 
 __all__ = ["class_values", "log_probabilities"]
 
-LOG_SCALES = (-8.0, 8.0)  # of values whose mean square is 1
+LOG_SCALES = (-8.0, 8.0)  # of values whose median is 1
+LARGEST = 20.0  # of these; a single wild one would decide the factor
+AGREEING = 0.9  # share of rows whose largest decision value is that of their prediction
 
 
 def class_values(model, X, classes):
@@ -28,7 +30,8 @@ def class_values(model, X, classes):
     -------
     ndarray of shape (n, n_classes)
         Decision values, or else probabilities, or, where there is no finite one for
-        each class, indicators of the labels that it predicts.
+        each class, indicators of the labels that it predicts. Decision values of more
+        than two classes must be largest for what is predicted.
 
     Raises
     ------
@@ -37,12 +40,9 @@ def class_values(model, X, classes):
     """
     if np.array_equal(getattr(model, "classes_", ()), classes):
         for method in ("decision_function", "predict_proba"):
-            if hasattr(model, method):
-                values = np.asarray(getattr(model, method)(X), dtype=float)
-                if values.ndim == 1 and len(classes) == 2:
-                    values = np.column_stack([-values, values]) / 2
-                if values.shape[1:] == classes.shape and np.isfinite(values).all():
-                    return values
+            values = usable_values(model, method, X, classes)
+            if values is not None:
+                return values
     predicted, n = column_or_1d(model.predict(X)), number_of_rows(X, "X")
     unknown = sorted(set(predicted.tolist()) - set(classes.tolist()), key=str)
     if len(predicted) != n or unknown:
@@ -52,6 +52,27 @@ def class_values(model, X, classes):
             f"{len(predicted)} {what}; a number of rows to remove works with any."
         )
     return (predicted[:, None] == classes).astype(float)
+
+
+def usable_values(model, method, X, classes):
+    """Return what a method says for each class; None if it does not."""
+    try:
+        values = np.asarray(getattr(model, method)(X), dtype=float)
+    except Exception:  # whatever it is, the model may still predict labels
+        return None
+    if values.ndim == 1 and len(classes) == 2:
+        return np.column_stack([-values, values]) / 2 if is_finite(values) else None
+    if values.shape[1:] != classes.shape or not is_finite(values):
+        return None
+    if method == "decision_function":  # of three classes there are three pairs as well
+        agree = classes[values.argmax(1)] == column_or_1d(model.predict(X))
+        return values if agree.mean() >= AGREEING else None
+    return values
+
+
+def is_finite(values):
+    """Whether all values are finite."""
+    return bool(np.isfinite(values).all())
 
 
 def log_probabilities(values, y_index):
@@ -68,8 +89,9 @@ def log_probabilities(values, y_index):
     -------
     ndarray of shape (n,)
         In nats, of the softmax of the values times the factor, one for all rows, with
-        which it is largest on average (temperature scaling [1]_). Of indicators the
-        mean rises with the accuracy, once that is above chance.
+        which it is largest on average (temperature scaling [1]_); values more than 20
+        times as far from the mean of their row as the median is are cut. Of indicators
+        the mean rises with the accuracy, once that is above chance.
 
     References
     ----------
@@ -77,8 +99,10 @@ def log_probabilities(values, y_index):
        ICML 2017. https://arxiv.org/abs/1706.04599
     """
     rows = np.arange(len(y_index))
-    size = np.sqrt(np.square(values).mean())
-    unit = values / size if size > 0 else values
+    values = values / (np.abs(values).max() or 1.0)  # so that no square overflows
+    values = values - values.mean(1, keepdims=True)
+    size = np.median(np.abs(values)) or np.abs(values).max() or 1.0
+    unit = np.clip(values / size, -LARGEST, LARGEST)
 
     def scaled(log_scale):
         return log_softmax(np.exp(log_scale) * unit, axis=1)[rows, y_index]

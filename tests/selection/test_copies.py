@@ -3,21 +3,26 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import load_breast_cancer
 from sklearn.metrics.pairwise import linear_kernel, rbf_kernel
+from sklearn.preprocessing import scale
 
 from skshap import (
     EmpiricalNTK,
     FreeShapAttributor,
     LabelNoiseDetector,
+    flip_labels,
 )
 from skshap.selection import _label_noise
 from skshap.selection._copies import diagonal_of_copies, find_copies
 from skshap.utils._ridge import leave_one_out, solve_ridge
+from tests.conftest import WORDS
 
 # Row by row: which distinct row it is, and its label.
-PLACES = np.array([0, 1, 2, 0, 3, 4, 1, 0, 5, 4, 6, 7])
-LABELS = np.array([0, 1, 1, 0, 2, 2, 0, 0, 1, 2, 0, 2])
-X = np.random.default_rng(0).normal(size=(8, 3))[PLACES]
+PLACES = np.array([0, 1, 2, 0, 3, 4, 1, 0, 5, 4, *range(6, 18)])
+LABELS = np.array([0, 1, 1, 0, 2, 2, 0, 0, 1, 2, *np.arange(12) % 3])
+N = len(PLACES)
+X = np.random.default_rng(0).normal(size=(18, 3))[PLACES]
 
 
 @pytest.mark.parametrize("kernel", [rbf_kernel, linear_kernel])
@@ -33,29 +38,76 @@ def test_copies_have_a_number_in_common_if_labels_agree(kernel, monkeypatch):
 
 
 def test_rows_that_are_near_are_no_copies():
-    near = np.array([[0.0, 0.0], [0.0, 1e-4], [1.0, 1.0], [1.0, 1.0 + 1e-12]])
-    number = find_copies(rbf_kernel(near), np.zeros(4, dtype=int))
-    assert_array_equal(
-        number == number[:, None], np.eye(4) + np.eye(4)[[0, 1, 3, 2]] > 0
-    )
+    near = np.array([[0.0, 0], [0, 1e-3], [1, 1], [1, 1 + 1e-9], [5, 5], [7, 0]])
+    assert find_copies(rbf_kernel(near), np.zeros(6)).tolist() == [0, 1, 2, 2, 3, 4]
+
+
+def test_of_an_indefinite_kernel_no_negative_distance_is_small():
+    K = np.eye(6)
+    K[0, 1] = K[1, 0] = 5.0
+    assert find_copies(K, np.zeros(6)).tolist() == list(range(6))
+
+
+@pytest.mark.parametrize(("n_copies", "are_left_out"), [(20, True), (21, False)])
+def test_where_many_rows_are_copies_they_count(n_copies, are_left_out):
+    rows = np.random.default_rng(0).normal(size=(100, 2))
+    rows[-n_copies:] = rows[:n_copies]
+    number = find_copies(rbf_kernel(rows), np.zeros(100))
+    assert len(set(number)) == (80 if are_left_out else 100)
+
+
+def test_tables_of_few_distinct_rows():
+    """A cell is known by its own rows alone."""
+    rng = np.random.default_rng(0)
+    rows = rng.integers(0, 2, (200, 2))
+    y = rows[:, 0] ^ rows[:, 1]
+    assert LabelNoiseDetector().fit(rows, y).noise_rate_ < 0.01
+    given, wrong = y.copy(), np.flatnonzero((rows == 0).all(1))[:5]
+    given[wrong] = 1
+    issues = LabelNoiseDetector().fit(rows, given).label_issues_
+    assert_array_equal(np.flatnonzero(issues), wrong)
+    rows = rng.integers(0, 3, (300, 3))
+    y = (rows[:, 0] * rows[:, 1] + rows[:, 2]) % 3
+    given, is_flipped = flip_labels(y, rate=0.1, random_state=0)
+    assert_array_equal(LabelNoiseDetector().fit(rows, given).label_issues_, is_flipped)
+
+
+@pytest.mark.parametrize("attributor", [None, FreeShapAttributor()])
+def test_copies_do_not_choose_alpha(attributor, monkeypatch):
+    X, y = load_breast_cancer(return_X_y=True)
+    rows, y = scale(X)[:200], flip_labels(y[:200], rate=0.2, random_state=0)[0]
+    used = []
+
+    def spy(K, targets, alpha, device):
+        used.append(alpha)
+        return solve_ridge(K, targets, alpha, device)
+
+    monkeypatch.setattr(_label_noise, "solve_ridge", spy)
+    detector = LabelNoiseDetector(attributor)
+    plain = detector.fit(rows, y).label_quality_
+    twice = np.concatenate([np.arange(200), np.arange(50)])
+    found = detector.fit(rows[twice], y[twice]).label_quality_
+    assert len(set(used)) == 1
+    assert_allclose(found[200:], found[:50], rtol=1e-9)
+    assert np.corrcoef(found[:200], plain)[0, 1] > 0.98
 
 
 @pytest.mark.parametrize("alpha", [0.01, 1.0])
 def test_predictions_are_those_of_refits_without_copies(alpha):
     K, number = rbf_kernel(X), find_copies(rbf_kernel(X), LABELS)
-    Y = np.random.default_rng(1).random((12, 3))
-    for i in range(12):  # targets of copies are as alike as their labels
+    Y = np.random.default_rng(1).random((N, 3))
+    for i in range(N):  # targets of copies are as alike as their labels
         Y[i] = Y[np.flatnonzero(number == number[i])[0]]
     prior = Y.mean(0)
-    solved, diagonal = solve_ridge(K, np.column_stack([Y, np.ones(12)]), alpha)
+    solved, diagonal = solve_ridge(K, np.column_stack([Y, np.ones(N)]), alpha)
     joint = diagonal_of_copies(diagonal, number, alpha)
     found = leave_one_out(Y, solved, joint, prior)
-    for i in range(12):
+    for i in range(N):
         rest = np.flatnonzero(number != number[i])
         A = K[np.ix_(rest, rest)] + alpha * np.eye(len(rest))
         expected = prior + K[i, rest] @ np.linalg.solve(A, Y[rest] - prior)
         assert_allclose(found[i], expected, atol=1e-9)
-    assert_array_equal(diagonal_of_copies(diagonal, np.arange(12), alpha), diagonal)
+    assert_array_equal(diagonal_of_copies(diagonal, np.arange(N), alpha), diagonal)
 
 
 def blobs(n_copies):
@@ -100,13 +152,12 @@ def test_a_clean_copy_vouches_for_a_label(monkeypatch):
     )
 
 
-def test_copies_of_texts(tiny_encoder, tiny_tokenizer, tiny_texts):
-    texts = tiny_texts[:4] * 3
-    y = np.tile([1, 0, 1, 0], 3)
+def test_copies_of_texts(tiny_encoder, tiny_tokenizer):
+    texts = [f"{word} film" for word in WORDS[:12]]
+    texts, y = [*texts, *texts[:3]], np.array([1, 0, 1] * 5)
     kernel = EmpiricalNTK(
         tiny_encoder, tokenizer=tiny_tokenizer, max_length=32, random_state=0
     )
     gram = FreeShapAttributor(kernel).fit(texts, y).gram_
     number = find_copies(gram, y)
-    assert_array_equal(number, np.tile(number[:4], 3))
-    assert len(set(number)) == 4
+    assert_array_equal(number, [*range(12), 0, 1, 2])

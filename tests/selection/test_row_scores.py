@@ -43,6 +43,17 @@ def test_values_that_say_nothing_or_the_contrary():
     assert_allclose(log_probabilities(values, y_index), 0, atol=1e-9)
 
 
+@pytest.mark.parametrize("unit", [1.0, 1e250, 1e-250])
+@pytest.mark.parametrize("is_right", [True, False])
+def test_one_wild_value_does_not_decide(unit, is_right):
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(500, 2))
+    y_index = (values[:, 1] > values[:, 0]).astype(int)
+    values[0], y_index[0] = [-1e6, 1e6], int(is_right)
+    scores = log_probabilities(unit * values, y_index)
+    assert scores.mean() > (-1e-3 if is_right else -0.25)
+
+
 @pytest.fixture
 def rows():
     rng = np.random.default_rng(0)
@@ -71,6 +82,37 @@ def test_two_classes_have_a_margin(rows):
     model = RidgeClassifier().fit(csr_array(X), y)
     values = class_values(model, csr_array(X), np.array(["a", "b"]))
     assert_allclose(values[:, 1] - values[:, 0], model.decision_function(X))
+
+
+def test_pairs_of_three_classes_are_no_values_of_classes(rows):
+    X, y = rows
+    classes = np.array(list("abc"))
+    pairs = SVC(decision_function_shape="ovo").fit(X, y)
+    assert pairs.decision_function(X).shape == (60, 3)
+    expected = pairs.predict(X)[:, None] == classes
+    assert_array_equal(class_values(pairs, X, classes), expected)
+    every = SVC(decision_function_shape="ovr").fit(X, y)
+    assert_array_equal(class_values(every, X, classes), every.decision_function(X))
+
+
+@pytest.mark.parametrize("says", [None, ["a"] * 60, [[1, 2, "c"]] * 60])
+def test_what_fails_or_is_no_number_gives_way(says, rows, monkeypatch):
+    X, y = rows
+    model = LogisticRegression().fit(X, y)
+    predicted, proba = model.predict(X), model.predict_proba(X)
+    monkeypatch.setattr(model, "predict", lambda X: predicted)
+
+    def fail(X):
+        if says is None:
+            raise NotImplementedError
+        return says
+
+    monkeypatch.setattr(model, "predict_proba", lambda X: proba)
+    monkeypatch.setattr(model, "decision_function", fail)
+    assert_array_equal(class_values(model, X, model.classes_), proba)
+    monkeypatch.setattr(model, "predict_proba", fail)
+    expected = predicted[:, None] == model.classes_
+    assert_array_equal(class_values(model, X, model.classes_), expected)
 
 
 @pytest.mark.parametrize("change", [np.nan, np.inf])
