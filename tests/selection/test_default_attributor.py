@@ -138,18 +138,19 @@ def test_sparse_columns_of_other_units_go_as_dense_ones(wine):
 
 
 @pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
-def test_frames_of_other_units(frame, wine):
+def test_frames_of_other_units(frame, wine, names_of_polars):
     X, _, y, _ = wine
     names = [f"c{j}" for j in range(13)]
     table = frame(dict(zip(names, X.T, strict=True)))
     found = LabelNoiseDetector().fit(table, y)
     expected = LabelNoiseDetector().fit(X, y)
     assert_allclose(found.label_quality_, expected.label_quality_)
-    assert list(found.feature_names_in_) == names
     assert found.n_features_in_ == 13
     other = table[list(reversed(names))]
-    with pytest.raises(ValueError, match="feature names"):
-        found.attributor_.predict(other)
+    if frame is pd.DataFrame or names_of_polars:
+        assert list(found.feature_names_in_) == names
+        with pytest.raises(ValueError, match="feature names"):
+            found.attributor_.predict(other)
     with pytest.raises(ValueError, match="X_val must have the columns of X"):
         LabelNoiseDetector().fit(table, y, X_val=other, y_val=y)
 
