@@ -11,10 +11,9 @@ from sklearn.utils.metadata_routing import (
     MethodMapping,
     process_routing,
 )
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
 
 from skshap.selection._base import BaseRowChoice, count_rows, unchanged_on_error
+from skshap.selection._delegated import DelegatedPredictions
 from skshap.selection._harm import harmful_rows, label_suspicion
 from skshap.selection._removal_report import removal_report
 from skshap.selection._removal_share import choose_share, removal_order
@@ -27,7 +26,6 @@ from skshap.utils._sklearn import (
     StrOptions,
     fit_context,
     raise_for_params,
-    safe_indexing,
     safe_split,
     slice_params,
 )
@@ -35,17 +33,9 @@ from skshap.utils._sklearn import (
 __all__ = ["DataRemoval"]
 
 
-def estimator_has(method):
-    """Return a check of whether the estimator has a method."""
-
-    def check(self):
-        getattr(getattr(self, "estimator_", self.estimator), method)
-        return True
-
-    return check
-
-
-class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
+class DataRemoval(
+    DelegatedPredictions, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice
+):
     """Classifier that drops the training rows of lowest value and trains on the rest.
 
     Parameters
@@ -308,81 +298,6 @@ class DataRemoval(ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
             order[:n_removed], y, values, errors, probability, self.attributor_.scoring
         )
         return self
-
-    def _rows(self, X):
-        """Return rows as the estimator takes them."""
-        check_is_fitted(self)
-        if not get_tags(self.estimator_).input_tags.pairwise:
-            return X
-        return safe_indexing(X, self.sample_indices_, axis=1)
-
-    @available_if(estimator_has("predict"))
-    def predict(self, X):
-        """Predict labels with the estimator trained on the rows kept.
-
-        Parameters
-        ----------
-        X : rows as in `fit`
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Labels.
-        """
-        rows = self._rows(X)
-        return self.estimator_.predict(rows)
-
-    @available_if(estimator_has("predict_proba"))
-    def predict_proba(self, X):
-        """Predict class probabilities with the estimator trained on the rows kept.
-
-        Parameters
-        ----------
-        X : rows as in `fit`
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            Probabilities.
-        """
-        rows = self._rows(X)
-        return self.estimator_.predict_proba(rows)
-
-    @available_if(estimator_has("predict_log_proba"))
-    def predict_log_proba(self, X):
-        """Predict log probabilities with the estimator trained on the rows kept.
-
-        Parameters
-        ----------
-        X : rows as in `fit`
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            Logarithms of probabilities.
-        """
-        rows = self._rows(X)
-        return self.estimator_.predict_log_proba(rows)
-
-    @available_if(estimator_has("decision_function"))
-    def decision_function(self, X):
-        """Compute decision values with the estimator trained on the rows kept.
-
-        Parameters
-        ----------
-        X : rows as in `fit`
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_classes)
-            Decision values.
-        """
-        rows = self._rows(X)
-        return self.estimator_.decision_function(rows)
 
     def get_metadata_routing(self):
         """Return how metadata are routed: `X_val` and `y_val` here, others on.

@@ -60,19 +60,16 @@ def usable_values(model, method, X, classes):
         values = np.asarray(getattr(model, method)(X), dtype=float)
     except Exception:  # whatever it is, the model may still predict labels
         return None
-    if values.ndim == 1 and len(classes) == 2:
-        return np.column_stack([-values, values]) / 2 if is_finite(values) else None
-    if values.shape[1:] != classes.shape or not is_finite(values):
+    is_margin = values.ndim == 1 and len(classes) == 2
+    if is_margin:
+        values = np.column_stack([-values, values]) / 2
+    if values.shape[1:] != classes.shape or not np.isfinite(values).all():
         return None
-    if method == "decision_function":  # of three classes there are three pairs as well
+    if method == "decision_function" and not is_margin:
+        # Of three classes there are three pairs as well.
         agree = classes[values.argmax(1)] == column_or_1d(model.predict(X))
         return values if agree.mean() >= AGREEING else None
     return values
-
-
-def is_finite(values):
-    """Whether all values are finite."""
-    return bool(np.isfinite(values).all())
 
 
 def log_probabilities(values, y_index):

@@ -224,5 +224,8 @@ def test_none_is_what_it_chooses(method, wine):
         attributor.kernel, alpha=attributor.alpha, random_state=attributor._seed
     )
     expected = LabelNoiseDetector(given, method=method).fit(X, y)
-    rtol = 1e-6 if method != "prequential" else 1
-    assert_allclose(found.label_quality_, expected.label_quality_, rtol=rtol, atol=0.1)
+    if method == "prequential":  # with another seed
+        pair = found.label_quality_, expected.label_quality_
+        assert np.corrcoef(*pair)[0, 1] > 0.9
+    else:
+        assert_allclose(found.label_quality_, expected.label_quality_, rtol=1e-6)
