@@ -15,6 +15,7 @@ from skshap.selection._held_out import (
     check_held_out_labels,
     stack_rows,
 )
+from skshap.selection._issues import are_told, find_issues
 from skshap.selection._noise_model import NoiseModel
 from skshap.selection._tuned_ridge import tune_ridge
 from skshap.utils._labels import check_targets
@@ -25,12 +26,6 @@ from skshap.utils._sklearn import HasMethods, Interval, StrOptions, fit_context
 __all__ = ["LabelNoiseDetector"]
 
 N_REFITS = 2  # of the ridge, on what the labels are taken to be
-FALSE_ALARM_SHARE = 0.25  # expected among the issues at most, by contamination="auto"
-# Of rows that a ridge misses though their label is taken for right, the largest shares
-# at which "auto" calls issues: by the first ridge, on the given labels, and the last.
-# With more it cannot be told how often the surest predictions are wrong, and most of
-# the issues may be labels that are right.
-MISSED_SHARES = (0.08, 0.04)
 
 
 class LabelNoiseDetector(Attributed, BaseEstimator):
@@ -121,8 +116,9 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
     % of them by the first ridge and more than 4 % by the last, ``contamination="auto"``
     with ``method="auto"`` calls none at all: how often the surest of such predictions
     are wrong does not show. Rows that are hard to tell between two classes alone can
-    still pass for labels that were swapped, and classes whose rows are harder than
-    those of others for noisier ones, unless ``noise="symmetric"``. Labels that were
+    still pass for labels that were swapped. How fast a prediction gets surer with its
+    decision value is fitted for each predicted class, so that a class of hard rows
+    passes less for one of wrong labels; with ``noise="symmetric"``, not at all. Labels that were
     wrong before any were flipped on purpose count as wrong labels too.
 
     Copies of a row that all have the same label may have been copied with it, and would
@@ -230,11 +226,11 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         self._given, self._posterior = given[:n], model.posterior[:n]
         self.label_quality_ = self._posterior[np.arange(n), self._given]
         self.noise_rate_ = float(1 - self.label_quality_.mean())
-        issues = self._issues()
-        is_told = (self._missed - self.noise_rate_ <= MISSED_SHARES).any()
-        self.issues_withheld_ = bool(
-            self.contamination == "auto" and not is_told and issues.any()
+        issues = find_issues(self.label_quality_, self._given, self.contamination)
+        is_told = self.contamination != "auto" or are_told(
+            self._missed, self.noise_rate_
         )
+        self.issues_withheld_ = bool(issues.any()) and not is_told
         self.label_issues_ = issues & (not self.issues_withheld_)
         self.expected_false_alarms_ = float(
             self.label_quality_[self.label_issues_].sum()
@@ -347,22 +343,3 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
 
     def _indicators(self):
         return np.eye(len(self.classes_), dtype=bool)[self._given]
-
-    def _issues(self):
-        """Mask of the rows called issues, however many are hard."""
-        quality = self.label_quality_
-        order = np.argsort(quality, kind="stable")
-        if self.contamination == "auto":
-            share = np.cumsum(quality[order]) / np.arange(1, len(order) + 1)
-            # The share never falls. No label is an issue that is more probably right.
-            is_issue = (share <= FALSE_ALARM_SHARE) & (quality[order] < 0.5)
-            n_issues = int(is_issue.sum())
-        else:
-            n_issues = round(self.contamination * len(order))
-        issues = np.zeros(len(order), dtype=bool)
-        issues[order[:n_issues]] = True
-        for label in np.unique(self._given):
-            rows = np.flatnonzero(self._given == label)
-            if issues[rows].all():
-                issues[rows[quality[rows].argmax()]] = False
-        return issues

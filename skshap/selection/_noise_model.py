@@ -14,6 +14,10 @@ SYMMETRY_WEIGHT = 0.1  # of the same rate for all classes, as a share of the row
 HARD_SHARE = 0.25
 HARD_GROWTH = 0.8  # of that share, by the share of rows that are hard
 RIDGE = 1e-3  # on the biases of the link
+# On the spread of its slopes, in logarithms, by `is_symmetric`, against the log loss of
+# all rows. With less of it, rates of wrong labels that differ between classes are taken
+# for rows that differ in how hard they are; with more, the reverse.
+SLOPE_RIDGE = {False: 10.0, True: 1e4}
 LARGEST_LOGIT = 30.0  # so that probabilities near 1 stay apart in floating point
 MAX_STEPS = 30
 TOL = 1e-3  # of a step, in probability
@@ -22,12 +26,12 @@ TOL = 1e-3  # of a step, in probability
 class NoiseModel:
     """True labels from decision values, and given labels from true ones.
 
-    The true label of a row with decision values f has the probabilities
-    ``(1 - e) softmax(b f + c) + e / n_classes``; a row of true label k was given label
-    g with probability ``transition[k, g]``. Slope, biases and transitions are those of
-    largest likelihood of the given labels, with a weak prior on the transitions, found
-    by expectation maximization; the share e of rows that are hard to tell follows from
-    the softmax.
+    The true label of a row with decision values f, the largest of them that of class j,
+    has the probabilities ``(1 - e) softmax(b_j f + c) + e / n_classes``; a row of true
+    label k was given label g with probability ``transition[k, g]``. Slopes, biases and
+    transitions are those of largest likelihood of the given labels, with weak priors on
+    the transitions and on how far slopes differ, found by expectation maximization; the
+    share e of rows that are hard to tell follows from the softmax.
 
     Parameters
     ----------
@@ -54,7 +58,7 @@ class NoiseModel:
         self.given, self.n_classes, self.is_clean = given, n_classes, is_clean
         self.is_symmetric = is_symmetric
         self.transition = uniform_noise(PRIOR_RATE, n_classes)
-        self._link = np.zeros(n_classes + 1)
+        self._link = np.zeros(2 * n_classes)  # logarithms of slopes, then biases
 
     def fit(self, decision):
         """Fit link and transitions, from where they are; return the posterior."""
@@ -74,7 +78,9 @@ class NoiseModel:
         return self.posterior
 
     def _softmax(self, z):
-        return softmax(np.exp(self._link[0]) * z + self._link[1:], axis=1)
+        log_slopes, biases = np.split(self._link, 2)
+        slopes = np.exp(log_slopes)[z.argmax(1), None]
+        return softmax(slopes * behind(z) + biases, axis=1)
 
     def _evidence(self):
         """Probability of the given label of each row by each true label."""
@@ -103,32 +109,41 @@ class NoiseModel:
         return counts / counts.sum(1, keepdims=True)
 
     def _fit_link(self, z, n_hard):
-        """Find slope and biases of largest likelihood, given the transitions."""
-        evidence = self._evidence()
+        """Find slopes and biases of largest likelihood, given the transitions."""
+        evidence, ridge = self._evidence(), SLOPE_RIDGE[self.is_symmetric] / len(z)
+        gaps, tops = behind(z), np.eye(self.n_classes)[z.argmax(1)]
 
         def loss(link):
-            slope = np.exp(link[0])
-            soft = softmax(slope * z + link[1:], axis=1)
+            log_slopes, biases = np.split(link, 2)
+            slopes, spread = np.exp(log_slopes), log_slopes - log_slopes.mean()
+            soft = softmax((tops @ slopes)[:, None] * gaps + biases, axis=1)
             joint = (1 - n_hard) * soft * evidence
             total = (joint + n_hard / self.n_classes * evidence).sum(1)
             share = joint / total[:, None]
             gradient = (soft * share.sum(1, keepdims=True) - share) / len(z)
-            return -np.log(total).mean() + RIDGE * (link[1:] ** 2).sum(), np.append(
-                slope * (gradient * z).sum(), gradient.sum(0) + 2 * RIDGE * link[1:]
+            by_slope = slopes * ((gradient * gaps).sum(1) @ tops)
+            penalty = ridge * (spread**2).sum() + RIDGE * (biases**2).sum()
+            return penalty - np.log(total).mean(), np.append(
+                by_slope + 2 * ridge * spread,
+                gradient.sum(0) + 2 * RIDGE * biases,
             )
 
-        options = {"maxiter": MAX_STEPS}
         steepest = np.log(LARGEST_LOGIT / max(np.ptp(z, axis=1).max(), 1e-9))
-        bounds = [(-10, max(steepest, -10))] + [(None, None)] * self.n_classes
         found = minimize(
             loss,
             self._link,
             jac=True,
             method="L-BFGS-B",
-            bounds=bounds,
-            options=options,
+            bounds=[(-10, max(steepest, -10))] * self.n_classes
+            + [(None, None)] * self.n_classes,
+            options={"maxiter": MAX_STEPS},
         )
         self._link = found.x
+
+
+def behind(z):
+    """How far each decision value of a row is behind the largest, negative."""
+    return z - z.max(1, keepdims=True)
 
 
 def uniform_noise(rate, n_classes):

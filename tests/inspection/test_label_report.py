@@ -19,7 +19,7 @@ from skshap import (
     flip_labels,
 )
 from skshap.inspection._page import curve
-from skshap.selection import _label_noise
+from skshap.selection import _issues
 
 POLARS = "polars is in the extra test"
 
@@ -285,8 +285,8 @@ def test_page_says_that_hard_rows_are_too_many(fitted, monkeypatch):
     _, X, y, _ = fitted
     words = "so many rows are hard to predict that it cannot be told which of them are"
     pages = []
-    for shares in (_label_noise.MISSED_SHARES, (-1.0, -1.0)):
-        monkeypatch.setattr(_label_noise, "MISSED_SHARES", shares)
+    for shares in (_issues.MISSED_SHARES, (-1.0, -1.0)):
+        monkeypatch.setattr(_issues, "MISSED_SHARES", shares)
         detector = LabelNoiseDetector().fit(X, y)
         report = LabelNoiseReport.from_detector(detector, X, y)
         shown = "".join(Reader(report.to_html()).texts)

@@ -20,7 +20,7 @@ from skshap import (
     flip_labels,
     load_rotten_tomatoes,
 )
-from skshap.selection import _label_noise
+from skshap.selection import _issues
 from skshap.selection._held_out import stack_rows
 from skshap.selection._noise_model import NoiseModel
 from skshap.selection._tuned_ridge import tune_ridge
@@ -254,10 +254,10 @@ def test_no_issues_where_hard_rows_are_many(noisy_iris, monkeypatch):
     assert detector.issues_withheld_ is False
     quality, shares = detector.label_quality_, detector._missed - detector.noise_rate_
     for more in ((1e-9, -1e-9), (-1e-9, 1e-9)):  # either is enough
-        monkeypatch.setattr(_label_noise, "MISSED_SHARES", shares + more)
+        monkeypatch.setattr(_issues, "MISSED_SHARES", shares + more)
         assert detector.fit(X, y).label_issues_.any()
         assert not detector.issues_withheld_
-    monkeypatch.setattr(_label_noise, "MISSED_SHARES", shares - 1e-9)
+    monkeypatch.setattr(_issues, "MISSED_SHARES", shares - 1e-9)
     assert not detector.fit(X, y).label_issues_.any()
     assert detector.issues_withheld_ is True
     assert detector.expected_false_alarms_ == 0

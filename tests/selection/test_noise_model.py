@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.optimize import minimize
 from scipy.special import softmax
 
+from skshap.selection import _noise_model
 from skshap.selection._noise_model import NoiseModel, uniform_noise
 
 
@@ -110,6 +112,44 @@ def test_clean_rows_do_not_count_as_labels_that_went_right():
     is_clean = np.arange(2000) >= 1000
     model = fitted(decision, np.where(is_clean, true, labels), 2, is_clean)
     assert_allclose(model.transition, transition, atol=0.05)
+
+
+def test_a_class_of_harder_rows_passes_less_for_a_noisier_one(monkeypatch):
+    """Predictions of the second class say less than the same ones of the first."""
+
+    def difference(seed):
+        rng = np.random.default_rng(seed)
+        decision = rng.normal(size=(3000, 1)) * [-1, 1]
+        slope = np.where(decision[:, 1] > 0, 1.0, 3.0)[:, None]
+        true = pick(softmax(slope * decision, axis=1), rng)
+        labels = pick(uniform_noise(0.1, 2)[true], rng)
+        rates = 1 - fitted(decision, labels, 2).transition.diagonal()
+        return rates[1] - rates[0]
+
+    found = [difference(seed) for seed in range(4)]
+    monkeypatch.setitem(_noise_model.SLOPE_RIDGE, False, 1e6)  # one slope for both
+    by_one_slope = [difference(seed) for seed in range(4)]
+    assert 0 < np.mean(found) < 0.9 * np.mean(by_one_slope)
+
+
+@pytest.mark.parametrize("is_symmetric", [False, True])
+def test_the_link_is_that_of_largest_likelihood(is_symmetric, monkeypatch):
+    """The gradient that the optimizer gets is that of the function that it gets."""
+    checked = []
+
+    def check(loss, start, **options):
+        for x in start + np.random.default_rng(0).normal(size=(3, len(start))) / 3:
+            steps = 1e-6 * np.eye(len(x))
+            slopes = [(loss(x + e)[0] - loss(x - e)[0]) / 2e-6 for e in steps]
+            assert_allclose(loss(x)[1], slopes, atol=1e-8)
+            checked.append(x)
+        return minimize(loss, start, **options)
+
+    monkeypatch.setattr(_noise_model, "minimize", check)
+    decision, _, labels = draw_labels(200, uniform_noise(0.2, 4), seed=5)
+    model = NoiseModel(labels, 4, np.zeros(200, bool), is_symmetric=is_symmetric)
+    model.fit(decision)
+    assert checked
 
 
 def test_without_signal_the_prior_remains():

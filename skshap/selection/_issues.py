@@ -1,0 +1,63 @@
+"""The issues: which labels are called wrong, by how probably they are right."""
+
+import numpy as np
+
+__all__ = ["are_told", "find_issues"]
+
+FALSE_ALARM_SHARE = 0.25  # expected among the issues at most, by "auto"
+# Of rows that a ridge misses though their label is taken for right, the largest shares
+# at which "auto" calls issues: by the first ridge, on the given labels, and the last.
+# With more it cannot be told how often the surest predictions are wrong, and most of
+# the issues may be labels that are right.
+MISSED_SHARES = (0.08, 0.04)
+
+
+def find_issues(quality, given, contamination):
+    """Find the labels that are called wrong, however many rows are hard.
+
+    Parameters
+    ----------
+    quality : ndarray of shape (n,)
+        Probability that each label is right.
+    given : ndarray of shape (n,)
+        Index of each given label.
+    contamination : "auto" or float
+        See :class:`skshap.LabelNoiseDetector`.
+
+    Returns
+    -------
+    ndarray of shape (n,) of bool
+        Those of lowest quality, but for the best of a class that would be emptied.
+    """
+    order = np.argsort(quality, kind="stable")
+    if contamination == "auto":
+        share = np.cumsum(quality[order]) / np.arange(1, len(order) + 1)
+        # The share never falls. No label is an issue that is more probably right.
+        is_issue = (share <= FALSE_ALARM_SHARE) & (quality[order] < 0.5)
+        n_issues = int(is_issue.sum())
+    else:
+        n_issues = round(contamination * len(order))
+    issues = np.zeros(len(order), dtype=bool)
+    issues[order[:n_issues]] = True
+    for label in np.unique(given):
+        rows = np.flatnonzero(given == label)
+        if issues[rows].all():
+            issues[rows[quality[rows].argmax()]] = False
+    return issues
+
+
+def are_told(missed, noise_rate):
+    """Say whether wrong labels can be told from hard rows.
+
+    Parameters
+    ----------
+    missed : ndarray of shape (2,)
+        Share of the rows that the first and the last ridge miss.
+    noise_rate : float
+        Share of the labels that are expected to be wrong.
+
+    Returns
+    -------
+    bool
+    """
+    return bool((missed - noise_rate <= MISSED_SHARES).any())
