@@ -88,7 +88,7 @@ def default_attributor(estimator, X, y, **options):
         # That of columns around their means, as of dense rows, which are centred.
         variance = (scaler.var_ / scaler.scale_**2).mean()
         candidates += kernels_of(scaler.transform(rows), variance, scaler)
-    tried = some_rows(y_index)
+    tried = some_rows(rows, y_index)
     ridges = [candidate.tune(y, tried) for candidate in candidates]
     best = np.argmin([ridge.loo_errors_.min() for ridge in ridges])
     _, scaler, kernel, params, _ = candidates[best]
@@ -112,9 +112,14 @@ def kernels_of(rows, variance, scaler=None):
     ]
 
 
-def some_rows(y_index):
-    """Return at most so many rows, sorted, with classes at about their shares."""
-    shuffled = np.random.default_rng(0).permutation(len(y_index))
-    by_class = shuffled[np.argsort(y_index[shuffled], kind="stable")]
-    n = min(TRIED_ROWS, len(y_index))
-    return np.sort(by_class[np.linspace(0, len(y_index) - 1, n).round().astype(int)])
+def some_rows(rows, y_index):
+    """Return at most so many rows, sorted, with classes at about their shares.
+
+    Rows of a class are those at equal steps along a random direction, so that it does
+    not matter in which order they come.
+    """
+    n = len(y_index)
+    direction = np.random.default_rng(0).normal(size=rows.shape[1])
+    in_order = np.lexsort((rows @ direction, y_index))
+    steps = np.linspace(0, n - 1, min(TRIED_ROWS, n)).round().astype(int)
+    return np.sort(in_order[steps])

@@ -118,8 +118,8 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
     are wrong does not show. Rows that are hard to tell between two classes alone can
     still pass for labels that were swapped. How fast a prediction gets surer with its
     decision value is fitted for each predicted class, so that a class of hard rows
-    passes less for one of wrong labels; with ``noise="symmetric"``, not at all. Labels that were
-    wrong before any were flipped on purpose count as wrong labels too.
+    passes less for one of wrong labels; with ``noise="symmetric"``, not at all. Labels
+    that were wrong before any were flipped on purpose count as wrong labels too.
 
     Copies of a row that all have the same label may have been copied with it, and would
     vouch for each other: with ``method="auto"`` each is predicted without the others,

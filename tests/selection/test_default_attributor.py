@@ -204,13 +204,27 @@ def test_a_kernel_is_chosen_by_some_rows_and_alpha_by_all(wine, monkeypatch):
     assert attributor.alpha == expected.alpha_
 
 
-def test_some_rows_hold_all_rows_of_small_tables_and_every_class():
+@pytest.mark.parametrize("container", [np.asarray, csr_array])
+def test_some_rows_hold_all_rows_of_small_tables_and_every_class(container):
     y_index = np.array([0] * 3000 + [1] * 6)
-    rows = _default_attributor.some_rows(y_index)
+    X = np.random.default_rng(0).normal(size=(3006, 2))
+    rows = _default_attributor.some_rows(container(X), y_index)
     assert len(np.unique(rows)) == 1000
     assert (np.diff(rows) > 0).all()
     assert set(y_index[rows]) == {0, 1}
-    assert_array_equal(_default_attributor.some_rows(y_index[-700:]), np.arange(700))
+    assert_allclose(X[rows].mean(0), X.mean(0), atol=0.05)
+    few = _default_attributor.some_rows(container(X[-700:]), y_index[-700:])
+    assert_array_equal(few, np.arange(700))
+
+
+def test_the_same_rows_are_tried_in_whatever_order_they_come(monkeypatch):
+    monkeypatch.setattr(_default_attributor, "TRIED_ROWS", 20)
+    rng = np.random.default_rng(0)
+    X, y_index = rng.normal(size=(100, 3)), rng.integers(0, 2, 100)
+    order = rng.permutation(100)
+    some = _default_attributor.some_rows(X, y_index)
+    other = order[_default_attributor.some_rows(X[order], y_index[order])]
+    assert_array_equal(np.sort(other), some)
 
 
 @pytest.mark.parametrize("method", ["auto", "loo", "prequential"])
