@@ -30,6 +30,8 @@ def encode_groups(groups, rows):
     try:
         if np.ndim(groups) != 1:
             raise ValueError(f"got an array of shape {np.shape(groups)}.")
+        if len(groups) != len(rows):
+            raise ValueError(f"got {len(groups)} for {len(rows)} training rows.")
         groups = check_labels(groups, rows, "groups")
         return np.unique(groups, return_inverse=True)[1]
     except (TypeError, ValueError) as error:

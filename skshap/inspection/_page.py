@@ -16,6 +16,7 @@ CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 STYLE = """
 :root { color-scheme: light dark; --mark: #c2410c; --calm: #64748b; --line: #8884; }
+@media (prefers-color-scheme: dark) { :root { --mark: #fb923c; --calm: #94a3b8; } }
 * { box-sizing: border-box; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto;
   padding: 1rem; }
@@ -24,7 +25,8 @@ p, dd, bdi, summary { overflow-wrap: anywhere; }
 .text { white-space: pre-wrap; unicode-bidi: isolate; margin: .5rem 0; }
 .pictures { display: grid; gap: 1rem;
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); }
-figure { margin: 0; } figcaption, .calm { color: var(--calm); font-size: .875rem; }
+figure { margin: 0; max-width: 30rem; }
+figcaption, .calm { color: var(--calm); font-size: .875rem; }
 svg { width: 100%; height: auto; font: 11px system-ui, sans-serif; }
 svg text { fill: currentColor; } .axis { stroke: var(--line); }
 .mark { fill: var(--mark); } .rest { fill: var(--calm); }
@@ -83,6 +85,8 @@ def row_html(cells):
 
 def value_html(value):
     """Return the value of a column: a number in few digits, a date, or a text."""
+    if np.ndim(value) == 0 and is_missing(value):
+        return '<span class="calm">missing</span>'
     if isinstance(value, (float, np.floating)):
         return f"{value:.4g}"
     is_time = isinstance(value, datetime) and not is_missing(value)

@@ -52,18 +52,20 @@ class DataRemoval(
         How many rows to remove, or which share of them, those of lowest value. "auto":
         the share, up to a half, without which the estimator predicts rows left out
         best, by the splits of `cv`. "harmful": only rows whose value is negative with
-        confidence. See Notes.
+        confidence, and only if the estimator does not predict rows left out worse
+        without as many. See Notes.
     cv : int, splitter, iterable or None, default=5
-        How rows are split in those trained on and those judged on; only for "auto" if
-        `fit` is given `X_val` and `y_val`. An integer: stratified folds of shuffled
-        rows; else as in :func:`sklearn.model_selection.check_cv`, where `split` of a
-        splitter sees positions in place of the rows, and places in `classes_` as
-        labels. None: `X_val` is always given, and there is no "auto".
+        How rows are split in those trained on and those judged on; only for "auto" and
+        "harmful" if `fit` is given `X_val` and `y_val`. An integer: stratified folds of
+        shuffled rows; else as in :func:`sklearn.model_selection.check_cv`, where
+        `split` of a splitter sees positions in place of the rows, and places in
+        `classes_` as labels. None: `X_val` is always given, there is no "auto", and
+        "harmful" does not ask the estimator.
     random_state : int, RandomState instance or None, default=None
         Seed of the folds, and of an attributor or kernel that has none.
     n_jobs : int or None, default=None
-        How many splits are worked on at a time; with "auto" the estimator is fitted in
-        these workers too.
+        How many splits are worked on at a time; with "auto" and "harmful" the estimator
+        is fitted in these workers too.
 
     Attributes
     ----------
@@ -77,7 +79,8 @@ class DataRemoval(
         use ``.iloc`` on pandas objects), `label`, `value`, `reason` and, with
         "harmful", `standard_error` and `probability_harmful`.
     cv_results_ : dict
-        With "auto", of each share that was tried, `share_removed`, the score on rows
+        With "auto", and with "harmful" if any row looks so, of each share that was
+        tried, the first of them zero, `share_removed`, the score on rows
         left out, by their given labels, `mean_test_score` and `std_test_score` over the
         splits, and that of each, `split0_test_score` and so on: minus the log loss, in
         nats, see Notes. Which was chosen, ``1 - support_.mean()`` says.
@@ -132,7 +135,11 @@ class DataRemoval(
     sign rate [1]_). That is one distribution for right labels and one for wrong ones;
     how probably a label is wrong comes from leave-one-out predictions, as in
     :class:`skshap.LabelNoiseDetector`. Where no row can be told apart from harmless
-    ones, hardly any is removed.
+    ones, hardly any is removed. Rows harm one by one: where classes overlap, all that
+    harm can be most of a class, and without them together predictions are worse. So
+    the estimator is asked as with "auto", with all rows and without as large a share of
+    lowest value, and nothing is removed unless the latter predicts better, by however
+    little.
 
     In scikit-learn's cross-validation an `X_val` with as many rows as `X` is taken for
     a parameter of each row and sliced with it. Give it another number of rows. In a
@@ -172,11 +179,12 @@ class DataRemoval(
 
     @property
     def _always_splits(self):
-        return self.n_samples_to_remove == "auto"
+        return self.n_samples_to_remove in ("auto", "harmful")
 
     @property
     def _instead_of_splits(self):
-        return HELD_OUT + ", and a number of rows to remove" * self._always_splits
+        is_auto = self.n_samples_to_remove == "auto"
+        return HELD_OUT + ", and a number of rows to remove" * is_auto
 
     def __init__(
         self,
@@ -226,15 +234,16 @@ class DataRemoval(
             `X_val` has no rows or other columns than `X`, `y_val` has a label that `y`
             has not, there are fewer rows than folds or no more than
             `n_samples_to_remove`, a split trains on no row of a class, or the removal
-            would leave a class without a row; with "auto", if `cv` is None or, without
-            `X_val`, a row has no split to be valued by that judges on other rows, as
-            with two folds, or if the estimator predicts no labels of `y`; or if rows or
+            would leave a class without a row; with "auto", if `cv` is None; with "auto"
+            and "harmful", if without `X_val` a row has no split to be valued by that
+            judges on other rows, as with two folds, or if the estimator predicts no
+            labels of `y`; or if rows or
             labels are malformed or, by their indices, not in one order.
 
         Warns
         -----
         FitFailedWarning
-            If "auto" finds that the estimator cannot be trained on some of the shares.
+            If the estimator cannot be trained without some of the shares.
         """
         raise_for_params(fit_params, self, "fit")
         params = process_routing(self, "fit", **fit_params).estimator.fit
@@ -257,10 +266,30 @@ class DataRemoval(
                 "cv=None; set cv to a number of folds, or n_samples_to_remove to a "
                 "number."
             )
-        is_other = other_splits(len(y), splits) if is_auto and X_val is None else None
+        is_other = None  # not needed where values come from X_val
+        if self._always_splits and X_val is None:
+            is_other = other_splits(len(y), splits)
         (values, errors), parts = self._value(
             y, X_val, y_val, splits, with_error=is_harmful
         )
+
+        def ask_estimator(**options):
+            if is_other is None:
+                split_values = [values[train] for train, _ in splits]
+            else:
+                split_values = values_from_others(parts, is_other)
+            share, self.cv_results_ = choose_share(
+                self.estimator,
+                X,
+                y,
+                splits,
+                split_values,
+                params,
+                n_jobs=self.n_jobs,
+                **options,
+            )
+            return count_rows(share, len(y))
+
         vars(self).pop("cv_results_", None)
         probability = None
         advice = "lower n_samples_to_remove"
@@ -269,16 +298,11 @@ class DataRemoval(
                 values, errors, label_suspicion(self.attributor_, y)
             )
             advice = "tune the attributor, or set n_samples_to_remove to a number"
+            if splits is not None and 0 < n_removed < len(y):
+                n_removed = ask_estimator(shares=(0.0, n_removed / len(y)), lead=0.0)
         elif is_auto:
             order = removal_order(values, y)
-            if is_other is None:
-                split_values = [values[train] for train, _ in splits]
-            else:
-                split_values = values_from_others(parts, is_other)
-            share, self.cv_results_ = choose_share(
-                self.estimator, X, y, splits, split_values, params, n_jobs=self.n_jobs
-            )
-            n_removed = count_rows(share, len(y))
+            n_removed = ask_estimator()
         else:
             order = np.argsort(values, kind="stable")
             n_removed = count_rows(self.n_samples_to_remove, len(y))

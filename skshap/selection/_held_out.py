@@ -61,7 +61,8 @@ def check_held_out(X, X_val, y_val):
         one_dimensional = ", one of texts as one-dimensional" * (shape == ())
         raise ValueError(
             f"X_val must have rows of the shape of those of X, {shape}, got "
-            f"{shape_val}; pass the same columns{one_dimensional}."
+            f"{shape_val}; pass the same columns{one_dimensional}. Behind other steps "
+            "of a Pipeline, transform_input=['X_val'] has them transform it."
         )
     names, names_val = (list(getattr(rows, "columns", [])) for rows in (X, X_val))
     if names and names_val and names != names_val:

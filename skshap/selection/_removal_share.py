@@ -37,7 +37,9 @@ def removal_order(values, y):
     return np.concatenate([order[~is_best], order[is_best]])
 
 
-def choose_share(estimator, X, y, splits, split_values, params, *, n_jobs):
+def choose_share(
+    estimator, X, y, splits, split_values, params, *, shares=SHARES, lead=1.0, n_jobs
+):
     """Choose the share of rows without which an estimator predicts others best.
 
     Parameters
@@ -55,14 +57,18 @@ def choose_share(estimator, X, y, splits, split_values, params, *, n_jobs):
         on its rows.
     params : dict
         Of the estimator's `fit`; those with an entry a row are cut down.
+    shares : sequence of float, default=SHARES
+        What is tried, from zero up.
+    lead : float, default=1.0
+        By how many standard errors a share has to be ahead of removing nothing.
     n_jobs : int or None
         How many splits are worked on at a time.
 
     Returns
     -------
     share : float
-        The one of best score, if that is ahead of removing nothing by more than one
-        standard error, that of the difference over the rows judged on; else zero.
+        The one of best score, if that is ahead of removing nothing by more than `lead`
+        standard errors, of the difference over the rows judged on; else zero.
     results : dict
         As of :class:`sklearn.feature_selection.RFECV`: `share_removed`,
         `mean_test_score`, `std_test_score` and, of split k, `split{k}_test_score`, each
@@ -80,7 +86,7 @@ def choose_share(estimator, X, y, splits, split_values, params, *, n_jobs):
         for (train, _), v in zip(splits, split_values, strict=True)
     ]
     n_least = min(map(len, orders))
-    shares = [s for s in SHARES if n_least - round(s * n_least) >= len(classes)]
+    shares = [s for s in shares if n_least - round(s * n_least) >= len(classes)]
     found = Parallel(n_jobs=n_jobs)(
         delayed(predict_without)(estimator, X, y, order, test, shares, params)
         for order, (_, test) in zip(orders, splits, strict=True)
@@ -108,7 +114,7 @@ def choose_share(estimator, X, y, splits, split_values, params, *, n_jobs):
         "std_test_score": by_split.std(0),
         **{f"split{k}_test_score": score for k, score in enumerate(by_split)},
     }
-    return shares[best_share(scores, rows)], results
+    return shares[best_share(scores, rows, lead)], results
 
 
 def predict_without(estimator, X, y, order, test, shares, params):
@@ -137,7 +143,7 @@ def predict_without(estimator, X, y, order, test, shares, params):
     return predicted, None
 
 
-def best_share(scores, rows):
+def best_share(scores, rows, lead=1.0):
     """Return the place of the best share, zero if it is not clearly ahead of that.
 
     Parameters
@@ -146,9 +152,11 @@ def best_share(scores, rows):
         Of rows judged on; without removal first.
     rows : ndarray of shape (n_judgements,)
         Which; some, perhaps, by several splits.
+    lead : float, default=1.0
+        See `choose_share`.
     """
     _, place, count = np.unique(rows, return_inverse=True, return_counts=True)
     by_row = np.array([np.bincount(place, score) / count for score in scores])
     best = by_row.mean(1).argmax()
     gain = by_row[best] - by_row[0]
-    return best if gain.mean() > gain.std() / np.sqrt(len(gain)) else 0
+    return best if gain.mean() > lead * gain.std() / np.sqrt(len(gain)) else 0

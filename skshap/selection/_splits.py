@@ -140,7 +140,7 @@ def other_splits(n, splits):
         raise ValueError(
             "cv must value each row that a split trains on in another split, which "
             f"judges on other rows, but for {len(missed)} rows, {missed[:3]} and so "
-            "on, there is none; use at least three folds, or a number of rows in place "
-            "of 'auto'."
+            "on, there is none; use at least three folds, or set n_samples_to_remove "
+            "to a number."
         )
     return is_other

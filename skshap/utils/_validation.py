@@ -1,6 +1,7 @@
 """Checks of what users pass: rows (text or numbers), kernel matrices, devices."""
 
 import re
+from collections.abc import Iterator, Mapping, Set
 from itertools import filterfalse
 
 import numpy as np
@@ -21,6 +22,7 @@ __all__ = [
 
 # What scikit-learn says where values are no numbers.
 NO_NUMBERS = "NaN|infinity|convert|dtype|could not|real number"
+NO_ROWS = "X must be a sequence of texts, such as a list, or a table"
 
 
 def is_text(X):
@@ -40,25 +42,33 @@ def is_text(X):
     Raises
     ------
     ValueError
-        If `X` is one bare string: its characters are not rows.
+        If `X` is one bare string, whose characters are not rows, no sequence at all, or
+        one of bytes.
     """
     if isinstance(X, str):
         raise ValueError(
             f"X must be a sequence of texts, got the single string {X[:40]!r}; "
             "wrap it in a list: [text]."
         )
+    if isinstance(X, (Mapping, Set, Iterator, bytes)):
+        raise ValueError(f"{NO_ROWS}, got {type(X).__name__}.")
     is_array = hasattr(X, "__len__") and not hasattr(X, "nnz")
     if not is_array or getattr(X, "shape", None) == () or len(X) == 0:
         return False
     is_list = isinstance(X, (list, tuple))
     if not is_list:
         X = X.to_numpy() if hasattr(X, "to_numpy") else np.asarray(X)
-        if X.dtype.kind not in "OUT":
+        if X.dtype.kind not in "OUTS":
             return False
     # A text that is missing is not a number.
     first = next((row for row in X if not is_missing(row)), X[0])
     if isinstance(first, str):
         return True
+    if isinstance(first, bytes):
+        raise ValueError(
+            f"X must hold texts, but row 0 holds bytes, {first[:40]!r}; decode them: "
+            "[row.decode() for row in X]."
+        )
     is_row = isinstance(first, (list, tuple, np.ndarray)) and np.ndim(first) == 1
     if not is_row or not 0 < len(first) <= 2:
         return False
@@ -99,9 +109,14 @@ def check_text(X):
             )
         for part in parts:
             if not isinstance(part, str):
+                advice = (
+                    "drop the row or fill the missing text"
+                    if is_missing(part)
+                    else "make a text of it, or drop the row"
+                )
                 raise ValueError(
                     f"X must hold texts only, but row {index} holds {part!r} of type "
-                    f"{type(part).__name__}; drop the row or fill the missing text."
+                    f"{type(part).__name__}; {advice}."
                 )
             if not part.strip():
                 raise ValueError(
@@ -174,16 +189,21 @@ def check_rows(estimator, X, *, reset, sparse=False):
             f"X must hold texts, as in fit of {type(estimator).__name__}, but got "
             f"{type(X).__name__} without any."
         )
+    if X is None:
+        raise ValueError(f"{NO_ROWS}, got None.")
     if has_dates(X):
         raise ValueError(" ".join(["X must hold numbers.", *column_advice(X)]))
-    if isinstance(X, (list, tuple)) and any(isinstance(row, str) for row in X):
+    is_list = isinstance(X, (list, tuple))
+    if is_list and any(isinstance(row, str) for row in X):
         check_text(X)  # texts, apart from the first one
-    if len(getattr(X, "shape", ())) == 1:
+    if len(getattr(X, "shape", ())) == 1 or (
+        is_list and not any(hasattr(row, "__len__") for row in X)
+    ):
         if len(X) == 0:
             raise ValueError("X has no rows; pass a minimum of 1 row.")
         raise ValueError(
             "X must hold texts, or be a table of two dimensions, got "
-            f"{type(X).__name__} of shape {tuple(X.shape)} without texts. Reshape your "
+            f"{type(X).__name__} of shape {(len(X),)} without texts. Reshape your "
             "data with reshape(-1, 1), or to_frame(), if it is one column of numbers."
         )
     try:

@@ -108,7 +108,7 @@ def test_one_group_is_worth_everything(sampler):
 @pytest.mark.parametrize(
     "groups, words",
     [
-        (["a"] * 24, ["25", "24"]),
+        (["a"] * 24, ["one type: got 24 for 25 training rows."]),
         (["a"] * 24 + [None], ["missing"]),
         (np.array(["a"] * 24 + [3.5], dtype=object), ["one type"]),
         (np.zeros((25, 2)), ["groups"]),

@@ -371,7 +371,10 @@ def test_integers_beside_floats_and_missing_dates(fitted):
     frame["day"] = pd.to_datetime(frame["day"])
     report = LabelNoiseReport.from_detector(detector, frame, y, n_rows=1)
     assert '<dt>id</dt><dd dir="auto">1234567</dd>' in report.to_html()
-    assert '<dt>day</dt><dd dir="auto">NaT</dd>' in report.to_html()
+    assert (
+        '<dt>day</dt><dd dir="auto"><span class="calm">missing</span></dd>'
+        in report.to_html()
+    )
 
 
 def test_series_of_polars(fitted):

@@ -133,6 +133,61 @@ def test_the_best_share_if_it_is_ahead_by_a_standard_error(n_more, expected):
     assert best_share(hits, np.arange(100)) == expected
 
 
+def test_how_far_ahead_a_share_has_to_be():
+    scores = np.array(
+        [np.zeros(20), np.tile([1.1, -0.9], 10)]
+    )  # ahead by half an error
+    rows = np.arange(20)
+    assert [best_share(scores, rows, lead) for lead in (0.0, 0.4, 0.5)] == [1, 1, 0]
+    assert best_share(np.zeros((2, 20)), rows, 0.0) == 0
+
+
+@pytest.fixture
+def overlapping():
+    """Three classes side by side, the one in the middle the smallest."""
+    rng = np.random.default_rng(5)
+    y = rng.choice(3, 240, p=[0.36, 0.22, 0.42])
+    X = rng.normal(size=(240, 6))
+    X[:, 0] += y
+    return X, y
+
+
+def test_harmful_rows_stay_where_the_estimator_needs_them(overlapping):
+    X, y = overlapping
+    removal = DataRemoval(
+        LogisticRegression(), n_samples_to_remove="harmful", random_state=0
+    )
+    removal.fit(X, y)
+    assert removal.support_.all()
+    assert len(removal.removal_report_.reason) == 0
+    none, some = removal.cv_results_["share_removed"]
+    assert none == 0 < 0.05 < some
+    score = removal.cv_results_["mean_test_score"]
+    assert score[1] < score[0]
+    # With validation rows too, unless there are no splits to ask the estimator by.
+    removal.fit(X, y, X_val=X[:200], y_val=y[:200])
+    assert removal.support_.all()
+    removal.set_params(cv=None).fit(X, y, X_val=X[:200], y_val=y[:200])
+    assert not removal.support_.all()
+    assert not hasattr(removal, "cv_results_")
+
+
+def test_harmful_rows_go_where_the_estimator_is_better_off(removal, many, monkeypatch):
+    X, y, wrong = many
+    removal.set_params(n_samples_to_remove="harmful").fit(X, y)
+    assert wrong[~removal.support_].mean() > 0.8
+    none, some = removal.cv_results_["share_removed"]
+    assert none == 0
+    assert some == pytest.approx((~removal.support_).mean())
+    score = removal.cv_results_["mean_test_score"]
+    assert score[1] > score[0]
+    # As with "auto", if it had only this share to choose.
+    options = {"shares": (0.0, some), "lead": 0.0}
+    monkeypatch.setattr(choose_share, "__kwdefaults__", options)
+    results = removal.set_params(n_samples_to_remove="auto").fit(X, y).cv_results_
+    assert_allclose(results["mean_test_score"], score)
+
+
 def test_a_row_counts_once_however_many_splits_judge_on_it():
     scores = np.array([np.zeros(20), np.tile([1.1, -0.9], 10)])
     assert best_share(scores, np.arange(20)) == 0

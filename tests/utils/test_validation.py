@@ -108,7 +108,7 @@ def test_a_long_bare_string_is_cut_in_the_message():
         (["one", None], ["row 1", "None", "NoneType"]),
         ([None, "one"], ["row 0", "None", "missing"]),
         ([np.nan, "one"], ["row 0", "nan", "float"]),
-        (["one", 3], ["row 1", "3", "int"]),
+        (["one", 3], ["row 1", "3", "int", "make a text of it"]),
         (["one", b"two"], ["row 1", "bytes"]),
         (pd.Series([None, "one"]), ["row 0", "missing"]),
         (pd.Series([pd.NA, "one"], dtype="string"), ["row 0", "missing"]),
@@ -145,7 +145,29 @@ def test_rows_of_numbers_become_float64(sparse_first):
         check_rows(estimator, table[:, :1], reset=False)
 
 
-@pytest.mark.parametrize("make", [np.array, pd.Series, pl.Series])
+@pytest.mark.parametrize(
+    "X, words",
+    [
+        (None, "or a table, got None"),
+        ({"text": "one"}, "or a table, got dict"),
+        ({"one", "two"}, "or a table, got set"),
+        (b"one", "or a table, got bytes"),
+        (iter(TEXTS), "or a table, got list_iterator"),
+        ((text for text in TEXTS), "or a table, got generator"),
+        ([], "X has no rows"),
+        ([b"one", b"two"], r"bytes, b'one'; decode them"),
+        (np.array([b"one", b"two"]), r"bytes, b'one'; decode them"),
+        ([1, 2] * 500, r"got list of shape \(1000,\) without texts"),
+        ([None, None], r"got list of shape \(2,\) without texts"),
+    ],
+)
+def test_what_holds_no_rows_is_named(X, words):
+    with pytest.raises(ValueError, match=words) as caught:
+        check_rows(BaseEstimator(), X, reset=True)
+    assert len(str(caught.value)) < 250
+
+
+@pytest.mark.parametrize("make", [np.array, pd.Series, pl.Series, list])
 def test_a_column_of_numbers_is_neither_texts_nor_a_table(make):
     with pytest.raises(ValueError, match=r"texts, or be a table.* of shape \(3,\)"):
         check_rows(BaseEstimator(), make([1.0, 2.0, 3.0]), reset=True)
