@@ -83,8 +83,8 @@ class Checkpoint:
         if identity != self.identity:
             raise ValueError(
                 f"checkpoint={str(self.path)!r} holds the state of another "
-                "computation: rows, labels, kernel or parameters differ. Use another "
-                "path, or delete the file to start anew."
+                "computation: rows, labels, kernel, parameters or random_state differ. "
+                "Use another path, or delete the file to start anew."
             )
         return state
 

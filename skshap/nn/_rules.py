@@ -1,5 +1,8 @@
 """Rules of layers: per-example gradients from what a layer read and the gradient at
 what it wrote.
+
+Sizes are those of weights: attributes such as `in_features` may be out of date where
+somebody cut a layer down or let it grow, and no forward pass looks at them.
 """
 
 import copy
@@ -20,7 +23,7 @@ class LinearRule:
 
     def factor(self, layer):
         """Return the shape of the weight's gradient."""
-        return Factor(layer.in_features, layer.out_features)
+        return Factor(*layer.weight.shape[::-1])
 
     def pair(self, layer, name, read, grad):
         """Return a and d, of shape (n, n_tokens, n_inputs or n_outputs)."""
@@ -54,11 +57,12 @@ class ConvolutionRule(LinearRule):
 
     def factor(self, layer):
         """Return the shape of the weight's gradient."""
-        return Factor(layer.weight[0].numel(), layer.out_channels)
+        return Factor(layer.weight[0].numel(), len(layer.weight))
 
     def pair(self, layer, name, read, grad):
         """Return patches and output gradients by position."""
-        options = layer.kernel_size, layer.dilation, layer.padding, layer.stride
+        size = tuple(layer.weight.shape[2:])
+        options = size, layer.dilation, layer.padding, layer.stride
         if isinstance(layer, nn.Conv1d):
             read = read.unsqueeze(-1)
             # A second axis of one: nothing to pad or stride over.
@@ -79,7 +83,7 @@ class LookupRule:
 
     def factor(self, layer):
         """Return the shape of the weight's gradient."""
-        return Factor(1, layer.embedding_dim, is_lookup=True)
+        return Factor(1, layer.weight.shape[1], is_lookup=True)
 
     def pair(self, layer, name, read, grad):
         """Return numbers of rows and their gradients."""

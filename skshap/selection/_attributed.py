@@ -13,7 +13,7 @@ class Attributed:
     """Mixin of estimators with a parameter `attributor`, fitted as `attributor_`."""
 
     def _check_attributor(self, X):
-        """Raise if the attributor is none, or rows are texts and it is for numbers."""
+        """Raise if `attributor` is not one, or rows are texts and there is none."""
         if not isinstance(self.attributor, (FreeShapAttributor, type(None))):
             raise ValueError(
                 "attributor must be a FreeShapAttributor or None, got "

@@ -109,7 +109,8 @@ class DataRemoval(
     Values are judged on `X_val` and `y_val` if they are given. Without them they are
     cross-fitted: each row has its mean value over the splits in which it is trained on,
     judged on the rows left out. Each split has a `checkpoint` of its own then:
-    "values.npz" of the attributor becomes "values-0.npz", "values-1.npz" and so on.
+    "values.npz" of the attributor becomes "values-0.npz", "values-1.npz" and so on. To
+    go on from them needs the same splits and an integer as `random_state`.
 
     "auto" fits the estimator up to eight times a split, on what is left of the rows
     that the split trains on without the 0, 5, 10, 15, 20, 30, 40 and 50 % of lowest

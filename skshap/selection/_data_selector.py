@@ -89,7 +89,7 @@ class DataSelector(BaseRowChoice):
     they are cross-fitted: each row has its mean value over the splits in which it is
     trained on, judged on the rows left out. Each split has a `checkpoint` of its own
     then: "values.npz" of the attributor becomes "values-0.npz", "values-1.npz" and so
-    on.
+    on. To go on from them needs the same splits and an integer as `random_state`.
 
     "greedy", which keeps no checkpoint, grows one ridge a split at the same time, each
     on the selected rows that its split trains on, and adds up what a row gains on the
@@ -97,7 +97,8 @@ class DataSelector(BaseRowChoice):
     better than validation rows alone, which fit a large selection to their own noise.
 
     A selection of s of n rows takes ``s n (n + m + s cv)`` multiplications or so, with
-    m validation rows, and memory of ``8 n (n + m + s cv)`` bytes.
+    m validation rows, and memory of ``8 n (n + m + s cv)`` bytes, beside that of the
+    attributor's fit.
 
     In scikit-learn's cross-validation an `X_val` with as many rows as `X` is taken for
     a parameter of each row and sliced with it. Give it another number of rows. The

@@ -60,7 +60,7 @@ def probability_negative(values, errors, suspicion):
     Returns
     -------
     ndarray of shape (n,)
-        Probabilities. A row without error has 0 or 1.
+        Probabilities. A row without error has 0 or 1, or 0.5 if its value is zero.
 
     Notes
     -----

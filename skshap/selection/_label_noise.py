@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, clone
 
 from skshap.kernels._base import is_precomputed
 from skshap.selection._attributed import Attributed
+from skshap.selection._base import unchanged_on_error
 from skshap.selection._copies import diagonal_of_copies, find_copies
 from skshap.selection._default_attributor import default_attributor
 from skshap.selection._held_out import (
@@ -202,9 +203,11 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
             given, `X_val` has no rows or other columns than `X`, or `y_val` has a label
             that `y` has not.
         """
+        with unchanged_on_error(self):
+            return self._fit(X, y, X_val, y_val)
+
+    def _fit(self, X, y, X_val, y_val):
         self._check_attributor(X)
-        # Of an earlier fit: without it this one is none until it ends.
-        vars(self).pop("label_quality_", None)
         if X_val is None and y_val is None:
             rows, labels, n_clean = X, y, 0
         else:

@@ -77,8 +77,8 @@ def choose_share(
     Warns
     -----
     FitFailedWarning
-        If the estimator cannot be trained without some share; then neither that nor a
-        larger one is chosen.
+        If the estimator cannot be trained, or does not predict, without some share;
+        then neither that nor a larger one is chosen.
     """
     classes, y_index = np.unique(y, return_inverse=True)
     orders = [
@@ -95,7 +95,7 @@ def choose_share(
     if n_tried < len(shares):
         error = next(error for tried, error in found if len(tried) == n_tried)
         warnings.warn(
-            f"The estimator cannot be trained without {shares[n_tried]:.0%} of the "
+            f"The estimator cannot be used without {shares[n_tried]:.0%} of the "
             f"rows, so that no more than {shares[n_tried - 1]:.0%} are removed. It "
             f"says: {error!r}",
             FitFailedWarning,
@@ -123,7 +123,7 @@ def predict_without(estimator, X, y, order, test, shares, params):
     Returns
     -------
     predicted : list of ndarray of shape (n_test, n_classes)
-        Of each share, up to the first without which the estimator cannot be trained.
+        Of each share, up to the first without which the estimator cannot be used.
     error : Exception or None
         What it says there.
     """

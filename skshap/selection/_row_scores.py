@@ -58,8 +58,8 @@ def usable_values(model, method, X, classes):
     """Return what a method says for each class; None if it does not."""
     try:
         values = np.asarray(getattr(model, method)(X), dtype=float)
-    except Exception:  # whatever it is, the model may still predict labels
-        return None
+    except (AttributeError, NotImplementedError, TypeError, ValueError):
+        return None  # it may still predict labels
     is_margin = values.ndim == 1 and len(classes) == 2
     if is_margin:
         values = np.column_stack([-values, values]) / 2

@@ -10,9 +10,10 @@ from scipy import sparse
 from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import average_precision_score, roc_auc_score
-from sklearn.metrics.pairwise import rbf_kernel
+from sklearn.metrics.pairwise import cosine_similarity, rbf_kernel
 
 from skshap import (
+    FreeShapAttributor,
     KernelRidgeClassifier,
     LabelNoiseDetector,
     LabelNoiseReport,
@@ -363,6 +364,28 @@ def test_no_column_hides_another(names, expected, fitted):
     page = report.to_html()
     for value in X[found.index[0]]:
         assert f"{value:.4g}" in page
+
+
+def test_rows_known_to_be_right_are_not_among_the_neighbors():
+    X, y = load_iris(return_X_y=True)
+    known = np.arange(150) % 3 == 0
+    detector = LabelNoiseDetector(FreeShapAttributor("linear"))
+    detector.fit(X[~known], y[~known], X_val=X[known], y_val=y[known])
+    report = LabelNoiseReport.from_detector(detector, X[~known], y[~known])
+    cosine = cosine_similarity(X[~known])
+    for row in report.to_frame().itertuples():
+        others = np.flatnonzero(y[~known] != row.given)
+        nearest = others[np.argsort(-cosine[row.Index, others], kind="stable")]
+        assert row.neighbors == nearest[: len(row.neighbors)].tolist()
+
+
+def test_no_more_neighbors_than_there_are_rows_of_other_labels():
+    X, y = np.arange(10.0)[:, None], np.array([0] * 8 + [1] * 2)
+    detector = LabelNoiseDetector(FreeShapAttributor()).fit(X, y)
+    frame = LabelNoiseReport.from_detector(detector, X, y, n_neighbors=5).to_frame()
+    for label, n_others in ((0, 2), (1, 5)):
+        counts = frame["neighbors"][frame["given"] == label].map(len)
+        assert (counts == n_others).all()
 
 
 def test_integers_beside_floats_and_missing_dates(fitted):

@@ -87,6 +87,21 @@ def conv1d_of_transformers():
     return Conv1D(4, 4)
 
 
+def cut_down(layer, *sizes):
+    """A layer of a smaller weight, whose attributes still say the sizes before."""
+    cut = tuple(slice(size) for size in sizes)
+    layer.weight = nn.Parameter(layer.weight.detach()[cut].clone())
+    if getattr(layer, "bias", None) is not None:
+        layer.bias = nn.Parameter(layer.bias.detach()[: sizes[0]].clone())
+    return layer
+
+
+def cut_lookup():
+    lookup = Lookup()
+    lookup.table = cut_down(nn.Embedding(5, 6), 5, 4)
+    return lookup
+
+
 LAYERS = {
     "conv1d": lambda: Mixer(nn.Conv1d(4, 4, 3, padding=1)),
     "dilated": lambda: Mixer(nn.Conv1d(4, 4, 3, padding=2, dilation=2, bias=False)),
@@ -105,6 +120,12 @@ LAYERS = {
     "embedding with padding": lambda: Lookup(padding_idx=1),
     "positions": lambda: Positions(),
     "conv1d of transformers": conv1d_of_transformers,
+    "linear cut down": lambda: cut_down(nn.Linear(6, 6), 4, 4),
+    "conv1d cut down": lambda: Mixer(cut_down(nn.Conv1d(4, 6, 5, padding=1), 4, 4, 3)),
+    "conv2d cut down": lambda: Grid(
+        cut_down(nn.Conv2d(1, 5, 3, padding=1), 3, 1, 2, 2)
+    ),
+    "embedding cut down": cut_lookup,
     "scaled": lambda: Scaled(4, 4),
     "unused gate": lambda: Gated(4, 4),
     "parametrized": lambda: nn.utils.parametrizations.weight_norm(nn.Linear(4, 4)),

@@ -197,6 +197,22 @@ def test_confident_data_keep_their_order():
     assert set(issues) == set(lowest)
 
 
+def test_confident_data_keep_their_order_whatever_predicts_them():
+    X, y = load_digits(n_class=2, return_X_y=True)
+    for method in ("loo", "prequential"):
+        attributor = FreeShapAttributor("linear", n_permutations=3, random_state=0)
+        detector = LabelNoiseDetector(attributor, method=method).fit(X / 16, y)
+        assert len(np.unique(detector.label_quality_)) > 0.95 * len(y)
+
+
+def test_names_of_an_earlier_fit_do_not_stay():
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    detector = LabelNoiseDetector(FreeShapAttributor()).fit(X, y)
+    assert list(detector.feature_names_in_) == list(X.columns)
+    detector.fit(X.to_numpy(), y)
+    assert not hasattr(detector, "feature_names_in_")
+
+
 def test_no_signal_is_no_issue():
     detector = LabelNoiseDetector().fit(np.zeros((20, 1)), [0, 1] * 10)
     assert not detector.label_issues_.any()
@@ -538,9 +554,10 @@ def test_bad_validation_rows_are_told_by_where_they_lie():
         LabelNoiseDetector().fit(X, y, X_val=X_val, y_val=[0, 1])
 
 
-def test_fit_that_is_broken_off(monkeypatch):
+def test_a_fit_that_is_broken_off_leaves_the_one_before(monkeypatch):
     X, y = np.arange(8.0).reshape(8, 1), np.arange(8) % 2
     detector = LabelNoiseDetector().fit(X, y)
+    before = vars(detector).copy()
 
     def interrupt(*args):
         raise KeyboardInterrupt
@@ -548,7 +565,7 @@ def test_fit_that_is_broken_off(monkeypatch):
     monkeypatch.setattr(NoiseModel, "fit", interrupt)
     with pytest.raises(KeyboardInterrupt):
         detector.fit(X[:6], y[:6])
-    assert not hasattr(detector, "label_quality_")
+    assert vars(detector) == before
 
 
 @pytest.mark.parametrize("method", ["loo", "prequential"])
