@@ -50,7 +50,8 @@ def is_text(X):
             f"X must be a sequence of texts, got the single string {X[:40]!r}; "
             "wrap it in a list: [text]."
         )
-    if isinstance(X, (Mapping, Set, Iterator, bytes)):
+    is_table = hasattr(X, "shape")  # some sparse ones are mappings
+    if isinstance(X, (Mapping, Set, Iterator, bytes)) and not is_table:
         raise ValueError(f"{NO_ROWS}, got {type(X).__name__}.")
     is_array = hasattr(X, "__len__") and not hasattr(X, "nnz")
     if not is_array or getattr(X, "shape", None) == () or len(X) == 0:

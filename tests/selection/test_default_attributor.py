@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.datasets import load_wine
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skshap import (
@@ -164,8 +165,9 @@ def test_rows_held_out_are_scaled_alike(wine):
     assert len(found.label_quality_) == len(X) - 50
     # Scaled by the rows of both, which are the rows that `scaled` is scaled by.
     assert_allclose(found.label_quality_, expected.label_quality_, atol=1e-9)
+    model = make_pipeline(StandardScaler(), LogisticRegression())
     for estimator in (
-        DataRemoval(LogisticRegression(max_iter=9999), n_samples_to_remove="harmful"),
+        DataRemoval(model, n_samples_to_remove="harmful"),
         DataSelector(n_samples_to_select=0.2),
     ):
         estimator.set_params(random_state=0)

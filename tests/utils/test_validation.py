@@ -73,6 +73,7 @@ def test_pairs_come_out_as_a_list_of_tuples(X):
         pd.DataFrame({"a": [1.0, 2.0]}),
         pd.Series([1.0, 2.0]),
         sparse.eye_array(3, format="csr"),
+        sparse.eye_array(3, format="dok"),
         torch.ones(2, 2),
         [],
         np.empty((0, 3)),
