@@ -52,8 +52,8 @@ class DataRemoval(
         How many rows to remove, or which share of them, those of lowest value. "auto":
         the share, up to a half, without which the estimator predicts rows left out
         best, by the splits of `cv`. "harmful": only rows whose value is negative with
-        confidence, and only if the estimator does not predict rows left out worse
-        without as many. See Notes.
+        confidence, and only if the estimator predicts rows left out better without as
+        many. See Notes.
     cv : int, splitter, iterable or None, default=5
         How rows are split in those trained on and those judged on; only for "auto" and
         "harmful" if `fit` is given `X_val` and `y_val`. An integer: stratified folds of
@@ -80,10 +80,10 @@ class DataRemoval(
         "harmful", `standard_error` and `probability_harmful`.
     cv_results_ : dict
         With "auto", and with "harmful" if any row looks so, of each share that was
-        tried, the first of them zero, `share_removed`, the score on rows
-        left out, by their given labels, `mean_test_score` and `std_test_score` over the
-        splits, and that of each, `split0_test_score` and so on: minus the log loss, in
-        nats, see Notes. Which was chosen, ``1 - support_.mean()`` says.
+        tried, the first of them zero, `share_removed`, the score on rows left out, by
+        their given labels, `mean_test_score` and `std_test_score` over the splits, and
+        that of each, `split0_test_score` and so on: minus the log loss, in nats, see
+        Notes. Which was chosen, ``1 - support_.mean()`` says.
     support_ : ndarray of shape (n_samples,)
         True for rows that are kept.
     sample_indices_ : ndarray of shape (n_kept,)

@@ -67,7 +67,7 @@ def is_text(X):
         return True
     if isinstance(first, bytes):
         raise ValueError(
-            f"X must hold texts, but row 0 holds bytes, {first[:40]!r}; decode them: "
+            f"X must hold texts, but holds bytes, {first[:40]!r}; decode them: "
             "[row.decode() for row in X]."
         )
     is_row = isinstance(first, (list, tuple, np.ndarray)) and np.ndim(first) == 1

@@ -134,9 +134,8 @@ def test_the_best_share_if_it_is_ahead_by_a_standard_error(n_more, expected):
 
 
 def test_how_far_ahead_a_share_has_to_be():
-    scores = np.array(
-        [np.zeros(20), np.tile([1.1, -0.9], 10)]
-    )  # ahead by half an error
+    """By nearly half a standard error, here."""
+    scores = np.array([np.zeros(20), np.tile([1.1, -0.9], 10)])
     rows = np.arange(20)
     assert [best_share(scores, rows, lead) for lead in (0.0, 0.4, 0.5)] == [1, 1, 0]
     assert best_share(np.zeros((2, 20)), rows, 0.0) == 0
