@@ -14,7 +14,6 @@ import torch
 from skshap.utils._progress import progress_bar
 
 __all__ = [
-    "GreedyOrder",
     "GrowingRidge",
     "View",
     "choose_greedily",

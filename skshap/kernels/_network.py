@@ -22,7 +22,7 @@ from skshap.nn._models import (
 )
 from skshap.nn._template import make_template, word_ids
 
-__all__ = ["build_network", "check_seed", "make_gradients"]
+__all__ = ["check_seed", "make_gradients"]
 
 
 def make_gradients(kernel):

@@ -62,7 +62,8 @@ class GradientCapture:
         """Find the layout of a row, and check the rules on some rows, each alone.
 
         A parameter whose gradient autograd says to be another than its rule's, as when
-        a weight is also used outside of its layer, goes on without a rule.
+        a weight is also used outside of its layer, or to whose layer its rule cannot be
+        applied, goes on without a rule.
 
         Parameters
         ----------
@@ -103,8 +104,14 @@ class GradientCapture:
         with torch.no_grad():
             for name, gradient in exact.items():
                 largest = TOLERANCES[gradient.dtype] * gradient.double().norm()
-                rest = plan.remainder(name, calls, _widen(gradient))
-                if rest.double().norm() > largest:  # False for NaN
+                try:
+                    rest = plan.remainder(name, calls, _widen(gradient))
+                    holds = not rest.double().norm() > largest  # True for NaN
+                except torch.OutOfMemoryError:
+                    raise
+                except Exception:  # it takes the layer for one of another kind
+                    holds = False
+                if not holds:
                     plan.general.add(name)
 
     def _lock(self):

@@ -5,7 +5,7 @@ from torch import nn
 
 from skshap.utils._optional import import_optional
 
-__all__ = ["LORA_DEFAULTS", "add_adapters", "choose_parameters", "transformer_layers"]
+__all__ = ["add_adapters", "choose_parameters"]
 
 # As in arXiv 2406.04606, appendix D.3.
 LORA_DEFAULTS = {"r": 16, "lora_alpha": 16, "target_modules": "all-linear"}

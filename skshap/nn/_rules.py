@@ -1,6 +1,10 @@
 """Rules of layers: per-example gradients from what a layer read and the gradient at
 what it wrote.
 
+A rule says of each parameter by its name, in `roles`, how its gradient is captured: as
+a "matrix" or a "lookup", of factors a and d, or as a "vector". For the first two it has
+`factor`, `pair`, `subtract` and `is_shared`, for the last `vector`. `Plan` calls them.
+
 Sizes are those of weights: attributes such as `in_features` may be out of date where
 somebody cut a layer down or let it grow, and no forward pass looks at them.
 """

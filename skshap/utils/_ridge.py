@@ -9,7 +9,6 @@ __all__ = [
     "TIE",
     "blocks",
     "check_pivots",
-    "invert_factor",
     "invert_ridge",
     "leave_one_out",
     "multiply",

@@ -37,6 +37,24 @@ class ShiftedRMSNorm(Shifted):
     """A name by which norms are known."""
 
 
+class GatedNorm(Shifted):
+    """A norm by its name, which reads two tensors; its rule would give it one."""
+
+    def forward(self, x, gate):
+        return super().forward(x) * torch.sigmoid(gate)
+
+
+class WithItself(nn.Module):
+    """Applies a layer of two inputs to one."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x):
+        return self.layer(x, x)
+
+
 class Lookup(nn.Module):
     """Reads an embedding at whole numbers made of its input."""
 
@@ -116,6 +134,7 @@ LAYERS = {
     "rms norm": lambda: nn.RMSNorm(4),
     "shifted norm": lambda: ShiftedRMSNorm(4),
     "norm of no known name": lambda: Shifted(4),
+    "norm of two inputs": lambda: WithItself(GatedNorm(4)),
     "embedding": lambda: Lookup(),
     "embedding with padding": lambda: Lookup(padding_idx=1),
     "positions": lambda: Positions(),
@@ -134,7 +153,8 @@ LAYERS = {
 }
 WITHOUT_RULE = {
     *["grouped", "same", "circular", "transposed", "norm of no known name"],
-    *["scaled", "unused gate", "parametrized", "attention", "recurrent"],
+    *["norm of two inputs", "scaled", "unused gate", "parametrized", "attention"],
+    "recurrent",
 }
 
 
