@@ -221,7 +221,7 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
             given,
             len(self.classes_),
             np.arange(len(given)) >= n,
-            is_symmetric=self.noise == "symmetric",
+            noise=self.noise,
         )
         self._missed = self._fit_noise(model)
         self.transition_matrix_ = model.transition

@@ -14,10 +14,10 @@ SYMMETRY_WEIGHT = 0.1  # of the same rate for all classes, as a share of the row
 HARD_SHARE = 0.25
 HARD_GROWTH = 0.8  # of that share, by the share of rows that are hard
 RIDGE = 1e-3  # on the biases of the link
-# On the spread of its slopes, in logarithms, by `is_symmetric`, against the log loss of
-# all rows. With less of it, rates of wrong labels that differ between classes are taken
+# On the spread of its slopes, in logarithms, by `noise`, against the log loss of all
+# rows. With less of it, rates of wrong labels that differ between classes are taken
 # for rows that differ in how hard they are; with more, the reverse.
-SLOPE_RIDGE = {False: 10.0, True: 1e4}
+SLOPE_RIDGE = {"class-conditional": 10.0, "symmetric": 1e4}
 LARGEST_LOGIT = 30.0  # so that probabilities near 1 stay apart in floating point
 MAX_STEPS = 30
 TOL = 1e-3  # of a step, in probability
@@ -41,8 +41,9 @@ class NoiseModel:
         Number of classes.
     is_clean : ndarray of shape (n,) of bool
         True where the given label is known to be the true one.
-    is_symmetric : bool, default=False
-        Whether labels of all classes go wrong at one rate, to all others alike.
+    noise : {"class-conditional", "symmetric"}, default="class-conditional"
+        How labels go wrong: each class at a rate of its own, to some classes more than
+        to others, or all classes at one rate, to all others alike.
 
     Attributes
     ----------
@@ -54,9 +55,9 @@ class NoiseModel:
         Of the true label, from decision values and the given label.
     """
 
-    def __init__(self, given, n_classes, is_clean, *, is_symmetric=False):
+    def __init__(self, given, n_classes, is_clean, *, noise="class-conditional"):
         self.given, self.n_classes, self.is_clean = given, n_classes, is_clean
-        self.is_symmetric = is_symmetric
+        self.noise = noise
         self.transition = uniform_noise(PRIOR_RATE, n_classes)
         self._link = np.zeros(2 * n_classes)  # logarithms of slopes, then biases
 
@@ -103,14 +104,14 @@ class NoiseModel:
         a_class = noisy.sum() / k
         counts += PRIOR_WEIGHT * a_class * uniform_noise(PRIOR_RATE, k)
         rate = 1 - np.trace(counts) / counts.sum()
-        if self.is_symmetric:
+        if self.noise == "symmetric":
             return uniform_noise(rate, k)
         counts += SYMMETRY_WEIGHT * a_class * uniform_noise(rate, k)
         return counts / counts.sum(1, keepdims=True)
 
     def _fit_link(self, z, n_hard):
         """Find slopes and biases of largest likelihood, given the transitions."""
-        evidence, ridge = self._evidence(), SLOPE_RIDGE[self.is_symmetric] / len(z)
+        evidence, ridge = self._evidence(), SLOPE_RIDGE[self.noise] / len(z)
         gaps, tops = behind(z), np.eye(self.n_classes)[z.argmax(1)]
 
         def loss(link):

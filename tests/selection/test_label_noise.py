@@ -64,7 +64,7 @@ def test_loo_is_the_noise_model_of_refits(noise, noisy_iris):
     detector = LabelNoiseDetector(attributor, method="loo", noise=noise).fit(X, y)
     K = rbf_kernel(X)
     decisions = [lambda Y: refits(K, Y, 0.1, lambda *_: 0)]
-    model = fitted_noise(y, decisions, is_symmetric=noise == "symmetric")
+    model = fitted_noise(y, decisions, noise=noise)
     others = detector.transition_matrix_[~np.eye(3, dtype=bool)]
     assert (np.ptp(others) < 1e-12) == (noise == "symmetric")
     assert_allclose(detector.probabilities_, model.probabilities, atol=1e-6)

@@ -61,7 +61,7 @@ def test_one_rate_for_all_classes():
     """Where classes go wrong at several rates, it is their mean."""
     transition = np.array([[0.95, 0.05, 0.0], [0.1, 0.7, 0.2], [0.0, 0.0, 1.0]])
     decision, true, labels = draw_labels(3000, transition, seed=0)
-    model = NoiseModel(labels, 3, np.zeros(3000, dtype=bool), is_symmetric=True)
+    model = NoiseModel(labels, 3, np.zeros(3000, dtype=bool), noise="symmetric")
     posterior = model.fit(decision)
     others = model.transition[~np.eye(3, dtype=bool)]
     assert_allclose(others, others[0])
@@ -127,13 +127,13 @@ def test_a_class_of_harder_rows_passes_less_for_a_noisier_one(monkeypatch):
         return rates[1] - rates[0]
 
     found = [difference(seed) for seed in range(4)]
-    monkeypatch.setitem(_noise_model.SLOPE_RIDGE, False, 1e6)  # one slope for both
+    monkeypatch.setitem(_noise_model.SLOPE_RIDGE, "class-conditional", 1e6)  # one slope
     by_one_slope = [difference(seed) for seed in range(4)]
     assert 0 < np.mean(found) < 0.9 * np.mean(by_one_slope)
 
 
-@pytest.mark.parametrize("is_symmetric", [False, True])
-def test_the_link_is_that_of_largest_likelihood(is_symmetric, monkeypatch):
+@pytest.mark.parametrize("noise", ["class-conditional", "symmetric"])
+def test_the_link_is_that_of_largest_likelihood(noise, monkeypatch):
     """The gradient that the optimizer gets is that of the function that it gets."""
     checked = []
 
@@ -147,7 +147,7 @@ def test_the_link_is_that_of_largest_likelihood(is_symmetric, monkeypatch):
 
     monkeypatch.setattr(_noise_model, "minimize", check)
     decision, _, labels = draw_labels(200, uniform_noise(0.2, 4), seed=5)
-    model = NoiseModel(labels, 4, np.zeros(200, bool), is_symmetric=is_symmetric)
+    model = NoiseModel(labels, 4, np.zeros(200, bool), noise=noise)
     model.fit(decision)
     assert checked
 
