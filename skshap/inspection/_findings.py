@@ -100,6 +100,7 @@ def summarize(detector, detected, is_noisy):
             ": some labels look wrong, but so many rows are hard to predict that it "
             "cannot be told which of them are"
         )
+        facts["Wrong labels in all"] += ", for that reason only a guess"
     if not n_issues:
         facts["Called wrong"] += "; inspect from the most suspicious row down"
     if detected is not None:

@@ -293,6 +293,7 @@ def test_page_says_that_hard_rows_are_too_many(fitted, monkeypatch):
         shown = "".join(Reader(report.to_html()).texts)
         assert (words in shown) == detector.issues_withheld_
         assert (words in report._repr_html_()) == detector.issues_withheld_
+        assert ("only a guess" in shown) == detector.issues_withheld_
         pages.append(shown)
     assert words not in pages[0]
     assert "0 (0.0%): some labels look wrong, but" in pages[1]
