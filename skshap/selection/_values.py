@@ -1,12 +1,11 @@
 """Values of training rows, judged on rows that had no part in training."""
 
-from copy import copy
-from numbers import Integral
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed
+
+from skshap.attribution._split import split_attributor
 
 __all__ = [
     "RowValues",
@@ -86,31 +85,16 @@ def judge_splits(attributor, y, splits, *, with_error, n_jobs):
         Of each split, the rows trained on and the sums of their values.
     """
     parts = Parallel(n_jobs=n_jobs)(
-        delayed(judge_split)(attributor, y, splits[k], (k, len(splits)), with_error)
+        delayed(judge_split)(attributor, y, splits, k, with_error)
         for k in range(len(splits))
     )
     return [(train, part) for (train, _), part in zip(splits, parts, strict=True)]
 
 
-def judge_split(attributor, y, split, place, with_error):
-    """Train on a part of the rows and judge them on another.
-
-    `place` is the number of the split, from 0 on, and how many there are.
-    """
-    (train, test), (number, n_splits) = split, place
-    rows, is_explicit = attributor._rows, attributor._is_explicit
-    part = copy(attributor)  # with all that a subclass has beside its parameters
-    part.kernel = "linear" if is_explicit else "precomputed"
-    part.kernel_params, part.alpha = None, attributor._alpha
-    part._task = f"split {number + 1} of {n_splits}, permutations"
-    if attributor.checkpoint is not None:
-        path = Path(attributor.checkpoint)
-        part.checkpoint = path.with_name(f"{path.stem}-{number}{path.suffix}")
-    if not isinstance(attributor.random_state, Integral):
-        part.random_state = attributor._seed  # whatever other splits draw
-    columns = slice(None) if is_explicit else train
-    part.fit(rows[train][:, columns], y[train])
-    return judge(part, rows[test][:, columns], y[test], with_error=with_error)
+def judge_split(attributor, y, splits, k, with_error):
+    """Train on a part of the rows and judge them on another."""
+    part, X_test = split_attributor(attributor, y, splits[k], k, len(splits))
+    return judge(part, X_test, y[splits[k][1]], with_error=with_error)
 
 
 def judge(attributor, X, y, *, with_error):
