@@ -10,9 +10,10 @@ from sklearn.utils import Bunch, check_random_state
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from skshap.attribution._cost import predict_cost
-from skshap.attribution._estimation import Data, Method, Problem, estimate_values
+from skshap.attribution._estimation import estimate_values
 from skshap.attribution._groups import encode_groups
 from skshap.attribution._moments import check_tol
+from skshap.attribution._problem import Data, Method, Problem
 from skshap.attribution._semivalues import size_weights
 from skshap.kernels._base import is_precomputed
 from skshap.utils._order import check_order

@@ -34,9 +34,9 @@ from skshap.attribution._class_scores import (
     class_targets,
     class_utility,
 )
-from skshap.attribution._estimation import Problem
 from skshap.attribution._kernel_game import KernelGame
 from skshap.attribution._permutations import Permutations
+from skshap.attribution._problem import Problem
 
 RESTART = 500  # rows after which the block inverse is made anew
 GOAL_INVERSE, GOAL_BARE = 200, 1.5

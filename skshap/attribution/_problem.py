@@ -1,0 +1,152 @@
+"""A problem of attribution: what is estimated, from what, and how."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from skshap.attribution._kernel_game import KernelGame
+from skshap.utils._ridge import multiply
+
+__all__ = ["Data", "Method", "Problem"]
+
+
+class Problem(NamedTuple):
+    """What is estimated.
+
+    Attributes
+    ----------
+    utilities : list of Utility
+        Scores of predictions, of the same m rows.
+    weights : ndarray of shape (n_semivalues, n_players)
+        Share of each size of coalition in each semivalue: not negative, and adding up
+        to 1.
+    nulls : list of float
+        Utility of the empty coalition, by scoring.
+    per_sample : bool
+        Whether the rows scored are kept apart.
+    seed : int
+        Of the permutations.
+    """
+
+    utilities: list
+    weights: np.ndarray
+    nulls: list
+    per_sample: bool
+    seed: int
+
+    @property
+    def is_loo(self):
+        """Which semivalues are leave-one-out values, for which a sweep draws nothing.
+
+        Of a single player, who joins nobody, none is.
+        """
+        n_players = self.weights.shape[1]
+        return (self.weights[:, -1] == 1) & (n_players > 1)
+
+    @property
+    def is_smooth(self):
+        """Whether all scores change smoothly with predictions."""
+        return all(utility.is_smooth for utility in self.utilities)
+
+    def generator(self, t, part):
+        """Return the random generator of a part of a draw, which has its own seed."""
+        return np.random.default_rng([self.seed, t, part])
+
+    def shape(self, n_players):
+        """Return the shape of values."""
+        shape = (len(self.weights), len(self.utilities), n_players)
+        return (*shape, len(self.utilities[0].y)) if self.per_sample else shape
+
+    def size(self, n_players):
+        """Return the number of values."""
+        return int(np.prod(self.shape(n_players)))
+
+    def zeros(self, n_players):
+        """Return zeros of the shape of values."""
+        device = self.utilities[0].y.device
+        return torch.zeros(self.shape(n_players), dtype=torch.float64, device=device)
+
+
+class Method(NamedTuple):
+    """How values are estimated; see :class:`skshap.FreeShapAttributor`.
+
+    Attributes
+    ----------
+    sampler : {"sweep", "permutation", "exact"}
+    n_permutations : int
+    tol : float, tuple or None
+    truncation_tol : float or None
+    n_jobs : int or None
+    checkpoint : path or None
+    is_seeded : bool
+        Whether the seed is the user's, so that a checkpoint of another is refused.
+    verbose : int
+    task : str
+        What the progress bar says is being done.
+    """
+
+    sampler: str
+    n_permutations: int
+    tol: object
+    truncation_tol: float | None
+    n_jobs: int | None
+    checkpoint: object
+    is_seeded: bool
+    verbose: int
+    task: str
+
+
+class Data(NamedTuple):
+    """What a game is made of.
+
+    Attributes
+    ----------
+    rows : ndarray of shape (n, n) or (n, d)
+        Kernel of the training rows, or their features.
+    cross : ndarray of shape (m, n) or (m, d)
+        The same of the rows to predict.
+    targets : ndarray of shape (n, n_outputs)
+        What is regressed on.
+    alpha : float
+        Strength of the ridge.
+    is_explicit : bool
+        Whether `rows` are features.
+    groups : ndarray of shape (n,) or None
+        Player of each row, from 0 on; None if every row is one.
+    device : str, torch.device or None
+        Where to compute.
+    """
+
+    rows: np.ndarray
+    cross: np.ndarray
+    targets: np.ndarray
+    alpha: float
+    is_explicit: bool
+    groups: np.ndarray | None
+    device: object
+
+    @property
+    def n_players(self):
+        """Number of rows or of groups."""
+        return len(self.rows) if self.groups is None else int(self.groups.max()) + 1
+
+    def outline(self, kind):
+        """Return a game of the right shapes that holds no numbers."""
+        n, m, d = len(self.rows), len(self.cross), self.rows.shape[1]
+        shapes = [(n, n), (n, m)] if kind is KernelGame else [(n, d), (m, d)]
+        shapes.append(self.targets.shape)
+        nothing = tuple(np.broadcast_to(0.0, shape) for shape in shapes)
+        return kind(nothing, self.alpha, self.groups, self.device)
+
+    def game(self, kind):
+        """Return the game by kernel or by features."""
+        # Tensors begin where vector instructions like it, so that bits do not depend
+        # on where numpy put the arrays.
+        rows, cross, targets = (torch.tensor(array) for array in self[:3])
+        if kind is KernelGame:
+            is_explicit = self.is_explicit
+            cross = multiply(rows, cross.T) if is_explicit else cross.T.contiguous()
+            rows = multiply(rows, rows.T) if is_explicit else rows
+        arrays = tuple(array.numpy() for array in (rows, cross, targets))
+        return kind(arrays, self.alpha, self.groups, self.device)
