@@ -100,8 +100,7 @@ def check_text(X):
     is_pairs = not isinstance(next(filterfalse(is_missing, rows), None), str)
     texts = []
     for index, row in enumerate(rows):
-        is_row = isinstance(row, (list, tuple, np.ndarray))
-        parts = tuple(row) if is_row else (row,)
+        is_row, parts = isinstance(row, (list, tuple, np.ndarray)), parts_of(row)
         if is_row and len(parts) != 2:
             raise ValueError(
                 "X must hold one text a row or one pair of texts a row, but row "
@@ -111,18 +110,18 @@ def check_text(X):
         for part in parts:
             if not isinstance(part, str):
                 advice = (
-                    "drop the row or fill the missing text"
+                    f"drop the row or fill the missing text.{how_many_lack(rows)}"
                     if is_missing(part)
-                    else "make a text of it, or drop the row"
+                    else "make a text of it, or drop the row."
                 )
                 raise ValueError(
                     f"X must hold texts only, but row {index} holds {part!r} of type "
-                    f"{type(part).__name__}; {advice}."
+                    f"{type(part).__name__}; {advice}"
                 )
             if not part.strip():
                 raise ValueError(
                     f"X must not hold empty texts, but row {index} is {part!r}; drop "
-                    "the row or fill in a placeholder."
+                    f"the row or fill in a placeholder.{how_many_lack(rows)}"
                 )
             if any("\ud800" <= letter <= "\udfff" for letter in part):
                 raise ValueError(
@@ -136,6 +135,20 @@ def check_text(X):
             )
         texts.append(tuple(map(str, parts)) if is_pairs else str(row))
     return texts
+
+
+def parts_of(row):
+    """Return the texts of a row: of a pair both."""
+    return tuple(row) if isinstance(row, (list, tuple, np.ndarray)) else (row,)
+
+
+def how_many_lack(rows):
+    """Say in how many rows a text is missing or empty; nothing of a single one."""
+    n = sum(
+        any(is_missing(p) or (isinstance(p, str) and not p.strip()) for p in parts)
+        for parts in map(parts_of, rows)
+    )
+    return f" In all, {n} rows lack a text." if n > 1 else ""
 
 
 def check_rows(estimator, X, *, reset, sparse=False):

@@ -109,6 +109,9 @@ def test_a_long_bare_string_is_cut_in_the_message():
         (["one", None], ["row 1", "None", "NoneType"]),
         ([None, "one"], ["row 0", "None", "missing"]),
         ([np.nan, "one"], ["row 0", "nan", "float"]),
+        (["one", None, "", np.nan], ["row 1", "In all, 3 rows lack a text."]),
+        (["one", " ", None], ["row 1", "In all, 2 rows lack a text."]),
+        ([("one", None), ("", None), ("a", "b")], ["row 0", "In all, 2 rows"]),
         (["one", 3], ["row 1", "3", "int", "make a text of it"]),
         (["one", b"two"], ["row 1", "bytes"]),
         (pd.Series([None, "one"]), ["row 0", "missing"]),
@@ -130,6 +133,11 @@ def test_malformed_texts_are_named(X, words):
         check_text(X)
     missing = [word for word in words if word not in str(caught.value)]
     assert not missing, str(caught.value)
+
+
+def test_a_single_missing_text_is_not_counted():
+    with pytest.raises(ValueError, match=r"fill the missing text\.$"):
+        check_text(["one", None, "two"])
 
 
 @pytest.mark.parametrize("sparse_first", [False, True])
