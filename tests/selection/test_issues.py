@@ -85,8 +85,8 @@ def test_false_alarms_are_a_quarter_of_the_issues_at_most():
 
 
 def test_no_label_is_called_that_is_more_probably_right():
-    quality = np.array([0.0] * 10 + [0.49, 0.5, 0.6])
-    issues = find_issues(quality, np.array([0] * 12 + [1]), "auto")
+    quality = np.array([0.0] * 10 + [0.49, 0.5, 0.6, 0.9])
+    issues = find_issues(quality, np.zeros(14, dtype=int), "auto")
     assert_array_equal(np.flatnonzero(issues), np.arange(11))
 
 

@@ -129,3 +129,8 @@ def test_rows_that_no_other_split_values_are_counted():
     ]
     with pytest.raises(ValueError, match=r"for 2 rows, \[4, 5\] and so on"):
         other_splits(9, splits)
+
+
+def test_as_many_folds_as_rows_leave_one_row_out_each():
+    splits = make_splits(4, np.array([0, 1, 0, 1]), CLASSES, 0)
+    assert sorted(test.tolist() for _, test in splits) == [[0], [1], [2], [3]]
