@@ -478,4 +478,7 @@ def test_no_matrix_of_pairs_is_formed_that_is_not_needed(method, monkeypatch):
 
     monkeypatch.setattr(FreeShapAttributor, "gram_", property(refuse))
     attributor = FreeShapAttributor("linear", random_state=0)
-    LabelNoiseDetector(attributor, method=method).fit(X, y)
+    detector = LabelNoiseDetector(attributor, method=method).fit(X, y)
+    assert np.isfinite(detector.label_quality_).all()
+    with pytest.raises(AssertionError, match="all pairs"):
+        detector.set_params(method="auto").fit(X, y)  # which needs it
