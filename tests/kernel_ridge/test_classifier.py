@@ -19,7 +19,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skshap import EmpiricalNTK, KernelRidgeClassifier
+from skshap import EmpiricalNTK, KernelRidgeClassifier, PairwiseKernel
 from skshap.exceptions import NotPositiveDefiniteError
 from tests.oracles import exact_ridge, ridge_predictions
 from tests.rows import class_rows, with_value
@@ -416,3 +416,22 @@ def length_kernel():
             return 1.0 * (lengths[:, None] == self.lengths_)
 
     return LengthKernel()
+
+
+def test_without_a_ridge_training_rows_are_predicted_as_labelled():
+    X, y = class_rows(30)
+    kernel = EmpiricalNTK(method="sketch", n_components=8, random_state=0)
+    # Its features are fewer than the rows and lack a part of the diagonal, which
+    # would be a ridge.
+    clf = KernelRidgeClassifier(0, kernel=kernel).fit(X, y)
+    assert clf.kernel_.lost_diagonal_ > 0
+    assert_allclose(clf.decision_function(X), 2 * y - 1, atol=1e-8)
+
+
+@pytest.mark.parametrize("kernel", ["linear", PairwiseKernel("linear")])
+def test_features_fewer_than_the_rows_need_a_ridge(kernel):
+    X, y = class_rows(8)
+    with pytest.raises(NotPositiveDefiniteError, match=r"alpha=0 .*Raise alpha"):
+        KernelRidgeClassifier(0, kernel=kernel).fit(X, y)
+    clf = KernelRidgeClassifier(0, kernel=kernel).fit(X[:3], y[:3])
+    assert_allclose(clf.decision_function(X[:3]), 2 * y[:3] - 1, atol=1e-8)

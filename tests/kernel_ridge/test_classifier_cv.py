@@ -48,3 +48,22 @@ def test_alpha_is_searched_beside_an_outlier():
     signs = 2 * y - 1
     errors = [np.mean((clf.loo_decision_function_ - signs) ** 2) for clf in fitted]
     assert search.alpha_ == search.alphas[np.argmin(errors)] > 1e-3
+
+
+@pytest.mark.parametrize("share", [3e-8, 1e-6, 1e-3])
+def test_every_alpha_that_has_a_factor_is_a_candidate(share):
+    X, _ = class_rows(40)
+    K, y = X @ X.T, (X[:, 0] > 0.5).astype(int)  # of rank three
+    alphas = [share * K.max(), 1e4]
+    search = KernelRidgeClassifierCV(alphas, kernel="precomputed").fit(K, y)
+    clf = KernelRidgeClassifier(alphas[0], kernel="precomputed").fit(K, y)
+    assert np.isfinite(search.loo_errors_).all()
+    assert search.alpha_ == alphas[0]
+    assert_allclose(search.loo_decision_function_, clf.loo_decision_function_)
+
+
+@pytest.mark.parametrize("alphas", [[], [[1.0]], [0.0, 1.0], [-1.0], [np.nan, 1.0]])
+def test_alphas_that_are_no_list_of_positive_numbers(alphas):
+    X, y = class_rows(8)
+    with pytest.raises(ValueError, match=r"alphas must be a list of positive"):
+        KernelRidgeClassifierCV(alphas).fit(X, y)
