@@ -16,17 +16,12 @@ from skshap.attribution._features import FeaturePrefixes
 from skshap.attribution._kernel_game import KernelGame
 from skshap.exceptions import NotPositiveDefiniteError
 from skshap.kernels import PairwiseKernel
+from tests.rows import class_rows
 
 
 def inner_product(a, b):
     """The linear kernel, as a callable that says nothing of features."""
     return a @ b
-
-
-def make_data(n, d, n_classes=2, seed=0):
-    rng = np.random.default_rng(seed)
-    X = rng.normal(size=(n, d))
-    return X, np.arange(n) % n_classes
 
 
 @settings(deadline=None, max_examples=40)
@@ -57,8 +52,8 @@ def test_prefixes_equal_those_of_the_kernel(n, m, d, q, block_size, seed):
 @pytest.mark.parametrize("sampler", ["permutation", "exact"])
 def test_values_equal_those_of_the_kernel(sampler, n_classes):
     n = 12 if sampler == "exact" else 60
-    X, y = make_data(n, 3, n_classes)
-    X_val, y_val = make_data(7, 3, n_classes, seed=1)
+    X, y = class_rows(n, n_classes)
+    X_val, y_val = class_rows(7, n_classes, seed=1)
     found = []
     for kernel in ("linear", inner_product):
         attributor = FreeShapAttributor(
@@ -81,8 +76,8 @@ def test_values_equal_those_of_the_kernel(sampler, n_classes):
 
 
 def test_the_sweep_agrees_with_the_kernel():
-    X, y = make_data(40, 3)
-    X_val, y_val = make_data(9, 3, seed=1)
+    X, y = class_rows(40)
+    X_val, y_val = class_rows(9, seed=1)
     found = []
     for kernel in ("linear", inner_product):
         attributor = FreeShapAttributor(
@@ -103,8 +98,8 @@ def test_no_square_matrix_is_formed(monkeypatch):
     monkeypatch.setattr(PairwiseKernel, "transform", refuse)
     arrays = property(lambda game: game._a, set_small)
     monkeypatch.setattr(FeatureGame, "arrays", arrays, raising=False)
-    X, y = make_data(3000, 4)
-    X_val, y_val = make_data(6, 4, seed=1)
+    X, y = class_rows(3000, n_features=4)
+    X_val, y_val = class_rows(6, n_features=4, seed=1)
     attributor = FreeShapAttributor("linear", n_permutations=2, random_state=0)
     values, std = attributor.fit(X, y).attribute(X_val, y_val, return_std=True)
     assert values.shape == std.shape == (3000,)
@@ -118,8 +113,8 @@ def set_small(game, arrays):
 
 @pytest.mark.parametrize("n, kind", [(3000, FeatureGame), (60, KernelGame)])
 def test_the_game_of_less_work_is_played(n, kind):
-    X, y = make_data(n, 40)
-    X_val, y_val = make_data(50, 40, seed=1)
+    X, y = class_rows(n, n_features=40)
+    X_val, y_val = class_rows(50, n_features=40, seed=1)
     attributor = FreeShapAttributor("linear").fit(X, y)
     names = attributor._names(None, None)
     M, y_val = attributor._map(X_val), attributor._encode(y_val, X_val)
@@ -128,7 +123,7 @@ def test_the_game_of_less_work_is_played(n, kind):
 
 
 def test_sparse_columns_are_features_too():
-    X, y = make_data(30, 4)
+    X, y = class_rows(30, n_features=4)
     dense = FreeShapAttributor("linear", random_state=0, n_permutations=3).fit(X, y)
     thin = FreeShapAttributor("linear", random_state=0, n_permutations=3)
     thin.fit(sparse.csr_array(X), y)
@@ -138,11 +133,11 @@ def test_sparse_columns_are_features_too():
 
 @pytest.mark.parametrize("alpha", [0, 1e-14])
 def test_a_tiny_alpha_is_named(alpha):
-    X, y = make_data(30, 4)
+    X, y = class_rows(30, n_features=4)
     with pytest.raises(NotPositiveDefiniteError, match="alpha"):
         FreeShapAttributor("linear", alpha=alpha).fit(X, y)
 
 
 def test_many_columns_go_by_the_kernel():
-    X, y = make_data(10, 10)
+    X, y = class_rows(10, n_features=10)
     assert not FreeShapAttributor("linear").fit(X, y)._is_explicit

@@ -18,21 +18,14 @@ from sklearn.model_selection import GridSearchCV
 from skshap import EmpiricalNTK, FreeShapAttributor, KernelRidgeClassifier
 from skshap.attribution._class_scores import CLASS_SCORINGS
 from skshap.exceptions import NotPositiveDefiniteError
-from tests.attribution.games import check_errors
+from tests.attribution.games import check_errors, own_value
 from tests.oracles import per_sample_score, ridge_predictions, shapley_values
+from tests.rows import class_rows, with_value
 
 SCORINGS = list(CLASS_SCORINGS)
 LABELS = np.array(["cat", "dog", "eel", "fox"])
 GAMMA = 0.4
 ALPHA = 0.3
-
-
-def make_data(n, n_classes, seed=0):
-    rng = np.random.default_rng(seed)
-    y = np.arange(n) % n_classes
-    X = rng.normal(size=(n, 3))
-    X[:, 0] += 0.7 * y
-    return X, y
 
 
 def make_attributor(**params):
@@ -44,11 +37,6 @@ def make_attributor(**params):
         "sampler": "permutation",
     }
     return FreeShapAttributor(**{**defaults, **params})
-
-
-def own_value(decision, y_index):
-    """A scoring callable: the decision value of the label."""
-    return decision[np.arange(len(decision)), y_index]
 
 
 def null_by_hand(scoring, null_score, y, n_classes):
@@ -85,9 +73,9 @@ def make_game(X, y, X_val, y_val, n_classes, scoring, null):
 @pytest.mark.parametrize("scoring", [*SCORINGS, own_value])
 @pytest.mark.parametrize("n, n_classes", [(10, 2), (8, 3), (7, 4)])
 def test_exact_values_equal_enumeration(n, n_classes, scoring, null_score):
-    X, y = make_data(n, n_classes)
+    X, y = class_rows(n, n_classes)
     y[-1] = 0  # unequal frequencies
-    X_val, y_val = make_data(4, n_classes, seed=1)
+    X_val, y_val = class_rows(4, n_classes, seed=1)
     null = null_score
     if isinstance(null_score, str):
         null = null_by_hand(scoring, null_score, y, n_classes)
@@ -109,8 +97,8 @@ def test_exact_values_equal_enumeration(n, n_classes, scoring, null_score):
 @pytest.mark.parametrize("scoring", ["accuracy", "neg_log_loss"])
 def test_permutation_values_and_errors_cover_the_exact_ones(scoring, per_sample):
     n = 9
-    X, y = make_data(n, 3)
-    X_val, y_val = make_data(6, 3, seed=1)
+    X, y = class_rows(n, 3)
+    X_val, y_val = class_rows(6, 3, seed=1)
     shared = {"scoring": scoring, "n_permutations": 100}
     exact = make_attributor(sampler="exact", **shared).fit(X, y)
     exact = exact.attribute(X_val, y_val, per_sample=per_sample)
@@ -140,8 +128,8 @@ def test_permutation_values_and_errors_cover_the_exact_ones(scoring, per_sample)
 def test_efficiency(n, n_classes, scoring, sampler, seed):
     if sampler == "exact":
         n = 4 + n % 5
-    X, y = make_data(n, n_classes, seed)
-    X_val, y_val = make_data(5, n_classes, seed + 1)
+    X, y = class_rows(n, n_classes, seed)
+    X_val, y_val = class_rows(5, n_classes, seed + 1)
     attributor = make_attributor(sampler=sampler, scoring=scoring, n_permutations=3)
     attributor.fit(X, y)
     gain = attributor.score(X_val, y_val) - attributor.null_score_
@@ -154,9 +142,9 @@ def test_efficiency(n, n_classes, scoring, sampler, seed):
 
 @pytest.mark.parametrize("scoring", SCORINGS)
 def test_duplicated_rows_have_equal_values(scoring):
-    X, y = make_data(8, 2)
+    X, y = class_rows(8, 2)
     X[5], y[5] = X[2], y[2]
-    X_val, y_val = make_data(6, 2, seed=1)
+    X_val, y_val = class_rows(6, 2, seed=1)
     attributor = make_attributor(sampler="exact", scoring=scoring).fit(X, y)
     values = attributor.attribute(X_val, y_val, per_sample=True)
     assert_allclose(values[:, 2], values[:, 5], atol=1e-12)
@@ -166,8 +154,8 @@ def test_duplicated_rows_have_equal_values(scoring):
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("scoring", SCORINGS)
 def test_values_follow_the_order_of_the_rows(scoring, n_classes):
-    X, y = make_data(8, n_classes)
-    X_val, y_val = make_data(6, n_classes, seed=1)
+    X, y = class_rows(8, n_classes)
+    X_val, y_val = class_rows(6, n_classes, seed=1)
     order = np.random.default_rng(0).permutation(8)
     attributor = make_attributor(sampler="exact", scoring=scoring)
     values = attributor.fit(X, y).attribute(X_val, y_val, per_sample=True)
@@ -179,9 +167,9 @@ def test_values_follow_the_order_of_the_rows(scoring, n_classes):
 @pytest.mark.parametrize("sampler", ["sweep", "permutation", "exact"])
 @pytest.mark.parametrize("scoring", ["neg_log_loss", "neg_brier_score"])
 def test_a_row_unlike_all_others_is_worth_nothing(scoring, sampler):
-    X, y = make_data(7, 2)
+    X, y = class_rows(7, 2)
     X[3] = 1e3
-    X_val, y_val = make_data(6, 2, seed=1)
+    X_val, y_val = class_rows(6, 2, seed=1)
     # Alone it predicts equal probabilities, as the empty coalition does.
     attributor = make_attributor(sampler=sampler, scoring=scoring, null_score="chance")
     values = attributor.fit(X, y).attribute(X_val, y_val, per_sample=True)
@@ -192,8 +180,8 @@ def test_a_row_unlike_all_others_is_worth_nothing(scoring, sampler):
 @pytest.mark.parametrize("truncation_tol", [None, 0.2])
 @pytest.mark.parametrize("scoring", [*SCORINGS, own_value])
 def test_vector_is_the_mean_of_the_matrix(scoring, truncation_tol):
-    X, y = make_data(40, 3)
-    X_val, y_val = make_data(9, 3, seed=1)
+    X, y = class_rows(40, 3)
+    X_val, y_val = class_rows(9, 3, seed=1)
     attributor = make_attributor(scoring=scoring, truncation_tol=truncation_tol)
     attributor.fit(X, y)
     matrix, matrix_std = attributor.attribute(
@@ -207,8 +195,8 @@ def test_vector_is_the_mean_of_the_matrix(scoring, truncation_tol):
 
 
 def test_values_of_rows_do_not_depend_on_the_rows_beside_them():
-    X, y = make_data(30, 2)
-    X_val, y_val = make_data(9, 2, seed=1)
+    X, y = class_rows(30, 2)
+    X_val, y_val = class_rows(9, 2, seed=1)
     attributor = make_attributor(scoring="neg_log_loss").fit(X, y)
     together = attributor.attribute(X_val, y_val, per_sample=True)
     alone = [attributor.attribute(X_val[[i]], y_val[[i]]) for i in range(9)]
@@ -216,8 +204,8 @@ def test_values_of_rows_do_not_depend_on_the_rows_beside_them():
 
 
 def test_same_seed_same_values():
-    X, y = make_data(30, 2)
-    X_val, y_val = make_data(9, 2, seed=1)
+    X, y = class_rows(30, 2)
+    X_val, y_val = class_rows(9, 2, seed=1)
     attributor = make_attributor(random_state=np.random.RandomState(3)).fit(X, y)
     first = attributor.attribute(X_val, y_val)
     assert_array_equal(attributor.attribute(X_val, y_val), first)
@@ -230,7 +218,7 @@ def test_same_seed_same_values():
 
 
 def test_truncation_tol_is_a_share_of_the_gain():
-    X, y = make_data(60, 2)
+    X, y = class_rows(60, 2)
     X[:, 0] += y
     attributor = make_attributor(n_permutations=5, scoring="neg_log_loss").fit(X, y)
     X_val, y_val = X[:20], y[:20]
@@ -245,8 +233,8 @@ def test_truncation_tol_is_a_share_of_the_gain():
 
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_classifier_is_kernel_ridge_on_all_rows(n_classes):
-    X, y = make_data(30, n_classes)
-    X_val, _ = make_data(12, n_classes, seed=1)
+    X, y = class_rows(30, n_classes)
+    X_val, _ = class_rows(12, n_classes, seed=1)
     attributor = make_attributor().fit(X, LABELS[y])
     clf = KernelRidgeClassifier(ALPHA, kernel="rbf", kernel_params={"gamma": GAMMA})
     clf.fit(X, LABELS[y])
@@ -259,8 +247,8 @@ def test_classifier_is_kernel_ridge_on_all_rows(n_classes):
 
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_score_is_the_mean_of_the_scoring(n_classes):
-    X, y = make_data(30, n_classes)
-    X_val, y_val = make_data(12, n_classes, seed=1)
+    X, y = class_rows(30, n_classes)
+    X_val, y_val = class_rows(12, n_classes, seed=1)
     weights = np.arange(12.0)
     attributor = make_attributor().fit(X, y)
     for sample_weight in (None, weights):
@@ -283,8 +271,8 @@ def test_score_is_the_mean_of_the_scoring(n_classes):
 @pytest.mark.parametrize("given_labels", [False, True])
 @pytest.mark.parametrize("sampler", ["permutation", "exact"])
 def test_explain_finds_the_extreme_rows(given_labels, sampler):
-    X, y = make_data(9, 3)
-    X_val, y_val = make_data(7, 3, seed=5)
+    X, y = class_rows(9, 3)
+    X_val, y_val = class_rows(7, 3, seed=5)
     attributor = make_attributor(sampler=sampler, scoring="neg_log_loss")
     attributor.fit(X, LABELS[y])
     predicted = attributor.predict(X_val)
@@ -306,7 +294,7 @@ def test_explain_finds_the_extreme_rows(given_labels, sampler):
 
 
 def test_explain_all_rows():
-    X, y = make_data(9, 2)
+    X, y = class_rows(9, 2)
     found = make_attributor().fit(X, y).explain(X[:2], k=9)
     assert_array_equal(np.sort(found.helpful), [range(9)] * 2)
 
@@ -314,7 +302,7 @@ def test_explain_all_rows():
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_prequential_decisions_equal_refits_on_every_prefix(n_classes):
     n = 12
-    X, y = make_data(n, n_classes)
+    X, y = class_rows(n, n_classes)
     attributor = make_attributor(n_permutations=4).fit(X, y)
     K = rbf_kernel(X, gamma=GAMMA)
     expected = np.zeros((n, n_classes))
@@ -335,8 +323,8 @@ def test_prequential_decisions_equal_refits_on_every_prefix(n_classes):
 
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_kernels_given_in_any_form_agree(n_classes):
-    X, y = make_data(20, n_classes)
-    X_val, y_val = make_data(6, n_classes, seed=1)
+    X, y = class_rows(20, n_classes)
+    X_val, y_val = class_rows(6, n_classes, seed=1)
     shared = {"scoring": "neg_log_loss", "kernel_params": None}
     kernel = EmpiricalNTK(random_state=0)
     attributor = make_attributor(kernel=kernel, **shared).fit(X, y)
@@ -349,7 +337,7 @@ def test_kernels_given_in_any_form_agree(n_classes):
 
 
 def test_sparse_tables_and_dataframes_pass():
-    X, y = make_data(20, 2)
+    X, y = class_rows(20, 2)
     X[X < 0] = 0
     expected = make_attributor().fit(X, LABELS[y]).attribute(X, LABELS[y])
     table = sparse.csc_array(X)
@@ -363,14 +351,14 @@ def test_sparse_tables_and_dataframes_pass():
 
 
 def test_device_gives_the_same_numbers():
-    X, y = make_data(20, 2)
+    X, y = class_rows(20, 2)
     expected = make_attributor().fit(X, y).attribute(X, y)
     found = make_attributor(device="cpu").fit(X, y).attribute(X, y)
     assert_array_equal(found, expected)
 
 
 def test_grid_search_slices_a_precomputed_kernel():
-    X, y = make_data(40, 2)
+    X, y = class_rows(40, 2)
     grid = {"alpha": [0.01, 1.0, 100.0]}
     on_rows = make_attributor(scoring="neg_log_loss")
     on_rows = GridSearchCV(on_rows, grid, cv=4).fit(X, y)
@@ -416,15 +404,9 @@ def test_texts_and_pairs_of_texts_pass():
         attributor.attribute([[1.0, 2.0]], ["pos"])
 
 
-X_BAD, Y_BAD = make_data(8, 2)
+X_BAD, Y_BAD = class_rows(8, 2)
 K_BAD = rbf_kernel(X_BAD)
 CLOSE = {"kernel_params": None, "kernel": "precomputed"}
-
-
-def with_value(array, value):
-    array = array.copy()
-    array[2, 1] = value
-    return array
 
 
 @pytest.mark.parametrize(
@@ -548,18 +530,21 @@ def test_duplicated_rows_with_a_tiny_alpha(alpha, sampler):
 def test_whatever_fit_accepts_attribute_accepts(seed):
     # Pivots of other orders than that of `fit` are smaller than its own by chance.
     rng = np.random.default_rng(seed)
-    X, y = make_data(20, 2, seed)
+    X, y = class_rows(20, 2, seed)
     X = np.vstack([X, X[:4] + 1e-4 * rng.normal(size=(4, 3))])
     y = np.append(y, 1 - y[:4])
-    for alpha in 10.0 ** np.arange(-12, -6, 0.25):
+    alphas, n_refused = 10.0 ** np.arange(-12, -6, 0.25), 0
+    for alpha in alphas:
         attributor = make_attributor(alpha=alpha, scoring="neg_log_loss")
         try:
             attributor.fit(X, y)
         except NotPositiveDefiniteError:
+            n_refused += 1
             continue
         values = attributor.attribute(X, y)
         gain = attributor.score(X, y) - attributor.null_score_
         assert_allclose(values.sum(), gain, atol=1e-4)
+    assert 0 < n_refused < len(alphas)
 
 
 def test_enumeration_refuses_many_rows():
@@ -573,8 +558,8 @@ def test_enumeration_refuses_many_rows():
 @pytest.mark.parametrize("scoring", [*SCORINGS, own_value])
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_sweep_agrees_with_enumeration(n_classes, scoring, per_sample):
-    X, y = make_data(9, n_classes)
-    X_val, y_val = make_data(6, n_classes, seed=1)
+    X, y = class_rows(9, n_classes)
+    X_val, y_val = class_rows(6, n_classes, seed=1)
     exact = make_attributor(sampler="exact", scoring=scoring).fit(X, y)
     expected = exact.attribute(X_val, y_val, per_sample=per_sample)
     sweep = make_attributor(sampler="sweep", scoring=scoring, n_permutations=200)
@@ -591,8 +576,8 @@ def test_sweep_agrees_with_enumeration(n_classes, scoring, per_sample):
 
 @pytest.mark.parametrize("semivalue", ["banzhaf", "loo", ("beta", 4, 1)])
 def test_semivalues_of_all_samplers_agree(semivalue):
-    X, y = make_data(8, 2)
-    X_val, y_val = make_data(6, 2, seed=1)
+    X, y = class_rows(8, 2)
+    X_val, y_val = class_rows(6, 2, seed=1)
     found = {}
     for sampler in ("exact", "sweep", "permutation"):
         attributor = make_attributor(
@@ -615,15 +600,15 @@ def test_semivalues_of_all_samplers_agree(semivalue):
 
 
 def test_tol_draws_no_more_than_needed():
-    X, y = make_data(30, 2)
-    X_val, y_val = make_data(20, 2, seed=1)
+    X, y = class_rows(30, 2)
+    X_val, y_val = class_rows(20, 2, seed=1)
     attributor = make_attributor(sampler="sweep", n_permutations=1000, tol=0.01)
     std = attributor.fit(X, y).attribute(X_val, y_val, return_std=True)[1]
     assert 0.005 < std.max() <= 0.01
 
 
 def test_parameters_changed_after_fit_do_not_mix():
-    X, y = make_data(20, 2)
+    X, y = class_rows(20, 2)
     attributor = make_attributor().fit(X, y)
     values = attributor.attribute(X, y)
     attributor.set_params(alpha=10.0, scoring="neg_log_loss", null_score="chance")
@@ -652,7 +637,7 @@ def test_ties_but_for_rounding(sampler):
 
 
 def test_a_precomputed_kernel_is_the_attributors_own():
-    X, y = make_data(10, 2)
+    X, y = class_rows(10, 2)
     K = rbf_kernel(X)
     attributor = FreeShapAttributor("precomputed", random_state=0)
     # Seen from behind, too.
@@ -697,7 +682,7 @@ def test_what_is_not_rows_is_named():
 
 
 def test_one_permutation_is_enough_for_leave_one_out():
-    X, y = make_data(9, 2)
+    X, y = class_rows(9, 2)
     attributor = FreeShapAttributor(semivalue="loo", n_permutations=1).fit(X, y)
     _, std = attributor.attribute(X, y, return_std=True)
     assert_array_equal(std, 0)
@@ -714,6 +699,6 @@ def test_bad_weights_of_rows(weights):
 
 
 def test_columns_whose_products_overflow():
-    X, y = make_data(20, 2)
+    X, y = class_rows(20, 2)
     with pytest.raises(ValueError, match="kernel must be finite"):
         FreeShapAttributor("linear").fit(X * 1e200, y)

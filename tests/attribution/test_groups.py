@@ -16,7 +16,7 @@ GROUPS = np.array([2, 0, 1, 2, 2, 3, 1, 4, 4, 0, 2])
 NAMES = np.array(["e", "b", "c", "z", "a"])
 
 
-def make_data(n, seed=0):
+def yes_or_no(n, seed=0):
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n, 3))
     return X, np.where(X[:, 0] + rng.normal(size=n) > 0, "yes", "no")
@@ -54,8 +54,8 @@ def test_leave_one_group_out_is_exact(n_classes):
 @pytest.mark.parametrize("kernel", ["rbf", "linear"])
 @pytest.mark.parametrize("sampler", ["sweep", "permutation"])
 def test_samplers_agree_with_enumeration(sampler, kernel):
-    X, y = make_data(33)
-    X_val, y_val = make_data(8, seed=1)
+    X, y = yes_or_no(33)
+    X_val, y_val = yes_or_no(8, seed=1)
     groups = NAMES[np.arange(33) % 5]
     options = {"scoring": "neg_log_loss", "random_state": 0}
     exact = FreeShapAttributor(kernel, sampler="exact", **options).fit(X, y)
@@ -69,7 +69,7 @@ def test_samplers_agree_with_enumeration(sampler, kernel):
 
 
 def test_values_come_in_the_order_of_the_names():
-    X, y = make_data(20)
+    X, y = yes_or_no(20)
     attributor = FreeShapAttributor(sampler="exact", scoring="neg_log_loss").fit(X, y)
     names = NAMES[np.arange(20) % 5]
     values = attributor.attribute(X[:6], y[:6], groups=names)
@@ -82,7 +82,7 @@ def test_values_come_in_the_order_of_the_names():
 
 @pytest.mark.parametrize("sampler", ["sweep", "permutation"])
 def test_groups_of_one_row_are_rows(sampler):
-    X, y = make_data(25)
+    X, y = yes_or_no(25)
     attributor = FreeShapAttributor(
         sampler=sampler, n_permutations=4, random_state=0, scoring="neg_brier_score"
     ).fit(X, y)
@@ -95,7 +95,7 @@ def test_groups_of_one_row_are_rows(sampler):
 
 @pytest.mark.parametrize("sampler", ["sweep", "permutation", "exact"])
 def test_one_group_is_worth_everything(sampler):
-    X, y = make_data(25)
+    X, y = yes_or_no(25)
     attributor = FreeShapAttributor(sampler=sampler, n_permutations=3).fit(X, y)
     value = attributor.attribute(X[:6], y[:6], groups=["all"] * 25)
     gain = attributor.score(X[:6], y[:6]) - attributor.null_score_
@@ -116,7 +116,7 @@ def test_one_group_is_worth_everything(sampler):
     ],
 )
 def test_bad_groups_are_named(groups, words):
-    X, y = make_data(25)
+    X, y = yes_or_no(25)
     attributor = FreeShapAttributor().fit(X, y)
     with pytest.raises(ValueError, match=r"^groups must hold") as caught:
         attributor.attribute(X, y, groups=groups)

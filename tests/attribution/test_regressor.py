@@ -34,7 +34,7 @@ def own_error(prediction, y):
     return -np.sqrt(abs(prediction - y))
 
 
-def make_data(n, seed=0):
+def curved(n, seed=0):
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n, 3))
     return X, X[:, 0] - 2 * X[:, 1] ** 2 + 0.3 * rng.normal(size=n) + 5
@@ -42,8 +42,8 @@ def make_data(n, seed=0):
 
 @pytest.mark.parametrize("kernel", ["rbf", "linear", "precomputed"])
 def test_predictions_are_those_of_kernel_ridge(kernel):
-    X, y = make_data(40)
-    X_val, _ = make_data(9, seed=1)
+    X, y = curved(40)
+    X_val, _ = curved(9, seed=1)
     if kernel == "precomputed":
         X, X_val = X @ X.T, X_val @ X.T
     reference = KernelRidge(alpha=0.3, kernel=kernel).fit(X, y)
@@ -54,7 +54,7 @@ def test_predictions_are_those_of_kernel_ridge(kernel):
 
 @pytest.mark.parametrize("kernel", ["rbf", "linear"])
 def test_leave_one_out_predictions_equal_refits(kernel):
-    X, y = make_data(15)
+    X, y = curved(15)
     ours = FreeShapRegressor(kernel, alpha=0.3).fit(X, y)
     for i in range(15):
         kept = np.arange(15) != i
@@ -66,8 +66,8 @@ def test_leave_one_out_predictions_equal_refits(kernel):
 @pytest.mark.parametrize("null_score", ["prior", "zero", -3.0])
 @pytest.mark.parametrize("scoring", [*ERRORS, own_error])
 def test_exact_values_equal_enumeration(scoring, null_score):
-    X, y = make_data(8)
-    X_val, y_val = make_data(5, seed=1)
+    X, y = curved(8)
+    X_val, y_val = curved(5, seed=1)
     score = ERRORS.get(scoring, own_error)
     guess = {"prior": y.mean(), "zero": 0.0}.get(null_score)
     null = -3.0 if guess is None else score(np.full(8, guess), y).mean()
@@ -95,8 +95,8 @@ def test_exact_values_equal_enumeration(scoring, null_score):
 @pytest.mark.parametrize("sampler", ["sweep", "permutation"])
 @pytest.mark.parametrize("scoring", [*ERRORS, own_error])
 def test_samplers_agree_with_enumeration(scoring, sampler, kernel):
-    X, y = make_data(11)
-    X_val, y_val = make_data(6, seed=1)
+    X, y = curved(11)
+    X_val, y_val = curved(6, seed=1)
     options = {"scoring": scoring, "random_state": 0}
     exact = FreeShapRegressor(kernel, sampler="exact", **options).fit(X, y)
     expected = exact.attribute(X_val, y_val)
@@ -127,7 +127,7 @@ def test_fused_gains_equal_plain_ones(scoring, m, k, seed):
 
 @pytest.mark.parametrize("scoring", ERRORS)
 def test_score_is_that_of_scikit_learn(scoring):
-    X, y = make_data(30)
+    X, y = curved(30)
     attributor = FreeShapRegressor(scoring=scoring).fit(X, y)
     weights = np.arange(30)
     expected = -METRICS[scoring](y, attributor.predict(X), sample_weight=weights)
@@ -135,7 +135,7 @@ def test_score_is_that_of_scikit_learn(scoring):
 
 
 def test_explain_finds_the_extreme_rows():
-    X, y = make_data(10)
+    X, y = curved(10)
     attributor = FreeShapRegressor(sampler="exact").fit(X, y)
     values = attributor.attribute(X[:4], y[:4], per_sample=True)
     found = attributor.explain(X[:4], y[:4], k=2)
@@ -161,7 +161,7 @@ def test_explain_finds_the_extreme_rows():
     ],
 )
 def test_bad_input_is_named(params, y, words):
-    X, _ = make_data(10)
+    X, _ = curved(10)
     with pytest.raises(ValueError) as caught:
         FreeShapRegressor(**params).fit(X, y)
     assert all(word in str(caught.value) for word in words)

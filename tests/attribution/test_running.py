@@ -38,7 +38,7 @@ SETTINGS = [
 ]
 
 
-def make_data(n=N, m=M):
+def train_and_val(n=N, m=M):
     X, y = make_classification(
         n + m, 5, n_informative=4, n_redundant=0, random_state=0, flip_y=0.2
     )
@@ -47,7 +47,7 @@ def make_data(n=N, m=M):
 
 def attribute(params, n_permutations=14, **options):
     n = MANY if params.get("kernel") == "linear" else N
-    X, y, X_val, y_val = make_data(n)
+    X, y, X_val, y_val = train_and_val(n)
     attributor = FreeShapAttributor(
         alpha=2.0, random_state=0, n_permutations=n_permutations, **params
     )
@@ -100,7 +100,7 @@ def test_other_errors_of_joblib_stay_as_they_are():
 
 def test_sampled_rows_do_not_depend_on_n_jobs(monkeypatch):
     """Of problems large enough for the rows to predict to be sampled."""
-    X, y, X_val, y_val = make_data(400, 400)
+    X, y, X_val, y_val = train_and_val(400, 400)
     attributor = FreeShapAttributor(random_state=0, n_permutations=3).fit(X, y)
     expected = attributor.attribute(X_val, y_val)
     attributor.set_params(n_jobs=2)
@@ -278,7 +278,7 @@ def test_more_permutations_go_on_from_fewer(tmp_path):
     ],
 )
 def test_a_checkpoint_of_another_computation_is_refused(change, tmp_path):
-    X, y, X_val, y_val = make_data()
+    X, y, X_val, y_val = train_and_val()
     path = tmp_path / "state.npz"
     attributor = FreeShapAttributor(
         scoring="neg_log_loss", n_permutations=3, checkpoint=path, random_state=0
@@ -295,7 +295,7 @@ def test_a_checkpoint_of_another_computation_is_refused(change, tmp_path):
     "options", [{"per_sample": True}, {"groups": np.arange(N) // 2}, {"k": 5}]
 )
 def test_a_checkpoint_of_another_question_is_refused(options, tmp_path):
-    X, y, X_val, y_val = make_data()
+    X, y, X_val, y_val = train_and_val()
     path = tmp_path / "state.npz"
     attributor = FreeShapAttributor(n_permutations=2, checkpoint=path, random_state=0)
     attributor.fit(X, y).attribute(X_val, y_val)
@@ -337,7 +337,7 @@ def test_more_sweeps_go_on_from_fewer(few, tmp_path, adaptive):
 
 
 def test_seeds_and_checkpoints(tmp_path):
-    X, y, X_val, y_val = make_data()
+    X, y, X_val, y_val = train_and_val()
     path = tmp_path / "state.npz"
     attributor = FreeShapAttributor(n_permutations=3, checkpoint=path, random_state=0)
     expected = attributor.fit(X, y).attribute(X_val, y_val)
@@ -424,7 +424,7 @@ def test_progress_shows_the_error_and_the_time_left(monkeypatch):
 def test_cost_is_told_before_anything_runs(kernel, sampler, monkeypatch):
     """How near it comes is a benchmark's matter: bench_cost.py."""
     n = 12 if sampler == "exact" else N
-    X, y, X_val, y_val = make_data(n)
+    X, y, X_val, y_val = train_and_val(n)
     few = FreeShapAttributor(kernel, sampler=sampler, n_permutations=20).fit(X, y)
     cost = few.estimate_cost(X_val, y_val)
     if sampler != "exact":
@@ -453,7 +453,7 @@ def test_cost_adds_up(kernel, sampler, monkeypatch):
     monkeypatch.setattr(KernelGame, "setup_flops", lambda game: 5e9)
     monkeypatch.setattr(_cost, "_product_seconds", lambda n: 1e-9)
     monkeypatch.setattr(_cost, "_timed", lambda work: (7.0, None))
-    X, y, X_val, y_val = make_data(MANY)
+    X, y, X_val, y_val = train_and_val(MANY)
     regressor = FreeShapRegressor(kernel, sampler=sampler, n_permutations=20).fit(X, y)
 
     def seconds(semivalues):
@@ -482,7 +482,7 @@ def test_cost_adds_up(kernel, sampler, monkeypatch):
 @pytest.mark.parametrize("kernel", ["rbf", "linear"])
 def test_cost_of_a_single_group(kernel, sampler):
     """A sweep of one player draws nothing."""
-    X, y, X_val, y_val = make_data()
+    X, y, X_val, y_val = train_and_val()
     attributor = FreeShapAttributor(kernel, sampler=sampler, n_permutations=20)
     cost = attributor.fit(X, y).estimate_cost(X_val, y_val, groups=["all"] * N)
     assert 0 <= cost.seconds < 1
@@ -507,7 +507,7 @@ def test_cost_of_large_coalitions_counts_the_rows_they_are_scored_on():
 
 
 def test_cost_of_no_rows_is_refused():
-    X, y, X_val, y_val = make_data()
+    X, y, X_val, y_val = train_and_val()
     attributor = FreeShapAttributor().fit(X, y)
     with pytest.raises(ValueError, match="X has no rows"):
         attributor.estimate_cost(X_val[:0], y_val[:0])
@@ -534,7 +534,7 @@ def test_a_checkpoint_of_a_method_of_another_object_is_refused(tmp_path):
 
 
 def test_explanations_leave_the_checkpoint_alone(tmp_path):
-    X, y, X_val, y_val = make_data()
+    X, y, X_val, y_val = train_and_val()
     path = tmp_path / "state.npz"
     attributor = FreeShapAttributor(n_permutations=2, checkpoint=path, random_state=0)
     values = attributor.fit(X, y).attribute(X_val, y_val)

@@ -6,27 +6,18 @@ from numpy.testing import assert_allclose
 
 from skshap import FreeShapAttributor, FreeShapRegressor
 from skshap.attribution._class_scores import CLASS_SCORINGS
-from tests.attribution.games import check_errors
+from tests.attribution.games import check_errors, own_value
+from tests.rows import class_rows
 
 SEMIVALUES = ["shapley", "banzhaf", ("beta", 4, 1), "loo"]
 SCORINGS = list(CLASS_SCORINGS)
-
-
-def own_value(decision, y_index):
-    return decision[np.arange(len(decision)), y_index]
-
-
-def make_data(n, n_classes, seed=0):
-    rng = np.random.default_rng(seed)
-    X = rng.normal(size=(n, 3))
-    return X, np.arange(n) % n_classes
 
 
 @pytest.mark.parametrize("per_sample", [False, True])
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("sampler", ["exact", "permutation"])
 def test_at_once_equals_one_by_one(sampler, n_classes, per_sample):
-    X, y = make_data(9, n_classes)
+    X, y = class_rows(9, n_classes)
     options = {"sampler": sampler, "n_permutations": 6, "random_state": 0}
     scorings = [*SCORINGS, own_value]
     found, std = (
@@ -53,7 +44,7 @@ def test_at_once_equals_one_by_one(sampler, n_classes, per_sample):
 
 @pytest.mark.parametrize("kernel", ["rbf", "linear"])
 def test_sweeps_at_once_agree_with_enumeration(kernel):
-    X, y = make_data(11, 2)
+    X, y = class_rows(11, 2)
     options = {"scorings": SCORINGS, "semivalues": SEMIVALUES, "return_std": True}
     exact = FreeShapAttributor(kernel, sampler="exact").fit(X, y)
     expected, _ = exact.attribute(X[:6], y[:6], **options)
@@ -68,7 +59,7 @@ def test_sweeps_at_once_agree_with_enumeration(kernel):
 
 
 def test_a_regressor_takes_several_too():
-    X, y = make_data(9, 9)
+    X, y = class_rows(9, 9)
     attributor = FreeShapRegressor(sampler="exact").fit(X, y)
     names = ["neg_mean_squared_error", "neg_mean_absolute_error"]
     found = attributor.attribute(X[:3], y[:3], scorings=names)
@@ -88,7 +79,7 @@ def test_a_regressor_takes_several_too():
     ],
 )
 def test_bad_lists_are_named(options, words):
-    X, y = make_data(9, 2)
+    X, y = class_rows(9, 2)
     with pytest.raises(ValueError) as caught:
         FreeShapAttributor().fit(X, y).attribute(X, y, **options)
     assert all(word in str(caught.value) for word in words)

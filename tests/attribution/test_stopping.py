@@ -1,7 +1,5 @@
 """When draws suffice, on games with known values."""
 
-import warnings
-
 import numpy as np
 import pytest
 import torch
@@ -172,6 +170,5 @@ def test_a_schedule_leaves_as_many_draws_as_a_rule_needs():
     attributor = FreeShapAttributor(
         "linear", scoring="neg_log_loss", tol=0.01, n_permutations=20, random_state=0
     ).fit(X[:2000], y[:2000])
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", ConvergenceWarning)
-        attributor.attribute(X[2000:], y[2000:])
+    _, std = attributor.attribute(X[2000:], y[2000:], return_std=True)  # no warning
+    assert std.max() <= attributor.tol

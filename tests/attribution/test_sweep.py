@@ -23,17 +23,12 @@ from skshap.attribution._semivalues import size_weights
 from skshap.attribution._sweep import Sweep
 from skshap.exceptions import NotPositiveDefiniteError
 from skshap.utils._ridge import invert_ridge
-from tests.attribution.games import ALPHA, FixedOrder, Game, average
+from tests.attribution.games import ALPHA, FixedOrder, Game, average, own_value
 from tests.oracles import per_sample_score, ridge_predictions, semivalues
 
 SCORINGS = list(CLASS_SCORINGS)
 SEMIVALUES = ["shapley", "banzhaf", ("beta", 1, 4), ("beta", 4, 1)]
 PAIRS = np.array([0, 1, 0, 2, 3, 3, 3])  # 7 rows of 4 players
-
-
-def own_value(decision, y_index):
-    """A scoring callable: the decision value of the label."""
-    return decision[np.arange(len(decision)), y_index]
 
 
 def every_choice(sweep, n):

@@ -16,6 +16,7 @@ from skshap.attribution._class_scores import (
 )
 from skshap.attribution._freeshap import SIGNATURE
 from skshap.attribution._utility import call_scoring, check_scoring
+from tests.attribution.games import own_value
 from tests.oracles import per_sample_score
 
 SCORINGS = list(CLASS_SCORINGS)
@@ -101,11 +102,11 @@ def test_callable_sees_rows_and_labels(n_classes):
     decision, y = rng.normal(size=(4, 6, n_classes)), np.arange(6) % n_classes
     seen = []
 
-    def own_value(d, y_index):
+    def noted(d, y_index):
         seen.append((d.shape, y_index.shape))
-        return d[np.arange(len(d)), y_index]
+        return own_value(d, y_index)
 
-    found = call(class_utility(own_value, y, n_classes), decision)
+    found = call(class_utility(noted, y, n_classes), decision)
     assert_array_equal(found, decision[:, np.arange(6), y])
     assert seen == [((24, n_classes), (24,))]
 
@@ -190,9 +191,6 @@ def test_null_utility_by_hand(scoring, null_score, y, n_classes, expected):
 
 
 def test_null_utility_of_a_callable_scores_the_frequencies():
-    def own_value(decision, y_index):
-        return decision[np.arange(len(decision)), y_index]
-
     # The mean over the labels of the own class's frequency.
     assert_allclose(class_null(own_value, "prior", TERNARY, 3), 1 / 4 + 1 / 8)
     assert_allclose(class_null(own_value, "chance", TERNARY, 3), 1 / 3)

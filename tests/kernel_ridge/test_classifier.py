@@ -19,21 +19,12 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skshap import EmpiricalNTK, KernelRidgeClassifier
+from skshap import EmpiricalNTK, KernelRidgeClassifier, PairwiseKernel
 from skshap.exceptions import NotPositiveDefiniteError
-from skshap.kernel_ridge import KernelRidgeClassifierCV
 from tests.oracles import exact_ridge, ridge_predictions
+from tests.rows import class_rows, with_value
 
 LABELS = np.array(["cat", "dog", "eel", "fox"])
-
-
-def make_data(n=30, n_classes=2, seed=0, n_features=4):
-    """Numbers with at least two rows of every class, and integer labels."""
-    rng = np.random.default_rng(seed)
-    y = np.arange(n) % n_classes
-    X = rng.normal(size=(n, n_features))
-    X[:, 0] += y
-    return X, y
 
 
 def indicators_by_solve(K, y, k_new, alpha, n_classes, *, class_prior):
@@ -58,8 +49,8 @@ def as_decision(indicators):
     class_prior=st.booleans(),
 )
 def test_decisions_equal_a_fresh_solve(seed, n, n_classes, log_alpha, class_prior):
-    X, y = make_data(n, n_classes, seed)
-    X_new, _ = make_data(7, n_classes, seed + 1)
+    X, y = class_rows(n, n_classes, seed)
+    X_new, _ = class_rows(7, n_classes, seed + 1)
     alpha = 10**log_alpha
     clf = KernelRidgeClassifier(
         alpha, kernel="rbf", kernel_params={"gamma": 0.3}, class_prior=class_prior
@@ -80,10 +71,10 @@ def test_decisions_equal_a_fresh_solve(seed, n, n_classes, log_alpha, class_prio
 
 
 def test_class_prior_takes_over_far_from_the_training_rows():
-    X, y = make_data(30, 3)
+    X, y = class_rows(30, 3)
     y = y[: len(y) - 4]
     X = X[: len(X) - 4]
-    far = np.full((1, 4), 1e3)
+    far = np.full((1, 3), 1e3)
     frequencies = np.bincount(y) / len(y)
     for class_prior, expected in [(True, frequencies), (False, np.zeros(3))]:
         clf = KernelRidgeClassifier(kernel="rbf", class_prior=class_prior).fit(X, y)
@@ -93,8 +84,8 @@ def test_class_prior_takes_over_far_from_the_training_rows():
 
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_linear_kernel_is_ridge_without_intercept(n_classes):
-    X, y = make_data(40, n_classes)
-    X_new, _ = make_data(9, n_classes, seed=1)
+    X, y = class_rows(40, n_classes)
+    X_new, _ = class_rows(9, n_classes, seed=1)
     clf = KernelRidgeClassifier(0.7).fit(X, y)
     ridge = Ridge(0.7, fit_intercept=False).fit(X, np.eye(n_classes)[y])
     assert_allclose(clf.decision_function(X_new), as_decision(ridge.predict(X_new)))
@@ -103,8 +94,8 @@ def test_linear_kernel_is_ridge_without_intercept(n_classes):
 @pytest.mark.parametrize("class_prior", [False, True])
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_kernels_given_in_any_form_agree(n_classes, class_prior):
-    X, y = make_data(24, n_classes)
-    X_new, _ = make_data(9, n_classes, seed=1)
+    X, y = class_rows(24, n_classes)
+    X_new, _ = class_rows(9, n_classes, seed=1)
     make = partial(KernelRidgeClassifier, 0.1, class_prior=class_prior)
     named = make(kernel="rbf", kernel_params={"gamma": 0.2}).fit(X, y)
     precomputed = make(kernel="precomputed").fit(rbf_kernel(X, gamma=0.2), y)
@@ -124,8 +115,8 @@ def test_kernels_given_in_any_form_agree(n_classes, class_prior):
 
 
 def test_kernel_object_is_cloned_and_agrees_with_its_matrix():
-    X, y = make_data(20, 3)
-    X_new, _ = make_data(6, 3, seed=1)
+    X, y = class_rows(20, 3)
+    X_new, _ = class_rows(6, 3, seed=1)
     kernel = EmpiricalNTK(random_state=0)
     clf = KernelRidgeClassifier(0.1, kernel=kernel).fit(X, y)
     assert clf.kernel_ is not kernel
@@ -143,7 +134,7 @@ def test_kernel_object_is_cloned_and_agrees_with_its_matrix():
 @pytest.mark.parametrize("class_prior", [False, True])
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_leave_one_out_equals_refitting_without_each_row(n_classes, class_prior):
-    X, y = make_data(14, n_classes)
+    X, y = class_rows(14, n_classes)
     y[:3] = 0  # unequal frequencies
     labels = LABELS[y]
     clf = KernelRidgeClassifier(0.05, kernel="rbf", class_prior=class_prior)
@@ -156,7 +147,7 @@ def test_leave_one_out_equals_refitting_without_each_row(n_classes, class_prior)
 
 
 def test_sparse_table_equals_dense():
-    X, y = make_data(25, 3)
+    X, y = class_rows(25, 3)
     X[np.abs(X) < 0.5] = 0
     for kernel in ("linear", "rbf", "cosine"):
         dense = KernelRidgeClassifier(0.3, kernel=kernel).fit(X, y)
@@ -166,7 +157,7 @@ def test_sparse_table_equals_dense():
 
 
 def test_sparse_table_is_refused_by_other_kernels():
-    X, y = make_data(8)
+    X, y = class_rows(8)
     clf = KernelRidgeClassifier(kernel=EmpiricalNTK(random_state=0))
     with pytest.raises(TypeError, match="Sparse data"):
         clf.fit(sparse.csr_array(X), y)
@@ -200,31 +191,31 @@ def test_pipeline_of_kernel_and_classifier_cross_validates():
 
 
 def test_clone_and_pickle_keep_everything():
-    X, y = make_data(20, 3)
+    X, y = class_rows(20, 3)
     clf = KernelRidgeClassifier(0.2, kernel="rbf", kernel_params={"gamma": 2.0})
     assert clone(clf).get_params() == clf.get_params()
     clf.fit(X, LABELS[y])
     copy = pickle.loads(pickle.dumps(clf))
-    X_new, _ = make_data(20, 3, seed=1)
+    X_new, _ = class_rows(20, 3, seed=1)
     assert_allclose(copy.predict_proba(X_new), clf.predict_proba(X_new), rtol=1e-12)
     assert_array_equal(copy.classes_, LABELS[:3])
 
 
 def test_dataframes_and_string_labels_pass():
-    X, y = make_data(20, 3)
-    frame = pd.DataFrame(X, columns=list("abcd"))
+    X, y = class_rows(20, 3)
+    frame = pd.DataFrame(X, columns=list("abc"))
     labels = pd.Series(LABELS[y], index=np.arange(20)[::-1] + 7)
     clf = KernelRidgeClassifier(kernel="rbf").fit(frame, labels)
     plain = KernelRidgeClassifier(kernel="rbf").fit(X, LABELS[y])
-    assert_array_equal(clf.feature_names_in_, list("abcd"))
+    assert_array_equal(clf.feature_names_in_, list("abc"))
     assert_array_equal(clf.predict(frame), plain.predict(X))
     assert_array_equal(clf.classes_, LABELS[:3])
     with pytest.raises(ValueError, match="feature names"):
-        clf.predict(frame[list("dcba")])
+        clf.predict(frame[list("cba")])
 
 
 def test_device_gives_the_same_numbers():
-    X, y = make_data(20, 3)
+    X, y = class_rows(20, 3)
     default = KernelRidgeClassifier(0.2, kernel="rbf").fit(X, y)
     on_cpu = KernelRidgeClassifier(0.2, kernel="rbf", device="cpu").fit(X, y)
     assert_array_equal(default.dual_coef_, on_cpu.dual_coef_)
@@ -252,46 +243,6 @@ def test_probabilities_agree_with_predictions_even_when_tied(values, n_classes):
     if n_classes == 2:
         positive = clf.decision_function(K_new) > 0
         assert_array_equal(predicted == LABELS[1], positive)
-
-
-@pytest.mark.parametrize("class_prior", [False, True])
-def test_searched_alpha_has_the_least_leave_one_out_error(class_prior):
-    X, y = make_data(30, 3, seed=3)
-    alphas = [1e-3, 0.1, 1.0, 30.0]
-    shared = {"kernel": "rbf", "class_prior": class_prior}
-    search = KernelRidgeClassifierCV(alphas, **shared).fit(X, y)
-    errors = []
-    for alpha in alphas:
-        clf = KernelRidgeClassifier(alpha, **shared).fit(X, y)
-        errors.append(np.mean((clf.loo_decision_function_ - np.eye(3)[y]) ** 2))
-    assert_allclose(search.loo_errors_, errors, rtol=1e-8)
-    assert search.alpha_ == alphas[int(np.argmin(errors))]
-    best = KernelRidgeClassifier(search.alpha_, **shared).fit(X, y)
-    assert_allclose(search.dual_coef_, best.dual_coef_)
-
-
-@pytest.mark.parametrize("lowest, tiny", [(0.0, 1e-12), (-0.1, 0.05)])
-def test_searched_alpha_is_not_too_small_for_a_factor(lowest, tiny):
-    # Rows twice: the smaller alpha is, the better a row is predicted by its twin.
-    X, y = make_data(12, 3)
-    K = rbf_kernel(np.vstack([X, X])) + lowest * np.eye(24)
-    search = KernelRidgeClassifierCV([tiny, 0.2, 1.0], kernel="precomputed")
-    search.fit(K, np.append(y, y))
-    assert search.alpha_ == 0.2
-    assert np.isfinite(search.loo_errors_).tolist() == [False, True, True]
-    with pytest.raises(NotPositiveDefiniteError, match="alpha"):
-        search.set_params(alphas=[tiny, tiny / 2]).fit(K, np.append(y, y))
-
-
-def test_alpha_is_searched_beside_an_outlier():
-    # All alphas are tiny beside it, but the other rows have pivots of their own.
-    X, y = make_data(12)
-    X, y = np.vstack([X, 1e6 * np.eye(4)[:1]]), np.append(y, 0)
-    search = KernelRidgeClassifierCV([1e-3, 0.1, 10.0]).fit(X, y)
-    fitted = [KernelRidgeClassifier(alpha).fit(X, y) for alpha in search.alphas]
-    signs = 2 * y - 1
-    errors = [np.mean((clf.loo_decision_function_ - signs) ** 2) for clf in fitted]
-    assert search.alpha_ == search.alphas[np.argmin(errors)] > 1e-3
 
 
 @settings(deadline=None, max_examples=60)
@@ -324,7 +275,7 @@ def test_duplicated_rows_raise_or_are_right(points, labels, alpha, scale):
 @pytest.mark.parametrize("alpha", [0, 1e-17, 1e-12])
 @pytest.mark.parametrize("same_label", [False, True])
 def test_a_duplicate_with_a_tiny_alpha(alpha, same_label):
-    X, y = make_data(8)
+    X, y = class_rows(8)
     X = np.vstack([X, X[:1]])
     y = np.append(y, y[0] if same_label else 1 - y[0])
     clf = KernelRidgeClassifier(alpha, kernel="rbf")
@@ -333,7 +284,7 @@ def test_a_duplicate_with_a_tiny_alpha(alpha, same_label):
 
 
 def test_the_suggested_alpha_works():
-    X, y = make_data(8)
+    X, y = class_rows(8)
     X, y = np.vstack([X, X]), np.append(y, y)
     for scale in (1e-5, 1.0, 1e5):
         K = scale * rbf_kernel(X)
@@ -345,7 +296,7 @@ def test_the_suggested_alpha_works():
 
 
 def test_the_suggested_alpha_works_for_an_indefinite_kernel():
-    X, y = make_data(8)
+    X, y = class_rows(8)
     K = rbf_kernel(np.vstack([X, X])) - 0.1 * np.eye(16)
     y = np.append(y, y)
     with pytest.raises(NotPositiveDefiniteError) as caught:
@@ -376,15 +327,9 @@ def test_ridge_oracle_agrees_with_exact_arithmetic():
     assert_allclose(found, np.array(exact_ridge(K, [0, 1, 1], 0.5, 2), dtype=float))
 
 
-X_BAD, Y_BAD = make_data(8)
+X_BAD, Y_BAD = class_rows(8)
 K_BAD = rbf_kernel(X_BAD)
 TEXTS = ["good", "bad"] * 4
-
-
-def with_value(array, value):
-    array = array.copy()
-    array[2, 1] = value
-    return array
 
 
 @pytest.mark.parametrize(
@@ -427,7 +372,7 @@ def with_value(array, value):
         ({"kernel": "rbff"}, X_BAD, Y_BAD, ["kernel='rbff'", "'rbf'"]),
         ({"alpha": -1}, X_BAD, Y_BAD, ["'alpha'", "-1"]),
         ({"alpha": np.nan}, X_BAD, Y_BAD, ["'alpha'", "nan"]),
-        ({"kernel": StandardScaler()}, X_BAD, Y_BAD, ["square", "(8, 4)"]),
+        ({"kernel": StandardScaler()}, X_BAD, Y_BAD, ["square", "(8, 3)"]),
     ],
 )
 def test_bad_input_is_named(params, X, y, words):
@@ -439,7 +384,7 @@ def test_bad_input_is_named(params, X, y, words):
 
 def test_texts_where_numbers_were_fitted():
     clf = KernelRidgeClassifier(kernel="rbf").fit(X_BAD, Y_BAD)
-    with pytest.raises(ValueError, match=r"X holds texts.*4 numeric features"):
+    with pytest.raises(ValueError, match=r"X holds texts.*3 numeric features"):
         clf.predict(TEXTS)
 
 
@@ -471,3 +416,22 @@ def length_kernel():
             return 1.0 * (lengths[:, None] == self.lengths_)
 
     return LengthKernel()
+
+
+def test_without_a_ridge_training_rows_are_predicted_as_labelled():
+    X, y = class_rows(30)
+    kernel = EmpiricalNTK(method="sketch", n_components=8, random_state=0)
+    # Its features are fewer than the rows and lack a part of the diagonal, which
+    # would be a ridge.
+    clf = KernelRidgeClassifier(0, kernel=kernel).fit(X, y)
+    assert clf.kernel_.lost_diagonal_ > 0
+    assert_allclose(clf.decision_function(X), 2 * y - 1, atol=1e-8)
+
+
+@pytest.mark.parametrize("kernel", ["linear", PairwiseKernel("linear")])
+def test_features_fewer_than_the_rows_need_a_ridge(kernel):
+    X, y = class_rows(8)
+    with pytest.raises(NotPositiveDefiniteError, match=r"alpha=0 .*Raise alpha"):
+        KernelRidgeClassifier(0, kernel=kernel).fit(X, y)
+    clf = KernelRidgeClassifier(0, kernel=kernel).fit(X[:3], y[:3])
+    assert_allclose(clf.decision_function(X[:3]), 2 * y[:3] - 1, atol=1e-8)

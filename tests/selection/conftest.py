@@ -3,15 +3,30 @@
 import numpy as np
 import pytest
 from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import scale
 
-from skshap import EmpiricalNTK, FreeShapAttributor, flip_labels
+from skshap import DataRemoval, EmpiricalNTK, FreeShapAttributor, flip_labels
 
 
 @pytest.fixture
 def quick():
     """An attributor for numbers."""
     return FreeShapAttributor(n_permutations=2, scoring="neg_brier_score")
+
+
+@pytest.fixture
+def removal(quick):
+    """A classifier of numbers that drops a tenth of its rows."""
+    return DataRemoval(LogisticRegression(), quick, random_state=0)
+
+
+@pytest.fixture(scope="session")
+def noisy_iris():
+    """All of iris: X, right labels, given labels, and which of these are flipped."""
+    X, y = load_iris(return_X_y=True)
+    y_noisy, is_flipped = flip_labels(y, rate=0.1, random_state=0)
+    return X, y, y_noisy, is_flipped
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 import pickle
 import re
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -20,23 +19,14 @@ from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import LinearSVC
 from sklearn.utils import get_tags
 
 from skshap import (
     DataRemoval,
-    DataSelector,
-    EmpiricalNTK,
     FreeShapAttributor,
     KernelRidgeClassifier,
-    LabelNoiseDetector,
 )
 from skshap.utils import _progress
-
-
-@pytest.fixture
-def removal(quick):
-    return DataRemoval(LogisticRegression(), quick, random_state=0)
 
 
 def test_the_lowest_values_go_and_the_rest_trains(removal, table):
@@ -57,21 +47,6 @@ def test_the_lowest_values_go_and_the_rest_trains(removal, table):
     assert removal.score(X, y) == expected.score(X, y)
     assert removal.n_features_in_ == 4
     assert_array_equal(removal.classes_, [0, 1])
-
-
-def test_the_report_says_what_and_why(removal, table):
-    X, y, _ = table
-    report = removal.fit(X, y).removal_report_
-    frame = pd.DataFrame(report)
-    assert list(frame) == ["sample_index", "label", "value", "reason"]
-    assert_array_equal(
-        np.sort(frame["sample_index"]), np.flatnonzero(~removal.support_)
-    )
-    assert_array_equal(frame["label"], y[frame["sample_index"]])
-    assert_array_equal(frame["value"], removal.sample_values_[frame["sample_index"]])
-    assert (np.diff(frame["value"]) >= 0).all()
-    assert frame["reason"][0].startswith("neg_brier_score -0.")
-    assert frame["reason"][0].endswith(", number 1 of 50 from the lowest")
 
 
 def test_harmful_rows_go_and_no_others(removal, table):
@@ -100,13 +75,6 @@ def test_a_share_of_the_rows_is_rounded(number, n_removed, removal, table):
     X, y, _ = table
     removal.set_params(n_samples_to_remove=number).fit(X, y)
     assert (~removal.support_).sum() == n_removed
-
-
-def test_a_seed_of_the_attributor_stays(removal, table):
-    X, y, _ = table
-    assert removal.fit(X, y).attributor_.random_state is not None
-    removal.set_params(attributor__random_state=7).fit(X, y)
-    assert removal.attributor_.random_state == 7
 
 
 def test_tags_are_those_of_the_estimator(quick):
@@ -146,11 +114,6 @@ def test_harmful_rows_with_validation_rows_and_a_precomputed_kernel(removal, tab
         precomputed.fit(K, y, X_val=K[::3], y_val=y[::3]).support_, given
     )
     assert is_flipped[~given].sum() > 0
-
-
-def test_methods_are_those_of_the_estimator(quick):
-    assert not hasattr(DataRemoval(LinearSVC(), quick), "predict_proba")
-    assert hasattr(DataRemoval(LinearSVC(), quick), "decision_function")
 
 
 @pytest.mark.parametrize("container", [list, np.array, pd.Series, pl.Series])
@@ -225,13 +188,6 @@ def test_a_class_of_one_row_cannot_be_cross_fitted(removal, table, dtype):
         removal.set_params(n_samples_to_remove=number)
         with pytest.raises(ValueError, match=f"pass X_val and y_val with {way_out}"):
             removal.fit(X, y)
-
-
-def test_a_class_that_would_be_emptied_is_named(removal, table):
-    X, y, _ = table
-    names = np.array(["a", "b", "c"], dtype=object)[y]
-    with pytest.raises(ValueError, match=r"leave none of class '[abc]' \("):
-        removal.set_params(n_samples_to_remove=48).fit(X, names)
 
 
 def test_results_do_not_depend_on_n_jobs(removal, table):
@@ -335,21 +291,6 @@ class TestValidationRowsInPipelines:
         assert seen == [n_seen, n_seen, n_val]
 
 
-def test_default_attributor_goes_by_the_brier_score(table):
-    X, y, _ = table
-    removal = DataRemoval(LogisticRegression(), random_state=0).fit(X, y)
-    assert removal.removal_report_.reason[0].startswith("neg_brier_score -")
-
-
-def test_reasons_name_a_function_that_scores(removal, table):
-    def margin(decision, y_index):
-        return np.take_along_axis(decision, np.asarray(y_index)[:, None], 1)[:, 0]
-
-    X, y, _ = table
-    removal.set_params(attributor__scoring=margin).fit(X, y)
-    assert removal.removal_report_.reason[0].startswith("margin -0.")
-
-
 def test_harmful_rows_only_is_refused_with_a_way_out(table):
     y = table[1]
     # Without a kernel every value is that of a prediction of zeros.
@@ -362,39 +303,6 @@ def test_harmful_rows_only_is_refused_with_a_way_out(table):
     message = r"n_samples_to_remove='harmful' leaves nothing .* to a number\."
     with pytest.raises(ValueError, match=message):
         removal.fit(np.zeros((50, 50)), y)
-
-
-class Interrupted(KernelRidgeClassifier):
-    """A classifier whose training someone breaks off."""
-
-    def fit(self, X, y):
-        raise KeyboardInterrupt
-
-
-def test_a_fit_that_is_broken_off_leaves_the_one_before(table):
-    X, y, _ = table
-    K = rbf_kernel(X)
-    removal = DataRemoval(
-        KernelRidgeClassifier(kernel="precomputed"),
-        FreeShapAttributor("precomputed", n_permutations=2),
-        random_state=0,
-    ).fit(K, y)
-    expected = removal.decision_function(K)
-    removal.set_params(estimator=Interrupted(kernel="precomputed"))
-    before = vars(removal).copy()
-    with pytest.raises(KeyboardInterrupt):
-        removal.fit(K, np.where(y[::-1], "a", "b"))
-    assert_array_equal(removal.decision_function(K), expected)
-    assert vars(removal) == before  # the very same objects
-
-
-def test_a_selection_that_is_broken_off_leaves_the_one_before(table):
-    X, y, _ = table
-    selector = DataSelector(n_samples_to_select=10, random_state=0).fit(X, y)
-    before = vars(selector.set_params(n_samples_to_select=60)).copy()
-    with pytest.raises(ValueError, match="n_samples_to_select=60 selects"):
-        selector.fit(X[:, :3], np.where(y, "a", "b"))
-    assert vars(selector) == before
 
 
 @pytest.mark.parametrize(
@@ -420,15 +328,6 @@ def test_metadata_are_refused_before_anything_is_computed(removal, table, monkey
         removal.fit(X, y, sample_weight=np.ones(50))
 
 
-def test_sample_index_is_a_position(removal, table):
-    X, y, _ = table
-    frame = pd.DataFrame(X, index=range(100, 150))
-    report = removal.fit(frame, pd.Series(y, index=frame.index)).removal_report_
-    rows = frame.iloc[report.sample_index]
-    assert_array_equal(rows, X[report.sample_index])
-    assert_array_equal(frame[~removal.support_].sort_index(), rows.sort_index())
-
-
 def test_progress_tells_the_split(removal, table, monkeypatch, capsys):
     monkeypatch.setattr(_progress, "DELAY", 1e-9)
     X, y, _ = table
@@ -443,77 +342,3 @@ def test_progress_tells_the_split(removal, table, monkeypatch, capsys):
     assert "split" not in shown
     removal.set_params(attributor__verbose=0).fit(X, y)
     assert capsys.readouterr().err == ""
-
-
-class Halves:
-    """A splitter that keeps what it is given."""
-
-    def split(self, X, y):
-        self.seen = X, y
-        half = len(X) // 2
-        yield X[:half], X[half:]
-        yield X[half:], X[:half]
-
-    def get_n_splits(self):
-        return 2
-
-
-def test_a_splitter_sees_positions(removal, table):
-    X, y, _ = table
-    order = np.random.default_rng(0).permutation(50)  # both classes in either half
-    frame = pd.DataFrame(X[order], index=order)
-    cv = Halves()
-    removal.set_params(cv=cv).fit(frame, np.array(["no", "yes"])[y[order]])
-    assert_array_equal(cv.seen[0], np.arange(50))
-    assert_array_equal(cv.seen[1], y[order])
-
-
-@pytest.mark.parametrize("values", [False, True])
-def test_held_out_rows_must_fit(values, removal, table):
-    X, y, _ = table
-    frame = pd.DataFrame(X, columns=list("abcd"))
-    for X_val, message in (
-        (X[:2, :3], r"X_val must have rows of the shape of those of X, \(4,\), got"),
-        (X[:0], "X_val has no rows"),
-        ([], "X_val has no rows"),
-        (["a text", "another"], "X holds no texts and X_val texts"),
-        ("a text", "X_val must be rows"),
-        (3, "X_val must be rows"),
-        (frame[list("abdc")][:2], "X_val must have the columns of X in the same order"),
-    ):
-        estimator = removal if values else LabelNoiseDetector()
-        with pytest.raises(ValueError, match=message):
-            estimator.fit(frame, y, X_val=X_val, y_val=[0, 1])
-    with pytest.raises(ValueError, match=r"y_val holds labels .* \[7\]"):
-        estimator.fit(frame, y, X_val=frame[:2], y_val=[0, 7])
-
-
-@pytest.mark.parametrize("make", [DataSelector, partial(DataRemoval, LinearSVC())])
-def test_values_missing_in_held_out_rows_are_named_as_theirs(make, quick, table):
-    X, y, _ = table
-    gaps = np.where(np.arange(4) == 1, np.nan, X[:3])
-    with pytest.raises(ValueError, match=r"^X_val must hold numbers. Columns \[1\]"):
-        make(attributor=quick).fit(X, y, X_val=gaps, y_val=y[:3])
-    frame, gaps = (pd.DataFrame(rows, columns=list("AXYZ")) for rows in (X, gaps))
-    with pytest.raises(ValueError, match=r"^X_val must hold numbers. Columns \['X'\]"):
-        make(attributor=quick).fit(frame, y, X_val=gaps, y_val=y[:3])
-
-
-def test_nothing_is_split_if_validation_rows_are_given():
-    rng = np.random.default_rng(0)
-    X, y = rng.normal(size=(4, 3)), np.arange(4) % 2  # fewer than folds
-    removal = DataRemoval(LogisticRegression(), n_samples_to_remove=1, random_state=0)
-    removal.fit(X, y, X_val=X[:3], y_val=y[:3])
-    assert removal.support_.sum() == 3
-
-
-@pytest.mark.parametrize(
-    "make", [LabelNoiseDetector, DataSelector, partial(DataRemoval, LinearSVC())]
-)
-def test_a_kernel_is_no_attributor(make, table):
-    X, y, _ = table
-    for kernel, name in ((EmpiricalNTK(), "EmpiricalNTK"), (LinearSVC(), "LinearSVC")):
-        with pytest.raises(ValueError, match=rf"got {name}; a kernel goes into one"):
-            make(attributor=kernel).fit(X, y)
-    with pytest.raises(ValueError, match="The 'attributor' parameter"):
-        make(attributor="rbf").fit(X, y)

@@ -237,25 +237,6 @@ def test_bad_calls_say_what_is_wrong(parameters, given, message, selector, table
         selector.set_params(**parameters).fit(X, y, **given)
 
 
-def test_validation_labels_that_are_no_class(selector, table):
-    X, y, _ = table
-    with pytest.raises(ValueError, match=r"y_val holds .* do not have: .7"):
-        selector.fit(X, y, X_val=X[:2], y_val=[0, 7])
-    with pytest.raises(
-        ValueError,
-        match="row of X_val, got 3 entries for 2 rows",
-    ):
-        selector.fit(X, y, X_val=X[:2], y_val=[0, 1, 1])
-
-
-def test_texts_want_an_attributor():
-    texts = ["one text", "another"] * 10
-    with pytest.raises(ValueError, match="DataSelector needs an attributor for texts"):
-        DataSelector().fit(texts, [0, 1] * 10)
-    with pytest.raises(ValueError, match="single string"):
-        DataSelector().fit("one text", [0])
-
-
 def test_clone_pickle_and_seeds(selector, table):
     X, y, _ = table
     again = pickle.loads(pickle.dumps(clone(selector).fit(X, y)))
@@ -325,16 +306,3 @@ def test_sparse_rows_of_any_format(format):
     few, labels = selector.fit_resample(sparse, y[::5])
     assert_allclose(few.toarray(), X[::5][selector.sample_indices_])
     assert_array_equal(labels, y[::5][selector.sample_indices_])
-
-
-@pytest.mark.parametrize("strategy", ["top", "balanced"])
-def test_nothing_is_split_if_validation_rows_are_given(strategy):
-    rng = np.random.default_rng(0)
-    X, y = rng.normal(size=(21, 3)), np.r_[np.arange(20) % 2, 2]  # a class of one row
-    X_val, y_val = rng.normal(size=(30, 3)), np.arange(30) % 3
-    params = {"n_samples_to_select": 20, "random_state": 0, "strategy": strategy}
-    found = DataSelector(**params).fit(X, y, X_val=X_val, y_val=y_val)
-    expected = DataSelector(cv=None, **params).fit(X, y, X_val=X_val, y_val=y_val)
-    assert_array_equal(found.sample_values_, expected.sample_values_)
-    with pytest.raises(ValueError, match="trains on no row of class 2"):
-        DataSelector(**params).fit(X, y)

@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import ndtr
 
+from skshap.selection import _harm
 from skshap.selection._harm import harmful_rows, probability_negative
 
 
@@ -103,3 +104,13 @@ def test_certain_rows_do_not_pay_for_harmless_ones():
     order, n_removed, _ = harmful_rows(values, errors, np.zeros(100))
     assert n_removed == 50
     assert order[:50].max() == 49
+
+
+def test_more_iterations_would_hardly_remove_other_rows(monkeypatch):
+    _, values, errors = simulate(0.2, 0)
+    sets = []
+    for times in (1, 10):
+        monkeypatch.setattr(_harm, "N_ITERATIONS", times * _harm.N_ITERATIONS)
+        order, n_removed, _ = harmful_rows(values, errors, np.zeros(len(values)))
+        sets.append(set(order[:n_removed].tolist()))
+    assert len(sets[0] ^ sets[1]) <= 0.01 * len(sets[1])

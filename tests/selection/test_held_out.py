@@ -1,10 +1,14 @@
 """Tests of rows that the caller holds out."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from sklearn.svm import LinearSVC
 
+from skshap import DataRemoval, DataSelector, LabelNoiseDetector
 from skshap.exceptions import NotPositiveDefiniteError
 from skshap.selection._held_out import (
     check_held_out,
@@ -48,3 +52,73 @@ def test_errors_of_other_types_stay():
 def test_frames_of_polars_take_numbers_of_another_type():
     X, X_val = pl.DataFrame({"a": [1, 2]}), pl.DataFrame({"a": [0.5]})
     assert stack_rows(X, X_val)["a"].to_list() == [1, 2, 0.5]
+
+
+@pytest.mark.parametrize("values", [False, True])
+def test_held_out_rows_must_fit(values, removal, table):
+    X, y, _ = table
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    for X_val, message in (
+        (X[:2, :3], r"X_val must have rows of the shape of those of X, \(4,\), got"),
+        (X[:0], "X_val has no rows"),
+        ([], "X_val has no rows"),
+        (["a text", "another"], "X holds no texts and X_val texts"),
+        ("a text", "X_val must be rows"),
+        (3, "X_val must be rows"),
+        (frame[list("abdc")][:2], "X_val must have the columns of X in the same order"),
+    ):
+        estimator = removal if values else LabelNoiseDetector()
+        with pytest.raises(ValueError, match=message):
+            estimator.fit(frame, y, X_val=X_val, y_val=[0, 1])
+    with pytest.raises(ValueError, match=r"y_val holds labels .* \[7\]"):
+        estimator.fit(frame, y, X_val=frame[:2], y_val=[0, 7])
+
+
+@pytest.mark.parametrize("make", [DataSelector, partial(DataRemoval, LinearSVC())])
+def test_values_missing_in_held_out_rows_are_named_as_theirs(make, quick, table):
+    X, y, _ = table
+    gaps = np.where(np.arange(4) == 1, np.nan, X[:3])
+    with pytest.raises(ValueError, match=r"^X_val must hold numbers. Columns \[1\]"):
+        make(attributor=quick).fit(X, y, X_val=gaps, y_val=y[:3])
+    frame, gaps = (pd.DataFrame(rows, columns=list("AXYZ")) for rows in (X, gaps))
+    with pytest.raises(ValueError, match=r"^X_val must hold numbers. Columns \['X'\]"):
+        make(attributor=quick).fit(frame, y, X_val=gaps, y_val=y[:3])
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        list,
+        np.array,
+        pd.Series,
+        pl.Series,
+        lambda texts: [(text, text[::-1]) for text in texts],
+    ],
+)
+def test_texts_are_stacked(texts):
+    words = [f"word {i}" for i in range(6)]
+    both = stack_rows(texts(words[:4]), texts(words[4:]))
+    assert [str(row) for row in both] == [str(row) for row in texts(words)]
+
+
+def test_numbers_beside_texts_are_stacked_as_they_are():
+    rows = np.array([["a", 1], ["b", 2]], dtype=object)
+    for both in (stack_rows(rows, [["c", 3]]), stack_rows([["a", 1]], [["b", 2]])):
+        assert {type(value) for value in both[:, 1]} == {int}
+    pairs = [("a", "b"), ("c", "d")]
+    stacked = stack_rows(pairs, pd.DataFrame([("e", "f")]))
+    assert [tuple(row) for row in stacked] == [*pairs, ("e", "f")]
+    long = ["a " * 10_000, "b"]  # an array would give both rows that width
+    assert stack_rows(np.array(["c", "d"]), long)[2:] == long
+
+
+def test_validation_labels_that_are_no_class(table):
+    X, y, _ = table
+    selector = DataSelector(n_samples_to_select=10, random_state=0)
+    with pytest.raises(ValueError, match=r"y_val holds .* do not have: .7"):
+        selector.fit(X, y, X_val=X[:2], y_val=[0, 7])
+    with pytest.raises(
+        ValueError,
+        match="row of X_val, got 3 entries for 2 rows",
+    ):
+        selector.fit(X, y, X_val=X[:2], y_val=[0, 1, 1])

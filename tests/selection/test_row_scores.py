@@ -136,3 +136,21 @@ def test_classes_in_another_order_go_by_labels(rows):
     model.classes_ = model.classes_[::-1]
     expected = model.predict(X)[:, None] == np.array(list("abc"))
     assert_array_equal(class_values(model, X, np.array(list("abc"))), expected)
+
+
+@pytest.mark.parametrize(("n_other", "are_used"), [(0, True), (3, True), (15, False)])
+def test_decision_values_may_be_wrong_on_few_rows_alone(
+    n_other, are_used, rows, monkeypatch
+):
+    X, y = rows
+    model = LogisticRegression().fit(X, y)
+    decision, predicted = model.decision_function(X), model.predict(X)
+    proba = model.predict_proba(X)
+    # Of the 60 rows some have another largest value, as ties have that are broken.
+    other = np.arange(n_other)
+    decision[other, decision[other].argmin(1)] = decision.max() + 1
+    monkeypatch.setattr(model, "decision_function", lambda X: decision)
+    monkeypatch.setattr(model, "predict", lambda X: predicted)
+    monkeypatch.setattr(model, "predict_proba", lambda X: proba)
+    found = class_values(model, X, model.classes_)
+    assert_array_equal(found, decision if are_used else proba)

@@ -1,0 +1,32 @@
+"""What is said of suspicious rows, and of how labels went wrong."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from skshap.inspection._findings import nearest, transitions
+
+
+@pytest.mark.parametrize("n_classes", [4, 30])
+def test_of_many_transitions_the_most_frequent_alone(n_classes):
+    T = np.random.default_rng(0).random((n_classes, n_classes))
+    T += 9 * np.eye(n_classes)
+    T /= T.sum(1, keepdims=True)
+    detector = SimpleNamespace(transition_matrix_=T, classes_=np.arange(n_classes))
+    found = transitions(detector)
+    rates = [rate for _, _, rate in found]
+    off = np.sort(T[~np.eye(n_classes, dtype=bool)])[::-1]
+    assert rates == off[: len(found)].tolist()
+    assert all(T[a, b] == rate for a, b, rate in found)
+    # All of three classes have room on a page, not those of more.
+    assert 6 <= len(found) < 12
+
+
+def test_nearest_rows_are_those_of_other_labels_whatever_their_size():
+    X = np.array([[1.0, 0.0], [9.0, 9.0], [2.0, 1.0], [3.0, 0.1], [0.0, 0.0]])
+    given = np.array([0, 1, 1, 0, 1])
+    K = X @ X.T
+    assert nearest(K, 0, given, 2).tolist() == [2, 1]  # by the angle, not by size
+    assert nearest(K, 0, given, 9).tolist() == [2, 1, 4]
+    assert nearest(K, 0, np.zeros(5), 2).tolist() == []

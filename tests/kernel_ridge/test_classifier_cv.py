@@ -1,0 +1,69 @@
+"""The ridge that chooses its alpha: by leave-one-out error, if it has a factor."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from sklearn.metrics.pairwise import rbf_kernel
+
+from skshap import KernelRidgeClassifier, KernelRidgeClassifierCV
+from skshap.exceptions import NotPositiveDefiniteError
+from tests.rows import class_rows
+
+
+@pytest.mark.parametrize("class_prior", [False, True])
+def test_searched_alpha_has_the_least_leave_one_out_error(class_prior):
+    X, y = class_rows(30, 3, seed=3)
+    alphas = [1e-3, 0.1, 1.0, 30.0]
+    shared = {"kernel": "rbf", "class_prior": class_prior}
+    search = KernelRidgeClassifierCV(alphas, **shared).fit(X, y)
+    errors = []
+    for alpha in alphas:
+        clf = KernelRidgeClassifier(alpha, **shared).fit(X, y)
+        errors.append(np.mean((clf.loo_decision_function_ - np.eye(3)[y]) ** 2))
+    assert_allclose(search.loo_errors_, errors, rtol=1e-8)
+    assert search.alpha_ == alphas[int(np.argmin(errors))]
+    best = KernelRidgeClassifier(search.alpha_, **shared).fit(X, y)
+    assert_allclose(search.dual_coef_, best.dual_coef_)
+
+
+@pytest.mark.parametrize("lowest, tiny", [(0.0, 1e-12), (-0.1, 0.05)])
+def test_searched_alpha_is_not_too_small_for_a_factor(lowest, tiny):
+    # Rows twice: the smaller alpha is, the better a row is predicted by its twin.
+    X, y = class_rows(12, 3)
+    K = rbf_kernel(np.vstack([X, X])) + lowest * np.eye(24)
+    search = KernelRidgeClassifierCV([tiny, 0.2, 1.0], kernel="precomputed")
+    search.fit(K, np.append(y, y))
+    assert search.alpha_ == 0.2
+    assert np.isfinite(search.loo_errors_).tolist() == [False, True, True]
+    with pytest.raises(NotPositiveDefiniteError, match="alpha"):
+        search.set_params(alphas=[tiny, tiny / 2]).fit(K, np.append(y, y))
+
+
+def test_alpha_is_searched_beside_an_outlier():
+    # All alphas are tiny beside it, but the other rows have pivots of their own.
+    X, y = class_rows(12)
+    X, y = np.vstack([X, 1e6 * np.eye(3)[:1]]), np.append(y, 0)
+    search = KernelRidgeClassifierCV([1e-3, 0.1, 10.0]).fit(X, y)
+    fitted = [KernelRidgeClassifier(alpha).fit(X, y) for alpha in search.alphas]
+    signs = 2 * y - 1
+    errors = [np.mean((clf.loo_decision_function_ - signs) ** 2) for clf in fitted]
+    assert search.alpha_ == search.alphas[np.argmin(errors)] > 1e-3
+
+
+@pytest.mark.parametrize("share", [3e-8, 1e-6, 1e-3])
+def test_every_alpha_that_has_a_factor_is_a_candidate(share):
+    X, _ = class_rows(40)
+    K, y = X @ X.T, (X[:, 0] > 0.5).astype(int)  # of rank three
+    alphas = [share * K.max(), 1e4]
+    search = KernelRidgeClassifierCV(alphas, kernel="precomputed").fit(K, y)
+    clf = KernelRidgeClassifier(alphas[0], kernel="precomputed").fit(K, y)
+    assert np.isfinite(search.loo_errors_).all()
+    assert search.alpha_ == alphas[0]
+    assert_allclose(search.loo_decision_function_, clf.loo_decision_function_)
+
+
+@pytest.mark.parametrize("alphas", [[], [[1.0]], [0.0, 1.0], [-1.0], [np.nan, 1.0]])
+def test_alphas_that_are_no_list_of_positive_numbers(alphas):
+    X, y = class_rows(8)
+    with pytest.raises(ValueError, match=r"alphas must be a list of positive"):
+        KernelRidgeClassifierCV(alphas).fit(X, y)

@@ -1,0 +1,66 @@
+"""Predictions of the estimator trained on the rows kept."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics.pairwise import rbf_kernel
+from sklearn.svm import SVC, LinearSVC
+
+from skshap import DataRemoval
+from skshap.selection._delegated import DelegatedPredictions
+
+METHODS = ["predict", "predict_proba", "predict_log_proba", "decision_function"]
+KEPT = np.arange(1, 50, 2)
+
+
+def test_methods_are_those_of_the_estimator(quick):
+    assert not hasattr(DataRemoval(LinearSVC(), quick), "predict_proba")
+    assert hasattr(DataRemoval(LinearSVC(), quick), "decision_function")
+
+
+class OddRows(DelegatedPredictions, ClassifierMixin, BaseEstimator):
+    """Keeps every other row, whatever it holds."""
+
+    def __init__(self, estimator):
+        self.estimator = estimator
+
+    def fit(self, X, y):
+        self.sample_indices_ = KEPT
+        self.estimator_ = clone(self.estimator).fit(X, y)
+        return self
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_rows_go_to_the_estimator_as_they_are(method, table):
+    X, y, _ = table
+    found = OddRows(LogisticRegression()).fit(X, y)
+    expected = getattr(LogisticRegression().fit(X, y), method)(X[:7])
+    assert_array_equal(getattr(found, method)(X[:7]), expected)
+
+
+@pytest.mark.parametrize("method", ["predict", "decision_function"])
+def test_of_kernel_values_those_with_the_rows_kept(method, table):
+    X, y, _ = table
+    K, kept = rbf_kernel(X, gamma=1.0), np.ix_(KEPT, KEPT)
+    found = OddRows(SVC(kernel="precomputed"))
+    found.sample_indices_ = KEPT
+    found.estimator_ = SVC(kernel="precomputed").fit(K[kept], y[KEPT])
+    expected = getattr(SVC(gamma=1.0).fit(X[KEPT], y[KEPT]), method)(X[:7])
+    values = getattr(found, method)(rbf_kernel(X[:7], X, gamma=1.0))
+    assert_allclose(values, expected)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_nothing_is_predicted_before_fit(method, table):
+    with pytest.raises(NotFittedError):
+        getattr(OddRows(LogisticRegression()), method)(table[0])
+
+
+def test_once_fitted_methods_are_those_of_what_was_fitted(table):
+    X, y, _ = table
+    found = OddRows(LogisticRegression()).fit(X, y).set_params(estimator=LinearSVC())
+    assert all(hasattr(found, method) for method in METHODS)
+    assert not hasattr(found.fit(X, y), "predict_log_proba")

@@ -1,0 +1,98 @@
+"""Which labels are called wrong, by how probably they are right."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from skshap import FreeShapAttributor, LabelNoiseDetector, flip_labels
+from skshap.selection._issues import are_told, find_issues
+
+
+def test_contamination_is_a_share_of_the_rows(noisy_iris):
+    X, _, y, _ = noisy_iris
+    detector = LabelNoiseDetector(contamination=0.2)
+    verdict = detector.fit_predict(X, y)
+    assert_array_equal(np.unique(verdict), [-1, 1])
+    assert_array_equal(verdict == -1, detector.label_issues_)
+    assert detector.label_issues_.sum() == 30
+    worst_kept = detector.label_quality_[~detector.label_issues_].min()
+    assert detector.label_quality_[detector.label_issues_].max() <= worst_kept
+
+
+def test_issues_are_withheld_where_rows_say_nothing():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 300)
+    X = rng.normal(size=(300, 2))
+    X[:45] *= 0.3  # these say nothing of their label
+    X[45:, 0] += 8 * y[45:] - 4
+    y_noisy, _ = flip_labels(y, rate=0.05, random_state=0)
+    detector = LabelNoiseDetector(FreeShapAttributor()).fit(X, y_noisy)
+    assert detector.issues_withheld_
+    assert not detector.label_issues_.any()
+    assert (detector.label_quality_ < 0.25).any()  # one such label would be called
+    for other in ("loo", "prequential"):  # which have no such rule
+        attributor = FreeShapAttributor(n_permutations=5, random_state=0)
+        detector = LabelNoiseDetector(attributor, method=other).fit(X, y_noisy)
+        assert detector.label_issues_.any()
+        assert not detector.issues_withheld_
+
+
+@pytest.mark.parametrize("contamination", ["auto", 0.5])
+def test_no_class_is_emptied(contamination):
+    rng = np.random.default_rng(0)
+    X = np.vstack([rng.normal(size=(90, 2)), rng.normal(size=(10, 2)) + 8])
+    y = np.repeat([0, 1], [90, 10])
+    y[:4] = 2  # a class whose every row lies in the midst of another
+    detector = LabelNoiseDetector(contamination=contamination).fit(X, y)
+    kept = ~detector.label_issues_
+    assert set(y[kept]) == {0, 1, 2}
+    for label in range(3):  # the last one is that of the best quality
+        quality = detector.label_quality_[y == label]
+        assert kept[y == label][quality.argmax()]
+    assert kept[y == 1].sum() >= 8 or contamination != "auto"
+
+
+def test_one_row_of_a_class(noisy_iris):
+    X, y, _, _ = noisy_iris
+    y = np.append(y[:-1], 3)
+    detector = LabelNoiseDetector(contamination=0.1).fit(X, y)
+    assert not detector.label_issues_[-1]  # it is the last of its class
+    assert np.isfinite(detector.label_quality_).all()
+
+
+@pytest.mark.parametrize(
+    ("contamination", "n_issues"), [(0.01, 0), (0.2, 1), (0.25, 2), (0.9, 6)]
+)
+def test_a_share_of_the_rows_is_rounded(contamination, n_issues):
+    quality = np.array([0.9, 0.3, 0.8, 0.1, 0.7, 0.6, 0.2])  # of seven rows
+    issues = find_issues(quality, np.zeros(7, dtype=int), contamination)
+    assert_array_equal(issues, quality < np.sort(quality)[n_issues])
+
+
+@pytest.mark.parametrize("contamination", ["auto", 0.8, 0.99])
+def test_of_a_class_the_best_row_is_never_called(contamination):
+    quality = np.array([0.1, 0.02, 0.3, 0.2, 0.01, 0.05])
+    given = np.array([0, 2, 0, 0, 1, 2])
+    issues = find_issues(quality, given, contamination)
+    assert issues.tolist() == [True, True, False, True, False, False]
+
+
+def test_false_alarms_are_a_quarter_of_the_issues_at_most():
+    quality = np.array([0.0, 0.2, 0.4, 0.4, 0.4, 0.8, 0.9])
+    issues = find_issues(quality, np.array([0] * 6 + [1]), "auto")
+    assert quality[issues].mean() == 0.25
+    assert issues.sum() == 4  # with the next 0.28 would be expected
+
+
+def test_no_label_is_called_that_is_more_probably_right():
+    quality = np.array([0.0] * 10 + [0.49, 0.5, 0.6, 0.9])
+    issues = find_issues(quality, np.zeros(14, dtype=int), "auto")
+    assert_array_equal(np.flatnonzero(issues), np.arange(11))
+
+
+def test_wrong_labels_are_told_if_few_rows_are_missed_at_first_or_at_last():
+    rate, few, many = 0.1, 0.1, 0.4
+    assert are_told(np.array([few, many]), rate)
+    assert are_told(np.array([many, few]), rate)
+    assert not are_told(np.array([many, many]), rate)
+    assert are_told(np.array([many, many]), many)  # as many labels are wrong

@@ -1,0 +1,55 @@
+"""The ridge of least leave-one-out error, whatever the kernel's scale."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from sklearn.metrics.pairwise import rbf_kernel
+
+from skshap import KernelRidgeClassifier, KernelRidgeClassifierCV
+from skshap.selection._tuned_ridge import tune_ridge
+
+
+@pytest.fixture
+def rows():
+    """Two classes without overlap."""
+    y = np.arange(60) % 2
+    return np.random.default_rng(0).normal(size=(60, 2)) + 9 * y[:, None], y
+
+
+def test_candidates_go_from_rows_that_say_all_to_those_that_say_nothing(rows):
+    X, y = rows
+    K = rbf_kernel(X, gamma=0.01)
+    noise = np.random.default_rng(0).permutation(y)
+    ends = []
+    for labels in (y, noise):
+        default = KernelRidgeClassifierCV(kernel="precomputed", class_prior=True)
+        expected = default.fit(K, labels).alpha_
+        assert tune_ridge(K, labels, 1.0, kernel="precomputed").alpha_ == expected
+        ends.append(expected)
+    assert ends == [min(default.alphas), max(default.alphas)]
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e6])
+def test_the_scale_of_a_kernel_does_not_matter(scale, rows):
+    X, y = rows
+    K = rbf_kernel(X)
+    found = tune_ridge(scale * K, y, scale, kernel="precomputed")
+    expected = tune_ridge(K, y, 1.0, kernel="precomputed")
+    assert found.alpha_ == pytest.approx(scale * expected.alpha_)
+    assert_allclose(found.loo_errors_, expected.loo_errors_)
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e-320])
+def test_rows_of_zeros_have_no_best_alpha(scale):
+    ridge = tune_ridge(np.zeros((6, 6)), [0, 1] * 3, scale, kernel="precomputed")
+    assert np.isfinite(ridge.alpha_) and ridge.alpha_ > 0
+    assert_allclose(ridge.loo_errors_, ridge.loo_errors_[0])
+
+
+def test_it_is_a_ridge_on_labels_without_their_frequencies(rows):
+    X, y = rows
+    params = {"kernel": "rbf", "kernel_params": {"gamma": 0.3}}
+    ridge = tune_ridge(X[:50], y[:50], 1.0, **params)
+    plain = KernelRidgeClassifier(ridge.alpha_, class_prior=True, **params)
+    expected = plain.fit(X[:50], y[:50]).decision_function(X)
+    assert_allclose(ridge.decision_function(X), expected)
