@@ -11,7 +11,7 @@ from skshap.utils._describe import describe, describe_class
 
 __all__ = ["network_digest", "row_keys"]
 
-FORMAT = b"skshap gradients 2"  # changes whenever stored files would mean another thing
+FORMAT = b"skshap gradients 3"  # changes whenever stored files would mean another thing
 HOOKS = {"_forward_hooks", "_forward_pre_hooks"}
 # Of transformers: where a model came from, not what it computes.
 NO_SETTINGS = {

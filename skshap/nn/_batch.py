@@ -2,7 +2,7 @@
 
 import torch
 
-__all__ = ["batch_size", "network_outputs", "slice_batch"]
+__all__ = ["batch_size", "network_outputs", "take_rows"]
 
 
 def batch_size(batch):
@@ -10,11 +10,11 @@ def batch_size(batch):
     return len(next(iter(batch.values())) if isinstance(batch, dict) else batch)
 
 
-def slice_batch(batch, start, stop):
-    """Return some rows of a batch, as a batch."""
+def take_rows(batch, rows):
+    """Return some rows of a batch, by a slice or a list of places, as a batch."""
     if isinstance(batch, dict):
-        return {name: value[start:stop] for name, value in batch.items()}
-    return batch[start:stop]
+        return {name: value[rows] for name, value in batch.items()}
+    return batch[rows]
 
 
 def network_outputs(network, batch):

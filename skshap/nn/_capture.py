@@ -15,18 +15,21 @@ from itertools import chain
 import torch
 
 from skshap.exceptions import SmallerBatchWarning
-from skshap.nn._batch import batch_size, network_outputs, slice_batch
+from skshap.nn._batch import batch_size, network_outputs, take_rows
 from skshap.nn._capture_checks import (
     TOLERANCES,
     check_finite,
     check_padding,
     check_separate,
+    is_memory_error,
+    spread,
 )
 from skshap.nn._factors import BatchGradients, Layout, concatenate
 from skshap.nn._plan import Call, Plan
 
 __all__ = ["GradientCapture"]
 
+N_TRIED = 8  # rows of a batch that are captured together to see if they may be
 # Of each network, for threads: hooks and flags are put on it and taken off again.
 LOCKS = weakref.WeakKeyDictionary()
 
@@ -55,7 +58,7 @@ class GradientCapture:
         self.outputs = outputs
         self._plan = Plan(network)
         self._layout = None
-        self._is_separate = False  # whether rows were seen to go alone as in a batch
+        self._is_together = False  # whether rows were seen to go in a batch as alone
         self._most = sys.maxsize  # rows in a batch, as far as is known
 
     def layout(self, *batches):
@@ -79,7 +82,7 @@ class GradientCapture:
             if self._layout is None:
                 for batch in batches:
                     for i in sorted({0, batch_size(batch) - 1}):
-                        n_outputs = self._try_rules(slice_batch(batch, i, i + 1))
+                        n_outputs = self._try_rules(take_rows(batch, [i]))
                 n_vector, factors = self._plan.layout()
                 self._layout = Layout(n_vector * n_outputs, factors * n_outputs)
             return self._layout
@@ -89,30 +92,77 @@ class GradientCapture:
         plan, one = self._plan, self._to_device(one)
         calls, outputs = self._forward(one)
         plan.arrange(calls)
-        names = [name for name in plan.wanted if name not in plan.general]
-        with torch.enable_grad():
-            again = self._run(one)
-        for output, plain in zip(outputs, again, strict=True):
-            gradients = _gradients(plain, [plan.wanted[name] for name in names])
-            self._check_rules(dict(zip(names, gradients, strict=True)), calls, output)
+        plan.general |= self._wrong_rules(one, calls, outputs)
         plan.arrange(calls)
         return len(outputs)
 
-    def _check_rules(self, exact, calls, output):
-        """Give up rules whose gradients of one example differ from the exact ones."""
-        plan, calls = self._plan, self._backward(calls, output)
-        with torch.no_grad():
-            for name, gradient in exact.items():
-                largest = TOLERANCES[gradient.dtype] * gradient.double().norm()
-                try:
-                    rest = plan.remainder(name, calls, _widen(gradient))
-                    holds = not rest.double().norm() > largest  # True for NaN
-                except torch.OutOfMemoryError:
-                    raise
-                except Exception:  # it takes the layer for one of another kind
-                    holds = False
-                if not holds:
-                    plan.general.add(name)
+    def _wrong_rules(self, batch, calls, outputs):
+        """Return parameters whose gradients, by their rules, are not autograd's.
+
+        Compared are sums over the examples with a weight for each, as many as they are:
+        what is credited to another example shows as well.
+        """
+        plan, weights = self._plan, spread(outputs[0])
+        names = [name for name in plan.wanted if name not in plan.general]
+        with torch.enable_grad():
+            again, wrong = self._run(batch), set()
+        for output, plain in zip(outputs, again, strict=True):
+            off = (output - plain).detach().abs().max()
+            if off > TOLERANCES[plain.dtype] * plain.detach().abs().max():
+                return set(names)  # hooks make another network of it
+            exact = _gradients(plain * weights, [plan.wanted[name] for name in names])
+            found = self._backward(calls, output, weights)
+            whole = sum(gradient.double().norm() ** 2 for gradient in exact) ** 0.5
+            for name, gradient in zip(names, exact, strict=True):
+                if not self._holds(name, found, gradient, whole):
+                    wrong.add(name)
+        return wrong
+
+    @torch.no_grad()
+    def _holds(self, name, calls, gradient, whole):
+        """Whether the rule of a parameter gives the gradient that autograd gives."""
+        # Of biases before a softmax, gradients are rounding of the `whole` ones' size.
+        tolerance = TOLERANCES[gradient.dtype]
+        largest = tolerance * (gradient.double().norm() + tolerance * whole)
+        try:
+            rest = self._plan.remainder(name, calls, _widen(gradient))
+        except Exception as error:  # it takes the layer for one of another kind
+            if is_memory_error(error):
+                raise
+            return False
+        return not rest.double().norm() > largest  # True for NaN
+
+    def _goes_together(self, batch):
+        """Whether rows of a batch may be captured together; some are tried, once.
+
+        Raises
+        ------
+        ValueError
+            If outputs depend on the other rows of a batch, or if a rule that holds for
+            the rows that were tried before does not hold for one of these.
+        """
+        n = batch_size(batch)
+        if n == 1 or self._is_together:
+            return True
+        places = torch.linspace(0, n - 1, min(n, N_TRIED)).round().long().tolist()
+        some = self._to_device(take_rows(batch, places))
+        check_separate(self._run, some)
+        try:
+            self._is_together = not self._wrong_rules(some, *self._forward(some))
+        except Exception as error:  # of the network, which hooks have changed
+            if is_memory_error(error):
+                raise
+        if self._is_together:
+            return True
+        for i in range(len(places)):
+            one = take_rows(some, [i])
+            if wrong := self._wrong_rules(one, *self._forward(one)):
+                raise ValueError(
+                    f"model uses {min(wrong)!r} outside of its layer, or in another "
+                    "way, for some rows only, which the kernel cannot follow; freeze "
+                    "it with requires_grad_(False)."
+                )
+        return False
 
     def _lock(self):
         # A copy of a network, as other workers have it, gets a lock of its own.
@@ -141,7 +191,7 @@ class GradientCapture:
         parts, start, n = [], 0, batch_size(batch)
         while start < n:
             stop = min(n, start + self._most)
-            one = slice_batch(batch, start, stop)
+            one = take_rows(batch, slice(start, stop))
             part = self._try(one, None if lengths is None else lengths[start:stop])
             if part is not None:
                 parts.append(part)
@@ -149,30 +199,33 @@ class GradientCapture:
         return parts[0] if len(parts) == 1 else concatenate(parts)
 
     def _try(self, batch, lengths):
-        """Capture the gradients of a batch; None if it must be halved first."""
+        """Capture the gradients of a batch; None if it must be smaller."""
+        n = batch_size(batch)
         try:
             with self._lock():
-                return self._capture(batch, lengths)
+                if self._goes_together(batch):
+                    return self._capture(batch, lengths)
+            self._most = 1
+            why = (
+                "rows in a batch change places inside of model, or are put beside each "
+                "other in a tensor of one row, so that each goes alone, which takes "
+                "longer; set batch_size=1, or keep rows on the first axis."
+            )
         except RuntimeError as error:
-            n, is_memory = batch_size(batch), isinstance(error, torch.OutOfMemoryError)
-            if n == 1 or not (is_memory or "can't allocate memory" in str(error)):
+            if n == 1 or not is_memory_error(error):
                 raise
+            self._most = n // 2
+            why = (
+                f"a batch of {n} rows does not fit into memory and was halved; set "
+                f"batch_size={self._most}, or a smaller max_length."
+            )
         # Out of the handler, which holds on to what the batch takes.
-        self._most = n // 2
-        warnings.warn(
-            f"a batch of {n} rows does not fit into memory and was halved; set "
-            f"batch_size={self._most}, or a smaller max_length.",
-            SmallerBatchWarning,
-            stacklevel=2,
-        )
+        warnings.warn(why, SmallerBatchWarning, stacklevel=2)
         return None
 
     def _capture(self, batch, lengths):
         batch = self._to_device(batch)
         calls, outputs = self._forward(batch)
-        if not self._is_separate and batch_size(batch) > 1:
-            check_separate(self._run, batch, torch.stack(outputs, 1).detach())
-            self._is_separate = True
         found = [self._collect(calls, output, lengths) for output in outputs]
         if len(found) == 1:
             return found[0]
@@ -295,21 +348,26 @@ class GradientCapture:
                     "set batch_size=1, or freeze it with requires_grad_(False)."
                 )
 
-    def _backward(self, calls, output):
-        """Replace what layers wrote by the gradients at it, in float32 at least."""
+    def _backward(self, calls, output, weights=None):
+        """Replace what layers wrote by the gradients at it, in float32 at least.
+
+        With weights, those of each example are multiplied by one.
+        """
         flat = [call.grad for used in calls.values() for call in used]
-        grads = iter(_gradients(output, flat))
+        grads = map(_widen, _gradients(output, flat))
+        if weights is not None:
+            grads = (torch.einsum("n,n...->n...", weights.to(g), g) for g in grads)
         return {
             name: [
-                call._replace(read=_widen(call.read), grad=_widen(next(grads)))
-                for call in used
+                call._replace(read=_widen(call.read), grad=next(grads)) for call in used
             ]
             for name, used in calls.items()
         }
 
 
 def _widen(tensor):
-    return tensor.float() if tensor.dtype == torch.bfloat16 else tensor
+    is_half = tensor.dtype in (torch.bfloat16, torch.float16)
+    return tensor.float() if is_half else tensor
 
 
 def _gradients(output, tensors):

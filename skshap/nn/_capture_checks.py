@@ -2,24 +2,52 @@
 
 import torch
 
-from skshap.nn._batch import slice_batch
+from skshap.nn._batch import take_rows
 
-__all__ = ["TOLERANCES", "check_finite", "check_padding", "check_separate"]
+__all__ = [
+    "TOLERANCES",
+    "check_finite",
+    "check_padding",
+    "check_separate",
+    "is_memory_error",
+    "spread",
+]
 
 # Relative, of a rule's gradient against autograd's, and of the output of an example
 # alone against that in a batch.
-TOLERANCES = {torch.bfloat16: 1e-1, torch.float32: 1e-2, torch.float64: 1e-6}
+TOLERANCES = {
+    torch.float16: 1e-1,
+    torch.bfloat16: 1e-1,
+    torch.float32: 1e-2,
+    torch.float64: 1e-6,
+}
 
 
-def check_separate(run, batch, outputs):
+def is_memory_error(error):
+    """Whether an error says that there is not enough memory."""
+    is_torch = isinstance(error, torch.OutOfMemoryError)
+    return is_torch or "can't allocate memory" in str(error)
+
+
+def spread(output):
+    """Return a weight for each of n examples, unlike all others and of another sign.
+
+    Sums of them are not near zero, whether gradients are all alike or of two kinds.
+    """
+    numbers = torch.arange(1, len(output) + 1, device=output.device, dtype=output.dtype)
+    return numbers * (-1) ** numbers
+
+
+def check_separate(run, batch):
     """Raise if the outputs of rows of a batch are others than those of each alone.
 
     The first and the last are tried, since a layer that takes rows for a sequence
     may read it in one direction.
     """
-    n = len(outputs)
     with torch.no_grad():
-        alone = [torch.stack(run(slice_batch(batch, i, i + 1)), 1) for i in (0, n - 1)]
+        outputs = torch.stack(run(batch), 1)
+        n = len(outputs)
+        alone = [torch.stack(run(take_rows(batch, [i])), 1) for i in (0, n - 1)]
     wrong = (outputs[[0, n - 1]] - torch.cat(alone)).abs().max()
     if wrong > TOLERANCES[outputs.dtype] * outputs.abs().max():
         raise ValueError(

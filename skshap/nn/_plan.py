@@ -166,7 +166,7 @@ class Plan:
         )
 
     def remainder(self, name, calls, gradient):
-        """Return what a rule leaves of one example's gradient of a parameter.
+        """Return what a rule leaves of a gradient, both summed over examples.
 
         Parameters
         ----------
@@ -183,9 +183,9 @@ class Plan:
             Zero to rounding if the rule holds.
         """
         if self._role(name) == "vector":
-            return gradient.flatten() - self._vector(name, calls)[0]
-        rule = self._rules[self._users[name][0][0]]
-        return rule.subtract(gradient, *(part[0] for part in self._pair(name, calls)))
+            return gradient.flatten() - self._vector(name, calls).sum(0)
+        rule, parts = self._rules[self._users[name][0][0]], self._pair(name, calls)
+        return rule.subtract(gradient, *(part.flatten(0, 1) for part in parts))
 
     def _role(self, name):
         """Return what the rules make of a parameter; None if there is no one rule."""

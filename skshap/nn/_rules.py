@@ -38,7 +38,7 @@ class LinearRule:
         return _by_token(grad).sum(1)
 
     def subtract(self, gradient, a, d):
-        """Take one example's a and d off a gradient of the weight; return the rest."""
+        """Take a and d of all tokens off a gradient of the weight; return the rest."""
         return gradient.reshape(d.shape[1], a.shape[1]) - d.T @ a
 
 
@@ -50,7 +50,7 @@ class TransposedRule(LinearRule):
         return Factor(*layer.weight.shape)
 
     def subtract(self, gradient, a, d):
-        """Take one example's a and d off a gradient of the weight; return the rest."""
+        """Take a and d of all tokens off a gradient of the weight; return the rest."""
         return gradient - a.T @ d
 
 
@@ -98,7 +98,7 @@ class LookupRule:
         return numbers.to(grad.dtype), grad
 
     def subtract(self, gradient, a, d):
-        """Take one example's a and d off a gradient of the table; return the rest."""
+        """Take a and d of all tokens off a gradient of the table; return the rest."""
         return gradient.index_add(0, a.flatten().long(), -d.to(gradient))
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from skshap.exceptions import SmallerBatchWarning
 from skshap.nn._capture import GradientCapture
 from skshap.nn._gram import gram
 from tests.nn.networks import naive, randomize, table
@@ -123,6 +124,127 @@ def test_rows_that_depend_on_their_batch(name):
 def test_rows_that_go_alone_as_in_a_batch(layer):
     network, X = randomize(Sequences(layer)), table(5, 12)
     np.testing.assert_allclose(captured(network, X)[0], naive(network, X), rtol=1e-8)
+
+
+class Across(nn.Module):
+    """Puts the rows of a batch beside each other: a sequence of one step for each."""
+
+    def __init__(self, read):
+        super().__init__()
+        self.inner, self.head, self.read = nn.Linear(5, 4), nn.Linear(4, 2), read
+
+    def forward(self, x):
+        return self.read(self.head(torch.tanh(self.inner(x[None]))))
+
+
+class Encoder(nn.Module):
+    """Reads (n_steps, n, width), as layers of torch do by default."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.TransformerEncoderLayer(4, 2, 4, dropout=0.0)
+        self.head = nn.Linear(4, 1)
+
+    def forward(self, x):
+        return self.head(self.layer(x[None])[0])
+
+
+class Prompted(nn.Module):
+    """Copies one row of positions for all examples."""
+
+    def __init__(self, copy):
+        super().__init__()
+        self.table, self.head, self.copy = nn.Embedding(4, 4), nn.Linear(4, 1), copy
+
+    def forward(self, x):
+        positions = self.copy(self.table(torch.arange(3)[None]), len(x))
+        return self.head(torch.tanh(x.reshape(-1, 3, 4) + positions).mean(1))
+
+
+class Moved(nn.Module):
+    """Takes rows in another order on the way, as those who sort by length do."""
+
+    def __init__(self, order):
+        super().__init__()
+        self.inner, self.head, self.order = nn.Linear(4, 4), nn.Linear(4, 2), order
+
+    def forward(self, x):
+        order = self.order(x)
+        return self.head(torch.tanh(self.inner(x[order]))[order.argsort()])
+
+
+PLACES = {
+    "first of one": (lambda: Across(lambda x: x[0]), 5),
+    "last of one": (lambda: Across(lambda x: x[-1]), 5),
+    "squeezed": (lambda: Across(lambda x: x.squeeze(0)), 5),
+    "summed": (lambda: Across(lambda x: x.sum(0)), 5),
+    "encoder": (Encoder, 4),
+    "repeated": (lambda: Prompted(lambda table, n: table.repeat(n, 1, 1)), 12),
+    "picked": (lambda: Prompted(lambda table, n: table[0]), 12),
+    "sorted": (lambda: Moved(lambda x: x[:, 0].argsort(descending=True)), 4),
+    "flipped": (lambda: Moved(lambda x: torch.arange(len(x)).flip(0)), 4),
+}
+
+
+@pytest.mark.parametrize("name", PLACES)
+@pytest.mark.parametrize("n", [2, 7, 20])
+def test_rows_that_change_places_go_alone(name, n):
+    make, width = PLACES[name]
+    network, X = randomize(make()), table(n, width)
+    X[:, 0] = np.sort(X[:, 0])  # so that sorting moves the first and the last
+    with pytest.warns(SmallerBatchWarning, match="each goes alone.*set batch_size=1"):
+        K, _ = captured(network, X)
+    expected = naive(network, X)
+    np.testing.assert_allclose(K, expected, atol=1e-12 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize(
+    "copy",
+    [
+        lambda table, n: table,
+        lambda table, n: table.expand(n, -1, -1),
+        lambda table, n: table + torch.zeros(n, 1, 1),
+    ],
+)
+def test_rows_that_share_what_one_row_says_go_together(copy, recwarn):
+    network, X = randomize(Prompted(copy)), table(7, 12)
+    K, _ = captured(network, X)
+    np.testing.assert_allclose(K, naive(network, X), rtol=1e-10)
+    assert not recwarn
+
+
+class SometimesOutside(nn.Module):
+    """Uses a weight outside of its layer for rows that begin with a large number."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner, self.head = nn.Linear(4, 4), nn.Linear(4, 1)
+
+    def forward(self, x):
+        outside = (x[:, :1] > 5) * self.inner.weight.sum()
+        return self.head(torch.tanh(self.inner(x))) + outside
+
+
+def test_a_rule_that_fails_for_some_rows_only():
+    network, X = randomize(SometimesOutside()), table(7, 4)
+    X[3, 0] = 9
+    with pytest.raises(ValueError, match=r"'inner.weight' outside .* for some rows"):
+        captured(network, X)
+    network.inner.weight.requires_grad_(False)
+    np.testing.assert_allclose(captured(network, X)[0], naive(network, X), rtol=1e-10)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_outputs_in_half_precision(dtype):
+    class Half(nn.Sequential):
+        def forward(self, x):
+            return super().forward(x).to(dtype)
+
+    layers = nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 1)
+    network, X = randomize(Half(*layers)), table(6, 4)
+    expected = naive(nn.Sequential(*layers), X)
+    K, _ = captured(network, X)
+    np.testing.assert_allclose(K, expected, atol=1e-12 * np.abs(expected).max())
 
 
 def test_threads_share_a_network():
