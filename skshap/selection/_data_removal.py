@@ -16,7 +16,11 @@ from skshap.selection._base import BaseRowChoice, count_rows, unchanged_on_error
 from skshap.selection._delegated import DelegatedPredictions
 from skshap.selection._harm import harmful_rows, label_suspicion
 from skshap.selection._removal_report import removal_report
-from skshap.selection._removal_share import choose_share, removal_order
+from skshap.selection._removal_share import (
+    choose_share,
+    removal_order,
+    spare_classes,
+)
 from skshap.selection._splits import HELD_OUT, other_splits
 from skshap.selection._values import values_from_others
 from skshap.utils._sklearn import (
@@ -52,8 +56,8 @@ class DataRemoval(
         How many rows to remove, or which share of them, those of lowest value. "auto":
         the share, up to a half, without which the estimator predicts rows left out
         best, by the splits of `cv`. "harmful": only rows whose value is negative with
-        confidence, and only if the estimator predicts rows left out better without as
-        many. See Notes.
+        confidence, and only if the estimator predicts rows left out clearly better
+        without as many. See Notes.
     cv : int, splitter, iterable or None, default=5
         How rows are split in those trained on and those judged on; only for "auto" and
         "harmful" if `fit` is given `X_val` and `y_val`. An integer: stratified folds of
@@ -115,16 +119,16 @@ class DataRemoval(
     "auto" fits the estimator up to eight times a split, on what is left of the rows
     that the split trains on without the 0, 5, 10, 15, 20, 30, 40 and 50 % of lowest
     value there, and takes the share with which it predicts all rows left out best, or
-    none if that is not ahead of none by more than one standard error. One row of each
-    class is always left. Predictions are scored by the log loss of the softmax of
-    decision values, or else of probabilities or predicted labels, times the factor that
-    suits the share best [2]_: it says more than the accuracy, and is not misled by how
-    sure of itself the estimator is. The values come from splits that judge on other
-    rows than those the estimator is judged on, which are training rows there; on labels
-    of pure noise that favours no removal. (With ``attributor=None`` kernel and `alpha`
-    are chosen by all rows.) The labels that the estimator is judged by are the given
-    ones, so that wrong ones lower all scores; on few rows the choice depends on the
-    folds, less on repeated ones, as of
+    none if that is not ahead of none by more than one standard error. Half of the rows
+    of each class are always left, those of highest value. Predictions are scored by the
+    log loss of the softmax of decision values, or else of probabilities or predicted
+    labels, times the factor that suits the share best [2]_: it says more than the
+    accuracy, and is not misled by how sure of itself the estimator is. The values come
+    from splits that judge on other rows than those the estimator is judged on, which
+    are training rows there; on labels of pure noise that favours no removal. (With
+    ``attributor=None`` kernel and `alpha` are chosen by all rows.) The labels that the
+    estimator is judged by are the given ones, so that wrong ones lower all scores; on
+    few rows the choice depends on the folds, less on repeated ones, as of
     :class:`sklearn.model_selection.RepeatedStratifiedKFold`. Where `X_val` is given,
     values come from there and the choice from the splits.
 
@@ -135,12 +139,11 @@ class DataRemoval(
     distributed once these errors are taken out (empirical Bayes, as the local false
     sign rate [1]_). That is one distribution for right labels and one for wrong ones;
     how probably a label is wrong comes from leave-one-out predictions, as in
-    :class:`skshap.LabelNoiseDetector`. Where no row can be told apart from harmless
-    ones, hardly any is removed. Rows harm one by one: where classes overlap, all that
-    harm can be most of a class, and without them together predictions are worse. So
-    the estimator is asked as with "auto", with all rows and without as large a share of
-    lowest value, and nothing is removed unless the latter predicts better, by however
-    little.
+    :class:`skshap.LabelNoiseDetector`. Rows harm one by one: where classes overlap, all
+    that harm can be most of a class, and without them together predictions are worse.
+    So the estimator is asked as with "auto", with all rows and without as large a share
+    of lowest value, and nothing is removed unless the latter predicts better by more
+    than one standard error. Half of each class is left then as well.
 
     In scikit-learn's cross-validation an `X_val` with as many rows as `X` is taken for
     a parameter of each row and sliced with it. Give it another number of rows. In a
@@ -298,12 +301,16 @@ class DataRemoval(
             order, n_removed, probability = harmful_rows(
                 values, errors, label_suspicion(self.attributor_, y)
             )
-            advice = "tune the attributor, or set n_samples_to_remove to a number"
-            if splits is not None and 0 < n_removed < len(y):
-                n_removed = ask_estimator(shares=(0.0, n_removed / len(y)), lead=0.0)
+            advice = "set n_samples_to_remove to a number"
+            if splits is not None:
+                harmful = order[:n_removed]
+                order, n_removable = spare_classes(order, y)
+                n_removed = int(np.isin(order[:n_removable], harmful).sum())
+                if n_removed > 0:
+                    n_removed = ask_estimator(shares=(0.0, n_removed / len(y)))
         elif is_auto:
-            order = removal_order(values, y)
-            n_removed = ask_estimator()
+            order, n_removable = removal_order(values, y)
+            n_removed = min(ask_estimator(), n_removable)
         else:
             order = np.argsort(values, kind="stable")
             n_removed = count_rows(self.n_samples_to_remove, len(y))

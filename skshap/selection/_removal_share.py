@@ -10,13 +10,13 @@ from sklearn.exceptions import FitFailedWarning
 from skshap.selection._row_scores import class_values, log_probabilities
 from skshap.utils._sklearn import safe_split, slice_params
 
-__all__ = ["choose_share", "removal_order"]
+__all__ = ["choose_share", "removal_order", "spare_classes"]
 
 SHARES = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
 
 
 def removal_order(values, y):
-    """Order rows from the lowest value up, the best row of each class at the end.
+    """Order rows from the lowest value up, but for those that a class is left.
 
     Parameters
     ----------
@@ -27,18 +27,36 @@ def removal_order(values, y):
 
     Returns
     -------
-    ndarray of shape (n,)
+    order : ndarray of shape (n,)
         Rows, those to remove first on top.
+    n_removable : int
+        How many of these may be removed.
     """
-    order = np.argsort(values, kind="stable")
-    _, from_end = np.unique(y[order[::-1]], return_index=True)
-    is_best = np.zeros(len(y), dtype=bool)
-    is_best[len(y) - 1 - from_end] = True
-    return np.concatenate([order[~is_best], order[is_best]])
+    return spare_classes(np.argsort(values, kind="stable"), y)
+
+
+def spare_classes(order, y):
+    """Move the last half of each class to the end of an order of rows.
+
+    Half of the rows of a class, rounded down, are left to it, and one at least.
+
+    Returns
+    -------
+    order : ndarray of shape (n,)
+        Rows, those to remove first on top.
+    n_removable : int
+        How many are not among the halves.
+    """
+    is_spared = np.zeros(len(order), dtype=bool)
+    for label in np.unique(y):
+        places = np.flatnonzero(y[order] == label)
+        is_spared[places[-max(1, len(places) // 2) :]] = True
+    order = np.concatenate([order[~is_spared], order[is_spared]])
+    return order, int((~is_spared).sum())
 
 
 def choose_share(
-    estimator, X, y, splits, split_values, params, *, shares=SHARES, lead=1.0, n_jobs
+    estimator, X, y, splits, split_values, params, *, shares=SHARES, n_jobs
 ):
     """Choose the share of rows without which an estimator predicts others best.
 
@@ -59,16 +77,14 @@ def choose_share(
         Of the estimator's `fit`; those with an entry a row are cut down.
     shares : sequence of float, default=SHARES
         What is tried, from zero up.
-    lead : float, default=1.0
-        By how many standard errors a share has to be ahead of removing nothing.
     n_jobs : int or None
         How many splits are worked on at a time.
 
     Returns
     -------
     share : float
-        The one of best score, if that is ahead of removing nothing by more than `lead`
-        standard errors, of the difference over the rows judged on; else zero.
+        The one of best score, if that is ahead of removing nothing by more than a
+        standard error, of the difference over the rows judged on; else zero.
     results : dict
         As of :class:`sklearn.feature_selection.RFECV`: `share_removed`,
         `mean_test_score`, `std_test_score` and, of split k, `split{k}_test_score`, each
@@ -80,13 +96,12 @@ def choose_share(
         If the estimator cannot be trained, or does not predict, without some share;
         then neither that nor a larger one is chosen.
     """
-    classes, y_index = np.unique(y, return_inverse=True)
-    orders = [
-        train[removal_order(v, y[train])]
-        for (train, _), v in zip(splits, split_values, strict=True)
-    ]
-    n_least = min(map(len, orders))
-    shares = [s for s in shares if n_least - round(s * n_least) >= len(classes)]
+    y_index = np.unique(y, return_inverse=True)[1]
+    orders = []
+    for (train, _), values in zip(splits, split_values, strict=True):
+        order, n_removable = removal_order(values, y[train])
+        orders.append(train[order])
+        shares = [s for s in shares if round(s * len(order)) <= n_removable]
     found = Parallel(n_jobs=n_jobs)(
         delayed(predict_without)(estimator, X, y, order, test, shares, params)
         for order, (_, test) in zip(orders, splits, strict=True)
@@ -114,7 +129,7 @@ def choose_share(
         "std_test_score": by_split.std(0),
         **{f"split{k}_test_score": score for k, score in enumerate(by_split)},
     }
-    return shares[best_share(scores, rows, lead)], results
+    return shares[best_share(scores, rows)], results
 
 
 def predict_without(estimator, X, y, order, test, shares, params):
@@ -143,7 +158,7 @@ def predict_without(estimator, X, y, order, test, shares, params):
     return predicted, None
 
 
-def best_share(scores, rows, lead=1.0):
+def best_share(scores, rows):
     """Return the place of the best share, zero if it is not clearly ahead of that.
 
     Parameters
@@ -152,11 +167,9 @@ def best_share(scores, rows, lead=1.0):
         Of rows judged on; without removal first.
     rows : ndarray of shape (n_judgements,)
         Which; some, perhaps, by several splits.
-    lead : float, default=1.0
-        See `choose_share`.
     """
     _, place, count = np.unique(rows, return_inverse=True, return_counts=True)
     by_row = np.array([np.bincount(place, score) / count for score in scores])
     best = by_row.mean(1).argmax()
     gain = by_row[best] - by_row[0]
-    return best if gain.mean() > lead * gain.std() / np.sqrt(len(gain)) else 0
+    return best if gain.mean() > gain.std(ddof=1) / np.sqrt(len(gain)) else 0

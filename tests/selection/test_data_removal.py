@@ -25,6 +25,7 @@ from skshap import (
     DataRemoval,
     FreeShapAttributor,
     KernelRidgeClassifier,
+    PairwiseKernel,
 )
 from skshap.utils import _progress
 
@@ -102,11 +103,13 @@ def test_validation_rows_judge(removal, table):
 def test_harmful_rows_with_validation_rows_and_a_precomputed_kernel(removal, table):
     X, y, is_flipped = table
     removal.set_params(n_samples_to_remove="harmful", attributor__scoring="accuracy")
+    removal.set_params(cv=None)  # the estimators are not asked
     given = removal.fit(X, y, X_val=X[::3], y_val=y[::3]).support_
     precomputed = DataRemoval(
         KernelRidgeClassifier(kernel="precomputed"),
         FreeShapAttributor("precomputed", n_permutations=2),
         n_samples_to_remove="harmful",
+        cv=None,
         random_state=0,
     )
     K = rbf_kernel(X)
@@ -291,18 +294,23 @@ class TestValidationRowsInPipelines:
         assert seen == [n_seen, n_seen, n_val]
 
 
-def test_harmful_rows_only_is_refused_with_a_way_out(table):
-    y = table[1]
+def test_where_all_rows_look_harmful_none_is_removed(table):
+    X, y, _ = table
     # Without a kernel every value is that of a prediction of zeros.
+    kernel = PairwiseKernel(lambda a, b: 0.0)
     removal = DataRemoval(
-        KernelRidgeClassifier(kernel="precomputed"),
-        FreeShapAttributor("precomputed", n_permutations=2, scoring="neg_brier_score"),
+        KernelRidgeClassifier(kernel=kernel),
+        FreeShapAttributor(kernel, n_permutations=2, scoring="neg_brier_score"),
         n_samples_to_remove="harmful",
         random_state=0,
     )
-    message = r"n_samples_to_remove='harmful' leaves nothing .* to a number\."
+    removal.fit(X, y)
+    assert (removal.sample_values_ < 0).all()
+    assert removal.support_.all()
+    # Nor can it be, if the estimator is not asked.
+    message = r"n_samples_to_remove='harmful' leaves nothing .* set .* to a number\."
     with pytest.raises(ValueError, match=message):
-        removal.fit(np.zeros((50, 50)), y)
+        removal.set_params(cv=None).fit(X, y, X_val=X, y_val=y)
 
 
 @pytest.mark.parametrize(

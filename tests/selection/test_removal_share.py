@@ -133,12 +133,14 @@ def test_the_best_share_if_it_is_ahead_by_a_standard_error(n_more, expected):
     assert best_share(hits, np.arange(100)) == expected
 
 
-def test_how_far_ahead_a_share_has_to_be():
-    """By nearly half a standard error, here."""
-    scores = np.array([np.zeros(20), np.tile([1.1, -0.9], 10)])
-    rows = np.arange(20)
-    assert [best_share(scores, rows, lead) for lead in (0.0, 0.4, 0.5)] == [1, 1, 0]
-    assert best_share(np.zeros((2, 20)), rows, 0.0) == 0
+@pytest.mark.parametrize("n", [4, 20])
+def test_a_standard_error_is_that_of_a_sample(n):
+    """Of n gains of mean m by 1 to either side, the root of 1 / (n - 1)."""
+    rows = np.arange(n)
+    for m, expected in ((1.01, 1), (0.99, 0)):
+        gain = m / np.sqrt(n - 1) + np.tile([1.0, -1.0], n // 2)
+        assert best_share(np.array([np.zeros(n), gain]), rows) == expected
+    assert best_share(np.zeros((2, n)), rows) == 0
 
 
 @pytest.fixture
@@ -171,6 +173,40 @@ def test_harmful_rows_stay_where_the_estimator_needs_them(overlapping):
     assert not hasattr(removal, "cv_results_")
 
 
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(("n", "n_minority", "shift"), [(60, 6, 1.0), (40, 20, 0.0)])
+def test_hard_rows_are_no_reason_to_fail(n, n_minority, shift, seed, quick):
+    """Nearly all look harmful here, at times those of a class."""
+    X = np.random.default_rng(seed).normal(size=(n, 4))
+    y = (np.arange(n) < n_minority).astype(int)
+    X[:, 0] += shift * y
+    removal = DataRemoval(
+        LogisticRegression(), quick, n_samples_to_remove="harmful", random_state=seed
+    )
+    removal.fit(X, y)
+    assert set(y[removal.support_]) == {0, 1}
+    if removal.support_.all():
+        return
+    none, some = removal.cv_results_["mean_test_score"]
+    assert some > none
+
+
+def test_no_class_loses_more_than_half_of_its_rows(quick, monkeypatch):
+    """Rows of a few on the wrong side, by which the estimator predicts worse."""
+    rng = np.random.default_rng(0)
+    X = np.r_[rng.normal(0, 1, 90), rng.normal(-0.5, 1, 11)][:, None]
+    y = np.repeat(["many", "few"], [90, 11])
+    monkeypatch.setattr(_removal_share, "best_share", lambda scores, rows: -1)
+    for how in ("auto", "harmful"):
+        removal = DataRemoval(
+            LogisticRegression(), quick, n_samples_to_remove=how, random_state=0
+        )
+        left = y[removal.fit(X, y).support_]
+        assert (left == "few").sum() == 5
+        assert (left == "many").sum() >= 45
+        assert (removal.sample_values_[y == "few"] < 0).sum() > 6
+
+
 def test_harmful_rows_go_where_the_estimator_is_better_off(removal, many, monkeypatch):
     X, y, wrong = many
     removal.set_params(n_samples_to_remove="harmful").fit(X, y)
@@ -181,8 +217,7 @@ def test_harmful_rows_go_where_the_estimator_is_better_off(removal, many, monkey
     score = removal.cv_results_["mean_test_score"]
     assert score[1] > score[0]
     # As with "auto", if it had only this share to choose.
-    options = {"shares": (0.0, some), "lead": 0.0}
-    monkeypatch.setattr(choose_share, "__kwdefaults__", options)
+    monkeypatch.setattr(choose_share, "__kwdefaults__", {"shares": (0.0, some)})
     results = removal.set_params(n_samples_to_remove="auto").fit(X, y).cv_results_
     assert_allclose(results["mean_test_score"], score)
 
@@ -208,7 +243,12 @@ def test_validation_rows_give_values_and_splits_the_choice(removal, many):
     assert results["share_removed"].tolist() == shares
     splits = make_splits(5, y, CLASSES, removal.attributor_.random_state)
     for k, (train, test) in enumerate(splits):
-        kept = train[np.argsort(values[train], kind="stable")[80:]]
+        kept, left = list(train[np.argsort(values[train], kind="stable")]), [0, 0]
+        for c in (0, 1):  # at most half of a class goes
+            left[c] = (y[train] == c).sum() // 2
+        for row in list(kept):
+            if len(kept) > 80 and (y[kept] == y[row]).sum() > left[y[row]]:
+                kept.remove(row)
         hit = removal.estimator.fit(X[kept], y[kept]).predict(X[test]) == y[test]
         found[0].append(hit.mean())
         found[1].append(results[f"split{k}_test_score"][-1])
@@ -258,8 +298,10 @@ def test_parameters_of_rows_are_cut_down(many):
 
 
 def test_the_best_row_of_each_class_is_left(nearest):
-    order = removal_order(np.array([3.0, 1, 2, 9, 5, 5]), np.array(list("aaabcc")))
+    values, y = np.array([3.0, 1, 2, 9, 5, 5]), np.array(list("aaabcc"))
+    order, n_removable = removal_order(values, y)
     assert order.tolist() == [1, 2, 4, 0, 5, 3]
+    assert n_removable == 3
     rng = np.random.default_rng(0)
     X = np.concatenate([rng.normal(size=(40, 2)), rng.normal(size=(5, 2))])
     y = np.repeat([0, 1], [40, 5])  # rows of a rare class that lies among the other
