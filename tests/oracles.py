@@ -35,7 +35,9 @@ def tangent_kernel(output, parameters, examples):
         gradients.append(
             torch.cat(
                 [
-                    (torch.zeros_like(p) if g is None else g).flatten().double()
+                    (torch.zeros_like(p) if g is None else g.to_dense())
+                    .flatten()
+                    .double()
                     for g, p in zip(grads, parameters, strict=True)
                 ]
             )

@@ -109,7 +109,10 @@ class KernelRidgeClassifierCV(KernelRidgeClassifier):
         return check_gram(self.kernel_.fit_transform(rows))
 
     def _choose_alpha(self, K, Y, priors):
-        alphas = np.asarray(self.alphas, dtype=np.float64)
+        try:
+            alphas = np.asarray(self.alphas, dtype=np.float64)
+        except (TypeError, ValueError):  # texts, or rows of different lengths
+            alphas = np.empty(0)
         is_valid = np.isfinite(alphas) & (alphas > 0)
         if alphas.ndim != 1 or not len(alphas) or not is_valid.all():
             raise ValueError(

@@ -378,6 +378,10 @@ def _gradients(output, tensors):
         total = output.sum()
     grads = torch.autograd.grad(total, tensors, allow_unused=True, retain_graph=True)
     return [
-        torch.zeros_like(tensor) if grad is None else grad
+        torch.zeros_like(tensor) if grad is None else _dense(grad)
         for tensor, grad in zip(tensors, grads, strict=True)
     ]
+
+
+def _dense(tensor):
+    return tensor.to_dense() if tensor.is_sparse else tensor

@@ -103,6 +103,24 @@ class TableNetwork(nn.Module):
         return self.layers(x)
 
 
+def copy_network(model):
+    """Return a copy of a network; raise where there can be none."""
+    if isinstance(model, torch.jit.ScriptModule):
+        raise ValueError(
+            "model must be a torch.nn.Module with layers that hooks reach, got one of "
+            "TorchScript; pass the module that it was made of."
+        )
+    try:
+        return copy.deepcopy(model)
+    except RuntimeError as error:
+        raise ValueError(
+            f"model={type(model).__name__}(...) cannot be copied: {error} Weights that "
+            "are computed before each forward pass are the usual reason: see "
+            "torch.nn.utils.prune.remove and remove_weight_norm, or use "
+            "torch.nn.utils.parametrizations."
+        ) from error
+
+
 def prepare_network(
     model,
     *,
@@ -138,7 +156,7 @@ def prepare_network(
     torch.nn.Module
         A copy in evaluation mode; the module given is left as it was.
     """
-    network = copy.deepcopy(model)
+    network = copy_network(model)
     is_headless = getattr(network, "base_model", None) is network
     has_words = getattr(network, "get_output_embeddings", lambda: None)() is not None
     kind = type(model).__name__

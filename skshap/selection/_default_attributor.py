@@ -113,13 +113,19 @@ def kernels_of(rows, variance, scaler=None):
 
 
 def some_rows(rows, y_index):
-    """Return at most so many rows, sorted, with classes at about their shares.
+    """Return about so many rows at most, sorted, with classes at about their shares.
 
-    Rows of a class are those at equal steps along a random direction, so that it does
-    not matter in which order they come.
+    Of each class there is one at least. Its rows are those at equal steps along a
+    random direction: it matters neither in which order they come nor what classes are
+    called.
     """
-    n = len(y_index)
+    share = min(1.0, TRIED_ROWS / len(y_index))
     direction = np.random.default_rng(0).normal(size=rows.shape[1])
-    in_order = np.lexsort((rows @ direction, y_index))
-    steps = np.linspace(0, n - 1, min(TRIED_ROWS, n)).round().astype(int)
-    return np.sort(in_order[steps])
+    along, some = rows @ direction, []
+    for label in np.unique(y_index):
+        of_class = np.flatnonzero(y_index == label)
+        of_class = of_class[np.argsort(along[of_class], kind="stable")]
+        n_some = max(1, int(share * len(of_class)))
+        steps = np.linspace(0, len(of_class) - 1, n_some).round().astype(int)
+        some.append(of_class[steps])
+    return np.sort(np.concatenate(some))

@@ -43,13 +43,19 @@ def class_values(model, X, classes):
             values = usable_values(model, method, X, classes)
             if values is not None:
                 return values
-    predicted, n = column_or_1d(model.predict(X)), number_of_rows(X, "X")
-    unknown = sorted(set(predicted.tolist()) - set(classes.tolist()), key=str)
-    if len(predicted) != n or unknown:
-        what = f"labels {unknown[:5]}, which y has not," if unknown else "labels"
+    predicted, n = np.asarray(model.predict(X)), number_of_rows(X, "X")
+    what = ""
+    if predicted.shape not in ((n,), (n, 1)):
+        what = f"an array of shape {predicted.shape}"
+    else:
+        predicted = predicted.ravel()
+        unknown = sorted(set(predicted.tolist()) - set(classes.tolist()), key=str)
+        if unknown:
+            what = f"labels that y has not, {unknown[:5]}"
+    if what:
         raise ValueError(
-            f"estimator must predict a label of y for each of {n} rows, got "
-            f"{len(predicted)} {what}; a number of rows to remove works with any."
+            f"estimator must predict a label of y for each of {n} rows, got {what}; a "
+            "number of rows to remove works with any."
         )
     return (predicted[:, None] == classes).astype(float)
 

@@ -62,7 +62,10 @@ def test_every_alpha_that_has_a_factor_is_a_candidate(share):
     assert_allclose(search.loo_decision_function_, clf.loo_decision_function_)
 
 
-@pytest.mark.parametrize("alphas", [[], [[1.0]], [0.0, 1.0], [-1.0], [np.nan, 1.0]])
+@pytest.mark.parametrize(
+    "alphas",
+    [[], [[1.0]], [0.0, 1.0], [-1.0], [np.nan, 1.0], ["a"], [None, 1.0], [[1.0], []]],
+)
 def test_alphas_that_are_no_list_of_positive_numbers(alphas):
     X, y = class_rows(8)
     with pytest.raises(ValueError, match=r"alphas must be a list of positive"):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import prune
 
 from skshap.exceptions import ModelNotFoundError
 from skshap.nn._loading import load_model
@@ -72,6 +73,21 @@ def test_model_is_left_as_it_was():
     with torch.no_grad():
         network.encoder.pooler.dense.weight.zero_()
     assert torch.equal(model.pooler.dense.weight, weight)
+
+
+@pytest.mark.filterwarnings("ignore:.*deprecated")
+def test_models_that_cannot_be_copied_or_hooked():
+    layer = nn.Linear(3, 2)
+    prune.random_unstructured(layer, "weight", 0.5)
+    layer.weight = layer.weight * 1  # no leaf, as after a forward pass
+    with pytest.raises(
+        ValueError, match=r"model=Linear\(...\) cannot be .*prune.remove"
+    ):
+        prepare(layer)
+    prune.remove(layer, "weight")
+    assert wanted(prepare(layer)) == {"weight", "bias"}
+    with pytest.raises(ValueError, match="TorchScript; pass the module"):
+        prepare(torch.jit.script(nn.Linear(3, 2)))
 
 
 def test_head_is_seeded_and_standardized(tiny_encoder):

@@ -137,6 +137,7 @@ LAYERS = {
     "norm of two inputs": lambda: WithItself(GatedNorm(4)),
     "embedding": lambda: Lookup(),
     "embedding with padding": lambda: Lookup(padding_idx=1),
+    "sparse embedding": lambda: Lookup(sparse=True),
     "positions": lambda: Positions(),
     "conv1d of transformers": conv1d_of_transformers,
     "linear cut down": lambda: cut_down(nn.Linear(6, 6), 4, 4),

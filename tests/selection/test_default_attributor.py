@@ -189,13 +189,15 @@ def test_a_kernel_is_chosen_by_some_rows_and_alpha_by_all(wine, monkeypatch):
     monkeypatch.setattr(_default_attributor, "TRIED_ROWS", 60)
     monkeypatch.setattr(_default_attributor, "tune_ridge", spy)
     attributor = LabelNoiseDetector().fit(X, y).attributor_
+    n = len(seen[0][2])
+    assert 58 <= n <= 60  # of three classes
     assert [(kernel, len(labels)) for kernel, _, labels in seen] == [
-        ("rbf", 60),
-        ("linear", 60),
+        ("rbf", n),
+        ("linear", n),
         (attributor.kernel, len(y)),
     ]
-    assert_allclose(np.bincount(seen[0][2]) / 60, np.bincount(y) / len(y), atol=0.02)
-    assert len(np.unique(seen[0][1], axis=0)) == 60
+    assert_allclose(np.bincount(seen[0][2]) / n, np.bincount(y) / len(y), atol=0.02)
+    assert len(np.unique(seen[0][1], axis=0)) == n
     unit = 1.0 if attributor.kernel == "rbf" else np.square(X).sum(1).mean()
     expected = KernelRidgeClassifierCV(
         unit * np.array(KernelRidgeClassifierCV().alphas),
@@ -211,7 +213,7 @@ def test_some_rows_hold_all_rows_of_small_tables_and_every_class(container):
     y_index = np.array([0] * 3000 + [1] * 6)
     X = np.random.default_rng(0).normal(size=(3006, 2))
     rows = _default_attributor.some_rows(container(X), y_index)
-    assert len(np.unique(rows)) == 1000
+    assert 999 <= len(np.unique(rows)) == len(rows) <= 1000
     assert (np.diff(rows) > 0).all()
     assert set(y_index[rows]) == {0, 1}
     assert_allclose(X[rows].mean(0), X.mean(0), atol=0.05)
@@ -227,6 +229,8 @@ def test_the_same_rows_are_tried_in_whatever_order_they_come(monkeypatch):
     some = _default_attributor.some_rows(X, y_index)
     other = order[_default_attributor.some_rows(X[order], y_index[order])]
     assert_array_equal(np.sort(other), some)
+    # And whatever their classes are called.
+    assert_array_equal(_default_attributor.some_rows(X, 1 - y_index), some)
 
 
 @pytest.mark.parametrize("method", ["auto", "loo", "prequential"])

@@ -370,8 +370,9 @@ def test_predictions_must_be_labels(removal, many):
     assert_array_equal(column["mean_test_score"], plain["mean_test_score"])
     assert len(set(plain["mean_test_score"])) > 1
     for change, message in (
-        (lambda p: p.astype(str), r"got 40 labels \['0', '1'\], which y has not"),
-        (lambda p: p[1:], "for each of 40 rows, got 39 labels;"),
+        (lambda p: p.astype(str), r"got labels that y has not, \['0', '1'\]; a num"),
+        (lambda p: p[1:], r"for each of 40 rows, got an array of shape \(39,\);"),
+        (lambda p: np.eye(2)[p], r"estimator must .* an array of shape \(40, 2\);"),
     ):
         with pytest.raises(ValueError, match=message):
             removal.set_params(estimator=Odd(change)).fit(X, y)
