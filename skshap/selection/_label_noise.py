@@ -14,10 +14,10 @@ from skshap.selection._default_attributor import default_attributor
 from skshap.selection._held_out import (
     check_held_out,
     check_held_out_labels,
-    stack_rows,
 )
 from skshap.selection._issues import are_told, find_issues
 from skshap.selection._noise_model import NoiseModel
+from skshap.selection._stack import stack_rows
 from skshap.selection._tuned_ridge import tune_ridge
 from skshap.utils._labels import check_targets
 from skshap.utils._order import check_order

@@ -7,7 +7,8 @@ from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.exceptions import FitFailedWarning
 
-from skshap.selection._row_scores import class_values, log_probabilities
+from skshap.selection._class_values import class_values
+from skshap.selection._row_scores import log_probabilities
 from skshap.utils._sklearn import safe_split, slice_params
 
 __all__ = ["choose_share", "removal_order", "spare_classes"]

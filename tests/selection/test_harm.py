@@ -5,16 +5,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import ndtr
 
-from skshap.selection import _harm
-from skshap.selection._harm import harmful_rows, probability_negative
-
-
-def simulate(harmful_share, seed, n=2000):
-    rng = np.random.default_rng(seed)
-    is_harmful = rng.random(n) < harmful_share
-    truth = np.where(is_harmful, rng.normal(-2, 1, n), rng.normal(2, 1, n))
-    errors = rng.uniform(0.5, 2.0, n)
-    return truth, rng.normal(truth, errors), errors
+from skshap.selection import _negative
+from skshap.selection._harm import harmful_rows
+from tests.selection.simulated import simulate
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.3])
@@ -29,16 +22,6 @@ def test_few_of_the_rows_removed_are_harmless(share):
     assert harmless <= 0.13 * removed + 1  # 10 % are expected; one, of few rows
     if share:  # and not for want of trying
         assert removed > 0.4 * harmful
-
-
-def test_probabilities_are_calibrated():
-    truth, values, errors = simulate(0.2, 0, n=5000)
-    probability = probability_negative(values, errors, np.zeros(len(values)))
-    for low in np.arange(0, 1, 0.2):
-        inside = (probability >= low) & (probability < low + 0.2)
-        assert (truth[inside] < 0).mean() == pytest.approx(
-            probability[inside].mean(), abs=0.1
-        )
 
 
 def test_rows_that_differ_by_their_errors_alone():
@@ -65,14 +48,6 @@ def test_equal_values(value):
     assert_array_equal(np.sort(order), np.arange(5))
 
 
-@pytest.mark.parametrize("scale", [1e-12, 1.0, 1e9])
-def test_units_do_not_matter(scale):
-    _, values, errors = simulate(0.2, 1, n=300)
-    expected = probability_negative(values, errors, np.zeros(len(values)))
-    found = probability_negative(scale * values, scale * errors, np.zeros(300))
-    assert_allclose(found, expected)
-
-
 def test_suspicion_finds_more_and_stays_calibrated():
     removed, harmless = np.zeros(2, dtype=int), np.zeros(2, dtype=int)
     for seed in range(5):
@@ -90,14 +65,6 @@ def test_suspicion_finds_more_and_stays_calibrated():
     assert removed[1] > 1.2 * removed[0]
 
 
-def test_equal_suspicion_of_all_rows_says_nothing():
-    _, values, errors = simulate(0.2, 0, n=300)
-    expected = probability_negative(values, errors, np.zeros(300))
-    for suspicion in (0.3, 1.0):
-        found = probability_negative(values, errors, np.full(300, suspicion))
-        assert_allclose(found, expected, atol=1e-6)
-
-
 def test_certain_rows_do_not_pay_for_harmless_ones():
     values = np.concatenate([np.full(50, -1.0), np.linspace(0.4, 1, 50)])
     errors = np.full(100, 0.05)
@@ -110,7 +77,7 @@ def test_more_iterations_would_hardly_remove_other_rows(monkeypatch):
     _, values, errors = simulate(0.2, 0)
     sets = []
     for times in (1, 10):
-        monkeypatch.setattr(_harm, "N_ITERATIONS", times * _harm.N_ITERATIONS)
+        monkeypatch.setattr(_negative, "N_ITERATIONS", times * _negative.N_ITERATIONS)
         order, n_removed, _ = harmful_rows(values, errors, np.zeros(len(values)))
         sets.append(set(order[:n_removed].tolist()))
     assert len(sets[0] ^ sets[1]) <= 0.01 * len(sets[1])

@@ -4,7 +4,6 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-import polars as pl
 import pytest
 from sklearn.svm import LinearSVC
 
@@ -13,7 +12,6 @@ from skshap.exceptions import NotPositiveDefiniteError
 from skshap.selection._held_out import (
     check_held_out,
     errors_name_held_out,
-    stack_rows,
 )
 
 
@@ -49,11 +47,6 @@ def test_errors_of_other_types_stay():
     assert caught.value is error
 
 
-def test_frames_of_polars_take_numbers_of_another_type():
-    X, X_val = pl.DataFrame({"a": [1, 2]}), pl.DataFrame({"a": [0.5]})
-    assert stack_rows(X, X_val)["a"].to_list() == [1, 2, 0.5]
-
-
 @pytest.mark.parametrize("values", [False, True])
 def test_held_out_rows_must_fit(values, removal, table):
     X, y, _ = table
@@ -83,33 +76,6 @@ def test_values_missing_in_held_out_rows_are_named_as_theirs(make, quick, table)
     frame, gaps = (pd.DataFrame(rows, columns=list("AXYZ")) for rows in (X, gaps))
     with pytest.raises(ValueError, match=r"^X_val must hold numbers. Columns \['X'\]"):
         make(attributor=quick).fit(frame, y, X_val=gaps, y_val=y[:3])
-
-
-@pytest.mark.parametrize(
-    "texts",
-    [
-        list,
-        np.array,
-        pd.Series,
-        pl.Series,
-        lambda texts: [(text, text[::-1]) for text in texts],
-    ],
-)
-def test_texts_are_stacked(texts):
-    words = [f"word {i}" for i in range(6)]
-    both = stack_rows(texts(words[:4]), texts(words[4:]))
-    assert [str(row) for row in both] == [str(row) for row in texts(words)]
-
-
-def test_numbers_beside_texts_are_stacked_as_they_are():
-    rows = np.array([["a", 1], ["b", 2]], dtype=object)
-    for both in (stack_rows(rows, [["c", 3]]), stack_rows([["a", 1]], [["b", 2]])):
-        assert {type(value) for value in both[:, 1]} == {int}
-    pairs = [("a", "b"), ("c", "d")]
-    stacked = stack_rows(pairs, pd.DataFrame([("e", "f")]))
-    assert [tuple(row) for row in stacked] == [*pairs, ("e", "f")]
-    long = ["a " * 10_000, "b"]  # an array would give both rows that width
-    assert stack_rows(np.array(["c", "d"]), long)[2:] == long
 
 
 def test_validation_labels_that_are_no_class(table):

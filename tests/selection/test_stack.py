@@ -1,0 +1,40 @@
+"""Tests of rows put below others."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+from skshap.selection._stack import stack_rows
+
+
+def test_frames_of_polars_take_numbers_of_another_type():
+    X, X_val = pl.DataFrame({"a": [1, 2]}), pl.DataFrame({"a": [0.5]})
+    assert stack_rows(X, X_val)["a"].to_list() == [1, 2, 0.5]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        list,
+        np.array,
+        pd.Series,
+        pl.Series,
+        lambda texts: [(text, text[::-1]) for text in texts],
+    ],
+)
+def test_texts_are_stacked(texts):
+    words = [f"word {i}" for i in range(6)]
+    both = stack_rows(texts(words[:4]), texts(words[4:]))
+    assert [str(row) for row in both] == [str(row) for row in texts(words)]
+
+
+def test_numbers_beside_texts_are_stacked_as_they_are():
+    rows = np.array([["a", 1], ["b", 2]], dtype=object)
+    for both in (stack_rows(rows, [["c", 3]]), stack_rows([["a", 1]], [["b", 2]])):
+        assert {type(value) for value in both[:, 1]} == {int}
+    pairs = [("a", "b"), ("c", "d")]
+    stacked = stack_rows(pairs, pd.DataFrame([("e", "f")]))
+    assert [tuple(row) for row in stacked] == [*pairs, ("e", "f")]
+    long = ["a " * 10_000, "b"]  # an array would give both rows that width
+    assert stack_rows(np.array(["c", "d"]), long)[2:] == long
