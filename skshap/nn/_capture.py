@@ -25,7 +25,8 @@ from skshap.nn._capture_checks import (
     spread,
 )
 from skshap.nn._factors import BatchGradients, Layout, concatenate
-from skshap.nn._plan import Call, Plan
+from skshap.nn._passes import Passes, gradients_of, widen
+from skshap.nn._plan import Plan
 
 __all__ = ["GradientCapture"]
 
@@ -55,8 +56,8 @@ class GradientCapture:
 
     def __init__(self, network, outputs="first"):
         self.network = network
-        self.outputs = outputs
         self._plan = Plan(network)
+        self._passes = Passes(network, self._plan, outputs)
         self._layout = None
         self._is_together = False  # whether rows were seen to go in a batch as alone
         self._most = sys.maxsize  # rows in a batch, as far as is known
@@ -89,12 +90,15 @@ class GradientCapture:
 
     def _try_rules(self, one):
         """Give up rules that fail on an example; return the number of outputs."""
-        plan, one = self._plan, self._to_device(one)
+        plan, one = self._plan, self._passes.to_device(one)
         calls, outputs = self._forward(one)
         plan.arrange(calls)
         plan.general |= self._wrong_rules(one, calls, outputs)
         plan.arrange(calls)
         return len(outputs)
+
+    def _forward(self, batch):
+        return self._passes.forward(batch, is_settled=self._layout is not None)
 
     def _wrong_rules(self, batch, calls, outputs):
         """Return parameters whose gradients, by their rules, are not autograd's.
@@ -105,13 +109,13 @@ class GradientCapture:
         plan, weights = self._plan, spread(outputs[0])
         names = [name for name in plan.wanted if name not in plan.general]
         with torch.enable_grad():
-            again, wrong = self._run(batch), set()
+            again, wrong = self._passes.run(batch), set()
         for output, plain in zip(outputs, again, strict=True):
             off = (output - plain).detach().abs().max()
             if off > TOLERANCES[plain.dtype] * plain.detach().abs().max():
                 return set(names)  # hooks make another network of it
-            exact = _gradients(plain * weights, [plan.wanted[name] for name in names])
-            found = self._backward(calls, output, weights)
+            exact = gradients_of(plain * weights, [plan.wanted[name] for name in names])
+            found = self._passes.backward(calls, output, weights)
             whole = sum(gradient.double().norm() ** 2 for gradient in exact) ** 0.5
             for name, gradient in zip(names, exact, strict=True):
                 if not self._holds(name, found, gradient, whole):
@@ -125,7 +129,7 @@ class GradientCapture:
         tolerance = TOLERANCES[gradient.dtype]
         largest = tolerance * (gradient.double().norm() + tolerance * whole)
         try:
-            rest = self._plan.remainder(name, calls, _widen(gradient))
+            rest = self._plan.remainder(name, calls, widen(gradient))
         except Exception as error:  # it takes the layer for one of another kind
             if is_memory_error(error):
                 raise
@@ -145,8 +149,8 @@ class GradientCapture:
         if n == 1 or self._is_together:
             return True
         places = torch.linspace(0, n - 1, min(n, N_TRIED)).round().long().tolist()
-        some = self._to_device(take_rows(batch, places))
-        check_separate(self._run, some)
+        some = self._passes.to_device(take_rows(batch, places))
+        check_separate(self._passes.run, some)
         try:
             self._is_together = not self._wrong_rules(some, *self._forward(some))
         except Exception as error:  # of the network, which hooks have changed
@@ -224,7 +228,7 @@ class GradientCapture:
         return None
 
     def _capture(self, batch, lengths):
-        batch = self._to_device(batch)
+        batch = self._passes.to_device(batch)
         calls, outputs = self._forward(batch)
         found = [self._collect(calls, output, lengths) for output in outputs]
         if len(found) == 1:
@@ -235,16 +239,14 @@ class GradientCapture:
 
     def _collect(self, calls, output, lengths):
         """Return the gradients of one output."""
-        plan, calls = self._plan, self._backward(calls, output)
+        plan, calls = self._plan, self._passes.backward(calls, output)
         names = [name for name in plan.wanted if name in plan.general]
         parameters = [plan.wanted[name] for name in names]
         with torch.enable_grad():
-            each = [_gradients(one, parameters) for one in output.unbind() if names]
+            each = [gradients_of(one, parameters) for one in output.unbind() if names]
         with torch.no_grad():
             general = {
-                name: _widen(
-                    torch.stack([gradient.flatten() for gradient in gradients])
-                )
+                name: widen(torch.stack([gradient.flatten() for gradient in gradients]))
                 for name, gradients in zip(names, zip(*each, strict=True), strict=True)
             }
             found = plan.collect(calls, general, len(output))
@@ -256,132 +258,8 @@ class GradientCapture:
     def forward(self, batch):
         """Compute the outputs of a batch, of shape (n, n_outputs)."""
         with torch.no_grad(), self._lock():
-            return network_outputs(self.network, self._to_device(batch))
+            return network_outputs(self.network, self._passes.to_device(batch))
 
     def rows(self, batch, lengths):
         """Capture the gradients of a batch; return a flat array for each example."""
         return self.gradients(batch, lengths).rows()
-
-    def _to_device(self, batch):
-        device = next(self.network.parameters()).device
-        if isinstance(batch, dict):
-            return {name: value.to(device) for name, value in batch.items()}
-        return batch.to(device)
-
-    def _run(self, batch):
-        """Return what is differentiated: a list of tensors of shape (n,)."""
-        outputs, n = network_outputs(self.network, batch), batch_size(batch)
-        if len(outputs) != n:
-            raise ValueError(
-                f"the forward of model must return one row for each of the {n} in the "
-                f"batch, got {len(outputs)}."
-            )
-        if self.outputs == "first":
-            return [outputs[:, 0]]
-        if self.outputs == "sum":
-            return [outputs.sum(1)]
-        return list((outputs / outputs.shape[1] ** 0.5).unbind(1))
-
-    def _forward(self, batch):
-        """Run the network; return the calls of layers with rules, and the outputs."""
-        if torch.is_inference_mode_enabled():
-            raise RuntimeError(
-                "gradients cannot be taken inside of torch.inference_mode(); leave it, "
-                "or use torch.no_grad()."
-            )
-        n, plan = batch_size(batch), self._plan
-        calls = {name: [] for name in plan.layers}
-        alive = []  # what was read: a tensor that is freed would lend its identity
-
-        def record(name):
-            def hook(module, args, kwargs, output):
-                read = next(iter((*args, *kwargs.values())))
-                alive.append((name, read, read._version))
-                source, read = id(read), read.detach()
-                wrote = output if output.requires_grad else output.detach()
-                if len(read) == 1 < n:  # for all examples at once
-                    read = read.expand(n, *read.shape[1:])
-                    wrote = wrote.expand(n, *wrote.shape[1:]).clone()
-                # A leaf of its own: no gradient flows further down than needed, and
-                # later in-place operations touch only the copy.
-                wrote = wrote if wrote.requires_grad else wrote.requires_grad_()
-                calls[name].append(Call(source, read, wrote))
-                return wrote.clone()
-
-            return hook
-
-        ruled = {p for name, p in plan.wanted.items() if name not in plan.general}
-        # Before hooks that the network came with: they may change what is written.
-        handles = [
-            layer.register_forward_hook(record(name), prepend=True, with_kwargs=True)
-            for name, layer in plan.layers.items()
-            if not ruled.isdisjoint(layer._parameters.values())
-        ]
-        flags = [(p, p.requires_grad) for p in self.network.parameters()]
-        general = {plan.wanted[name] for name in plan.general}
-        try:
-            for parameter, _ in flags:
-                parameter.requires_grad_(parameter in general)
-            with torch.enable_grad():
-                outputs = self._run(batch)
-        finally:
-            for handle in handles:
-                handle.remove()
-            for parameter, flag in flags:
-                parameter.requires_grad_(flag)
-        self._check_calls(calls, alive, n)
-        return calls, outputs
-
-    def _check_calls(self, calls, alive, n):
-        for name, read, version in alive:
-            if read._version != version:
-                raise ValueError(
-                    f"what layer {name!r} reads is changed in place later in the "
-                    "forward pass; use an out-of-place operation, or freeze the layer."
-                )
-        for name, used in calls.items():
-            shapes = [tuple(call.read.shape) for call in used if len(call.read) != n]
-            if shapes and self._layout is not None:
-                raise ValueError(
-                    f"layer {name!r} reads a tensor of shape {shapes[0]} in a batch of "
-                    f"{n}, but had the examples on its first axis in a batch of one; "
-                    "set batch_size=1, or freeze it with requires_grad_(False)."
-                )
-
-    def _backward(self, calls, output, weights=None):
-        """Replace what layers wrote by the gradients at it, in float32 at least.
-
-        With weights, those of each example are multiplied by one.
-        """
-        flat = [call.grad for used in calls.values() for call in used]
-        grads = map(_widen, _gradients(output, flat))
-        if weights is not None:
-            grads = (torch.einsum("n,n...->n...", weights.to(g), g) for g in grads)
-        return {
-            name: [
-                call._replace(read=_widen(call.read), grad=next(grads)) for call in used
-            ]
-            for name, used in calls.items()
-        }
-
-
-def _widen(tensor):
-    is_half = tensor.dtype in (torch.bfloat16, torch.float16)
-    return tensor.float() if is_half else tensor
-
-
-def _gradients(output, tensors):
-    """Return the gradients of a sum of outputs; zeros where it does not depend."""
-    if not tensors or not output.requires_grad:
-        return [torch.zeros_like(tensor) for tensor in tensors]
-    with torch.enable_grad():
-        total = output.sum()
-    grads = torch.autograd.grad(total, tensors, allow_unused=True, retain_graph=True)
-    return [
-        torch.zeros_like(tensor) if grad is None else _dense(grad)
-        for tensor, grad in zip(tensors, grads, strict=True)
-    ]
-
-
-def _dense(tensor):
-    return tensor.to_dense() if tensor.is_sparse else tensor

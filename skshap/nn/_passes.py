@@ -1,0 +1,181 @@
+"""Forward and backward passes of a network whose layers are watched.
+
+Hooks see what layers with rules read, and have them write into leaves of their own, of
+which a backward pass then gives the gradients.
+"""
+
+import torch
+
+from skshap.nn._batch import batch_size, network_outputs
+from skshap.nn._plan import Call
+
+__all__ = ["Passes", "gradients_of", "widen"]
+
+
+class Passes:
+    """Passes of a network.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        In evaluation mode.
+    plan : Plan
+        Which layers are watched.
+    outputs : {"first", "sum", "mean"}
+        What is differentiated, see `GradientCapture`.
+    """
+
+    def __init__(self, network, plan, outputs):
+        self.network, self.plan, self.outputs = network, plan, outputs
+
+    def to_device(self, batch):
+        device = next(self.network.parameters()).device
+        if isinstance(batch, dict):
+            return {name: value.to(device) for name, value in batch.items()}
+        return batch.to(device)
+
+    def run(self, batch):
+        """Return what is differentiated: a list of tensors of shape (n,)."""
+        outputs, n = network_outputs(self.network, batch), batch_size(batch)
+        if len(outputs) != n:
+            raise ValueError(
+                f"the forward of model must return one row for each of the {n} in the "
+                f"batch, got {len(outputs)}."
+            )
+        if self.outputs == "first":
+            return [outputs[:, 0]]
+        if self.outputs == "sum":
+            return [outputs.sum(1)]
+        return list((outputs / outputs.shape[1] ** 0.5).unbind(1))
+
+    def forward(self, batch, *, is_settled):
+        """Run the network, watching the layers that have rules.
+
+        Parameters
+        ----------
+        batch : dict of Tensor, or Tensor
+            Input of the network.
+        is_settled : bool
+            Whether layers must have the examples on the first axis of what they read.
+
+        Returns
+        -------
+        calls : dict of list of Call
+            By layer.
+        outputs : list of Tensor of shape (n,)
+        """
+        if torch.is_inference_mode_enabled():
+            raise RuntimeError(
+                "gradients cannot be taken inside of torch.inference_mode(); leave it, "
+                "or use torch.no_grad()."
+            )
+        n, plan = batch_size(batch), self.plan
+        calls = {name: [] for name in plan.layers}
+        alive = []  # what was read: a tensor that is freed would lend its identity
+
+        def record(name):
+            def hook(module, args, kwargs, output):
+                read = next(iter((*args, *kwargs.values())))
+                alive.append((name, read, read._version))
+                source, read = id(read), read.detach()
+                wrote = output if output.requires_grad else output.detach()
+                if len(read) == 1 < n:  # for all examples at once
+                    read = read.expand(n, *read.shape[1:])
+                    wrote = wrote.expand(n, *wrote.shape[1:]).clone()
+                # A leaf of its own: no gradient flows further down than needed, and
+                # later in-place operations touch only the copy.
+                wrote = wrote if wrote.requires_grad else wrote.requires_grad_()
+                calls[name].append(Call(source, read, wrote))
+                return wrote.clone()
+
+            return hook
+
+        ruled = {p for name, p in plan.wanted.items() if name not in plan.general}
+        # Before hooks that the network came with: they may change what is written.
+        handles = [
+            layer.register_forward_hook(record(name), prepend=True, with_kwargs=True)
+            for name, layer in plan.layers.items()
+            if not ruled.isdisjoint(layer._parameters.values())
+        ]
+        flags = [(p, p.requires_grad) for p in self.network.parameters()]
+        general = {plan.wanted[name] for name in plan.general}
+        try:
+            for parameter, _ in flags:
+                parameter.requires_grad_(parameter in general)
+            with torch.enable_grad():
+                outputs = self.run(batch)
+        finally:
+            for handle in handles:
+                handle.remove()
+            for parameter, flag in flags:
+                parameter.requires_grad_(flag)
+        check_calls(calls, alive, n, is_settled=is_settled)
+        return calls, outputs
+
+    def backward(self, calls, output, weights=None):
+        """Replace what layers wrote by the gradients at it, in float32 at least.
+
+        Parameters
+        ----------
+        calls : dict of list of Call
+            From `forward`.
+        output : Tensor of shape (n,)
+            Of these.
+        weights : Tensor of shape (n,) or None, default=None
+            What the gradients of each example are multiplied by.
+
+        Returns
+        -------
+        dict of list of Call
+        """
+        flat = [call.grad for used in calls.values() for call in used]
+        grads = map(widen, gradients_of(output, flat))
+        if weights is not None:
+            grads = (torch.einsum("n,n...->n...", weights.to(g), g) for g in grads)
+        return {
+            name: [
+                call._replace(read=widen(call.read), grad=next(grads)) for call in used
+            ]
+            for name, used in calls.items()
+        }
+
+
+def check_calls(calls, alive, n, *, is_settled):
+    """Raise if what layers read cannot be told apart by examples."""
+    for name, read, version in alive:
+        if read._version != version:
+            raise ValueError(
+                f"what layer {name!r} reads is changed in place later in the "
+                "forward pass; use an out-of-place operation, or freeze the layer."
+            )
+    for name, used in calls.items():
+        shapes = [tuple(call.read.shape) for call in used if len(call.read) != n]
+        if shapes and is_settled:
+            raise ValueError(
+                f"layer {name!r} reads a tensor of shape {shapes[0]} in a batch of "
+                f"{n}, but had the examples on its first axis in a batch of one; "
+                "set batch_size=1, or freeze it with requires_grad_(False)."
+            )
+
+
+def widen(tensor):
+    """Return a tensor in float32 at least."""
+    is_half = tensor.dtype in (torch.bfloat16, torch.float16)
+    return tensor.float() if is_half else tensor
+
+
+def gradients_of(output, tensors):
+    """Return the gradients of a sum of outputs; zeros where it does not depend."""
+    if not tensors or not output.requires_grad:
+        return [torch.zeros_like(tensor) for tensor in tensors]
+    with torch.enable_grad():
+        total = output.sum()
+    grads = torch.autograd.grad(total, tensors, allow_unused=True, retain_graph=True)
+    return [
+        torch.zeros_like(tensor) if grad is None else _dense(grad)
+        for tensor, grad in zip(tensors, grads, strict=True)
+    ]
+
+
+def _dense(tensor):
+    return tensor.to_dense() if tensor.is_sparse else tensor
