@@ -41,7 +41,7 @@ def predict_cost(gradients, rows, *, is_stored):
     lengths, sample = typical_rows(gradients, rows)
     n_padded = padded_tokens(gradients.lengths(sample), gradients.batch_size)
     passing, flat = timed(
-        lambda: gradients.compute(sample), lambda: gradients.compute(sample[:1])
+        lambda: gradients.compute(sample), lambda: gradients.compute(sample[:2])
     )
     passing *= lengths.mean() / n_padded  # seconds a row
     norming, _ = timed(
@@ -185,7 +185,7 @@ def _disk_seconds(flat):
 
 
 def timed(function, warm_up=None):
-    """Time a call, after a cheap one of the same kind if the first makes buffers."""
+    """Time a call, after a cheap one if the first makes buffers and checks more."""
     if warm_up is not None:
         warm_up()
     start = time.perf_counter()

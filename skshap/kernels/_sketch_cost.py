@@ -42,7 +42,7 @@ def predict_sketch_cost(sketched, rows, *, is_stored):
     )
     passing, held = timed(
         lambda: list(gradients.captured(some)),
-        lambda: list(gradients.captured(some[:1])),
+        lambda: list(gradients.captured(some[:2])),
     )
     batches = [batch for _, batch in held]
     held_bytes = sum(a.nbytes + d.nbytes for b in batches for a, d in b.pairs) * ratio
