@@ -7,13 +7,15 @@ value minus the first, so that only the margin is computed.
 import numpy as np
 import torch
 
+from skshap.attribution._moves import Moves
 from skshap.attribution._utility import Utility, call_scoring
 from skshap.utils._ridge import TIE
 
 __all__ = ["CLASS_SCORINGS", "class_null", "class_targets", "class_utility"]
 
 LOGS = 8  # factors whose product is taken before a logarithm
-LEAST = 1e-290  # such product that has all its digits
+LEAST = 1e-290  # such product, or probability, that has all its digits
+LARGEST = 1e140  # sum whose square is finite, and so is that of its inverse
 
 
 class MarginUtility(Utility):
@@ -118,19 +120,50 @@ class Accuracy(ClassUtility):
         return (own - others).abs()
 
 
-class LogLoss(ClassUtility):
+class SoftmaxUtility(ClassUtility):
+    """Scores probabilities.
+
+    Subclasses define ``of_shares(shares, total)``: scores by numbers that are to
+    probabilities as their total is to 1, which it may change; None if digits are lost.
+    """
+
+    def moved(self, decision, moves, part):
+        # Moves multiply the probabilities before: no largest value is to be found.
+        before = torch.softmax(len(decision) * decision, 0)
+        if isinstance(moves, Moves) and before.min() > LEAST:
+            weight = len(decision) * moves.weight[part].T
+            shares = torch.mul(weight.unsqueeze(2), moves.cross[part])
+            shares.exp_().mul_(before.unsqueeze(1))
+            total = shares.sum(0)
+            least, largest = torch.aminmax(total)
+            if least > 1 / LARGEST and largest < LARGEST:  # nor if one is NaN
+                scores = self.of_shares(shares, total)
+                if scores is not None:
+                    return scores
+        return super().moved(decision, moves, part)
+
+
+class LogLoss(SoftmaxUtility):
     """Log probability of the label, in nats."""
 
     def __call__(self, decision):
         return self._own(torch.log_softmax(len(decision) * decision, 0))
 
+    def of_shares(self, shares, total):
+        own = self._own(shares)
+        return own.div_(total).log_() if own.min() > LEAST else None
 
-class Brier(ClassUtility):
+
+class Brier(SoftmaxUtility):
     """Minus the squared distance of the probabilities from the label's indicator."""
 
     def __call__(self, decision):
         p = torch.softmax(len(decision) * decision, 0)
         return 2 * self._own(p) - 1 - p.square().sum(0)
+
+    def of_shares(self, shares, total):
+        own, squares = self._own(shares), shares.square_().sum(0)
+        return own.mul_(2).sub_(squares.div_(total)).div_(total).sub_(1)
 
 
 class CallableScore(ClassUtility):

@@ -158,9 +158,26 @@ class Utility:
                 cross, weight = moves.cross[part], moves.weight[part]
                 out[part] = self.mean_gains(decision[0], cross, weight)
                 continue
-            after = self(moves.changes(part).add_(decision.unsqueeze(1))) - before
+            after = self.moved(decision, moves, part) - before
             out[part] = after if per_sample else self.mean(after)
         return out
+
+    def moved(self, decision, moves, part):
+        """Score predictions after some moves, each by itself.
+
+        Parameters
+        ----------
+        decision : Tensor of shape (n_outputs, m)
+            Before.
+        moves : Moves or JointMoves
+        part : slice
+            Of the moves, b of them.
+
+        Returns
+        -------
+        Tensor of shape (b, m)
+        """
+        return self(moves.changes(part).add_(decision.unsqueeze(1)))
 
     def gains_numbers(self, n_players, n_outputs, *, per_sample):
         """Count the numbers that `gains` works on at a time, and returns."""

@@ -30,6 +30,22 @@ def test_fused_gains(scale, m):
     assert_allclose(fused, expected, rtol=1e-10, atol=1e-12 * scale)
 
 
+@pytest.mark.parametrize("scoring", ["neg_log_loss", "neg_brier_score"])
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0, 200.0, 5e3])
+def test_moves_of_several_classes(scoring, scale):
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 9)
+    decision = scale * rng.normal(size=(3, 9))
+    cross, weight = scale * rng.normal(size=(20, 9)), rng.normal(size=(20, 3))
+    weight[0] = 0  # moves nothing
+    moves = Moves(*map(torch.tensor, (np.arange(20), cross, weight)))
+    utility = class_utility(scoring, y, 3)
+    found = utility.gains(torch.tensor(decision), moves, per_sample=True)
+    moved = decision[:, None] + weight.T[:, :, None] * cross
+    expected = utility(torch.tensor(moved)) - utility(torch.tensor(decision))
+    assert_allclose(found, expected, rtol=1e-10, atol=1e-12 * max(scale, 1))
+
+
 def test_columns_that_were_not_scaled():
     X, y = load_breast_cancer(return_X_y=True)
     rows = np.random.default_rng(0).permutation(len(X))
