@@ -9,7 +9,7 @@ from torch import nn
 
 from skshap.utils._describe import describe, describe_class
 
-__all__ = ["network_digest", "row_keys"]
+__all__ = ["network_digest", "row_keys", "text_key"]
 
 FORMAT = b"skshap gradients 3"  # changes whenever stored files would mean another thing
 HOOKS = {"_forward_hooks", "_forward_pre_hooks"}
@@ -27,6 +27,11 @@ NO_SETTINGS = {
 def row_keys(rows):
     """Digest the content of each row: texts, pairs of texts or numbers."""
     return [hashlib.blake2b(_content(row), digest_size=16).hexdigest() for row in rows]
+
+
+def text_key(*parts):
+    """Digest some texts."""
+    return hashlib.blake2b(" ".join(parts).encode(), digest_size=16).hexdigest()
 
 
 def _content(row):

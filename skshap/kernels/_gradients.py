@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from skshap.kernels._digest import row_keys
+from skshap.kernels._digest import row_keys, text_key
 from skshap.kernels._tiles import Tiles
 from skshap.kernels._workers import map_batches
 from skshap.nn._capture import GradientCapture
@@ -75,7 +75,7 @@ class RowGradients:
         parameter = next(network.parameters())
         self.dtype, self.device = parameter.dtype, parameter.device
         self.options = {"is_sign": is_sign, "device": self.device}
-        self.layout = None
+        self.layout, self._outline = None, ""
 
     def gram(self, rows, other=None):
         """Compute the inner products between gradients of rows.
@@ -141,7 +141,8 @@ class RowGradients:
 
     def forget_all_but(self, rows):
         """Let go of gradients held in memory, apart from those of some rows."""
-        self.store.keep(set(row_keys(rows)))
+        keys = row_keys(rows)
+        self.store.keep({*keys, *map(self._row_name, keys)})
 
     def find_layout(self, rows):
         """Return how gradients are laid out, which some of the rows show."""
@@ -149,7 +150,17 @@ class RowGradients:
             some = [rows[i] for i in sorted({0, len(rows) // 2, len(rows) - 1})]
             batches = (batch for _, _, batch in self._batches(some))
             self.layout = self._capture.layout(*batches)
+            self._outline = text_key(self._capture.outline())
         return self.layout
+
+    def outline(self, rows):
+        """Return a text that differs where gradients are laid out in another way."""
+        self.find_layout(rows)
+        return self._outline
+
+    def _row_name(self, key):
+        # Which parameters have rules is found by some rows: others may say otherwise.
+        return text_key(self._outline, key)
 
     def captured(self, rows):
         """Yield the gradients of rows batch by batch, and which rows they are of."""
@@ -308,8 +319,8 @@ class RowGradients:
         for start in range(0, len(indices), self.batch_size):
             found = {}
             for k in indices[start : start + self.batch_size]:
-                row = self.store.get_row(side.keys[k])
-                if row is None:
+                row = self.store.get_row(self._row_name(side.keys[k]))
+                if row is None or not self.layout.fits(row):
                     missing.append(k)
                 else:
                     found[k] = row
@@ -319,7 +330,7 @@ class RowGradients:
         computed = self.mapped(_flat_rows, [side.rows[k] for k in missing])
         for places, gradients in computed:
             for k, gradient in zip(missing[places], gradients, strict=True):
-                self.store.put_row(side.keys[k], gradient)
+                self.store.put_row(self._row_name(side.keys[k]), gradient)
             yield missing[places], gradients
 
     def _batches(self, rows):

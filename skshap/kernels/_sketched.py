@@ -1,12 +1,11 @@
 """Sketches of the gradients of rows of data, each computed once."""
 
-import hashlib
 from functools import partial
 
 import numpy as np
 import torch
 
-from skshap.kernels._digest import row_keys
+from skshap.kernels._digest import row_keys, text_key
 from skshap.nn._gram import gram
 from skshap.nn._sketch import GradientSketch, first_width, squared_norms_of_batch
 
@@ -62,9 +61,9 @@ class SketchedRows:
         n_held_out = min(N_HELD_OUT, len(keys) // 8)
         held_out = keys[:n_held_out]
         sample = keys[n_held_out:][: 2 * self.n_components]
-        self.digest = _digest(
-            FORMAT, self.n_components, self.seed, n_held_out, *held_out, *sample
-        )
+        numbers = self.n_components, self.seed, n_held_out
+        outline = self.gradients.outline(rows)
+        self.digest = _digest(FORMAT, *numbers, *held_out, *sample, outline)
         self.sketch = self.new_sketch(rows)
         stored = self.gradients.store.get_row(self.digest)
         if stored is not None:
@@ -206,5 +205,4 @@ def _norms_and_features(sketch, batch):
 
 
 def _digest(*parts):
-    text = " ".join(map(str, parts))
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return text_key(*map(str, parts))

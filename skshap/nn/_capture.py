@@ -59,7 +59,9 @@ class GradientCapture:
         self._plan = Plan(network)
         self._passes = Passes(network, self._plan, outputs)
         self._layout = None
-        self._is_together = False  # whether rows were seen to go in a batch as alone
+        # Once rows were seen to go in a batch as alone, the layers that had one row for
+        # all of them.
+        self._shared = None
         self._most = sys.maxsize  # rows in a batch, as far as is known
 
     def layout(self, *batches):
@@ -146,18 +148,19 @@ class GradientCapture:
             the rows that were tried before does not hold for one of these.
         """
         n = batch_size(batch)
-        if n == 1 or self._is_together:
+        if n == 1 or self._shared is not None:
             return True
         places = torch.linspace(0, n - 1, min(n, N_TRIED)).round().long().tolist()
         some = self._passes.to_device(take_rows(batch, places))
         check_separate(self._passes.run, some)
         try:
-            self._is_together = not self._wrong_rules(some, *self._forward(some))
+            calls, outputs = self._forward(some)
+            if not self._wrong_rules(some, calls, outputs):
+                self._shared = shared_layers(calls)
+                return True
         except Exception as error:  # of the network, which hooks have changed
             if is_memory_error(error):
                 raise
-        if self._is_together:
-            return True
         for i in range(len(places)):
             one = take_rows(some, [i])
             if wrong := self._wrong_rules(one, *self._forward(one)):
@@ -208,7 +211,9 @@ class GradientCapture:
         try:
             with self._lock():
                 if self._goes_together(batch):
-                    return self._capture(batch, lengths)
+                    found = self._capture(batch, lengths)
+                    if found is not None:
+                        return found
             self._most = 1
             why = (
                 "rows in a batch change places inside of model, or are put beside each "
@@ -228,8 +233,12 @@ class GradientCapture:
         return None
 
     def _capture(self, batch, lengths):
+        """Capture gradients; None if the batch is another one than that tried."""
+        n = batch_size(batch)
         batch = self._passes.to_device(batch)
         calls, outputs = self._forward(batch)
+        if n > 1 and not shared_layers(calls) <= self._shared:
+            return None  # as where rows are put beside each other without padding
         found = [self._collect(calls, output, lengths) for output in outputs]
         if len(found) == 1:
             return found[0]
@@ -255,6 +264,10 @@ class GradientCapture:
                 check_padding(calls, lengths)
         return found
 
+    def outline(self):
+        """Return a text that differs where gradients are laid out in another way."""
+        return self._plan.outline()
+
     def forward(self, batch):
         """Compute the outputs of a batch, of shape (n, n_outputs)."""
         with torch.no_grad(), self._lock():
@@ -263,3 +276,8 @@ class GradientCapture:
     def rows(self, batch, lengths):
         """Capture the gradients of a batch; return a flat array for each example."""
         return self.gradients(batch, lengths).rows()
+
+
+def shared_layers(calls):
+    """Return the layers that had one row for all examples."""
+    return {name for name, used in calls.items() if any(c.is_shared for c in used)}

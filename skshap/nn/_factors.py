@@ -54,6 +54,14 @@ class Layout(NamedTuple):
     n_vector: int
     factors: list
 
+    def fits(self, row):
+        """Whether a flat row has as many numbers as it says."""
+        n = len(self.factors)
+        if row.ndim != 1 or row.dtype.kind != "f" or len(row) < n:
+            return False
+        widths = [factor.width for factor in self.factors]
+        return len(row) == n + self.n_vector + row[:n].astype(float) @ widths
+
     def counts(self, row):
         """Return the number of tokens of each factor of a flat row."""
         return row[: len(self.factors)].astype(np.intp)

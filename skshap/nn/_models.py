@@ -64,7 +64,7 @@ class EncoderWithHead(nn.Module):
         else:
             mask = mask.unsqueeze(-1).to(hidden.dtype)
             pooled = (hidden * mask).sum(1) / mask.sum(1)
-        return self.head(pooled)
+        return self.head(pooled.to(self.head.weight.dtype))
 
 
 class TableNetwork(nn.Module):

@@ -79,13 +79,14 @@ class Passes:
                 alive.append((name, read, read._version))
                 source, read = id(read), read.detach()
                 wrote = output if output.requires_grad else output.detach()
-                if len(read) == 1 < n:  # for all examples at once
+                is_shared = len(read) == 1 < n  # for all examples at once
+                if is_shared:
                     read = read.expand(n, *read.shape[1:])
                     wrote = wrote.expand(n, *wrote.shape[1:]).clone()
                 # A leaf of its own: no gradient flows further down than needed, and
                 # later in-place operations touch only the copy.
                 wrote = wrote if wrote.requires_grad else wrote.requires_grad_()
-                calls[name].append(Call(source, read, wrote))
+                calls[name].append(Call(source, read, wrote, is_shared))
                 return wrote.clone()
 
             return hook

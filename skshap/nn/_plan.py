@@ -24,11 +24,14 @@ class Call(NamedTuple):
         What was read, with the examples first.
     grad : Tensor
         What was written; after the backward pass, the gradient at it.
+    is_shared : bool
+        Whether one row was read for all examples of several.
     """
 
     source: int
     read: torch.Tensor
     grad: torch.Tensor
+    is_shared: bool = False
 
 
 class Plan:
@@ -86,7 +89,7 @@ class Plan:
         """
         for name in self.wanted.keys() - self.general:
             used = [calls[layer] for layer, _ in self._users[name]]
-            if not all(used) or any(len(call.read) != 1 for c in used for call in c):
+            if not any(used) or any(len(call.read) != 1 for c in used for call in c):
                 self.general.add(name)
         groups = {}
         self._vectors = []
@@ -100,6 +103,10 @@ class Plan:
             key = used[0].source if len(used) == 1 and rule.is_shared else name
             groups.setdefault(key, []).append(name)
         self._groups = list(groups.values())
+
+    def outline(self):
+        """Return a text that differs where gradients are laid out in another way."""
+        return repr((self._vectors, sorted(self.general), self._groups))
 
     def layout(self):
         """Return the layout of an example's gradient.
@@ -115,8 +122,8 @@ class Plan:
             raise ValueError(
                 f"the kernel has no rule for the parameters {sorted(self.general)} of "
                 f"model; their {n_general} entries are too many to hold for every row. "
-                "Freeze them with requires_grad_(False) to leave them out of the "
-                "kernel."
+                "Leave them out of the kernel, by n_frozen_layers or parameters, or, "
+                "of a module of your own, by requires_grad_(False)."
             )
         factors = []
         for names in self._groups:
@@ -142,12 +149,12 @@ class Plan:
         BatchGradients
         """
         vector = [
-            general[name] if name in general else self._vector(name, calls)
+            general[name] if name in general else self._vector(name, calls, n)
             for name in self._vectors
         ]
         pairs, counts = [], []
         for names in self._groups:
-            parts = [self._pair(name, calls) for name in names]
+            parts = [self._pair(name, calls, n) for name in names]
             a = parts[0][0]
             for name, (other, _) in zip(names, parts, strict=True):
                 if other.data_ptr() != a.data_ptr() and not torch.equal(other, a):
@@ -183,8 +190,8 @@ class Plan:
             Zero to rounding if the rule holds.
         """
         if self._role(name) == "vector":
-            return gradient.flatten() - self._vector(name, calls).sum(0)
-        rule, parts = self._rules[self._users[name][0][0]], self._pair(name, calls)
+            return gradient.flatten() - self._vector(name, calls, 1).sum(0)
+        rule, parts = self._rules[self._users[name][0][0]], self._pair(name, calls, 1)
         return rule.subtract(gradient, *(part.flatten(0, 1) for part in parts))
 
     def _role(self, name):
@@ -212,16 +219,25 @@ class Plan:
             for call in calls[layer]
         ]
 
-    def _pair(self, name, calls):
-        """Return a and d of a matrix."""
+    def _pair(self, name, calls, n):
+        """Return a and d of a matrix; of a layer that is not called, one token of 0."""
         parts = self._contributions("pair", name, calls)
         if len(parts) == 1:
             return parts[0]
+        if not parts:
+            factor = self._factor(name)
+            sizes = factor.n_inputs, factor.n_outputs
+            return tuple(self._zeros(name, n, 1, size) for size in sizes)
         return tuple(torch.cat(part, 1) for part in zip(*parts, strict=True))
 
-    def _vector(self, name, calls):
+    def _vector(self, name, calls, n):
         """Return the gradients of a small parameter, of shape (n, size)."""
-        return sum(self._contributions("vector", name, calls))
+        parts = self._contributions("vector", name, calls)
+        return sum(parts) if parts else self._zeros(name, n, self.wanted[name].numel())
+
+    def _zeros(self, name, *shape):
+        like = self.wanted[name].detach()
+        return like.new_zeros(shape, dtype=torch.promote_types(like.dtype, torch.float))
 
 
 def _check_separate(name, layer):

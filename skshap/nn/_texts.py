@@ -147,7 +147,8 @@ class TextEncoder:
             # RoBERTa counts positions from the one after padding's.
             if isinstance(table, nn.Embedding) and table.padding_idx is not None:
                 positions = table.num_embeddings - table.padding_idx - 1
-        return min(limit, positions or limit)
+        # Some say -1 for no limit.
+        return min(limit, positions) if positions and positions > 0 else limit
 
     def _encode_plain(self, rows):
         """Return the encodings of texts, and the positions of those cut."""

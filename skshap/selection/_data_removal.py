@@ -125,7 +125,8 @@ class DataRemoval(
     labels, times the factor that suits the share best [2]_: it says more than the
     accuracy, and is not misled by how sure of itself the estimator is. The values come
     from splits that judge on other rows than those the estimator is judged on, which
-    are training rows there; on labels of pure noise that favours no removal. (With
+    are training rows there; on labels of pure noise that favours no removal, though the
+    best of several shares can be ahead by chance, for next to nothing. (With
     ``attributor=None`` kernel and `alpha` are chosen by all rows.) The labels that the
     estimator is judged by are the given ones, so that wrong ones lower all scores; on
     few rows the choice depends on the folds, less on repeated ones, as of

@@ -29,6 +29,7 @@ from skshap.nn._capture import GradientCapture
 from skshap.nn._gram import gram
 from skshap.nn._loading import load_model
 from tests.conftest import WORDS, make_encoder
+from tests.nn.networks import Experts, randomize
 
 
 @pytest.fixture
@@ -917,3 +918,46 @@ def test_cost_counts_what_is_computed_again(monkeypatch):
     passes = 300 // 16  # rows in the one second
     assert_allclose(tight.seconds - roomy.seconds, 300 / passes * (1 + 29 / 2))
     assert tight.memory < roomy.memory
+
+
+@pytest.mark.parametrize("method", ["exact", "sketch"])
+def test_rows_that_settle_other_rules_share_no_gradients(method, tmp_path):
+    """Which layers have a rule is found by rows, and with it how gradients are kept."""
+    network = randomize(Experts())
+    X = np.random.default_rng(0).normal(size=(9, 2))
+    X[:3, 0], X[3:6, 0] = np.abs(X[:3, 0]), -np.abs(X[3:6, 0])
+
+    def fit(rows, memory=None):
+        kernel = EmpiricalNTK(
+            network,
+            method=method,
+            n_components=8,
+            memory=memory,
+            batch_size=1,
+            dtype="float64",
+            normalize=False,
+            random_state=0,
+        )
+        return kernel.fit_transform(rows)
+
+    for rows in (X[:3], X[[0, 3, 1]], X, X[::-1], X[3:6]):
+        assert_allclose(fit(rows, tmp_path), fit(rows), rtol=1e-9, atol=1e-12)
+
+
+def test_rows_of_another_length_are_computed_again(tmp_path):
+    X = np.random.default_rng(0).normal(size=(4, 3))
+    kernel = EmpiricalNTK(memory=tmp_path, random_state=0).fit(X)
+    expected, n_spoilt = kernel.fit_transform(X), 0
+    for path in tmp_path.rglob("rows/*/*.npz"):
+        with np.load(path) as file:
+            parts = dict(file)
+        (name,) = [name for name in parts if name == "row"]
+        store = DiskStore(path.parents[2])
+        store.put_row(path.stem, parts[name][:-1])
+        n_spoilt += 1
+    assert n_spoilt == 4
+    for folder in ("gram", "norms"):
+        for path in tmp_path.rglob(f"{folder}/*"):
+            path.unlink()
+    again = EmpiricalNTK(memory=tmp_path, random_state=0).fit_transform(X)
+    assert_allclose(again, expected, rtol=1e-12)

@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import torch
 from numpy.testing import assert_allclose
+from torch import nn
 
 from skshap.nn._capture import GradientCapture
 from skshap.nn._gram import gram
@@ -48,3 +49,20 @@ def randomize(network, seed=0):
 
 def table(n, *shape, seed=0):
     return np.random.default_rng(seed).normal(size=(n, *shape))
+
+
+class Experts(nn.Module):
+    """Sends each row to one of two layers."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.other = nn.Linear(2, 3), nn.Linear(2, 3)
+        self.norm, self.head = nn.LayerNorm(3), nn.Linear(3, 1)
+
+    def forward(self, x):
+        out = x.new_zeros(len(x), 3)
+        for layer, rows in ((self.one, x[:, 0] > 0), (self.other, x[:, 0] <= 0)):
+            if rows.any():
+                told = self.norm(torch.tanh(layer(x[rows])))
+                out = out.index_add(0, rows.nonzero()[:, 0], told)
+        return self.head(out)

@@ -10,7 +10,7 @@ from torch import nn
 from skshap.exceptions import SmallerBatchWarning
 from skshap.nn._capture import GradientCapture
 from skshap.nn._gram import gram
-from tests.nn.networks import naive, randomize, table
+from tests.nn.networks import Experts, naive, randomize, table
 
 
 def captured(network, X):
@@ -211,6 +211,48 @@ def test_rows_that_share_what_one_row_says_go_together(copy, recwarn):
     K, _ = captured(network, X)
     np.testing.assert_allclose(K, naive(network, X), rtol=1e-10)
     assert not recwarn
+
+
+class Unpadded(nn.Module):
+    """Puts the tokens of all rows beside each other, but only if some are padding."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner, self.head = nn.Linear(2, 4), nn.Linear(4, 1)
+
+    def forward(self, x):
+        x = x.view(len(x), 3, 2)
+        is_token = (x != 0).any(-1)
+        if is_token.all():
+            return self.head(torch.tanh(self.inner(x)).sum(1))
+        told = torch.tanh(self.inner(x[is_token][None])[0])
+        h = x.new_zeros(len(x), 3, 4).masked_scatter(is_token[..., None], told)
+        return self.head(h.sum(1))
+
+
+def test_later_batches_that_are_put_together_in_another_way():
+    network, X = randomize(Unpadded()), table(16, 6)
+    X[[9, 13], 4:] = 0
+    X[11, 2:] = 0
+    capture, batches = GradientCapture(network), torch.as_tensor(X).split(8)
+    layout, rows = capture.layout(batches[0]), capture.rows(batches[0], None)
+    with pytest.warns(SmallerBatchWarning, match="each goes alone"):
+        rows += capture.rows(batches[1], None)
+    np.testing.assert_allclose(gram(layout, rows), naive(network, X), rtol=1e-10)
+
+
+@pytest.mark.parametrize("frozen", [(), ("norm", "head")])
+def test_layers_that_some_rows_do_not_reach(frozen):
+    network, X = randomize(Experts()), table(6, 2)
+    for name in frozen:
+        getattr(network, name).requires_grad_(False)
+    X[:, 0] = [1, 2, 3, -1, -2, 1]
+    capture, rows = GradientCapture(network), torch.as_tensor(X)
+    layout = capture.layout(rows[:3])
+    found = [capture.rows(row[None], None)[0] for row in rows]
+    np.testing.assert_allclose(gram(layout, found), naive(network, X), atol=1e-10)
+    with pytest.warns(SmallerBatchWarning):
+        captured(network, X)
 
 
 class SometimesOutside(nn.Module):
