@@ -58,7 +58,10 @@ class TruncatedTextWarning(UserWarning):
 
 
 class SmallerBatchWarning(ResourceWarning):
-    """A batch did not fit into memory and was halved.
+    """Batches are smaller than asked for.
+
+    They did not fit into memory and were halved, or rows in a batch change places
+    inside of the network, so that each goes alone.
 
     Examples
     --------

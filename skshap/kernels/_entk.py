@@ -163,18 +163,20 @@ class EmpiricalNTK(
     -----
     One batched forward and one backward pass give the gradients of all rows of a batch
     in factored form, where layers have a rule: linear ones, embeddings, convolutions in
-    one and two dimensions, and norms. Any other parameter is exact as well, but takes
-    a backward pass a row, and memory for all of its entries a row, of which there may
-    be 16 million. Rules are compared with autograd on up to three rows, each alone, and
-    on up to eight of the first batch: a network that does something else to rows after
-    these is not noticed. One whose rows change places on the way, or are put beside
-    each other in a tensor of one row, reads one row at a time, with a warning. With
-    ``method="exact"``, a row takes
-    ``itemsize * n_tokens * (inputs + outputs)`` bytes for each layer: 1.2 MB for 25
-    tokens and three feed-forward blocks of 384 to 1,536.
-    With `memory` they are written to disk, beside 8 bytes for each pair of rows, and 2
-    GB of them are held at once. Without it 3 GB more are held, and what exceeds them is
-    computed again for every tile of 1,024 rows and columns of the kernel.
+    one and two dimensions, and norms. Any other parameter is exact as well, but takes a
+    backward pass a row, and memory for all of its entries a row, of which there may be
+    16 million.
+
+    Rules are compared with autograd on up to three rows, each alone, and on up to eight
+    of the first batch: a network that does something else to rows after these is not
+    noticed. One whose rows change places on the way, or are put beside each other in a
+    tensor of one row, reads one row at a time, with a warning.
+
+    With ``method="exact"``, a row takes ``itemsize * n_tokens * (inputs + outputs)``
+    bytes for each layer: 1.2 MB for 25 tokens and three feed-forward blocks of 384 to
+    1,536. With `memory` they are written to disk, beside 8 bytes for each pair of rows,
+    and 2 GB of them are held at once. Without it 3 GB more are held, and what exceeds
+    them is computed again for every tile of 1,024 rows and columns of the kernel.
 
     With ``method="sketch"``, a row takes ``itemsize * (n_components + 1)`` bytes, 4 kB
     with 1,024 columns, in memory or on disk. While projections are sought, 1 GB of

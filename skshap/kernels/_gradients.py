@@ -141,7 +141,7 @@ class RowGradients:
 
     def forget_all_but(self, rows):
         """Let go of gradients held in memory, apart from those of some rows."""
-        keys = row_keys(rows)
+        keys = row_keys(rows)  # of norms; gradients have names
         self.store.keep({*keys, *map(self._row_name, keys)})
 
     def find_layout(self, rows):

@@ -30,9 +30,9 @@ def is_memory_error(error):
 
 
 def spread(output):
-    """Return a weight for each of n examples, unlike all others and of another sign.
+    """Return a weight for each of n examples, no two alike: -1, 2, -3, 4 and so on.
 
-    Sums of them are not near zero, whether gradients are all alike or of two kinds.
+    Weighted sums of gradients that are all alike, or opposite, are not near zero.
     """
     numbers = torch.arange(1, len(output) + 1, device=output.device, dtype=output.dtype)
     return numbers * (-1) ** numbers

@@ -16,11 +16,7 @@ from skshap.selection._base import BaseRowChoice, count_rows, unchanged_on_error
 from skshap.selection._delegated import DelegatedPredictions
 from skshap.selection._harm import harmful_rows, label_suspicion
 from skshap.selection._removal_report import removal_report
-from skshap.selection._removal_share import (
-    choose_share,
-    removal_order,
-    spare_classes,
-)
+from skshap.selection._removal_share import choose_share, spare_classes
 from skshap.selection._splits import HELD_OUT, other_splits
 from skshap.selection._values import values_from_others
 from skshap.utils._sklearn import (
@@ -310,7 +306,8 @@ class DataRemoval(
                 if n_removed > 0:
                     n_removed = ask_estimator(shares=(0.0, n_removed / len(y)))
         elif is_auto:
-            order, n_removable = removal_order(values, y)
+            order = np.argsort(values, kind="stable")
+            order, n_removable = spare_classes(order, y)
             n_removed = min(ask_estimator(), n_removable)
         else:
             order = np.argsort(values, kind="stable")

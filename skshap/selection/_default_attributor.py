@@ -113,7 +113,7 @@ def kernels_of(rows, variance, scaler=None):
 
 
 def some_rows(rows, y_index):
-    """Return about so many rows at most, sorted, with classes at about their shares.
+    """Return at most `TRIED_ROWS` or so, sorted, with classes at about their shares.
 
     Of each class there is one at least. Its rows are those at equal steps along a
     random direction: it matters neither in which order they come nor what classes are

@@ -11,18 +11,20 @@ from skshap.selection._class_values import class_values
 from skshap.selection._row_scores import log_probabilities
 from skshap.utils._sklearn import safe_split, slice_params
 
-__all__ = ["choose_share", "removal_order", "spare_classes"]
+__all__ = ["choose_share", "spare_classes"]
 
 SHARES = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
 
 
-def removal_order(values, y):
-    """Order rows from the lowest value up, but for those that a class is left.
+def spare_classes(order, y):
+    """Move the last half of each class to the end of an order of rows.
+
+    Half of the rows of a class, rounded down, are left to it, and one at least.
 
     Parameters
     ----------
-    values : ndarray of shape (n,)
-        Values.
+    order : ndarray of shape (n,)
+        Rows, the lowest value first.
     y : ndarray of shape (n,)
         Labels.
 
@@ -31,22 +33,7 @@ def removal_order(values, y):
     order : ndarray of shape (n,)
         Rows, those to remove first on top.
     n_removable : int
-        How many of these may be removed.
-    """
-    return spare_classes(np.argsort(values, kind="stable"), y)
-
-
-def spare_classes(order, y):
-    """Move the last half of each class to the end of an order of rows.
-
-    Half of the rows of a class, rounded down, are left to it, and one at least.
-
-    Returns
-    -------
-    order : ndarray of shape (n,)
-        Rows, those to remove first on top.
-    n_removable : int
-        How many are not among the halves.
+        How many of these may be removed: those not among the halves.
     """
     is_spared = np.zeros(len(order), dtype=bool)
     for label in np.unique(y):
@@ -100,7 +87,7 @@ def choose_share(
     y_index = np.unique(y, return_inverse=True)[1]
     orders = []
     for (train, _), values in zip(splits, split_values, strict=True):
-        order, n_removable = removal_order(values, y[train])
+        order, n_removable = spare_classes(np.argsort(values, kind="stable"), y[train])
         orders.append(train[order])
         shares = [s for s in shares if round(s * len(order)) <= n_removable]
     found = Parallel(n_jobs=n_jobs)(

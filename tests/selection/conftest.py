@@ -6,7 +6,13 @@ from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import scale
 
-from skshap import DataRemoval, EmpiricalNTK, FreeShapAttributor, flip_labels
+from skshap import (
+    DataRemoval,
+    EmpiricalNTK,
+    FreeShapAttributor,
+    KernelRidgeClassifier,
+    flip_labels,
+)
 
 
 @pytest.fixture
@@ -19,6 +25,16 @@ def quick():
 def removal(quick):
     """A classifier of numbers that drops a tenth of its rows."""
     return DataRemoval(LogisticRegression(), quick, random_state=0)
+
+
+@pytest.fixture
+def precomputed_removal():
+    """The same by kernel values alone, estimator and all."""
+    return DataRemoval(
+        KernelRidgeClassifier(kernel="precomputed"),
+        FreeShapAttributor("precomputed", n_permutations=2),
+        random_state=0,
+    )
 
 
 @pytest.fixture(scope="session")

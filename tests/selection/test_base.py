@@ -110,14 +110,10 @@ class Interrupted(KernelRidgeClassifier):
         raise KeyboardInterrupt
 
 
-def test_a_fit_that_is_broken_off_leaves_the_one_before(table):
+def test_a_fit_that_is_broken_off_leaves_the_one_before(precomputed_removal, table):
     X, y, _ = table
     K = rbf_kernel(X)
-    removal = DataRemoval(
-        KernelRidgeClassifier(kernel="precomputed"),
-        FreeShapAttributor("precomputed", n_permutations=2),
-        random_state=0,
-    ).fit(K, y)
+    removal = precomputed_removal.fit(K, y)
     expected = removal.decision_function(K)
     removal.set_params(estimator=Interrupted(kernel="precomputed"))
     before = vars(removal).copy()

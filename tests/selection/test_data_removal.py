@@ -146,14 +146,10 @@ def test_frames_and_sparse_tables_pass_through(removal, table, names_of_polars):
     assert_array_equal(removal.fit(sparse, y).predict(sparse), expected)
 
 
-def test_precomputed_kernels(table):
+def test_precomputed_kernels(precomputed_removal, table):
     X, y, _ = table
     K = rbf_kernel(X)
-    removal = DataRemoval(
-        KernelRidgeClassifier(kernel="precomputed"),
-        FreeShapAttributor("precomputed", n_permutations=2),
-        random_state=0,
-    ).fit(K, y)
+    removal = precomputed_removal.fit(K, y)
     kept = removal.sample_indices_
     expected = KernelRidgeClassifier(kernel="rbf").fit(X[kept], y[kept])
     assert_allclose(
