@@ -55,6 +55,17 @@ def test_moves_of_several_classes(scoring, scale):
     assert_allclose(found, expected, rtol=1e-10, atol=1e-12 * max(scale, 1))
 
 
+@pytest.mark.parametrize(("before", "move"), [(-735.0, 650.0), (-600.0, -150.0)])
+def test_probabilities_too_small_for_all_their_digits(before, move):
+    """Log probabilities of the label, of three classes."""
+    decision = torch.tensor([[0.0], [before / 3], [0.0]], dtype=torch.double)
+    weight = torch.tensor([[0.0, move / 3, 0.0]], dtype=torch.double)
+    moves = Moves(torch.arange(1), torch.ones(1, 1).double(), weight)
+    utility = class_utility("neg_log_loss", np.array([1]), 3)
+    found = utility.gains(decision, moves, per_sample=True)
+    assert_allclose(found, [[move]], rtol=1e-12)
+
+
 def test_columns_that_were_not_scaled():
     X, y = load_breast_cancer(return_X_y=True)
     rows = np.random.default_rng(0).permutation(len(X))
