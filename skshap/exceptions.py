@@ -60,8 +60,8 @@ class TruncatedTextWarning(UserWarning):
 class SmallerBatchWarning(ResourceWarning):
     """Batches are smaller than asked for.
 
-    They did not fit into memory and were halved, or rows in a batch change places
-    inside of the network, so that each goes alone.
+    They did not fit into memory and were halved, or the rows of a batch cannot be told
+    apart inside of the network, so that each goes alone.
 
     Examples
     --------

@@ -169,8 +169,10 @@ class EmpiricalNTK(
 
     Rules are compared with autograd on up to three rows, each alone, and on up to eight
     of the first batch: a network that does something else to rows after these is not
-    noticed. One whose rows change places on the way, or are put beside each other in a
-    tensor of one row, reads one row at a time, with a warning.
+    noticed. Layers may read rows one by one, or the tokens of all rows behind each
+    other. Where rows change places on the way, or layers read parts of them in another
+    way, as experts do to which tokens are sent, the network reads one row at a time,
+    with a warning.
 
     With ``method="exact"``, a row takes ``itemsize * n_tokens * (inputs + outputs)``
     bytes for each layer: 1.2 MB for 25 tokens and three feed-forward blocks of 384 to

@@ -93,14 +93,11 @@ class GradientCapture:
     def _try_rules(self, one):
         """Give up rules that fail on an example; return the number of outputs."""
         plan, one = self._plan, self._passes.to_device(one)
-        calls, outputs = self._forward(one)
+        calls, outputs = self._passes.forward(one)
         plan.arrange(calls)
         plan.general |= self._wrong_rules(one, calls, outputs)
         plan.arrange(calls)
         return len(outputs)
-
-    def _forward(self, batch):
-        return self._passes.forward(batch, is_settled=self._layout is not None)
 
     def _wrong_rules(self, batch, calls, outputs):
         """Return parameters whose gradients, by their rules, are not autograd's.
@@ -154,8 +151,9 @@ class GradientCapture:
         some = self._passes.to_device(take_rows(batch, places))
         check_separate(self._passes.run, some)
         try:
-            calls, outputs = self._forward(some)
-            if not self._wrong_rules(some, calls, outputs):
+            calls, outputs = self._passes.forward(some)
+            told = are_apart(calls, some)
+            if told and not self._wrong_rules(some, calls, outputs):
                 self._shared = shared_layers(calls)
                 return True
         except Exception as error:  # of the network, which hooks have changed
@@ -163,7 +161,7 @@ class GradientCapture:
                 raise
         for i in range(len(places)):
             one = take_rows(some, [i])
-            if wrong := self._wrong_rules(one, *self._forward(one)):
+            if wrong := self._wrong_rules(one, *self._passes.forward(one)):
                 raise ValueError(
                     f"model uses {min(wrong)!r} outside of its layer, or in another "
                     "way, for some rows only, which the kernel cannot follow; freeze "
@@ -216,9 +214,10 @@ class GradientCapture:
                         return found
             self._most = 1
             why = (
-                "rows in a batch change places inside of model, or are put beside each "
-                "other in a tensor of one row, so that each goes alone, which takes "
-                "longer; set batch_size=1, or keep rows on the first axis."
+                "the rows of a batch cannot be told apart inside of model: they change "
+                "places, or a layer reads parts of several in one, so that each goes "
+                "alone, which takes longer; set batch_size=1, or keep rows on the "
+                "first axis."
             )
         except RuntimeError as error:
             if n == 1 or not is_memory_error(error):
@@ -236,9 +235,11 @@ class GradientCapture:
         """Capture gradients; None if the batch is another one than that tried."""
         n = batch_size(batch)
         batch = self._passes.to_device(batch)
-        calls, outputs = self._forward(batch)
-        if n > 1 and not shared_layers(calls) <= self._shared:
-            return None  # as where rows are put beside each other without padding
+        calls, outputs = self._passes.forward(batch)
+        if n > 1:
+            is_alike = shared_layers(calls) <= self._shared
+            if not (is_alike and are_apart(calls, batch)):
+                return None  # as where rows are put beside each other without padding
         found = [self._collect(calls, output, lengths) for output in outputs]
         if len(found) == 1:
             return found[0]
@@ -276,6 +277,17 @@ class GradientCapture:
     def rows(self, batch, lengths):
         """Capture the gradients of a batch; return a flat array for each example."""
         return self.gradients(batch, lengths).rows()
+
+
+def are_apart(calls, batch):
+    """Whether each layer reads as much of every example of a batch.
+
+    That is one part of each, as if it had come alone, or one for each of its tokens.
+    Anything else may be some tokens of one example and more of the next.
+    """
+    first = next(iter(batch.values())) if isinstance(batch, dict) else batch
+    sizes = len(first), first.shape[:2].numel()
+    return all(len(call.read) in sizes for used in calls.values() for call in used)
 
 
 def shared_layers(calls):

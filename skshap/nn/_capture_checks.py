@@ -74,6 +74,8 @@ def check_padding(calls, lengths):
     for name, used in calls.items():
         for call in used:
             grad = call.grad
+            if len(grad) != len(lengths):  # tokens of all rows behind each other
+                grad = grad.unflatten(0, (len(lengths), -1))
             if grad.ndim != 3:
                 continue
             tokens = torch.arange(grad.shape[1], device=grad.device)

@@ -48,15 +48,13 @@ class Passes:
             return [outputs.sum(1)]
         return list((outputs / outputs.shape[1] ** 0.5).unbind(1))
 
-    def forward(self, batch, *, is_settled):
+    def forward(self, batch):
         """Run the network, watching the layers that have rules.
 
         Parameters
         ----------
         batch : dict of Tensor, or Tensor
             Input of the network.
-        is_settled : bool
-            Whether layers must have the examples on the first axis of what they read.
 
         Returns
         -------
@@ -76,6 +74,8 @@ class Passes:
         def record(name):
             def hook(module, args, kwargs, output):
                 read = next(iter((*args, *kwargs.values())))
+                if not read.numel():  # as of an expert that no token is sent to
+                    return output
                 alive.append((name, read, read._version))
                 source, read = id(read), read.detach()
                 wrote = output if output.requires_grad else output.detach()
@@ -110,7 +110,7 @@ class Passes:
                 handle.remove()
             for parameter, flag in flags:
                 parameter.requires_grad_(flag)
-        check_calls(calls, alive, n, is_settled=is_settled)
+        check_unchanged(alive)
         return calls, outputs
 
     def backward(self, calls, output, weights=None):
@@ -132,7 +132,7 @@ class Passes:
         flat = [call.grad for used in calls.values() for call in used]
         grads = map(widen, gradients_of(output, flat))
         if weights is not None:
-            grads = (torch.einsum("n,n...->n...", weights.to(g), g) for g in grads)
+            grads = (_weighted(gradient, weights) for gradient in grads)
         return {
             name: [
                 call._replace(read=widen(call.read), grad=next(grads)) for call in used
@@ -141,22 +141,20 @@ class Passes:
         }
 
 
-def check_calls(calls, alive, n, *, is_settled):
-    """Raise if what layers read cannot be told apart by examples."""
+def check_unchanged(alive):
+    """Raise if what layers read is not what it was then."""
     for name, read, version in alive:
         if read._version != version:
             raise ValueError(
                 f"what layer {name!r} reads is changed in place later in the "
                 "forward pass; use an out-of-place operation, or freeze the layer."
             )
-    for name, used in calls.items():
-        shapes = [tuple(call.read.shape) for call in used if len(call.read) != n]
-        if shapes and is_settled:
-            raise ValueError(
-                f"layer {name!r} reads a tensor of shape {shapes[0]} in a batch of "
-                f"{n}, but had the examples on its first axis in a batch of one; "
-                "set batch_size=1, or freeze it with requires_grad_(False)."
-            )
+
+
+def _weighted(gradient, weights):
+    """Multiply what belongs to each example by its weight."""
+    weights = weights.repeat_interleave(len(gradient) // len(weights)).to(gradient)
+    return torch.einsum("n,n...->n...", weights, gradient)
 
 
 def widen(tensor):

@@ -21,7 +21,8 @@ class Call(NamedTuple):
     source : int
         Identity of the tensor that was read.
     read : Tensor
-        What was read, with the examples first.
+        What was read, with the examples on the first axis, or their tokens: all of one
+        example, then all of the next.
     grad : Tensor
         What was written; after the backward pass, the gradient at it.
     is_shared : bool
@@ -89,7 +90,7 @@ class Plan:
         """
         for name in self.wanted.keys() - self.general:
             used = [calls[layer] for layer, _ in self._users[name]]
-            if not any(used) or any(len(call.read) != 1 for c in used for call in c):
+            if not any(used):
                 self.general.add(name)
         groups = {}
         self._vectors = []
@@ -190,7 +191,7 @@ class Plan:
             Zero to rounding if the rule holds.
         """
         if self._role(name) == "vector":
-            return gradient.flatten() - self._vector(name, calls, 1).sum(0)
+            return gradient.flatten() - self._vector(name, calls, 1)[0]
         rule, parts = self._rules[self._users[name][0][0]], self._pair(name, calls, 1)
         return rule.subtract(gradient, *(part.flatten(0, 1) for part in parts))
 
@@ -221,7 +222,10 @@ class Plan:
 
     def _pair(self, name, calls, n):
         """Return a and d of a matrix; of a layer that is not called, one token of 0."""
-        parts = self._contributions("pair", name, calls)
+        parts = [
+            tuple(part.reshape(n, -1, part.shape[-1]) for part in pair)
+            for pair in self._contributions("pair", name, calls)
+        ]
         if len(parts) == 1:
             return parts[0]
         if not parts:
@@ -232,7 +236,10 @@ class Plan:
 
     def _vector(self, name, calls, n):
         """Return the gradients of a small parameter, of shape (n, size)."""
-        parts = self._contributions("vector", name, calls)
+        parts = [
+            part.reshape(n, -1, part.shape[-1]).sum(1)
+            for part in self._contributions("vector", name, calls)
+        ]
         return sum(parts) if parts else self._zeros(name, n, self.wanted[name].numel())
 
     def _zeros(self, name, *shape):

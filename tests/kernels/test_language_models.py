@@ -274,6 +274,24 @@ def test_adapters_are_seeded(llama, make, tiny_texts):
     assert not any("lora" in name for name, _ in llama.named_modules())
 
 
+@pytest.mark.parametrize("is_before", [True, False])
+def test_decoder_that_puts_tokens_behind_each_other(
+    is_before, make, tiny_tokenizer, tiny_texts, recwarn
+):
+    torch.manual_seed(0)
+    config = tr.OPTConfig(
+        **{**SIZES, "word_embed_proj_dim": 16, "ffn_dim": 24, "num_hidden_layers": 3},
+        do_layer_norm_before=is_before,
+    )
+    model = tr.OPTForCausalLM(config).eval()
+    kernel = make(model, template="{text} was {mask}", n_frozen_layers=1)
+    K = kernel.fit_transform(tiny_texts)
+    assert not [w for w in recwarn if "alone" in str(w.message)]
+    names = [*names_of_layers(model, 1), "lm_head.weight"]
+    sentences = [f"{text} was" for text in tiny_texts]
+    assert_close(K, naive(model, tiny_tokenizer, sentences, names, "bad", place=-2))
+
+
 def test_batches_and_padding(llama, make, tiny_texts):
     for model in (llama, make_masked("roberta")):
         options = {"template": "{text} was {mask} .", "n_frozen_layers": 0}

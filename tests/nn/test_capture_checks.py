@@ -20,6 +20,10 @@ def captured(network, X):
     return gram(layout, capture.rows(X, None)), capture
 
 
+def assert_close(K, expected):
+    np.testing.assert_allclose(K, expected, atol=1e-12 * np.abs(expected).max())
+
+
 class ChannelsNorm(nn.Module):
     """A norm over channels that come first, by its name taken for one over the last."""
 
@@ -161,6 +165,21 @@ class Prompted(nn.Module):
         return self.head(torch.tanh(x.reshape(-1, 3, 4) + positions).mean(1))
 
 
+class Parts(nn.Module):
+    """Has its layer read parts of width 4 of all rows, put together in some way."""
+
+    def __init__(self, layer, together, apart=None):
+        super().__init__()
+        self.layer, self.head = layer, nn.Linear(4, 1)
+        self.together, self.apart = together, apart
+
+    def forward(self, x):
+        x = x.reshape(len(x), -1, 4)
+        told = torch.tanh(self.layer(self.together(x)))
+        told = told.reshape(x.shape) if self.apart is None else self.apart(told)
+        return self.head((told * x).sum(1))
+
+
 class Moved(nn.Module):
     """Takes rows in another order on the way, as those who sort by length do."""
 
@@ -173,6 +192,10 @@ class Moved(nn.Module):
         return self.head(torch.tanh(self.inner(x[order]))[order.argsort()])
 
 
+def swapped(x):
+    return x.transpose(0, 1)
+
+
 PLACES = {
     "first of one": (lambda: Across(lambda x: x[0]), 5),
     "last of one": (lambda: Across(lambda x: x[-1]), 5),
@@ -181,6 +204,10 @@ PLACES = {
     "encoder": (Encoder, 4),
     "repeated": (lambda: Prompted(lambda table, n: table.repeat(n, 1, 1)), 12),
     "picked": (lambda: Prompted(lambda table, n: table[0]), 12),
+    "steps first": (
+        lambda: Parts(nn.Linear(4, 4), swapped, swapped),
+        12,
+    ),
     "sorted": (lambda: Moved(lambda x: x[:, 0].argsort(descending=True)), 4),
     "flipped": (lambda: Moved(lambda x: torch.arange(len(x)).flip(0)), 4),
 }
@@ -194,8 +221,7 @@ def test_rows_that_change_places_go_alone(name, n):
     X[:, 0] = np.sort(X[:, 0])  # so that sorting moves the first and the last
     with pytest.warns(SmallerBatchWarning, match="each goes alone.*set batch_size=1"):
         K, _ = captured(network, X)
-    expected = naive(network, X)
-    np.testing.assert_allclose(K, expected, atol=1e-12 * np.abs(expected).max())
+    assert_close(K, naive(network, X))
 
 
 @pytest.mark.parametrize(
@@ -211,6 +237,115 @@ def test_rows_that_share_what_one_row_says_go_together(copy, recwarn):
     K, _ = captured(network, X)
     np.testing.assert_allclose(K, naive(network, X), rtol=1e-10)
     assert not recwarn
+
+
+STACKED = {
+    "linear": lambda: nn.Linear(4, 4),
+    "norm": lambda: nn.LayerNorm(4),
+    "norm over rows seen before": lambda: nn.BatchNorm1d(4),
+    "convolution": lambda: nn.Sequential(
+        nn.Unflatten(1, (1, 4)), nn.Conv1d(1, 1, 3, padding=1), nn.Flatten()
+    ),
+    "several": lambda: nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 4)),
+}
+
+
+@pytest.mark.parametrize("name", STACKED)
+def test_tokens_of_all_rows_behind_each_other_go_together(name, recwarn):
+    network = randomize(Parts(STACKED[name](), lambda x: x.flatten(0, 1)))
+    X = table(11, 3, 4)
+    K, capture = captured(network, X)
+    assert_close(K, naive(network, X))
+    assert not recwarn
+    assert not capture._plan.general
+
+
+def test_numbers_of_tokens_behind_each_other():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.table, self.head = nn.Embedding(5, 4, padding_idx=0), nn.Linear(4, 1)
+
+        def forward(self, x):
+            told = self.table(x.flatten().round().long())
+            return self.head(torch.tanh(told).view(*x.shape, 4).sum(1))
+
+    network = randomize(Net())
+    X = np.random.default_rng(0).integers(0, 5, size=(11, 3)).astype(float)
+    K, capture = captured(network, X)
+    assert_close(K, naive(network, X))
+    assert not capture._plan.general
+
+
+@pytest.mark.parametrize("together", ["columns", "halves"])
+def test_other_parts_of_all_rows_go_alone(together):
+    # Steps outside and rows inside, or parts that are not the tokens of a row.
+    if together == "columns":
+        network = Parts(
+            nn.Linear(4, 4),
+            lambda x: swapped(x).flatten(0, 1),
+            lambda told: swapped(told.reshape(3, -1, 4)),
+        )
+    else:
+        network = Parts(
+            nn.Linear(2, 2),
+            lambda x: x.reshape(-1, 2),
+        )
+    network, X = randomize(network), table(11, 3, 4)
+    with pytest.warns(SmallerBatchWarning, match="each goes alone"):
+        K, capture = captured(network, X)
+    assert_close(K, naive(network, X))
+    assert not capture._plan.general
+
+
+class TokenExperts(nn.Module):
+    """Sends each token to one of two layers; `where` holds of those for the first.
+
+    `calls_all` is whether a layer is called even if no token is sent to it.
+    """
+
+    def __init__(self, where, *, calls_all=False):
+        super().__init__()
+        self.calls_all = calls_all
+        self.one, self.other = nn.Linear(2, 3), nn.Linear(2, 3)
+        self.head, self.where = nn.Linear(3, 1), where
+
+    def forward(self, x):
+        tokens, is_first = x.flatten(0, 1), self.where(x).flatten()
+        told = x.new_zeros(len(tokens), 3)
+        for layer, there in ((self.one, is_first), (self.other, ~is_first)):
+            at = there.nonzero()[:, 0]
+            if len(at) or self.calls_all:
+                told = told.index_add(0, at, torch.tanh(layer(tokens[at])))
+        return self.head(told.reshape(*x.shape[:2], 3).sum(1))
+
+
+@pytest.mark.parametrize("calls_all", [False, True])
+def test_experts_that_read_several_tokens_of_a_row(calls_all, recwarn):
+    network = TokenExperts(lambda x: x[..., 0] > 0, calls_all=calls_all)
+    network, X = randomize(network), table(9, 5, 2)
+    X[3], X[4] = np.abs(X[3]), -np.abs(X[4])
+    capture, rows = GradientCapture(network), torch.as_tensor(X)
+    layout = capture.layout(rows[:3])
+    found = [capture.rows(row[None], None)[0] for row in rows]
+    assert_close(gram(layout, found), naive(network, X))
+    assert not recwarn
+    with pytest.warns(SmallerBatchWarning, match="each goes alone"):
+        assert_close(captured(network, X)[0], naive(network, X))
+
+
+@pytest.mark.parametrize("n_last", [(2, 4), (5, 5), (1, 2)])
+def test_experts_that_read_alike_in_the_first_batch_only(n_last):
+    """Of a later batch, an expert may read as many tokens in all, or each twice."""
+    X = np.abs(table(4, 5, 2))
+    for row, n in zip(X, (3, 3, *n_last), strict=True):
+        row[:n, 0] *= -1
+    network = randomize(TokenExperts(lambda x: x[..., 0] < 0))
+    capture, batches = GradientCapture(network), torch.as_tensor(X).split(2)
+    layout = capture.layout(batches[0])
+    with pytest.warns(SmallerBatchWarning):
+        rows = [row for batch in batches for row in capture.rows(batch, None)]
+    assert_close(gram(layout, rows), naive(network, X))
 
 
 class Unpadded(nn.Module):
