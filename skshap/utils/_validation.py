@@ -45,6 +45,7 @@ def is_text(X):
         If `X` is one bare string, whose characters are not rows, no sequence at all, or
         one of bytes.
     """
+    check_collected(X)
     if isinstance(X, str):
         raise ValueError(
             f"X must be a sequence of texts, got the single string {X[:40]!r}; "
@@ -76,6 +77,15 @@ def is_text(X):
     # Half of a pair may be missing; in a table it could be a number.
     is_part = [isinstance(v, str) or (is_list and is_missing(v)) for v in first]
     return all(is_part) and any(isinstance(v, str) for v in first)
+
+
+def check_collected(X):
+    """Raise if a table is not in memory yet, as a LazyFrame of polars."""
+    if hasattr(type(X), "collect"):
+        raise ValueError(
+            f"X must hold its rows, but a {type(X).__name__} has yet to compute them; "
+            "pass X.collect()."
+        )
 
 
 def check_text(X):
@@ -260,6 +270,7 @@ def check_table(estimator, X, *, reset):
     ValueError
         If it is no table, is empty, or has other columns than in `fit`.
     """
+    check_collected(X)
     if not hasattr(X, "columns"):
         return validate_data(
             estimator,

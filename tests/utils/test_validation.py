@@ -17,6 +17,7 @@ from skshap.utils._validation import (
     check_gram,
     check_kernel_values,
     check_rows,
+    check_table,
     check_text,
     is_text,
 )
@@ -336,3 +337,10 @@ def test_missing_times_are_missing_labels():
 def test_texts_and_times_are_no_numbers(y):
     with pytest.raises(ValueError, match="y must hold numbers"):
         check_numbers(y, range(2))
+
+
+def test_rows_that_have_yet_to_be_computed():
+    lazy = pl.LazyFrame({"x": [1.0, 2.0]})
+    for check in (is_text, lambda X: check_table(BaseEstimator(), X, reset=True)):
+        with pytest.raises(ValueError, match=r"LazyFrame.*pass X.collect\(\)"):
+            check(lazy)
