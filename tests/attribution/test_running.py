@@ -9,6 +9,7 @@ from contextlib import redirect_stderr
 
 import numpy as np
 import pytest
+import torch
 from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import make_classification
@@ -160,6 +161,12 @@ KILLED = """
             os._exit(0)
         return process
 
+    def is_begun(path):
+        if not os.path.exists(path):
+            return False
+        state = read_arrays(path)
+        return state["count"] + state["part"] > 0
+
     os.chdir(sys.argv[1])
     for kernel, scoring in (("rbf", "accuracy"), ("linear", "neg_log_loss")):
         for per_sample in (False, True):
@@ -168,13 +175,22 @@ KILLED = """
             begin = time.perf_counter()
             assert os.waitpid(start(*case, whole), 0)[1] == 0
             seconds = time.perf_counter() - begin
-            for _ in range(10):
-                process = start(*case, killed)
-                time.sleep(rng.uniform(0, seconds / 10))
+            begin, process = time.perf_counter(), start(*case, killed)
+            while not is_begun(killed + ".npz"):
+                time.sleep(1e-3)
+            startup = time.perf_counter() - begin  # before which nothing is done
+            n_kills = most = 0
+            while n_kills < 10:
+                time.sleep(startup + rng.uniform(0, seconds / 20))
                 os.kill(process, signal.SIGKILL)
-                assert os.waitpid(process, 0)[1] == signal.SIGKILL
-            assert read_arrays(killed + ".npz")["count"] > 0  # something was done
-            assert os.waitpid(start(*case, killed), 0)[1] == 0
+                if os.waitpid(process, 0)[1] == signal.SIGKILL:
+                    n_kills += 1
+                    most = max(most, read_arrays(killed + ".npz")["count"])
+                else:  # it was done before: once more from the beginning
+                    os.unlink(killed + ".npz")
+                process = start(*case, killed)
+            assert most > 0  # something was done
+            assert os.waitpid(process, 0)[1] == 0
             assert_array_equal(np.load(killed + ".npy"), np.load(whole + ".npy"))
     print("equal")
 """
@@ -542,3 +558,24 @@ def test_explanations_leave_the_checkpoint_alone(tmp_path):
     attributor.explain(X_val[:2], k=1)
     assert path.read_bytes() == content
     assert_array_equal(attributor.attribute(X_val, y_val), values)
+
+
+@pytest.mark.parametrize("n, expected", [(500, 1), (501, 2)])
+def test_few_rows_are_worked_on_by_one_thread(n, expected):
+    seen = []
+
+    def score(probabilities, y):
+        seen.append(torch.get_num_threads())
+        return probabilities[:, 0]
+
+    X = np.random.default_rng(0).normal(size=(n, 2))
+    attributor = FreeShapAttributor("linear", scoring=score, n_permutations=1)
+    attributor.fit(X, np.arange(n) % 2)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        attributor.attribute(X[:3], [0, 1, 0])
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert seen[-1] == expected
