@@ -1,7 +1,6 @@
 """Predicting time and memory: operations counted, and pieces of them timed here."""
 
 import time
-from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -13,6 +12,7 @@ from skshap.attribution._estimation import (
     check_enumerable,
     choose_game,
     make_sampler,
+    n_threads,
     sampled_part,
 )
 from skshap.attribution._feature_game import FeatureGame
@@ -20,6 +20,7 @@ from skshap.attribution._kernel_game import KernelGame
 from skshap.attribution._leave_one_out import leave_one_out_values
 from skshap.attribution._memory import enumeration_bytes, peak_bytes
 from skshap.attribution._schedule import stop_shares
+from skshap.utils._threads import at_most
 
 __all__ = ["predict_cost"]
 
@@ -53,7 +54,7 @@ def predict_cost(data, problem, method):
     is_inverted = is_sweep and kind is KernelGame
     is_sampled = not is_sweep or not problem.is_loo.all()
     seconds, sampler = 0.0, None
-    with _threads(max(1, cpu_count() // n_workers)):
+    with at_most(min(n_threads(data), max(1, cpu_count() // n_workers))):
         if is_inverted:
             per_flop = _product_seconds(min(outline.n_rows, 1500))
             seconds += outline.setup_flops() * per_flop
@@ -253,14 +254,3 @@ def _enumeration_cost(data, problem):
     growth = len(labels) / kept.sum()  # of the rows of a coalition, and their solve
     memory = enumeration_bytes(data.outline(KernelGame), problem)
     return {"seconds": seconds * 2.0 ** (n - k) * growth, "memory": memory}
-
-
-@contextmanager
-def _threads(n_threads):
-    """Let torch use so many threads for a while, as a worker does."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(min(before, n_threads))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

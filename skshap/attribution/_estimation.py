@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+import torch
 from sklearn.exceptions import ConvergenceWarning
 
 from skshap.attribution._checkpoint import Checkpoint, digest
@@ -12,20 +13,24 @@ from skshap.attribution._kernel_game import KernelGame
 from skshap.attribution._leave_one_out import leave_one_out_values
 from skshap.attribution._moments import SMALLEST_SAMPLE, Estimate, StoppingRule
 from skshap.attribution._permutations import Permutations
+from skshap.attribution._problem import PLAYERS
 from skshap.attribution._running import Run
 from skshap.attribution._sweep import Sweep
 from skshap.utils._describe import describe
+from skshap.utils._threads import at_most
 
 __all__ = [
     "check_enumerable",
     "choose_game",
     "estimate_values",
     "make_sampler",
+    "n_threads",
     "sampled_part",
 ]
 
 LARGEST_CONDITION = 1e6  # of features, for values by them to be exact to 1e-5
 ITERATIONS = 20  # of the power method
+FEW_ROWS = 500  # one thread is the fastest, most of all where cores are busy
 USUAL_DRAWS = 100  # that the work of setting up a game is spread over
 FORMAT = 2  # of checkpoints; another one for draws that differ
 
@@ -99,6 +104,11 @@ def make_sampler(game, problem, method):
     return Permutations(game, problem, method.truncation_tol)
 
 
+def n_threads(data):
+    """Return how many threads are of use: of few rows, threads wait for each other."""
+    return 1 if len(data.rows) <= FEW_ROWS else torch.get_num_threads()
+
+
 def estimate_values(data, problem, method):
     """Compute the values of players.
 
@@ -147,13 +157,14 @@ def _run(data, game, problem, method):
     run = Run(
         sampler,
         n_draws=method.n_permutations,
-        rule=StoppingRule(method.tol),
+        rule=StoppingRule(method.tol, PLAYERS),
         checkpoint=Checkpoint(method.checkpoint, identity),
         n_jobs=method.n_jobs,
         verbose=method.verbose,
         task=method.task,
     )
-    estimate, is_met = run.estimate(is_seeded=method.is_seeded)
+    with at_most(n_threads(data)):
+        estimate, is_met = run.estimate(is_seeded=method.is_seeded)
     if not is_met:
         why = (
             f"was not reached in n_permutations={method.n_permutations}; the largest "

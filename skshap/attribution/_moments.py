@@ -75,6 +75,8 @@ class StoppingRule:
         A float: once every standard error is at most that. "sign": once the sign of
         every value is settled. "lowest": once the set of the k lowest values is. None:
         never.
+    axis : int, default=-1
+        Of the values of one prediction, the lowest of which are looked for.
 
     Raises
     ------
@@ -89,8 +91,8 @@ class StoppingRule:
     for the j-th look). A value all of whose draws agree counts as exact.
     """
 
-    def __init__(self, tol):
-        self.tol = check_tol(tol)
+    def __init__(self, tol, axis=-1):
+        self.tol, self.axis = check_tol(tol), axis
 
     def is_met(self, moments, is_last=False):
         """Whether the draws suffice; a decision is looked at from time to time."""
@@ -107,6 +109,7 @@ class StoppingRule:
         half = float(student_t.isf(share / 2, moments.count - 1)) * error
         if kind == "sign":
             return bool(((mean.abs() > half) | (error == 0)).all())
+        mean, half = mean.movedim(self.axis, -1), half.movedim(self.axis, -1)
         ranked = torch.argsort(mean, dim=-1, stable=True)
         lowest, others = ranked.split([k[0], mean.shape[-1] - k[0]], dim=-1)
         upper = (mean + half).gather(-1, lowest).amax(-1)

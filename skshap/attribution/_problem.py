@@ -8,7 +8,9 @@ import torch
 from skshap.attribution._kernel_game import KernelGame
 from skshap.utils._ridge import multiply
 
-__all__ = ["Data", "Method", "Problem"]
+__all__ = ["PLAYERS", "Data", "Method", "Problem"]
+
+PLAYERS = 2  # axis of values, after semivalues and scorings
 
 
 class Problem(NamedTuple):
@@ -54,7 +56,7 @@ class Problem(NamedTuple):
         return np.random.default_rng([self.seed, t, part])
 
     def shape(self, n_players):
-        """Return the shape of values."""
+        """Return the shape of values; players are on axis `PLAYERS`."""
         shape = (len(self.weights), len(self.utilities), n_players)
         return (*shape, len(self.utilities[0].y)) if self.per_sample else shape
 

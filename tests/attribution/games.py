@@ -11,7 +11,7 @@ from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._kernel_game import KernelGame
 from skshap.attribution._moments import StoppingRule
 from skshap.attribution._permutations import Permutations
-from skshap.attribution._problem import Problem
+from skshap.attribution._problem import PLAYERS, Problem
 from skshap.attribution._running import Run
 from skshap.attribution._semivalues import size_weights
 from tests.oracles import per_sample_score, ridge_predictions
@@ -143,7 +143,7 @@ def make_run(sampler, n_draws, *, tol=None, n_jobs=None):
     return Run(
         sampler,
         n_draws=n_draws,
-        rule=StoppingRule(tol),
+        rule=StoppingRule(tol, PLAYERS),
         checkpoint=Checkpoint(None, ""),
         n_jobs=n_jobs,
         verbose=0,

@@ -10,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skshap import FreeShapAttributor
 from skshap.attribution._moments import RunningMoments, StoppingRule
 from skshap.attribution._permutations import Permutations
+from skshap.attribution._problem import PLAYERS
 from skshap.attribution._sweep import Sweep
 from tests.attribution.games import Game, average
 
@@ -172,3 +173,19 @@ def test_a_schedule_leaves_as_many_draws_as_a_rule_needs():
     ).fit(X[:2000], y[:2000])
     _, std = attributor.attribute(X[2000:], y[2000:], return_std=True)  # no warning
     assert std.max() <= attributor.tol
+
+
+@pytest.mark.parametrize("k", [1, 5])
+def test_lowest_rows_of_each_row_predicted(k):
+    """Rows kept apart may be fewer than the k lowest, and rank the players of each."""
+    game = Game(8, 3, 2, "neg_brier_score", seed=3)
+    exact = game.enumerate()  # by player and row predicted
+    sampler = Sweep(game.game(), game.problem(per_sample=True))
+    rule, moments, t = StoppingRule(("lowest", k, 0.95), PLAYERS), RunningMoments(), 0
+    while not rule.is_met(moments) and t < 4000:
+        moments.update(sum(sampler.run(t, part) for part in range(len(sampler.parts))))
+        t += 1
+    assert t < 4000
+    mean = moments.mean[0, 0].numpy()
+    for found, truth in zip(mean.T, exact.T, strict=True):
+        assert set(found.argsort()[:k]) == set(truth.argsort()[:k])
