@@ -196,13 +196,12 @@ class FreeShapRegressor(BaseFreeShap, RegressorMixin, BaseKernelRidge):
         M = self._map_rows(rows)
         ones = np.ones((len(self._y), 1))
         right = np.hstack([self._y[:, None], ones])
-        solved, inverse_diagonal = self._solve(M, right, self.alpha)
+        solved, inverse_diagonal, weights = self._solve(M, right, self.alpha)
         self.intercept_ = 0.0
-        self.dual_coef_ = solved[:, 0]
-        self._weights = M.T @ self.dual_coef_ if self._is_explicit else self.dual_coef_
+        self.dual_coef_, self._weights = solved[:, 0], weights[:, 0]
         loo = leave_one_out(self._y[:, None], solved, inverse_diagonal, 0.0)
         self.loo_prediction_ = loo[:, 0]
-        self._keep(M)
+        self._keep(M, X)
         return self
 
     def predict(self, X):

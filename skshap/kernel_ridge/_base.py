@@ -48,7 +48,7 @@ class BaseKernelRidge(BaseEstimator):
         """
         kernel = self.kernel_ = make_kernel(self.kernel, self.kernel_params)
         self._is_explicit, self._more_alpha = False, 0.0
-        if self.alpha == 0 or not has_features(kernel):
+        if not self._takes_features() or not has_features(kernel):
             return check_gram(kernel.fit_transform(rows))
         # Whether there are features, and how many, may be known only now.
         kernel.fit(rows)
@@ -59,15 +59,24 @@ class BaseKernelRidge(BaseEstimator):
             # The rest of the diagonal is a ridge of its own.
             self._more_alpha = lost_diagonal(kernel)
             return explicit_features(kernel, rows, self._n_columns)
-        K = kernel.transform(rows)
+        K = check_kernel_values(kernel.transform(rows))
         return check_gram((K + K.T) / 2)
 
+    def _takes_features(self):
+        """Whether explicit features will do, which need a ridge."""
+        return self.alpha > 0
+
     def _solve(self, M, targets, alpha):
-        """Solve for the rows' weights; M is what `_map_rows` returned."""
-        if not self._is_explicit:
-            return solve_ridge(M, targets, alpha, self.device)
-        alpha += self._more_alpha
-        return solve_explicit_ridge(M, targets, alpha, self.device)
+        """Solve the ridge; M is what `_map_rows` returned.
+
+        Return weights of the rows, the diagonal of the inverse, and weights of the
+        columns of what `_map` returns.
+        """
+        if self._is_explicit:
+            alpha += self._more_alpha
+            return solve_explicit_ridge(M, targets, alpha, self.device)
+        solved, inverse_diagonal = solve_ridge(M, targets, alpha, self.device)
+        return solved, inverse_diagonal, solved
 
     def _map(self, X):
         """Map rows to their kernel with the training rows, or to features."""
@@ -101,13 +110,14 @@ class BaseKernelRidgeClassifier(ClassifierMixin, BaseKernelRidge):
         # When a row is left out, so is its label from the class frequencies.
         priors = (Y.sum(0) - Y) / (len(Y) - 1) if class_prior else np.zeros_like(Y)
         ones = np.ones((len(Y), 1))
-        solved, inverse_diagonal = self._solve(
+        solved, inverse_diagonal, weights = self._solve(
             M, np.hstack([Y, ones]), self._choose_alpha(M, Y, priors)
         )
         self.intercept_ = Y.mean(0) if class_prior else np.zeros(Y.shape[1])
         # The weights of a constant target give those of targets minus the prior.
-        self.dual_coef_ = solved[:, :-1] - solved[:, -1:] * self.intercept_
-        self._weights = M.T @ self.dual_coef_ if self._is_explicit else self.dual_coef_
+        self.dual_coef_, self._weights = (
+            part[:, :-1] - part[:, -1:] * self.intercept_ for part in (solved, weights)
+        )
         loo = leave_one_out(Y, solved, inverse_diagonal, priors)
         self.loo_decision_function_ = as_decision(loo + initial)
         return M, y_index

@@ -3,22 +3,19 @@
 from typing import ClassVar
 
 import numpy as np
-import torch
 
 from skshap.kernel_ridge._classifier import KernelRidgeClassifier
-from skshap.kernels._base import make_kernel
 from skshap.utils._ridge import leave_one_out
-from skshap.utils._validation import check_gram
+from skshap.utils._ridge_path import RidgePath
 
 __all__ = ["KernelRidgeClassifierCV"]
-
-LEAST_EIGENVALUE = 1e-8  # of the kernel plus alpha, as a share of its largest entry
 
 
 class KernelRidgeClassifierCV(KernelRidgeClassifier):
     """Kernel ridge classifier that chooses `alpha` by exact leave-one-out error.
 
-    One eigendecomposition of the kernel gives the leave-one-out decision values for
+    One eigendecomposition of the kernel, or of the products of its explicit features
+    where they are fewer than the rows, gives the leave-one-out decision values for
     every `alpha`; the one of least mean squared error is taken.
 
     Parameters
@@ -102,13 +99,10 @@ class KernelRidgeClassifierCV(KernelRidgeClassifier):
         self.initial_outputs = initial_outputs
         self.device = device
 
-    def _map_rows(self, rows):
-        # The kernel matrix is what every candidate shares.
-        self.kernel_ = make_kernel(self.kernel, self.kernel_params)
-        self._is_explicit, self._more_alpha = False, 0.0
-        return check_gram(self.kernel_.fit_transform(rows))
+    def _takes_features(self):
+        return True  # no candidate is zero
 
-    def _choose_alpha(self, K, Y, priors):
+    def _choose_alpha(self, M, Y, priors):
         try:
             alphas = np.asarray(self.alphas, dtype=np.float64)
         except (TypeError, ValueError):  # texts, or rows of different lengths
@@ -119,20 +113,14 @@ class KernelRidgeClassifierCV(KernelRidgeClassifier):
                 "alphas must be a list of positive, finite numbers, got "
                 f"{self.alphas!r}."
             )
-        eigenvalues, vectors = torch.linalg.eigh(torch.tensor(K, device=self.device))
-        vectors, eigenvalues = vectors.cpu().numpy(), eigenvalues.cpu().numpy()
         targets = np.hstack([Y, np.ones((len(Y), 1))])
-        rotated = vectors.T @ targets
+        path = RidgePath(M, targets, is_explicit=self._is_explicit, device=self.device)
         self.loo_errors_ = np.full(len(alphas), np.inf)
-        # Too small for a factor, if the kernel is singular or indefinite.
-        usable = eigenvalues[0] + alphas > LEAST_EIGENVALUE * (K.max() + alphas)
+        usable = np.array([path.has_factor(a) for a in alphas + self._more_alpha])
         for i, alpha in enumerate(alphas):
             if not usable[i] and usable.any():
                 continue
-            # A kernel that is positive semi-definite has no eigenvalue below zero.
-            shrunk = 1 / np.maximum(eigenvalues + alpha, alpha)
-            solved = vectors @ (rotated * shrunk[:, None])
-            diagonal = (vectors**2) @ shrunk[:, None]
+            solved, diagonal = path.solve(alpha + self._more_alpha)
             loo = leave_one_out(Y, solved, diagonal, priors)
             self.loo_errors_[i] = np.mean((loo - Y) ** 2)
         self.alpha_ = float(alphas[self.loo_errors_.argmin()])

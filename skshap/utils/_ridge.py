@@ -211,6 +211,9 @@ def solve_explicit_ridge(F, targets, alpha, device=None):
         The weights.
     inverse_diagonal : ndarray of shape (n, 1)
         Diagonal of the inverse of the matrix.
+    column_weights : ndarray of shape (d, k)
+        Weights of the features. They are ``F' x``, but more exact: where columns are
+        large beside `alpha`, most of x cancels in that product.
 
     Raises
     ------
@@ -229,8 +232,10 @@ def solve_explicit_ridge(F, targets, alpha, device=None):
     # What the others leave of a row is at most all of it; rounding may say otherwise.
     inverse_diagonal = torch.maximum(inverse_diagonal, 1 / diagonal)
     check_pivots(0.5 / inverse_diagonal, 0, diagonal=diagonal, alpha=alpha)
-    solution = (B - whitened.T @ (whitened @ B)) / alpha
-    return solution.cpu().numpy(), inverse_diagonal.unsqueeze(1).cpu().numpy()
+    weights = torch.linalg.solve_triangular(L.T, whitened @ B, upper=True)
+    solution = (B - F @ weights) / alpha
+    found = solution, inverse_diagonal.unsqueeze(1), weights
+    return tuple(part.cpu().numpy() for part in found)
 
 
 def take_columns(A, index):

@@ -11,6 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.linear_model import Ridge
@@ -435,3 +436,26 @@ def test_features_fewer_than_the_rows_need_a_ridge(kernel):
         KernelRidgeClassifier(0, kernel=kernel).fit(X, y)
     clf = KernelRidgeClassifier(0, kernel=kernel).fit(X[:3], y[:3])
     assert_allclose(clf.decision_function(X[:3]), 2 * y[:3] - 1, atol=1e-8)
+
+
+@pytest.mark.parametrize("offset, alpha", [(1e4, 1.0), (1e5, 100.0)])
+def test_columns_far_from_zero(offset, alpha):
+    """Weights of columns are solved for: most of those of rows cancels in them."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(1500, 3))
+    y = (X[:, 0] + rng.normal(size=1500) > 0).astype(int)
+    X += offset
+    clf = KernelRidgeClassifier(alpha).fit(X, y)
+    A = X.T @ X + alpha * np.eye(3)
+    expected = X @ np.linalg.solve(A, X.T @ (2.0 * y - 1))
+    assert_allclose(clf.decision_function(X), expected, atol=1e-3)
+    assert clf.score(X, y) == pytest.approx(np.mean((expected > 0) == y), abs=2e-3)
+
+
+@pytest.mark.parametrize("container", ["pandas", "polars"])
+def test_kernels_that_return_frames(container):
+    X, y = np.random.default_rng(0).normal(size=(8, 20)), np.arange(8) % 2
+    expected = KernelRidgeClassifier().fit(X, y).decision_function(X)
+    with config_context(transform_output=container):
+        found = KernelRidgeClassifier().fit(X, y).decision_function(X)
+    assert_allclose(found, expected)

@@ -1,0 +1,43 @@
+"""Ridges of many alphas against solves of each."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from skshap.utils._ridge_path import RidgePath
+
+F = np.random.default_rng(0).normal(size=(12, 4))
+TARGETS = np.random.default_rng(1).normal(size=(12, 3))
+
+
+@pytest.mark.parametrize("alpha", [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize("is_explicit", [False, True])
+def test_each_alpha_is_solved(alpha, is_explicit):
+    path = RidgePath(F if is_explicit else F @ F.T, TARGETS, is_explicit=is_explicit)
+    solved, diagonal = path.solve(alpha)
+    A = np.linalg.inv(F @ F.T + alpha * np.eye(12))
+    assert_allclose(solved, A @ TARGETS, rtol=1e-9, atol=1e-9 / alpha)
+    assert_allclose(diagonal, A.diagonal()[:, None], rtol=1e-9)
+    assert path.has_factor(alpha)
+
+
+def test_a_row_that_the_others_do_not_reach():
+    """The inverse of features has a diagonal that rounding cannot make negative."""
+    rows = np.vstack([F, 1e8 * np.eye(4)[:1]])
+    path = RidgePath(rows, np.ones((13, 1)), is_explicit=True)
+    assert (path.solve(1e-3)[1] > 0).all()
+    assert not path.has_factor(1e-3)
+    assert path.has_factor(1e9)
+
+
+def test_which_alphas_are_too_small_is_known_of_features_as_of_their_kernel():
+    alphas = np.logspace(-12, 0, 25)
+    found = [
+        [path.has_factor(alpha) for alpha in alphas]
+        for path in (
+            RidgePath(F, TARGETS, is_explicit=True),
+            RidgePath(F @ F.T, TARGETS),
+        )
+    ]
+    assert found[0] == found[1]
+    assert 0 < sum(found[0]) < 25
