@@ -15,6 +15,7 @@ from skshap.attribution._groups import encode_groups
 from skshap.attribution._moments import check_tol
 from skshap.attribution._problem import Data, Method, Problem
 from skshap.attribution._semivalues import size_weights
+from skshap.attribution._training_kernel import TrainingKernel
 from skshap.kernels._base import is_precomputed
 from skshap.utils._order import check_order
 from skshap.utils._rows import check_weights, number_of_rows
@@ -57,13 +58,14 @@ class BaseFreeShap:
                 "None, or use tol to stop once errors are small."
             )
 
-    def _keep(self, M):
-        """Keep what values are made of, as it is in `fit`.
+    def _keep(self, M, X):
+        """Keep what values are made of, as it is in `fit`, and names of the rows.
 
         Whatever parameters become afterwards, calls of `attribute` agree.
         """
         is_callers = is_precomputed(self.kernel) or self._is_explicit
         self._rows = M.copy() if is_callers else M  # the caller's may change
+        self._names_of_rows = X.index.to_series() if hasattr(X, "iloc") else None
         self._alpha, self._scoring = self.alpha + self._more_alpha, self.scoring
         self.null_score_ = self._null(self.scoring)
         # Drawn here, so that every call of `attribute` sees the same permutations.
@@ -76,11 +78,7 @@ class BaseFreeShap:
         Computed anew each time if the kernel has explicit features.
         """
         check_is_fitted(self)
-        if not self._is_explicit:
-            return self._rows
-        K = self._rows @ self._rows.T
-        np.fill_diagonal(K, K.diagonal() + self._more_alpha)
-        return K
+        return TrainingKernel.of(self).matrix()
 
     def score(self, X, y, sample_weight=None):
         """Return the utility of all training rows: the mean of `scoring`.
@@ -158,9 +156,10 @@ class BaseFreeShap:
         ValueError
             If `y` is missing, has another length than `X`, its names in another order
             or a label that the training rows do not have, if groups, scorings or
-            semivalues are malformed, if scores are too large for float64, if
-            `return_std` meets a single permutation, or if `checkpoint` holds another
-            computation.
+            semivalues are malformed, or groups, by their index, in another order than
+            the training rows, if a number as `null_score` meets several scorings, if
+            scores are too large for float64, if `return_std` meets a single
+            permutation, or if `checkpoint` holds another computation.
 
         Warns
         -----
@@ -317,10 +316,19 @@ class BaseFreeShap:
             if len(set(several)) < len(several):
                 raise ValueError(f"{name} must differ, got {several!r}.")
             names.append(several)
+        others = [scoring for scoring in names[0] if scoring != self._scoring]
+        if others and not isinstance(self._null_score, str):
+            raise ValueError(
+                f"null_score={self._null_score!r} is in the units of "
+                f"scoring={self._scoring!r}, but scorings asks for {others[0]!r} as "
+                "well; name the null score, as null_score='prior', or ask for one "
+                "scoring at a time."
+            )
         return names
 
     def _pose(self, M, y, groups, names, per_sample):
         """Return the data and the problem that values are the solution of."""
+        check_order(self._names_of_rows, groups, ("X_train", "groups"))
         utilities = [self._utility(scoring, y) for scoring in names[0]]
         data = Data(
             self._rows,

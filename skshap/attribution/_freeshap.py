@@ -256,7 +256,7 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
         self._check_parameters()
         self._null_score = self.null_score
         M, self._y_index = self._fit(X, y)
-        self._keep(M)
+        self._keep(M, X)
         return self
 
     def prequential_decision_function(self):

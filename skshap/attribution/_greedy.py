@@ -64,8 +64,10 @@ class GrowingRidge:
 
     Parameters
     ----------
-    K : Tensor of shape (n, n)
-        Kernel of the training rows, float64.
+    kernel_row : callable
+        Returns the kernel of a training row with all of them, shape (n,), float64.
+    diagonal : Tensor of shape (n,)
+        The kernel of each with itself.
     cross : Tensor of shape (n, m)
         Kernel between training rows and the rows to predict.
     targets : Tensor of shape (n, n_outputs)
@@ -83,13 +85,13 @@ class GrowingRidge:
     ``8 n (m + n_steps)`` bytes.
     """
 
-    def __init__(self, K, cross, targets, wanted, alpha, n_steps):
-        self.K = K
+    def __init__(self, kernel_row, diagonal, cross, targets, wanted, alpha, n_steps):
+        self.kernel_row = kernel_row
         self.cross = cross.clone()
         self.residuals = targets.clone()
         self.misses = wanted.clone()  # what should be predicted minus what is
-        self.pivots = K.diagonal() + alpha
-        self._factor = K.new_empty(n_steps, len(K))
+        self.pivots = diagonal + alpha
+        self._factor = diagonal.new_empty(n_steps, len(diagonal))
         self._n_chosen = 0
 
     def gains(self):
@@ -112,7 +114,7 @@ class GrowingRidge:
         pivot = self.pivots[row].clone()
         factor = self._factor[:k]
         # Kernel between all rows and this one, given those chosen.
-        kernel = torch.addmv(self.K[row], factor.T, factor[:, row], alpha=-1)
+        kernel = torch.addmv(self.kernel_row(row), factor.T, factor[:, row], alpha=-1)
         cross, step = self.cross[row].clone(), self.residuals[row] / pivot
         self.misses.addr_(cross, step, alpha=-1)
         self.residuals.addr_(kernel, step, alpha=-1)
@@ -122,13 +124,15 @@ class GrowingRidge:
         self._n_chosen += 1
 
 
-def choose_greedily(K, y_index, views, *, alpha, n_to_choose, device=None, verbose=0):
+def choose_greedily(
+    kernel, y_index, views, *, alpha, n_to_choose, device=None, verbose=0
+):
     """Choose training rows one after another, by what each adds to those before it.
 
     Parameters
     ----------
-    K : ndarray of shape (n, n)
-        Kernel of the training rows.
+    kernel : TrainingKernel
+        Of n training rows.
     y_index : ndarray of shape (n,)
         Index of each row's label, from 0 on, without gaps.
     views : list of View
@@ -162,11 +166,20 @@ def choose_greedily(K, y_index, views, *, alpha, n_to_choose, device=None, verbo
     def tensor(array):
         return torch.tensor(array, dtype=torch.float64, device=device)
 
-    K, n_judges = tensor(K), np.zeros(n)
-    ridges = []
+    values, diagonal = tensor(kernel.values), tensor(kernel.diagonal())
+
+    def kernel_row(i):
+        if not kernel.is_explicit:
+            return values[i]
+        row = values @ values[i]
+        row[i] += kernel.lost
+        return row
+
+    ridges, n_judges = [], np.zeros(n)
     for is_candidate, cross, y_view in views:
         columns = tensor(cross), tensor(Y[y_index]), tensor(Y[y_view])
-        ridge = GrowingRidge(K, *columns, alpha, min(n_to_choose, is_candidate.sum()))
+        n_steps = min(n_to_choose, is_candidate.sum())
+        ridge = GrowingRidge(kernel_row, diagonal, *columns, alpha, n_steps)
         ridges.append((ridge, is_candidate))
         n_judges += is_candidate * len(y_view)
     draft = Draft(y_index, n_to_choose)

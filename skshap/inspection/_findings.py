@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.sparse import issparse
 
+from skshap.attribution._training_kernel import TrainingKernel
 from skshap.inspection._cells import cells_of, has_names
 
 __all__ = ["FACTS", "summarize", "suspicious_rows", "transitions"]
@@ -53,9 +54,11 @@ def suspicious_rows(detector, X, labels, given, is_noisy, *, n_rows, n_neighbors
         X = X.tocsr()
     quality, issues = detector.label_quality_, detector.label_issues_
     n = len(quality)
-    rows, K = [], detector.attributor_.gram_[:n, :n]
+    rows, kernel = [], TrainingKernel.of(detector.attributor_)
+    sizes = kernel.diagonal()[:n]
     for i in np.argsort(quality, kind="stable")[:n_rows].tolist():
-        near = nearest(K, i, given, n_neighbors).tolist()
+        values = kernel.between([i], slice(n))[0]
+        near = nearest(values, sizes, i, given, n_neighbors).tolist()
         row = {
             "row": i,
             "given": labels[i],
@@ -76,10 +79,13 @@ def suspicious_rows(detector, X, labels, given, is_noisy, *, n_rows, n_neighbors
     return rows
 
 
-def nearest(K, i, given, n_neighbors):
-    """Positions of the rows of other labels that are most similar to row i."""
-    scale = np.sqrt(np.maximum(np.diagonal(K) * K[i, i], np.finfo(float).tiny))
-    similarity = np.where(given == given[i], -np.inf, K[i] / scale)
+def nearest(values, sizes, i, given, n_neighbors):
+    """Positions of the rows of other labels that are most similar to row i.
+
+    By its kernel values with all rows, and those of rows with themselves.
+    """
+    scale = np.sqrt(np.maximum(sizes * sizes[i], np.finfo(float).tiny))
+    similarity = np.where(given == given[i], -np.inf, values / scale)
     near = np.argsort(-similarity, kind="stable")[:n_neighbors]
     return near[np.isfinite(similarity[near])]
 

@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_random_state, indexable
 
 from skshap.selection._attributed import Attributed
-from skshap.selection._default_attributor import default_attributor
+from skshap.selection._default_attributor import LARGE, default_attributor
 from skshap.selection._held_out import (
     check_held_out,
     check_held_out_labels,
@@ -19,6 +19,7 @@ from skshap.selection._splits import HELD_OUT, make_splits
 from skshap.selection._values import combine, judge_splits, values_on
 from skshap.utils._labels import as_labels, check_targets
 from skshap.utils._order import check_order
+from skshap.utils._rows import number_of_rows
 from skshap.utils._sklearn import HasMethods, Interval
 
 __all__ = ["BaseRowChoice", "count_rows", "unchanged_on_error"]
@@ -68,7 +69,11 @@ class BaseRowChoice(Attributed, BaseEstimator):
         check_held_out(X, X_val, y_val)
         if self.attributor is None:
             attributor = default_attributor(
-                self, X, y, scoring="neg_brier_score", n_permutations=10
+                self,
+                X,
+                y,
+                scoring="neg_brier_score",
+                n_permutations=10 if number_of_rows(X) <= LARGE else 4,
             )
         else:
             attributor = clone(self.attributor)

@@ -11,13 +11,13 @@ MOST = 0.2  # share of the rows that may be copies: with more, cells of a table 
 BLOCK = 256  # rows looked at at a time
 
 
-def find_copies(K, labels):
+def find_copies(kernel, labels):
     """Number the rows so that copies with the same label have the same number.
 
     Parameters
     ----------
-    K : ndarray of shape (n, n)
-        Kernel matrix: rows are the same if their distance by it is zero.
+    kernel : TrainingKernel
+        Rows are the same if their distance by it is zero.
     labels : ndarray of shape (n,)
         Labels.
 
@@ -28,13 +28,8 @@ def find_copies(K, labels):
         rows where more than a fifth of them have copies before them: a table of few
         distinct rows says what it says by how often.
     """
-    n, diagonal, first = len(K), np.diagonal(K), []
-    for start in range(0, n, BLOCK):
-        sums = diagonal[start : start + BLOCK, None] + diagonal
-        distances = np.abs(sums - 2 * K[start : start + BLOCK])
-        first.append((distances <= SAME * np.abs(sums)).argmax(1))
-    pairs = np.arange(n), np.concatenate(first)
-    graph = coo_array((np.ones(n, dtype=bool), pairs), shape=(n, n))
+    n = len(kernel)
+    graph = coo_array((np.ones(n, dtype=bool), same_rows(kernel)), shape=(n, n))
     n_distinct, number = connected_components(graph, directed=False)
     if n - n_distinct > MOST * n:
         return np.arange(n)
@@ -43,6 +38,26 @@ def find_copies(K, labels):
     other = np.bincount(number, labels != labels[first][number]) > 0
     number = np.where(other[number], n_distinct + np.arange(n), number)
     return np.unique(number, return_inverse=True)[1]
+
+
+def same_rows(kernel):
+    """Return all rows, and for each of them one that is the same, or itself."""
+    n, sizes = len(kernel), kernel.diagonal() - kernel.lost
+    order, along, reach = np.arange(n), np.zeros(n), 0.0
+    if kernel.is_explicit:  # rows that are the same are near along any direction
+        direction = np.random.default_rng(0).normal(size=kernel.values.shape[1])
+        along = kernel.values @ (direction / np.linalg.norm(direction))
+        order, reach = np.argsort(along, kind="stable"), np.sqrt(2 * SAME * sizes.max())
+        along = along[order]
+    same = np.empty(n, dtype=int)
+    for start in range(0, n, BLOCK):
+        some = order[start : start + BLOCK]
+        first, last = along[start], along[min(start + BLOCK, n) - 1]
+        near = order[(along >= first - reach) & (along <= last + reach)]
+        sums = sizes[some, None] + sizes[near]
+        distances = np.abs(sums - 2 * kernel.between(some, near))
+        same[some] = near[(distances <= SAME * np.abs(sums)).argmax(1)]
+    return np.arange(n), same
 
 
 def diagonal_of_copies(inverse_diagonal, number, alpha):

@@ -45,8 +45,9 @@ class DataRemoval(
     attributor : FreeShapAttributor or None, default=None
         Values the rows; a clone is fitted. For texts, one with an
         :class:`skshap.EmpiricalNTK`. None works on numbers: 10 permutations by Brier
-        score, and the kernel that :class:`skshap.LabelNoiseDetector` chooses. Its
-        parameters can be searched, as ``attributor__alpha``, only if one is passed.
+        score, 4 of more than 5,000 rows, and the kernel that
+        :class:`skshap.LabelNoiseDetector` chooses. Its parameters can be searched, as
+        ``attributor__alpha``, only if one is passed.
         With its ``verbose=1`` a progress bar shows the permutations of each split.
     n_samples_to_remove : int, float, "auto" or "harmful", default=0.1
         How many rows to remove, or which share of them, those of lowest value. "auto":
@@ -57,7 +58,8 @@ class DataRemoval(
     cv : int, splitter, iterable or None, default=5
         How rows are split in those trained on and those judged on; only for "auto" and
         "harmful" if `fit` is given `X_val` and `y_val`. An integer: stratified folds of
-        shuffled rows; else as in :func:`sklearn.model_selection.check_cv`, where
+        shuffled rows, of each of which at most 1,000 are judged on; else as in
+        :func:`sklearn.model_selection.check_cv`, where
         `split` of a splitter sees positions in place of the rows, and places in
         `classes_` as labels. None: `X_val` is always given, there is no "auto", and
         "harmful" does not ask the estimator.

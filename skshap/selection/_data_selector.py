@@ -8,6 +8,7 @@ from sklearn.utils import indexable
 from sklearn.utils.validation import check_is_fitted
 
 from skshap.attribution._greedy import View, choose_greedily, order_by_class
+from skshap.attribution._training_kernel import TrainingKernel
 from skshap.selection._base import BaseRowChoice, count_rows, unchanged_on_error
 from skshap.selection._held_out import errors_name_held_out
 from skshap.utils._labels import encode_targets
@@ -31,9 +32,10 @@ class DataSelector(BaseRowChoice):
     attributor : FreeShapAttributor or None, default=None
         Carries the kernel and `alpha`; a clone is fitted. For texts, one with an
         :class:`skshap.EmpiricalNTK`. None works on numbers: 10 permutations by Brier
-        score, and the kernel that :class:`skshap.LabelNoiseDetector` chooses. With its
-        ``verbose=1`` a progress bar shows the rows selected or, of other strategies
-        than "greedy", the permutations of each split.
+        score, 4 of more than 5,000 rows, and the kernel that
+        :class:`skshap.LabelNoiseDetector` chooses. With its ``verbose=1`` a progress
+        bar shows the rows selected or, of other strategies than "greedy", the
+        permutations of each split.
     n_samples_to_select : int or float, default=0.5
         How many rows to select, or which share of them.
     strategy : {"greedy", "balanced", "top"}, default="greedy"
@@ -45,7 +47,8 @@ class DataSelector(BaseRowChoice):
     cv : int, splitter, iterable or None, default=5
         How rows are split in those trained on and those judged on, unless strategies
         other than "greedy" are given `X_val` and `y_val`. An integer:
-        stratified folds of shuffled rows; else as in
+        stratified folds of shuffled rows, of each of which at most 1,000 are judged
+        on; else as in
         :func:`sklearn.model_selection.check_cv`, where `split` of a splitter sees
         positions in place of the rows, and places in `classes_` as labels. None: rows
         are judged on `X_val` and `y_val` alone.
@@ -65,10 +68,10 @@ class DataSelector(BaseRowChoice):
         Rank of each row, 1 for the first to be selected. With "greedy" those that are
         not selected are ranked by what each would add to all selected.
     sample_values_ : ndarray of shape (n_samples,)
-        With "greedy", by how much a row lowered the squared error, summed over classes
-        of which one is 1 and the others 0, when it was selected, or would if it were
-        selected next; else its Shapley value, in the units of the
-        attributor's `scoring`.
+        With "greedy", by how much a row lowered the Brier score of
+        :func:`sklearn.metrics.brier_score_loss` (of two classes one counts, of more all
+        are summed) when it was selected, or would if it were selected next; else its
+        Shapley value, in the units of the attributor's `scoring`.
     classes_ : ndarray of shape (n_classes,)
         Sorted labels.
     attributor_ : FreeShapAttributor
@@ -196,9 +199,9 @@ class DataSelector(BaseRowChoice):
                 f"classes and at most all of n_samples={n} rows."
             )
         if self.strategy == "greedy":
-            gram = self.attributor_.gram_
-            views = self._views(gram, y_index, X_val, y_val, splits)
-            order, values = self._order_greedily(gram, y_index, views, n_kept)
+            kernel = TrainingKernel.of(self.attributor_)
+            views = self._views(kernel, y_index, X_val, y_val, splits)
+            order, values = self._order_greedily(kernel, y_index, views, n_kept)
         else:
             values = self._value(y, X_val, y_val, splits)[0].mean
             if self.strategy == "balanced":
@@ -258,10 +261,10 @@ class DataSelector(BaseRowChoice):
     def _always_splits(self):
         return self.strategy == "greedy"
 
-    def _order_greedily(self, gram, y_index, views, n_kept):
+    def _order_greedily(self, kernel, y_index, views, n_kept):
         """Order rows by choice, the rest by what they would add; return all gains."""
         chosen, gains = choose_greedily(
-            gram,
+            kernel,
             y_index,
             views,
             alpha=self.attributor_.alpha,
@@ -271,14 +274,14 @@ class DataSelector(BaseRowChoice):
         )
         if not np.isfinite(gains).all():
             raise ValueError(
-                "the kernel is too large to square: its largest entry is "
-                f"{np.abs(gram).max():.2g}; scale the rows or the kernel down."
+                "the kernel is too large to square: its largest diagonal entry is "
+                f"{kernel.diagonal().max():.2g}; scale the rows or the kernel down."
             )
         others = np.setdiff1d(np.arange(len(gains)), chosen)
         others = others[np.argsort(-gains[others], kind="stable")]
         return np.append(chosen, others), gains
 
-    def _views(self, gram, y_index, X_val, y_val, splits):
+    def _views(self, kernel, y_index, X_val, y_val, splits):
         """Return what a greedy selection is judged on."""
         attributor, n = self.attributor_, len(y_index)
         views = []
@@ -291,5 +294,6 @@ class DataSelector(BaseRowChoice):
         for train, test in splits or []:
             is_candidate = np.zeros(n, dtype=bool)
             is_candidate[train] = True
-            views.append(View(is_candidate, gram[:, test], y_index[test]))
+            cross = kernel.between(slice(None), test)
+            views.append(View(is_candidate, cross, y_index[test]))
         return views

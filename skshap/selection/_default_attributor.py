@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.kernel_approximation import Nystroem
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -13,10 +14,14 @@ from skshap.selection._tuned_ridge import tune_ridge
 from skshap.utils._labels import as_labels, check_targets
 from skshap.utils._validation import check_rows
 
-__all__ = ["default_attributor"]
+__all__ = ["LARGE", "default_attributor"]
 
 UNEQUAL = 10  # ratio of standard deviations of columns from which on scaling is tried
 TRIED_ROWS = 1000  # by which a kernel is chosen
+# Rows from which on an rbf kernel is approximated, and by how many features: all pairs
+# take memory and time that few have.
+LARGE = 5000
+N_LANDMARKS = 500
 
 
 class Candidate(NamedTuple):
@@ -57,7 +62,8 @@ def default_attributor(estimator, X, y, **options):
 
     Its kernel, linear or rbf, of the columns as they are or, where their standard
     deviations differ much, standardized, is that of least leave-one-out error on some
-    rows; `alpha` that of least such error on all.
+    rows; `alpha` that of least such error on all. With many rows, a kernel that is rbf
+    is approximated by explicit features.
 
     Parameters
     ----------
@@ -91,10 +97,21 @@ def default_attributor(estimator, X, y, **options):
     tried = some_rows(rows, y_index)
     ridges = [candidate.tune(y, tried) for candidate in candidates]
     best = np.argmin([ridge.loo_errors_.min() for ridge in ridges])
-    _, scaler, kernel, params, _ = candidates[best]
-    ridge = ridges[best] if len(tried) == len(y) else candidates[best].tune(y)
-    if scaler is not None:
-        kernel = make_pipeline(scaler, PairwiseKernel(kernel, kernel_params=params))
+    chosen, ridge, steps = candidates[best], ridges[best], []
+    if chosen.scaler is not None:
+        steps.append(chosen.scaler)
+    if chosen.kernel == "rbf" and len(y) > LARGE:
+        landmarks = Nystroem(
+            **chosen.kernel_params, n_components=N_LANDMARKS, random_state=0
+        )
+        features = landmarks.fit_transform(chosen.rows)
+        chosen = Candidate(features, None, "linear", None, chosen.scale)
+        steps.append(landmarks)
+    if len(tried) < len(y):
+        ridge = chosen.tune(y)
+    kernel, params = chosen.kernel, chosen.kernel_params
+    if steps:
+        kernel = make_pipeline(*steps, PairwiseKernel(kernel, kernel_params=params))
         params = None
     return FreeShapAttributor(
         kernel, alpha=ridge.alpha_, kernel_params=params, **options

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from skshap.attribution import FreeShapAttributor
-from skshap.selection._label_noise import LabelNoiseDetector
+from skshap.attribution._training_kernel import TrainingKernel
 from skshap.selection._negative import probability_negative
+from skshap.selection._noise_model import NoiseModel
+from skshap.selection._refits import fit_by_leaving_out
 
 __all__ = ["harmful_rows", "label_suspicion"]
 
@@ -55,8 +56,8 @@ def label_suspicion(attributor, y):
     ndarray of shape (n,)
         Probabilities.
     """
-    kernel = FreeShapAttributor(
-        "precomputed", alpha=attributor.alpha, device=attributor.device
-    )
-    detector = LabelNoiseDetector(kernel).fit(attributor.gram_, y)
-    return 1 - detector.label_quality_
+    classes, given = np.unique(y, return_inverse=True)
+    model = NoiseModel(given, len(classes), np.zeros(len(y), dtype=bool))
+    kernel = TrainingKernel.of(attributor)
+    fit_by_leaving_out(model, kernel, device=attributor.device)
+    return 1 - model.posterior[np.arange(len(y)), given]

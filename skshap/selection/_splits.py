@@ -7,6 +7,7 @@ from sklearn.model_selection import check_cv
 
 __all__ = ["HELD_OUT", "make_splits", "other_splits"]
 
+MOST_JUDGED = 1000  # rows of a fold
 HELD_OUT = "pass X_val and y_val with cv=None"
 
 
@@ -29,7 +30,8 @@ def make_splits(cv, y_index, classes, seed, *, instead=HELD_OUT):
     Returns
     -------
     list of (ndarray, ndarray)
-        Positions of the rows trained on, and of the rows judged on.
+        Positions of the rows trained on, and of the rows judged on: of a fold, at most
+        1,000.
 
     Raises
     ------
@@ -44,7 +46,10 @@ def make_splits(cv, y_index, classes, seed, *, instead=HELD_OUT):
                 f"cv={cv} folds need at least as many rows, got n_samples={n}; lower "
                 f"cv, or {instead}."
             )
-        splits = stratified_folds(y_index, cv, seed)
+        splits = [
+            (train, some_of(test, y_index, seed))
+            for train, test in stratified_folds(y_index, cv, seed)
+        ]
     else:
         splits = list(split_rows(cv, y_index))
     is_short = isinstance(cv, Integral) or hasattr(cv, "split")
@@ -108,6 +113,13 @@ def stratified_folds(y_index, n_folds, seed):
     return [
         (np.flatnonzero(fold != f), np.flatnonzero(fold == f)) for f in range(n_folds)
     ]
+
+
+def some_of(rows, y_index, seed):
+    """Return at most `MOST_JUDGED` of some rows, with classes at their shares."""
+    n_parts = -(-len(rows) // MOST_JUDGED)
+    part = stratified_folds(y_index[rows], n_parts, seed)[0][1]
+    return rows[part]
 
 
 def other_splits(n, splits):

@@ -13,6 +13,7 @@ from skshap.attribution._greedy import (
     choose_greedily,
     open_classes,
 )
+from skshap.attribution._training_kernel import TrainingKernel
 from tests.oracles import greedy_gains
 
 
@@ -24,12 +25,24 @@ def problem(seed, n=14, m=9, n_classes=3):
     return K, F[:n] @ F[n:].T, y, rng.integers(n_classes, size=m), rng
 
 
+def choose(K, *args, **options):
+    return choose_greedily(TrainingKernel(K, is_explicit=False), *args, **options)
+
+
+def growing(K, cross, y, y_view, alpha, n_steps):
+    """A ridge of two classes on rows of which none is chosen yet."""
+    K, cross = map(torch.tensor, (K, cross))
+    targets, wanted = (torch.tensor(part[:, None] - 0.5) for part in (y, y_view))
+    row = K.__getitem__
+    return GrowingRidge(row, K.diagonal(), cross, targets, wanted, alpha, n_steps)
+
+
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("alpha", [0.1, 3.0])
 def test_one_view_equals_naive_refits(n_classes, alpha):
     K, cross, y, y_view, _ = problem(0, n_classes=n_classes)
     view = View(np.ones(len(y), bool), cross, y_view)
-    found = choose_greedily(K, y, [view], alpha=alpha, n_to_choose=8)
+    found = choose(K, y, [view], alpha=alpha, n_to_choose=8)
     chosen = []
     for row in found.chosen:
         gains = greedy_gains(K, y, [tuple(view)], alpha, chosen)
@@ -50,23 +63,31 @@ def test_several_views_equal_naive_refits(n_classes):
     fold = rng.integers(3, size=len(y))
     views = [View(fold != f, K[:, fold == f], y[fold == f]) for f in range(3)]
     views.append(View(np.ones(len(y), bool), cross, y_view))
-    found = choose_greedily(K, y, views, alpha=0.5, n_to_choose=7)
+    found = choose(K, y, views, alpha=0.5, n_to_choose=7)
     for k in range(7):
         gains = greedy_gains(K, y, views, 0.5, found.chosen[:k])
         row = found.chosen[k]
         assert gains[row] == pytest.approx(found.gains[row], abs=1e-12)
 
 
+def test_features_choose_as_their_kernel_does():
+    rng = np.random.default_rng(5)
+    F, y, y_view = rng.normal(size=(14, 4)), np.arange(14) % 3, np.arange(6) % 3
+    kernel = TrainingKernel(F, is_explicit=True, lost=0.3)
+    views = [
+        View(np.arange(14) % 2 == f, rng.normal(size=(14, 6)), y_view) for f in (0, 1)
+    ]
+    options = {"alpha": 0.5, "n_to_choose": 7}
+    found = choose_greedily(kernel, y, views, **options)
+    expected = choose(F @ F.T + 0.3 * np.eye(14), y, views, **options)
+    assert_array_equal(found.chosen, expected.chosen)
+    assert_allclose(found.gains, expected.gains, rtol=1e-9)
+
+
 def test_long_runs_do_not_drift():
     K, cross, y, y_view, rng = problem(2, n=100, m=20, n_classes=2)
     order = rng.permutation(100)[:80]
-    ridge = GrowingRidge(
-        *map(torch.tensor, (K, cross)),
-        torch.tensor(y[:, None] - 0.5),
-        torch.tensor(y_view[:, None] - 0.5),
-        1e-3,
-        80,
-    )
+    ridge = growing(K, cross, y, y_view, 1e-3, 80)
     for row in order:
         ridge.choose(row)
     solved = np.linalg.solve(
@@ -93,9 +114,7 @@ def test_classes_keep_their_shares_and_none_is_empty(sizes, share, seed):
     F = rng.normal(size=(n + 5, 3))
     view = View(np.ones(n, bool), F[:n] @ F[n:].T, rng.integers(n_classes, size=5))
     n_to_choose = round(n_classes + share * (n - n_classes))
-    found = choose_greedily(
-        F[:n] @ F[:n].T, y, [view], alpha=1, n_to_choose=n_to_choose
-    )
+    found = choose(F[:n] @ F[:n].T, y, [view], alpha=1, n_to_choose=n_to_choose)
     assert len(np.unique(found.chosen)) == n_to_choose
     counts = np.bincount(y[found.chosen], minlength=n_classes)
     assert counts.min() >= 1
@@ -113,7 +132,7 @@ def test_a_row_never_judges_itself():
     K[:2, 2:] = K[2:, :2] = K[0, 1] = K[1, 0] = 0
     fold = np.arange(len(y)) % 2
     views = [View(fold != f, K[:, fold == f], y[fold == f]) for f in range(2)]
-    found = choose_greedily(K, y, views, alpha=1, n_to_choose=6)
+    found = choose(K, y, views, alpha=1, n_to_choose=6)
     assert_array_equal(found.gains[:2], 0)
     assert np.abs(found.gains[2:]).max() > 0.01
 
@@ -123,13 +142,7 @@ def test_a_twin_of_a_chosen_row_adds_next_to_nothing():
     y[1] = y[0]
     K[1], cross[1] = K[0], cross[0]
     K[:, 1] = K[:, 0]
-    ridge = GrowingRidge(
-        *map(torch.tensor, (K, cross)),
-        torch.tensor(y[:, None] - 0.5),
-        torch.tensor(y_view[:, None] - 0.5),
-        1e-8,
-        1,
-    )
+    ridge = growing(K, cross, y, y_view, 1e-8, 1)
     assert abs(ridge.gains()[0]) > 0.01
     ridge.choose(0)
     assert abs(ridge.gains()[1]) < 1e-6

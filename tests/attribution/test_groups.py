@@ -1,6 +1,7 @@
 """Groups of rows as players, against enumeration of their unions."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
@@ -132,3 +133,16 @@ def test_average_of_groups_covers():
         z.append((values - exact) / error)
     assert abs(np.array(z)).max() < 5
     assert 0.85 < np.std(z) < 1.2
+
+
+def test_groups_are_in_the_order_of_the_rows():
+    X, y = yes_or_no(11)
+    names = [f"row {i}" for i in (4, 2, 7, 0, 9, 1, 10, 3, 8, 5, 6)]
+    frame, groups = pd.DataFrame(X, index=names), pd.Series(GROUPS, index=names)
+    fitted = FreeShapAttributor(sampler="exact").fit(frame, y)
+    expected = fitted.attribute(X, y, groups=GROUPS)
+    assert_allclose(fitted.attribute(X, y, groups=groups), expected)
+    with pytest.raises(ValueError, match="groups must be in the order of X_train"):
+        fitted.attribute(X, y, groups=groups.sort_index())
+    by_place = fitted.fit(X, y).attribute(X, y, groups=groups.sort_index())
+    assert np.abs(by_place - expected).max() > 1e-3

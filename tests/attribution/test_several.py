@@ -90,3 +90,18 @@ def test_arrays_are_neither_scorings_nor_semivalues(name):
     attributor = FreeShapAttributor(random_state=0).fit(np.eye(4), [0, 1, 0, 1])
     with pytest.raises(ValueError, match=f"^{name[:-1]}=array"):
         attributor.attribute(np.eye(4), [0, 1, 0, 1], **{name: [np.array([0.5, 0.5])]})
+
+
+@pytest.mark.parametrize("cls", [FreeShapAttributor, FreeShapRegressor])
+def test_a_null_score_by_number_is_that_of_one_scoring(cls):
+    X, y = class_rows(9, 2)
+    both = SCORINGS[:2]
+    if cls is FreeShapRegressor:
+        both = ["neg_mean_squared_error", "neg_mean_absolute_error"]
+    fitted = cls(scoring=both[0], null_score=-0.5, sampler="exact").fit(X, y)
+    alone = fitted.attribute(X[:4], y[:4])
+    assert_allclose(
+        alone, fitted.attribute(X[:4], y[:4], scorings=both[:1]).popitem()[1]
+    )
+    with pytest.raises(ValueError, match=r"null_score=-0\.5 is in the units of"):
+        fitted.attribute(X[:4], y[:4], scorings=both)

@@ -26,7 +26,8 @@ def test_of_many_transitions_the_most_frequent_alone(n_classes):
 def test_nearest_rows_are_those_of_other_labels_whatever_their_size():
     X = np.array([[1.0, 0.0], [9.0, 9.0], [2.0, 1.0], [3.0, 0.1], [0.0, 0.0]])
     given = np.array([0, 1, 1, 0, 1])
-    K = X @ X.T
-    assert nearest(K, 0, given, 2).tolist() == [2, 1]  # by the angle, not by size
-    assert nearest(K, 0, given, 9).tolist() == [2, 1, 4]
-    assert nearest(K, 0, np.zeros(5), 2).tolist() == []
+    values, sizes = X @ X[0], np.square(X).sum(1)
+    found = nearest(values, sizes, 0, given, 2)
+    assert found.tolist() == [2, 1]  # by the angle, not by size
+    assert nearest(values, sizes, 0, given, 9).tolist() == [2, 1, 4]
+    assert nearest(values, sizes, 0, np.zeros(5), 2).tolist() == []

@@ -13,8 +13,10 @@ from skshap import (
     LabelNoiseDetector,
     flip_labels,
 )
-from skshap.selection import _label_noise
+from skshap.attribution._training_kernel import TrainingKernel
+from skshap.selection import _refits
 from skshap.selection._copies import diagonal_of_copies, find_copies
+from skshap.selection._refits import leave_out
 from skshap.utils._ridge import leave_one_out, solve_ridge
 from tests.conftest import WORDS
 
@@ -25,7 +27,19 @@ N = len(PLACES)
 X = np.random.default_rng(0).normal(size=(18, 3))[PLACES]
 
 
-@pytest.mark.parametrize("kernel", [rbf_kernel, linear_kernel])
+def rbf(X):
+    return TrainingKernel(rbf_kernel(X), is_explicit=False)
+
+
+def linear(X):
+    return TrainingKernel(linear_kernel(X), is_explicit=False)
+
+
+def features(X):
+    return TrainingKernel(X, is_explicit=True, lost=0.5)
+
+
+@pytest.mark.parametrize("kernel", [rbf, linear, features])
 def test_copies_have_a_number_in_common_if_labels_agree(kernel, monkeypatch):
     expected = [tuple(np.flatnonzero(PLACES == place)) for place in PLACES]
     expected[1], expected[6] = (1,), (6,)  # whose labels differ
@@ -39,20 +53,24 @@ def test_copies_have_a_number_in_common_if_labels_agree(kernel, monkeypatch):
 
 def test_rows_that_are_near_are_no_copies():
     near = np.array([[0.0, 0], [0, 1e-3], [1, 1], [1, 1 + 1e-9], [5, 5], [7, 0]])
-    assert find_copies(rbf_kernel(near), np.zeros(6)).tolist() == [0, 1, 2, 2, 3, 4]
+    for kernel in (rbf, features):
+        found = find_copies(kernel(near), np.zeros(6))
+        assert found.tolist() == [0, 1, 2, 2, 3, 4]
 
 
 def test_of_an_indefinite_kernel_no_negative_distance_is_small():
     K = np.eye(6)
     K[0, 1] = K[1, 0] = 5.0
-    assert find_copies(K, np.zeros(6)).tolist() == list(range(6))
+    assert find_copies(
+        TrainingKernel(K, is_explicit=False), np.zeros(6)
+    ).tolist() == list(range(6))
 
 
 @pytest.mark.parametrize(("n_copies", "are_left_out"), [(20, True), (21, False)])
 def test_where_many_rows_are_copies_they_count(n_copies, are_left_out):
     rows = np.random.default_rng(0).normal(size=(100, 2))
     rows[-n_copies:] = rows[:n_copies]
-    number = find_copies(rbf_kernel(rows), np.zeros(100))
+    number = find_copies(rbf(rows), np.zeros(100))
     assert len(set(number)) == (80 if are_left_out else 100)
 
 
@@ -78,11 +96,11 @@ def test_copies_do_not_choose_alpha(attributor, monkeypatch):
     rows, y = scale(X)[:200], flip_labels(y[:200], rate=0.2, random_state=0)[0]
     used = []
 
-    def spy(K, targets, alpha, device):
+    def spy(kernel, targets, alpha, *args):
         used.append(alpha)
-        return solve_ridge(K, targets, alpha, device)
+        return leave_out(kernel, targets, alpha, *args)
 
-    monkeypatch.setattr(_label_noise, "solve_ridge", spy)
+    monkeypatch.setattr(_refits, "leave_out", spy)
     detector = LabelNoiseDetector(attributor)
     plain = detector.fit(rows, y).label_quality_
     twice = np.concatenate([np.arange(200), np.arange(50)])
@@ -94,7 +112,7 @@ def test_copies_do_not_choose_alpha(attributor, monkeypatch):
 
 @pytest.mark.parametrize("alpha", [0.01, 1.0])
 def test_predictions_are_those_of_refits_without_copies(alpha):
-    K, number = rbf_kernel(X), find_copies(rbf_kernel(X), LABELS)
+    K, number = rbf_kernel(X), find_copies(rbf(X), LABELS)
     Y = np.random.default_rng(1).random((N, 3))
     for i in range(N):  # targets of copies are as alike as their labels
         Y[i] = Y[np.flatnonzero(number == number[i])[0]]
@@ -143,7 +161,7 @@ def test_a_clean_copy_vouches_for_a_label(monkeypatch):
     held_out = {"X_val": rows[[0, 5]], "y_val": given[[0, 5]]}
     found = LabelNoiseDetector().fit(rows, given, **held_out).label_quality_
     monkeypatch.setattr(  # nothing is left out but the row itself
-        _label_noise, "find_copies", lambda K, labels: np.arange(len(K))
+        _refits, "find_copies", lambda kernel, labels: np.arange(len(kernel))
     )
     expected = LabelNoiseDetector().fit(rows, given, **held_out).label_quality_
     assert_allclose(found, expected)
@@ -158,6 +176,6 @@ def test_copies_of_texts(tiny_encoder, tiny_tokenizer):
     kernel = EmpiricalNTK(
         tiny_encoder, tokenizer=tiny_tokenizer, max_length=32, random_state=0
     )
-    gram = FreeShapAttributor(kernel).fit(texts, y).gram_
-    number = find_copies(gram, y)
+    fitted = FreeShapAttributor(kernel).fit(texts, y)
+    number = find_copies(TrainingKernel.of(fitted), y)
     assert_array_equal(number, [*range(12), 0, 1, 2])

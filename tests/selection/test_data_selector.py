@@ -293,7 +293,7 @@ def test_a_kernel_too_large_to_square_is_refused(table):
     selector = DataSelector(FreeShapAttributor("precomputed"), random_state=0)
     with (
         np.errstate(all="ignore"),
-        pytest.raises(ValueError, match=r"largest entry is 1e\+300; scale"),
+        pytest.raises(ValueError, match=r"largest diagonal entry is 1e\+300; scale"),
     ):
         selector.fit(1e300 * rbf_kernel(X), y)
 

@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.datasets import load_wine
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -20,7 +21,7 @@ from skshap import (
     PairwiseKernel,
     flip_labels,
 )
-from skshap.selection import _default_attributor
+from skshap.selection import _base, _default_attributor
 from skshap.selection._tuned_ridge import tune_ridge
 
 
@@ -249,3 +250,31 @@ def test_none_is_what_it_chooses(method, wine):
         assert np.corrcoef(*pair)[0, 1] > 0.9
     else:
         assert_allclose(found.label_quality_, expected.label_quality_, rtol=1e-6)
+
+
+@pytest.fixture
+def few_rows_are_many(monkeypatch):
+    for module in (_base, _default_attributor):
+        monkeypatch.setattr(module, "LARGE", 150)
+    monkeypatch.setattr(_default_attributor, "N_LANDMARKS", 100)
+
+
+@pytest.mark.parametrize("container", [np.asarray, csr_array])
+def test_many_rows_take_features_in_place_of_pairs(container, wine, few_rows_are_many):
+    X, _, y, is_flipped = wine
+    few = LabelNoiseDetector().fit(container(X[:150]), y[:150]).attributor_
+    assert len(few.kernel) == 2  # exact, after the scaler
+    found = LabelNoiseDetector().fit(container(X), y)
+    attributor = found.attributor_
+    assert attributor._is_explicit
+    exact = rbf_kernel(X / X.std(0), gamma=attributor.kernel[1].gamma)
+    assert np.abs(attributor.gram_ - exact).max() < 0.2
+    assert is_flipped[np.argsort(found.label_quality_)[:10]].all()
+
+
+def test_many_rows_are_valued_by_fewer_permutations(wine, few_rows_are_many):
+    _, X, y, _ = wine
+    removal = DataRemoval(LogisticRegression(max_iter=500), random_state=0)
+    for n, n_permutations in ((150, 10), (151, 4)):
+        removal.fit(X[:n], y[:n])
+        assert removal.attributor_.n_permutations == n_permutations

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.model_selection import (
     GroupKFold,
     KFold,
@@ -134,3 +134,17 @@ def test_rows_that_no_other_split_values_are_counted():
 def test_as_many_folds_as_rows_leave_one_row_out_each():
     splits = make_splits(4, np.array([0, 1, 0, 1]), CLASSES, 0)
     assert sorted(test.tolist() for _, test in splits) == [[0], [1], [2], [3]]
+
+
+def test_of_large_folds_some_rows_are_judged(monkeypatch):
+    sizes = np.array([600, 250, 50])
+    y = np.random.default_rng(0).permutation(np.repeat(np.arange(3), sizes))
+    whole = make_splits(3, y, np.arange(3), 0)
+    monkeypatch.setattr("skshap.selection._splits.MOST_JUDGED", 120)
+    for (train, test), (every, fold) in zip(
+        make_splits(3, y, np.arange(3), 0), whole, strict=True
+    ):
+        assert_array_equal(train, every)
+        assert 95 <= len(test) <= 120
+        assert np.isin(test, fold).all()
+        assert_allclose(np.bincount(y[test]) / len(test), sizes / 900, atol=0.02)

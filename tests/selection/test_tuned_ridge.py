@@ -6,7 +6,8 @@ from numpy.testing import assert_allclose
 from sklearn.metrics.pairwise import rbf_kernel
 
 from skshap import KernelRidgeClassifier, KernelRidgeClassifierCV
-from skshap.selection._tuned_ridge import tune_ridge
+from skshap.attribution._training_kernel import TrainingKernel
+from skshap.selection._tuned_ridge import ALPHAS, tune_kernel, tune_ridge
 
 
 @pytest.fixture
@@ -53,3 +54,19 @@ def test_it_is_a_ridge_on_labels_without_their_frequencies(rows):
     plain = KernelRidgeClassifier(ridge.alpha_, class_prior=True, **params)
     expected = plain.fit(X[:50], y[:50]).decision_function(X)
     assert_allclose(ridge.decision_function(X), expected)
+
+
+@pytest.mark.parametrize("is_noise", [False, True])
+@pytest.mark.parametrize("lost", [0.0, 20.0])
+def test_features_are_tuned_beside_what_they_lack(lost, is_noise, rows):
+    F, y = rows
+    y = np.random.default_rng(0).permutation(y) if is_noise else y
+    K = F @ F.T + lost * np.eye(60)
+    alphas = np.diagonal(K).mean() * np.array(ALPHAS)
+    errors = []
+    for alpha in alphas:
+        ridge = KernelRidgeClassifier(alpha, kernel="precomputed", class_prior=True)
+        misses = ridge.fit(K, y).loo_decision_function_ - (2 * y - 1)
+        errors.append(np.square(misses).mean())
+    found = tune_kernel(TrainingKernel(F, is_explicit=True, lost=lost), y)
+    assert found == pytest.approx(alphas[np.argmin(errors)])

@@ -1,0 +1,85 @@
+"""The kernel of training rows: its matrix, or features of which it is the product."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from skshap.utils._ridge import solve_explicit_ridge, solve_ridge
+
+__all__ = ["TrainingKernel"]
+
+
+@dataclass(frozen=True)
+class TrainingKernel:
+    """The kernel of training rows, which is not formed where there are features.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n, n) or (n, d)
+        The kernel matrix, or explicit features of the rows.
+    is_explicit : bool
+        Whether they are features.
+    lost : float, default=0.0
+        What features lack of the diagonal.
+    """
+
+    values: np.ndarray
+    is_explicit: bool
+    lost: float = 0.0
+
+    @classmethod
+    def of(cls, attributor):
+        """Return that of the rows that an attributor was fitted on."""
+        return cls(attributor._rows, attributor._is_explicit, attributor._more_alpha)
+
+    def __len__(self):
+        """Return the number of rows."""
+        return len(self.values)
+
+    def matrix(self):
+        """Return the kernel matrix, of shape (n, n); it may be read only."""
+        if not self.is_explicit:
+            K = self.values.view()
+            K.flags.writeable = False  # it is what values are computed from
+            return K
+        K = self.values @ self.values.T
+        np.fill_diagonal(K, K.diagonal() + self.lost)
+        return K
+
+    def diagonal(self):
+        """Return the value of each row with itself, of shape (n,)."""
+        if self.is_explicit:
+            return np.einsum("nd,nd->n", self.values, self.values) + self.lost
+        return np.diagonal(self.values)
+
+    def between(self, some, others):
+        """Return values of some rows with others, without what features lack.
+
+        Parameters
+        ----------
+        some : ndarray of shape (n_some,)
+            Their positions.
+        others : ndarray of shape (n_others,) or slice
+            Positions of the others.
+
+        Returns
+        -------
+        ndarray of shape (n_some, n_others)
+        """
+        if self.is_explicit:
+            return self.values[some] @ self.values[others].T
+        return self.values[some][:, others]
+
+    def part(self, some):
+        """Return the kernel of some rows, given by their positions."""
+        values = self.values[some]
+        if not self.is_explicit:
+            values = values[:, some]
+        return TrainingKernel(values, self.is_explicit, self.lost)
+
+    def solve(self, targets, alpha, device=None):
+        """Solve the ridge; see :func:`skshap.utils._ridge.solve_ridge`."""
+        if self.is_explicit:
+            alpha += self.lost
+            return solve_explicit_ridge(self.values, targets, alpha, device)[:2]
+        return solve_ridge(self.values, targets, alpha, device)

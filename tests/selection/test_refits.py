@@ -1,0 +1,48 @@
+"""Refits of ridges that leave rows out: by features as by their kernel."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from skshap.attribution._training_kernel import TrainingKernel
+from skshap.selection._noise_model import NoiseModel
+from skshap.selection._refits import fit_by_leaving_out, leave_out
+
+N, LOST = 40, 0.5
+RNG = np.random.default_rng(0)
+GIVEN = np.arange(N) % 3
+F = RNG.normal(size=(N, 4)) + np.eye(3, 4)[GIVEN]
+
+
+@pytest.fixture
+def kernels():
+    """Features that lack some of the diagonal, and the matrix with all of it."""
+    K = F @ F.T + LOST * np.eye(N)
+    explicit = TrainingKernel(F, is_explicit=True, lost=LOST)
+    return explicit, TrainingKernel(K, is_explicit=False)
+
+
+@pytest.mark.parametrize("alpha", [0.1, 2.0])
+def test_a_noise_model_of_features_is_that_of_their_kernel(alpha, kernels):
+    models, missed = [], []
+    for kernel in kernels:
+        models.append(NoiseModel(GIVEN, 3, np.arange(N) < 5))
+        missed.append(fit_by_leaving_out(models[-1], kernel, alpha))
+    assert_allclose(models[0].posterior, models[1].posterior, rtol=1e-6)
+    assert_allclose(missed[0], missed[1])
+
+
+def test_copies_among_features_are_left_out_together():
+    alpha, rows = 0.3, F.copy()
+    copies = np.arange(N)
+    rows[1], copies[1] = rows[0], 0
+    copies[2:] -= 1
+    targets = np.eye(3)[np.where(np.arange(N) == 1, GIVEN[0], GIVEN)]
+    kernel = TrainingKernel(rows, is_explicit=True, lost=LOST)
+    found = leave_out(kernel, targets, alpha, copies)
+    prior = targets.mean(0)
+    for i in range(N):
+        rest = np.flatnonzero(copies != copies[i])
+        A = rows[rest] @ rows[rest].T + (alpha + LOST) * np.eye(len(rest))
+        weights = np.linalg.solve(A, targets[rest] - prior)
+        assert_allclose(found[i], prior + rows[i] @ rows[rest].T @ weights, atol=1e-9)
