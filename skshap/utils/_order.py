@@ -45,10 +45,11 @@ def check_order(X, y, names=("X", "y")):
     if is_moved.any() and places.min() >= 0:
         rows, labels = names
         row = int(is_moved.argmax())
+        name, label = (part[[row]].tolist()[0] for part in (index, other))
         message = (
             f"{labels} must be in the order of {rows}, but its index has the names of "
-            f"that of {rows} in another order: row {row} is {index[row]!r} in {rows} "
-            f"and {other[row]!r} in {labels}. Pass {labels}.loc[{rows}.index] if the "
+            f"that of {rows} in another order: row {row} is {name!r} in {rows} "
+            f"and {label!r} in {labels}. Pass {labels}.loc[{rows}.index] if the "
             f"names tell which label is whose, or {labels}.to_numpy() if the order "
             "does."
         )
