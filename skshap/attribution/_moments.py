@@ -132,14 +132,14 @@ def check_tol(tol):
     """Return `tol`, or raise if it is no stopping rule."""
     if tol is None or (isinstance(tol, Real) and not isinstance(tol, bool) and tol > 0):
         return tol
-    if isinstance(tol, (tuple, list)):
-        match tuple(tol):
+    if isinstance(tol, tuple):
+        match tol:
             case ("sign", Real() as confidence) if 0 < confidence < 1:
-                return tuple(tol)
+                return tol
             case ("lowest", Integral() as k, Real() as confidence) if (
                 not isinstance(k, bool) and k >= 1 and 0 < confidence < 1
             ):
-                return tuple(tol)
+                return tol
     raise ValueError(
         f"tol={tol!r} is no stopping rule; use None, a positive number in the units of "
         "scoring, ('sign', confidence) or ('lowest', k, confidence), k a positive "

@@ -327,7 +327,7 @@ class RowGradients:
             if found:
                 yield list(found), list(found.values())
         missing = np.array(missing, dtype=np.intp)
-        computed = self.mapped(_flat_rows, [side.rows[k] for k in missing])
+        computed = self.mapped(GradientCapture.rows, [side.rows[k] for k in missing])
         for places, gradients in computed:
             for k, gradient in zip(missing[places], gradients, strict=True):
                 self.store.put_row(self._row_name(side.keys[k]), gradient)
@@ -341,10 +341,6 @@ class RowGradients:
                 yield indices, None, batch.to(self.dtype)
             return
         yield from self._encoder.batches(rows, self.batch_size)
-
-
-def _flat_rows(capture, batch, lengths):
-    return capture.rows(batch, lengths)
 
 
 class Rows(NamedTuple):

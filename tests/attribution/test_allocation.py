@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from skshap.attribution import _running
+from skshap.attribution import _allocation, _running
 from skshap.attribution._allocation import allocate
 from skshap.attribution._sweep import Sweep
 from tests.attribution.games import Game, make_run
@@ -80,7 +80,7 @@ def test_nearly_the_best_of_all_schedules(stops, correlation, seed):
 def test_the_variance_is_that_of_a_draw():
     (covariance,), _ = make_case([3], 0, 0.5)
     count = np.array([4, 2, 1])
-    found = (covariance / np.maximum.outer(count, count)).sum()
+    found = _allocation._variance(covariance, count)
     rng = np.random.default_rng(0)
     assert_allclose(found, simulated_variance(covariance, count, rng), rtol=0.03)
 

@@ -133,8 +133,8 @@ def test_a_class_of_harder_rows_passes_less_for_a_noisier_one(monkeypatch):
 
 
 @pytest.mark.parametrize("noise", ["class-conditional", "symmetric"])
-def test_the_link_is_that_of_largest_likelihood(noise, monkeypatch):
-    """The gradient that the optimizer gets is that of the function that it gets."""
+def test_the_gradient_is_that_of_the_loss(noise, monkeypatch):
+    """Of the function that the optimizer gets, by differences."""
     checked = []
 
     def check(loss, start, **options):
