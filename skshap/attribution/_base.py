@@ -20,6 +20,7 @@ from skshap.kernels._base import is_precomputed
 from skshap.utils._order import check_order
 from skshap.utils._rows import check_weights, number_of_rows
 from skshap.utils._sklearn import Interval, StrOptions
+from skshap.utils._validation import check_device
 
 __all__ = ["BaseFreeShap"]
 
@@ -298,6 +299,7 @@ class BaseFreeShap:
         """Check what is estimated; return lists of scorings and of semivalues."""
         self._validate_params()  # they may have changed since `fit`
         self._check_parameters()
+        check_device(self.device)
         names = []
         for name, several, one, check in (
             ("scorings", scorings, self._scoring, self._check_scoring),

@@ -21,6 +21,8 @@ from skshap.kernel_ridge._base import BaseKernelRidgeClassifier
 from skshap.utils._labels import encode_targets
 from skshap.utils._progress import progress
 from skshap.utils._sklearn import Interval, StrOptions, fit_context
+from skshap.utils._unchanged import unchanged_on_error
+from skshap.utils._validation import check_device
 
 __all__ = ["FreeShapAttributor"]
 
@@ -254,9 +256,10 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
             are, by their indices, not in one order.
         """
         self._check_parameters()
-        self._null_score = self.null_score
-        M, self._y_index = self._fit(X, y)
-        self._keep(M, X)
+        with unchanged_on_error(self):
+            self._null_score = self.null_score
+            M, self._y_index = self._fit(X, y)
+            self._keep(M, X)
         return self
 
     def prequential_decision_function(self):
@@ -272,6 +275,8 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
             Mean decision values, in the form of `decision_function`.
         """
         check_is_fitted(self)
+        self._validate_params()  # they may have changed since `fit`
+        check_device(self.device)
         Y = np.eye(len(self.classes_))[self._y_index]
         is_binary = len(self.classes_) == 2
         targets = torch.tensor(Y[:, [1]] - Y[:, [0]] if is_binary else Y)

@@ -17,6 +17,7 @@ from skshap.kernel_ridge._base import BaseKernelRidge
 from skshap.utils._labels import check_numbers
 from skshap.utils._ridge import leave_one_out
 from skshap.utils._sklearn import Interval, StrOptions, fit_context
+from skshap.utils._unchanged import unchanged_on_error
 
 __all__ = ["FreeShapRegressor"]
 
@@ -190,18 +191,18 @@ class FreeShapRegressor(BaseFreeShap, RegressorMixin, BaseKernelRidge):
             targets are, by their indices, not in one order.
         """
         self._check_parameters()
-        self._null_score = self.null_score
-        rows = self._check_rows(X, y)
-        self._y = np.array(check_numbers(y, rows))  # the caller's may change
-        M = self._map_rows(rows)
-        ones = np.ones((len(self._y), 1))
-        right = np.hstack([self._y[:, None], ones])
-        solved, inverse_diagonal, weights = self._solve(M, right, self.alpha)
-        self.intercept_ = 0.0
-        self.dual_coef_, self._weights = solved[:, 0], weights[:, 0]
-        loo = leave_one_out(self._y[:, None], solved, inverse_diagonal, 0.0)
-        self.loo_prediction_ = loo[:, 0]
-        self._keep(M, X)
+        with unchanged_on_error(self):
+            self._null_score = self.null_score
+            rows = self._check_rows(X, y)
+            self._y = np.array(check_numbers(y, rows))  # the caller's may change
+            M = self._map_rows(rows)
+            right = np.column_stack([self._y, np.ones(len(self._y))])
+            solved, inverse_diagonal, weights = self._solve(M, right, self.alpha)
+            self.intercept_ = 0.0
+            self.dual_coef_, self._weights = solved[:, 0], weights[:, 0]
+            loo = leave_one_out(self._y[:, None], solved, inverse_diagonal, 0.0)
+            self.loo_prediction_ = loo[:, 0]
+            self._keep(M, X)
         return self
 
     def predict(self, X):

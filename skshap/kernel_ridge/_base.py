@@ -143,7 +143,7 @@ class BaseKernelRidgeClassifier(ClassifierMixin, BaseKernelRidge):
         return as_decision(self._indicators(X))
 
     def predict(self, X):
-        """Return the class of largest decision value, the first if tied to rounding.
+        """Return the class of largest decision value, the first within 1e-9 of it.
 
         Parameters
         ----------

@@ -5,6 +5,7 @@ from typing import ClassVar
 from skshap.kernel_ridge._base import BaseKernelRidgeClassifier
 from skshap.kernels._base import check_kernel_rows
 from skshap.utils._sklearn import fit_context
+from skshap.utils._unchanged import unchanged_on_error
 
 __all__ = ["KernelRidgeClassifier"]
 
@@ -135,7 +136,8 @@ class KernelRidgeClassifier(BaseKernelRidgeClassifier):
                 "far from all training rows; set one of them to False."
             )
         options = {"initial_outputs": self.initial_outputs}
-        self._fit(X, y, class_prior=self.class_prior, **options)
+        with unchanged_on_error(self):
+            self._fit(X, y, class_prior=self.class_prior, **options)
         return self
 
     def _indicators(self, X):

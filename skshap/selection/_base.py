@@ -1,6 +1,5 @@
 """What estimators that keep some rows and drop others share."""
 
-from contextlib import contextmanager
 from numbers import Integral
 from typing import ClassVar
 
@@ -22,7 +21,7 @@ from skshap.utils._order import check_order
 from skshap.utils._rows import number_of_rows
 from skshap.utils._sklearn import HasMethods, Interval
 
-__all__ = ["BaseRowChoice", "count_rows", "unchanged_on_error"]
+__all__ = ["BaseRowChoice", "count_rows"]
 
 
 class BaseRowChoice(Attributed, BaseEstimator):
@@ -128,18 +127,6 @@ class BaseRowChoice(Attributed, BaseEstimator):
         self.sample_indices_ = kept
         self.support_ = np.zeros(len(order), dtype=bool)
         self.support_[kept] = True
-
-
-@contextmanager
-def unchanged_on_error(estimator):
-    """Leave an estimator as it was if a fit is broken off, by whatever it is."""
-    before = vars(estimator).copy()
-    try:
-        yield
-    except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
-        raise
 
 
 def set_seeds(estimator, seed):

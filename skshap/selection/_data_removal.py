@@ -12,7 +12,7 @@ from sklearn.utils.metadata_routing import (
     process_routing,
 )
 
-from skshap.selection._base import BaseRowChoice, count_rows, unchanged_on_error
+from skshap.selection._base import BaseRowChoice, count_rows
 from skshap.selection._delegated import DelegatedPredictions
 from skshap.selection._harm import harmful_rows, label_suspicion
 from skshap.selection._removal_report import removal_report
@@ -29,6 +29,7 @@ from skshap.utils._sklearn import (
     safe_split,
     slice_params,
 )
+from skshap.utils._unchanged import unchanged_on_error
 
 __all__ = ["DataRemoval"]
 

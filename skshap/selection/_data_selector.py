@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skshap.attribution._greedy import View, choose_greedily, order_by_class
 from skshap.attribution._training_kernel import TrainingKernel
-from skshap.selection._base import BaseRowChoice, count_rows, unchanged_on_error
+from skshap.selection._base import BaseRowChoice, count_rows
 from skshap.selection._held_out import errors_name_held_out
 from skshap.utils._labels import encode_targets
 from skshap.utils._sklearn import (
@@ -20,6 +20,7 @@ from skshap.utils._sklearn import (
     safe_indexing,
     safe_split,
 )
+from skshap.utils._unchanged import unchanged_on_error
 
 __all__ = ["DataSelector"]
 

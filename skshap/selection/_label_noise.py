@@ -9,7 +9,6 @@ from sklearn.base import BaseEstimator, clone
 from skshap.attribution._training_kernel import TrainingKernel
 from skshap.kernels._base import is_precomputed
 from skshap.selection._attributed import Attributed
-from skshap.selection._base import unchanged_on_error
 from skshap.selection._default_attributor import default_attributor
 from skshap.selection._held_out import (
     check_held_out,
@@ -22,6 +21,7 @@ from skshap.selection._stack import stack_rows
 from skshap.utils._labels import check_targets
 from skshap.utils._order import check_order
 from skshap.utils._sklearn import HasMethods, Interval, StrOptions, fit_context
+from skshap.utils._unchanged import unchanged_on_error
 
 __all__ = ["LabelNoiseDetector"]
 

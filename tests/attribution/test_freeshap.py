@@ -702,3 +702,19 @@ def test_columns_whose_products_overflow():
     X, y = class_rows(20, 2)
     with pytest.raises(ValueError, match="kernel must be finite"):
         FreeShapAttributor("linear").fit(X * 1e200, y)
+
+
+@pytest.mark.parametrize(
+    "name, value", [("n_permutations", 0), ("n_permutations", "a"), ("device", "nine")]
+)
+def test_parameters_are_checked_again_after_fit(name, value):
+    X, y = class_rows(9, 2)
+    attributor = FreeShapAttributor("linear", random_state=0).fit(X, y)
+    attributor.set_params(**{name: value})
+    for call in (
+        attributor.prequential_decision_function,
+        lambda: attributor.attribute(X, y),
+        lambda: attributor.estimate_cost(X, y),
+    ):
+        with pytest.raises(ValueError, match=name):
+            call()
