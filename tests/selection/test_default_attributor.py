@@ -268,7 +268,9 @@ def test_many_rows_take_features_in_place_of_pairs(container, wine, few_rows_are
     attributor = found.attributor_
     assert attributor._is_explicit
     exact = rbf_kernel(X / X.std(0), gamma=attributor.kernel[1].gamma)
-    assert np.abs(attributor.gram_ - exact).max() < 0.2
+    off = np.abs(attributor.gram_ - exact)
+    assert (off - np.diag(off.diagonal())).mean() < 0.01  # the diagonal lacks most
+    assert off.mean() > 1e-4
     assert is_flipped[np.argsort(found.label_quality_)[:10]].all()
 
 
