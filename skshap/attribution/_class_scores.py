@@ -107,10 +107,10 @@ class Accuracy(ClassUtility):
     is_smooth = False
 
     def __call__(self, decision):
-        own = self._own(decision)
-        correct = torch.ones_like(own, dtype=torch.bool)
-        for c, other in enumerate(decision):
-            correct &= other < torch.where(self.y <= c, own + TIE, own - TIE)
+        bar = decision.amax(0) - TIE
+        correct = self._own(decision) >= bar
+        for c, other in enumerate(decision[:-1]):
+            correct &= (other < bar) | (self.y <= c)
         return correct.double()
 
     def distance(self, decision):

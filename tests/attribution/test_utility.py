@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics import accuracy_score, get_scorer, log_loss
 
+from skshap import KernelRidgeClassifier
 from skshap.attribution._class_scores import (
     CLASS_SCORINGS,
     class_null,
@@ -16,6 +17,7 @@ from skshap.attribution._class_scores import (
 )
 from skshap.attribution._freeshap import SIGNATURE
 from skshap.attribution._utility import call_scoring, check_scoring
+from skshap.utils._ridge import TIE
 from tests.attribution.games import own_value
 from tests.oracles import per_sample_score
 
@@ -49,9 +51,21 @@ def call(utility, decision):
 @given(case=decisions())
 def test_scores_equal_their_definition(scoring, case):
     decision, y = case
+    gaps = np.abs(decision[..., None] - decision[..., None, :])
+    assume((np.abs(gaps - TIE) > 1e-12).all())  # where rounding decides what ties
     utility = class_utility(scoring, y, decision.shape[2])
     expected = [per_sample_score(scoring, d, y) for d in decision]
     assert_allclose(call(utility, decision), expected, rtol=1e-8, atol=1e-12)
+
+
+def test_of_a_chain_of_ties_the_first_within_reach_of_the_largest_wins():
+    # The first is tied with the second, and the second with the largest.
+    decision = TIE * np.array([[[0.0, 0.7, 1.4]] * 3])
+    utility = class_utility("accuracy", np.arange(3), 3)
+    assert_array_equal(call(utility, decision), [[0.0, 1.0, 0.0]])
+    clf = KernelRidgeClassifier()
+    clf.classes_ = np.array(["a", "b", "c"])
+    assert clf._labels(decision[0])[0] == "b"
 
 
 @pytest.mark.parametrize("n_classes", [2, 3, 4])
