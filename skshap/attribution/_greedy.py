@@ -65,7 +65,8 @@ class GrowingRidge:
     Parameters
     ----------
     kernel_row : callable
-        Returns the kernel of a training row with all of them, shape (n,), float64.
+        Returns the kernel of a training row with all of them, shape (n,), float64;
+        that with itself does not matter.
     diagonal : Tensor of shape (n,)
         The kernel of each with itself.
     cross : Tensor of shape (n, m)
@@ -168,12 +169,8 @@ def choose_greedily(
 
     values, diagonal = tensor(kernel.values), tensor(kernel.diagonal())
 
-    def kernel_row(i):
-        if not kernel.is_explicit:
-            return values[i]
-        row = values @ values[i]
-        row[i] += kernel.lost
-        return row
+    def kernel_row(i):  # but for its own entry, which is on the diagonal
+        return values @ values[i] if kernel.is_explicit else values[i]
 
     ridges, n_judges = [], np.zeros(n)
     for is_candidate, cross, y_view in views:

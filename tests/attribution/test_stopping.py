@@ -1,5 +1,7 @@
 """When draws suffice, on games with known values."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,7 @@ from skshap.attribution._permutations import Permutations
 from skshap.attribution._problem import PLAYERS
 from skshap.attribution._sweep import Sweep
 from tests.attribution.games import Game, average
+from tests.rows import class_rows
 
 
 def settled_after(draws, tol):
@@ -189,3 +192,16 @@ def test_lowest_rows_of_each_row_predicted(k):
     mean = moments.mean[0, 0].numpy()
     for found, truth in zip(mean.T, exact.T, strict=True):
         assert set(found.argsort()[:k]) == set(truth.argsort()[:k])
+
+
+def test_lowest_rows_of_few_rows_explained():
+    X, y = class_rows(9, 2)
+    attributor = FreeShapAttributor(
+        tol=("lowest", 5, 0.6), n_permutations=20, random_state=0
+    )
+    attributor.fit(X, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        assert attributor.explain(X[:2], k=1).helpful.shape == (2, 1)
+        values = attributor.attribute(X[:2], y[:2], per_sample=True)
+    assert values.shape == (2, 9)

@@ -51,7 +51,9 @@ def test_copies_have_a_number_in_common_if_labels_agree(kernel, monkeypatch):
     assert set(number) == set(range(len(set(expected))))
 
 
-def test_rows_that_are_near_are_no_copies():
+@pytest.mark.parametrize("block", [256, 1])
+def test_rows_that_are_near_are_no_copies(block, monkeypatch):
+    monkeypatch.setattr("skshap.selection._copies.BLOCK", block)
     near = np.array([[0.0, 0], [0, 1e-3], [1, 1], [1, 1 + 1e-9], [5, 5], [7, 0]])
     for kernel in (rbf, features):
         found = find_copies(kernel(near), np.zeros(6))
