@@ -89,8 +89,8 @@ class FreeShapRegressor(BaseFreeShap, RegressorMixin, BaseKernelRidge):
     kernel_ : object
         The fitted kernel.
     gram_ : ndarray of shape (n_samples, n_samples)
-        Kernel matrix of the training rows; computed when it is asked for if the kernel
-        has fewer explicit features than there are rows.
+        Kernel matrix of the training rows, read only; computed when it is asked for if
+        the kernel has fewer explicit features than there are rows.
     n_features_in_ : int
         Number of columns seen in `fit`; not set for texts.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)

@@ -37,13 +37,13 @@ class TrainingKernel:
         return len(self.values)
 
     def matrix(self):
-        """Return the kernel matrix, of shape (n, n); it may be read only."""
-        if not self.is_explicit:
-            K = self.values.view()
-            K.flags.writeable = False  # it is what values are computed from
-            return K
-        K = self.values @ self.values.T
-        np.fill_diagonal(K, K.diagonal() + self.lost)
+        """Return the kernel matrix, of shape (n, n), read only."""
+        if self.is_explicit:
+            K = self.values @ self.values.T
+            np.fill_diagonal(K, K.diagonal() + self.lost)
+        else:
+            K = self.values.view()  # what values are computed from
+        K.flags.writeable = False
         return K
 
     def diagonal(self):

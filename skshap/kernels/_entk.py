@@ -170,8 +170,8 @@ class EmpiricalNTK(
     Rules are compared with autograd on up to three rows, each alone, and on up to eight
     of the first batch: a network that does something else to rows after these is not
     noticed. Layers may read rows one by one, or the tokens of all rows behind each
-    other. Where rows change places on the way, or layers read parts of them in another
-    way, as experts do to which tokens are sent, the network reads one row at a time,
+    other. Where rows change places on the way, or layers read other parts of them, such
+    as experts that some of the tokens are sent to, the network reads one row at a time,
     with a warning.
 
     With ``method="exact"``, a row takes ``itemsize * n_tokens * (inputs + outputs)``

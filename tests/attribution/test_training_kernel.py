@@ -47,7 +47,7 @@ def test_that_of_an_attributor(kernel):
     assert_allclose(fitted.gram_, fitted.kernel_.transform(F))
 
 
-@pytest.mark.parametrize("kernel", ["rbf", "precomputed"])
+@pytest.mark.parametrize("kernel", ["linear", "rbf", "precomputed"])
 def test_the_matrix_that_values_come_from_cannot_be_changed(kernel):
     X = F @ F.T if kernel == "precomputed" else F
     fitted = FreeShapAttributor(kernel).fit(X, np.arange(9) % 2)

@@ -287,10 +287,7 @@ def test_other_parts_of_all_rows_go_alone(together):
             lambda told: swapped(told.reshape(3, -1, 4)),
         )
     else:
-        network = Parts(
-            nn.Linear(2, 2),
-            lambda x: x.reshape(-1, 2),
-        )
+        network = Parts(nn.Linear(2, 2), lambda x: x.reshape(-1, 2))
     network, X = randomize(network), table(11, 3, 4)
     with pytest.warns(SmallerBatchWarning, match="each goes alone"):
         K, capture = captured(network, X)
