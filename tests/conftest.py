@@ -5,6 +5,7 @@ import os
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import pytest
+import sklearn
 import torch
 
 torch.set_num_threads(1)  # several test processes share the cores
@@ -13,6 +14,16 @@ WORDS = (
     "a an the film movie plot acting was is very not dull great bad good slow fast and "
     "but it they loved hated every minute of this that story"
 ).split()
+
+
+@pytest.fixture(autouse=True)
+def settings_kept():
+    """A test that leaves scikit-learn with other settings would break others."""
+    before = sklearn.get_config()
+    yield
+    after = sklearn.get_config()
+    sklearn.set_config(**before)
+    assert after == before
 
 
 @pytest.fixture(scope="session")

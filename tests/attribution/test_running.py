@@ -9,6 +9,7 @@ from contextlib import redirect_stderr
 
 import numpy as np
 import pytest
+import sklearn
 import torch
 from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
@@ -205,6 +206,7 @@ def test_a_run_killed_ten_times_goes_on_with_the_same_bits(tmp_path):
 @pytest.mark.filterwarnings(  # of files that an interrupt left open
     "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
 )
+@sklearn.config_context()  # an interrupt within scikit-learn's own leaves it set
 @pytest.mark.parametrize("per_sample", [False, True])
 @pytest.mark.parametrize("params", SETTINGS)
 def test_an_interrupted_run_goes_on_with_the_same_bits(
