@@ -51,7 +51,7 @@ class FeatureCoalitions:
     def numbers(n, d, m):
         """Count the numbers that are written on the way, by n rows and m to predict."""
         # Of rows, as they are, whitened and squared.
-        return 3 * n * d + 5 * d * d + 2 * d * m
+        return 3 * n * d + 5 * d * d + 2 * d * m + 2 * Product.numbers(n, m)
 
     def coalitions(self, order, sizes, choose=None):
         """Look at prefixes of a permutation.

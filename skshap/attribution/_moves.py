@@ -13,9 +13,13 @@ from skshap.utils._ridge import check_pivots
 
 __all__ = ["Coalition", "JointMoves", "Moves", "Players", "Product", "Side"]
 
+AHEAD = 262_144  # numbers of a product computed at a time: each time reads a factor
+
 
 class Product:
     """The matrix product of two factors, computed block by block when asked for.
+
+    Blocks that follow each other are computed together.
 
     Parameters
     ----------
@@ -27,13 +31,26 @@ class Product:
         self.left, self.right = left, right
         self.shape = torch.Size([len(left), right.shape[1]])
         self.dtype, self.device = left.dtype, left.device
+        self._ahead = max(1, AHEAD // max(1, self.shape[1]))
+        self._start, self._rows = 0, left.new_empty(0, self.shape[1])
+
+    @staticmethod
+    def numbers(n, m):
+        """Count the numbers of an (n, m) product that are held at a time."""
+        return m * min(n, max(1, AHEAD // max(1, m)))
 
     def __len__(self):
         return self.shape[0]
 
     def __getitem__(self, rows):
-        """Return a block of rows."""
-        return self.left[rows] @ self.right
+        """Return a slice of rows, not to be changed."""
+        start, stop, step = rows.indices(len(self))
+        if step > 1:
+            return self.left[rows] @ self.right
+        if not self._start <= start <= stop <= self._start + len(self._rows):
+            self._start = start
+            self._rows = self.left[start : max(stop, start + self._ahead)] @ self.right
+        return self._rows[start - self._start : stop - self._start]
 
 
 class Side(NamedTuple):
