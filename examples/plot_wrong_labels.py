@@ -41,6 +41,7 @@ texts, y = load_rotten_tomatoes(return_X_y=True)
 chosen = np.random.default_rng(0).choice(len(texts), 2000, replace=False)
 texts, y = [texts[i] for i in chosen], y[chosen]
 y_given, is_flipped = flip_labels(y, rate=0.1, random_state=0)
+labels = np.array(["negative", "positive"])[y_given]
 
 # %%
 # The detector needs the sentences and their labels, and a kernel: the gradients of the
@@ -58,7 +59,7 @@ kernel = EmpiricalNTK(
     random_state=0,
     verbose=1,
 )
-detector = LabelNoiseDetector(FreeShapAttributor(kernel)).fit(texts, y_given)
+detector = LabelNoiseDetector(FreeShapAttributor(kernel)).fit(texts, labels)
 seconds = time.perf_counter() - start
 print("comparing with a tuned logistic regression on embeddings", flush=True)
 
@@ -118,19 +119,17 @@ elif not issues.any():
 
 # %%
 # The ten most suspicious sentences.
-names = np.array(["negative", "positive"])
 for i in np.argsort(detector.label_quality_)[:10]:
     verdict = "flipped" if is_flipped[i] else "not flipped"
     print(
-        f"\nquality {detector.label_quality_[i]:.3f}   given: {names[y_given[i]]} "
-        f"({verdict})"
+        f"\nquality {detector.label_quality_[i]:.3f}   given: {labels[i]} ({verdict})"
     )
     print(textwrap.fill(texts[i], 76, initial_indent="  ", subsequent_indent="  "))
 
 # %%
 # All of that as a page to send around, with the similar sentences that speak against
 # each label; in a notebook the report shows itself.
-report = LabelNoiseReport.from_detector(detector, texts, y_given, is_noisy=is_flipped)
+report = LabelNoiseReport.from_detector(detector, texts, labels, is_noisy=is_flipped)
 report.save("wrong_labels.html")
 print("\nsaved the suspicious sentences as wrong_labels.html")
 

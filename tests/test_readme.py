@@ -18,6 +18,9 @@ def test_quick_start(tmp_path, monkeypatch):
     names = {}
     for block in blocks:
         exec(compile(block, str(README), "exec"), names)
+    called = names["found"].label_issues_
+    assert abs(called.sum() - 57) <= 1
+    assert abs(names["is_wrong"][called].sum() - 51) <= 1
     assert set(names["verdict"]) <= {-1, 1}
     assert names["values"].shape == names["errors"].shape == (300,)
     removed = (~names["cleaned"].support_).sum()

@@ -262,9 +262,7 @@ class DataRemoval(
 
     def _fit(self, X, y, X_val, y_val, params):
         X, y, y_index, splits = self._fit_attributor(X, y, X_val, y_val)
-        is_harmful = self.n_samples_to_remove == "harmful"
-        is_auto = self.n_samples_to_remove == "auto"
-        if is_auto and splits is None:
+        if self.n_samples_to_remove == "auto" and splits is None:
             raise ValueError(
                 "n_samples_to_remove='auto' needs splits to choose the number by, but "
                 "cv=None; set cv to a number of folds, or n_samples_to_remove to a "
@@ -274,47 +272,31 @@ class DataRemoval(
         if self._always_splits and X_val is None:
             is_other = other_splits(len(y), splits)
         (values, errors), parts = self._value(
-            y, X_val, y_val, splits, with_error=is_harmful
+            y, X_val, y_val, splits, with_error=self.n_samples_to_remove == "harmful"
         )
 
         def ask_estimator(**options):
             if is_other is None:
-                split_values = [values[train] for train, _ in splits]
+                of_splits = [values[train] for train, _ in splits]
             else:
-                split_values = values_from_others(parts, is_other)
-            share, self.cv_results_ = choose_share(
+                of_splits = values_from_others(parts, is_other)
+            return choose_share(
                 self.estimator,
                 X,
                 y,
                 splits,
-                split_values,
+                of_splits,
                 params,
                 n_jobs=self.n_jobs,
                 **options,
             )
-            return count_rows(share, len(y))
 
-        vars(self).pop("cv_results_", None)
-        probability = None
+        order, n_removed, probability = self._choose(
+            values, errors, y, None if splits is None else ask_estimator
+        )
         advice = "lower n_samples_to_remove"
-        if is_harmful:
-            order, n_removed, probability = harmful_rows(
-                values, errors, label_suspicion(self.attributor_, y)
-            )
+        if self.n_samples_to_remove == "harmful":
             advice = "set n_samples_to_remove to a number"
-            if splits is not None:
-                harmful = order[:n_removed]
-                order, n_removable = spare_classes(order, y)
-                n_removed = int(np.isin(order[:n_removable], harmful).sum())
-                if n_removed > 0:
-                    n_removed = ask_estimator(shares=(0.0, n_removed / len(y)))
-        elif is_auto:
-            order = np.argsort(values, kind="stable")
-            order, n_removable = spare_classes(order, y)
-            n_removed = min(ask_estimator(), n_removable)
-        else:
-            order = np.argsort(values, kind="stable")
-            n_removed = count_rows(self.n_samples_to_remove, len(y))
         if n_removed >= len(y):
             raise ValueError(
                 f"n_samples_to_remove={self.n_samples_to_remove!r} leaves nothing of "
@@ -331,6 +313,31 @@ class DataRemoval(
             order[:n_removed], y, values, errors, probability, self.attributor_.scoring
         )
         return self
+
+    def _choose(self, values, errors, y, ask_estimator):
+        """Return the order to remove rows in, how many, and how probably each harms."""
+        vars(self).pop("cv_results_", None)
+        order, probability = np.argsort(values, kind="stable"), None
+        if self.n_samples_to_remove == "harmful":
+            order, n_removed, probability = harmful_rows(
+                values, errors, label_suspicion(self.attributor_, y)
+            )
+            if ask_estimator is not None:
+                harmful = order[:n_removed]
+                order, n_removable = spare_classes(order, y)
+                n_removed = int(np.isin(order[:n_removable], harmful).sum())
+                if n_removed > 0:
+                    share, self.cv_results_ = ask_estimator(
+                        shares=(0.0, n_removed / len(y))
+                    )
+                    n_removed = count_rows(share, len(y))
+        elif self.n_samples_to_remove == "auto":
+            order, n_removable = spare_classes(order, y)
+            share, self.cv_results_ = ask_estimator()
+            n_removed = min(count_rows(share, len(y)), n_removable)
+        else:
+            n_removed = count_rows(self.n_samples_to_remove, len(y))
+        return order, n_removed, probability
 
     def get_metadata_routing(self):
         """Return how metadata are routed: `X_val` and `y_val` here, others on.
