@@ -39,6 +39,8 @@ class BaseRowChoice(Attributed, BaseEstimator):
     # Whether rows are split though there are validation rows, and what to do if not.
     _always_splits = False
     _instead_of_splits = HELD_OUT
+    _most_judged = 1000  # rows of a fold
+    _needs_errors = False
 
     def _fit_attributor(self, X, y, X_val, y_val):
         """Fit the attributor on all rows; return these, and how to judge them.
@@ -67,12 +69,12 @@ class BaseRowChoice(Attributed, BaseEstimator):
             (X,) = indexable(X)
         check_held_out(X, X_val, y_val)
         if self.attributor is None:
+            # Of many rows, which rows judge adds more to the noise than permutations.
+            n_permutations = 10
+            if number_of_rows(X) > LARGE:
+                n_permutations = 2 if self._needs_errors else 1
             attributor = default_attributor(
-                self,
-                X,
-                y,
-                scoring="neg_brier_score",
-                n_permutations=10 if number_of_rows(X) <= LARGE else 4,
+                self, X, y, scoring="neg_brier_score", n_permutations=n_permutations
             )
         else:
             attributor = clone(self.attributor)
@@ -84,7 +86,12 @@ class BaseRowChoice(Attributed, BaseEstimator):
         splits = None
         if self.cv is not None and (X_val is None or self._always_splits):
             splits = make_splits(
-                self.cv, y_index, self.classes_, seed, instead=self._instead_of_splits
+                self.cv,
+                y_index,
+                self.classes_,
+                seed,
+                most_judged=self._most_judged,
+                instead=self._instead_of_splits,
             )
         return X, y, y_index, splits
 

@@ -46,7 +46,7 @@ class DataRemoval(
     attributor : FreeShapAttributor or None, default=None
         Values the rows; a clone is fitted. For texts, one with an
         :class:`skshap.EmpiricalNTK`. None works on numbers: 10 permutations by Brier
-        score, 4 of more than 5,000 rows, and the kernel that
+        score, one of more than 5,000 rows, or two with "harmful", and the kernel that
         :class:`skshap.LabelNoiseDetector` chooses. Its parameters can be searched, as
         ``attributor__alpha``, only if one is passed.
         With its ``verbose=1`` a progress bar shows the permutations of each split.
@@ -59,7 +59,7 @@ class DataRemoval(
     cv : int, splitter, iterable or None, default=5
         How rows are split in those trained on and those judged on; only for "auto" and
         "harmful" if `fit` is given `X_val` and `y_val`. An integer: stratified folds of
-        shuffled rows, of each of which at most 1,000 are judged on; else as in
+        shuffled rows, of each of which at most 2,000 are judged on; else as in
         :func:`sklearn.model_selection.check_cv`, where
         `split` of a splitter sees positions in place of the rows, and places in
         `classes_` as labels. None: `X_val` is always given, there is no "auto", and
@@ -181,6 +181,12 @@ class DataRemoval(
         ],
     }
 
+    _most_judged = 2000
+
+    @property
+    def _needs_errors(self):
+        return self.n_samples_to_remove == "harmful"
+
     @property
     def _always_splits(self):
         return self.n_samples_to_remove in ("auto", "harmful")
@@ -272,7 +278,7 @@ class DataRemoval(
         if self._always_splits and X_val is None:
             is_other = other_splits(len(y), splits)
         (values, errors), parts = self._value(
-            y, X_val, y_val, splits, with_error=self.n_samples_to_remove == "harmful"
+            y, X_val, y_val, splits, with_error=self._needs_errors
         )
 
         def ask_estimator(**options):

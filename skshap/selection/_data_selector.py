@@ -33,7 +33,7 @@ class DataSelector(BaseRowChoice):
     attributor : FreeShapAttributor or None, default=None
         Carries the kernel and `alpha`; a clone is fitted. For texts, one with an
         :class:`skshap.EmpiricalNTK`. None works on numbers: 10 permutations by Brier
-        score, 4 of more than 5,000 rows, and the kernel that
+        score, one of more than 5,000 rows, and the kernel that
         :class:`skshap.LabelNoiseDetector` chooses. With its ``verbose=1`` a progress
         bar shows the rows selected or, of other strategies than "greedy", the
         permutations of each split.

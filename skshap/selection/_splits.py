@@ -7,11 +7,10 @@ from sklearn.model_selection import check_cv
 
 __all__ = ["HELD_OUT", "make_splits", "other_splits"]
 
-MOST_JUDGED = 1000  # rows of a fold
 HELD_OUT = "pass X_val and y_val with cv=None"
 
 
-def make_splits(cv, y_index, classes, seed, *, instead=HELD_OUT):
+def make_splits(cv, y_index, classes, seed, *, most_judged=None, instead=HELD_OUT):
     """Split training rows in those trained on and those judged on.
 
     Parameters
@@ -24,14 +23,16 @@ def make_splits(cv, y_index, classes, seed, *, instead=HELD_OUT):
         Labels.
     seed : int
         Of the folds, if `cv` is their number.
+    most_judged : int or None, default=None
+        How many rows of a fold are judged on at most, if `cv` is the number of folds;
+        None for all.
     instead : str
         What to do where no splits will do, for messages.
 
     Returns
     -------
     list of (ndarray, ndarray)
-        Positions of the rows trained on, and of the rows judged on: of a fold, at most
-        1,000.
+        Positions of the rows trained on, and of the rows judged on.
 
     Raises
     ------
@@ -47,7 +48,7 @@ def make_splits(cv, y_index, classes, seed, *, instead=HELD_OUT):
                 f"cv, or {instead}."
             )
         splits = [
-            (train, some_of(test, y_index, seed))
+            (train, some_of(test, y_index, most_judged, seed))
             for train, test in stratified_folds(y_index, cv, seed)
         ]
     else:
@@ -115,9 +116,9 @@ def stratified_folds(y_index, n_folds, seed):
     ]
 
 
-def some_of(rows, y_index, seed):
-    """Return at most `MOST_JUDGED` of some rows, with classes at their shares."""
-    n_parts = -(-len(rows) // MOST_JUDGED)
+def some_of(rows, y_index, most, seed):
+    """Return at most so many of some rows, with classes at their shares."""
+    n_parts = 1 if most is None else -(-len(rows) // most)
     part = stratified_folds(y_index[rows], n_parts, seed)[0][1]
     return rows[part]
 

@@ -136,14 +136,12 @@ def test_as_many_folds_as_rows_leave_one_row_out_each():
     assert sorted(test.tolist() for _, test in splits) == [[0], [1], [2], [3]]
 
 
-def test_of_large_folds_some_rows_are_judged(monkeypatch):
+def test_of_large_folds_some_rows_are_judged():
     sizes = np.array([600, 250, 50])
     y = np.random.default_rng(0).permutation(np.repeat(np.arange(3), sizes))
     whole = make_splits(3, y, np.arange(3), 0)
-    monkeypatch.setattr("skshap.selection._splits.MOST_JUDGED", 120)
-    for (train, test), (every, fold) in zip(
-        make_splits(3, y, np.arange(3), 0), whole, strict=True
-    ):
+    some = make_splits(3, y, np.arange(3), 0, most_judged=120)
+    for (train, test), (every, fold) in zip(some, whole, strict=True):
         assert_array_equal(train, every)
         assert 95 <= len(test) <= 120
         assert np.isin(test, fold).all()
