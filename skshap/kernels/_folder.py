@@ -15,7 +15,7 @@ ABANDONED = 3600.0  # seconds after which a file half written is a killed proces
 def memory_folder(memory):
     """Return the folder in which a parameter ``memory`` keeps files, or None."""
     location = getattr(memory, "location", memory)
-    return None if location is None else Path(location) / "skshap"
+    return None if location is None else Path(location).expanduser() / "skshap"
 
 
 def reduce_memory(memory, bytes_limit):

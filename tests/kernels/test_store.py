@@ -353,6 +353,14 @@ def test_what_is_used_stays(kind, tmp_path):
     assert reduce_memory(tmp_path / "not" / "there", "1G") == 0
 
 
+def test_a_folder_at_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    EmpiricalNTK(memory="~/kept", random_state=0).fit(np.eye(5))
+    assert (tmp_path / "kept").is_dir()
+    assert reduce_memory("~/kept", "1G") > 0
+
+
 def test_other_files_are_left_alone(tmp_path):
     (tmp_path / "mine.npz").write_bytes(b"mine")
     fill_up(tmp_path)
