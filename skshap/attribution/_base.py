@@ -17,10 +17,10 @@ from skshap.attribution._problem import Data, Method, Problem
 from skshap.attribution._semivalues import size_weights
 from skshap.attribution._training_kernel import TrainingKernel
 from skshap.kernels._base import is_precomputed
+from skshap.utils._device import check_device
 from skshap.utils._order import check_order
 from skshap.utils._rows import check_weights, number_of_rows
 from skshap.utils._sklearn import Interval, StrOptions
-from skshap.utils._validation import check_device
 
 __all__ = ["BaseFreeShap"]
 

@@ -18,11 +18,11 @@ from skshap.attribution._coalitions import PrefixRidge
 from skshap.attribution._features import FeaturePrefixes
 from skshap.attribution._utility import check_scoring
 from skshap.kernel_ridge._base import BaseKernelRidgeClassifier
+from skshap.utils._device import check_device
 from skshap.utils._labels import encode_targets
 from skshap.utils._progress import progress
 from skshap.utils._sklearn import Interval, StrOptions, fit_context
 from skshap.utils._unchanged import unchanged_on_error
-from skshap.utils._validation import check_device
 
 __all__ = ["FreeShapAttributor"]
 

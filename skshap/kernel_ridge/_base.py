@@ -11,12 +11,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from skshap.kernels._base import check_kernel_rows, make_kernel, set_kernel_tags
 from skshap.kernels._features import explicit_features, has_features, lost_diagonal
+from skshap.utils._device import check_device
+from skshap.utils._kernel_values import check_gram, check_kernel_values
 from skshap.utils._labels import check_targets
 from skshap.utils._order import check_order
 from skshap.utils._ridge import TIE, leave_one_out, solve_explicit_ridge, solve_ridge
 from skshap.utils._rows import number_of_rows
 from skshap.utils._sklearn import HasMethods, Interval
-from skshap.utils._validation import check_device, check_gram, check_kernel_values
 
 __all__ = ["BaseKernelRidge", "BaseKernelRidgeClassifier"]
 

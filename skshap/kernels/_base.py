@@ -16,7 +16,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
 from skshap.kernels._pairwise import PairwiseKernel, check_name
-from skshap.utils._validation import check_rows, check_table, is_text
+from skshap.utils._texts import is_text
+from skshap.utils._validation import check_rows, check_table
 
 __all__ = ["check_kernel_rows", "is_precomputed", "make_kernel", "set_kernel_tags"]
 

@@ -22,8 +22,9 @@ from skshap.kernels._folder import memory_folder
 from skshap.kernels._network import make_gradients
 from skshap.kernels._normalized import Normalized
 from skshap.kernels._sketch_cost import predict_sketch_cost
+from skshap.utils._device import check_device
 from skshap.utils._sklearn import Interval, StrOptions, fit_context
-from skshap.utils._validation import check_device, check_rows
+from skshap.utils._validation import check_rows
 
 __all__ = ["EmpiricalNTK"]
 

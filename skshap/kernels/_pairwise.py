@@ -14,7 +14,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skshap.utils._sklearn import fit_context
-from skshap.utils._validation import check_rows, is_text
+from skshap.utils._texts import is_text
+from skshap.utils._validation import check_rows
 
 __all__ = ["PairwiseKernel", "check_name"]
 

@@ -4,7 +4,7 @@ from sklearn.utils import get_tags
 
 from skshap.attribution import FreeShapAttributor
 from skshap.utils._columns import column_advice
-from skshap.utils._validation import is_text
+from skshap.utils._texts import is_text
 
 __all__ = ["Attributed"]
 

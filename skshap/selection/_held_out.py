@@ -8,7 +8,7 @@ import numpy as np
 from skshap.utils._labels import encode_targets
 from skshap.utils._order import check_order
 from skshap.utils._rows import number_of_rows
-from skshap.utils._validation import is_text
+from skshap.utils._texts import is_text
 
 __all__ = [
     "check_held_out",

@@ -4,7 +4,7 @@ import numpy as np
 from scipy import sparse
 
 from skshap.utils._optional import import_optional
-from skshap.utils._validation import is_text
+from skshap.utils._texts import is_text
 
 __all__ = ["stack_rows"]
 

@@ -1,10 +1,13 @@
-"""Messages about labels and targets."""
+"""Labels and targets are encoded, and bad ones named."""
 
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.testing import assert_array_equal
+from scipy import sparse
 
 from skshap import FreeShapRegressor, KernelRidgeClassifier, flip_labels
+from skshap.utils._labels import check_numbers, check_targets, encode_targets
 
 
 @pytest.mark.parametrize("name", ["float64", "Float64", "Int64", "boolean"])
@@ -42,3 +45,114 @@ def test_labels_that_could_be_missing_keep_their_type(dtype):
     assert given.dtype == classes.dtype == labels.dtype.numpy_dtype
     with pytest.raises(ValueError, match="missing"):
         flip_labels(pd.Series([1, None, 0], dtype=dtype), rate=0.5)
+
+
+@pytest.mark.parametrize(
+    "y, classes",
+    [
+        ([3, 1, 3, 2], [1, 2, 3]),
+        (["b", "a", "b", "c"], ["a", "b", "c"]),
+        (np.array(["b", "a", "b", "c"], dtype=object), ["a", "b", "c"]),
+        (pd.Series(["b", "a", "b", "c"], index=[3, 2, 1, 0]), ["a", "b", "c"]),
+        (pd.Series(["b", "a", "b", "c"], dtype="string"), ["a", "b", "c"]),
+        (pd.Categorical(["b", "a", "b", "c"]), ["a", "b", "c"]),
+        ([2.0, 0.0, 2.0, 5.0], [0, 2, 5]),
+    ],
+)
+def test_labels_are_encoded(y, classes):
+    found, y_index = check_targets(y, range(4))
+    assert_array_equal(found, classes)
+    assert [classes[i] for i in y_index] == list(y)
+    assert_array_equal(encode_targets(y, found, range(4)), y_index)
+    assert_array_equal(encode_targets([classes[2]], found, [0]), [2])
+
+
+def test_booleans_are_labels():
+    classes, y_index = check_targets([True, False, True], range(3))
+    assert_array_equal(classes, [False, True])
+    assert_array_equal(y_index, [1, 0, 1])
+    assert_array_equal(encode_targets([1, 0], classes, range(2)), [1, 0])
+
+
+def test_labels_longer_than_any_in_training_are_not_cut():
+    classes, _ = check_targets(["a", "b"], range(2))
+    with pytest.raises(ValueError, match="'apple'"):
+        encode_targets(["apple"], classes, [0])
+
+
+@pytest.mark.parametrize(
+    "y, words",
+    [
+        (None, ["y", "None"]),
+        ([1, 2, 3], ["y", "3 entries", "2 rows"]),
+        ([1], ["y", "1 entries", "2 rows"]),
+        ([1, 1], ["y", "one class", "1"]),
+        (["a", "a"], ["'a'", "one class"]),
+        ([1.0, np.nan], ["y", "NaN"]),
+        ([1.0, np.inf], ["y", "infinity"]),
+        (np.array(["a", None]), ["y", "missing", "[1]", "None"]),
+        (np.array(["a", np.nan], dtype=object), ["y", "missing", "[1]", "nan"]),
+        (pd.Series(["a", pd.NA], dtype="string"), ["y", "missing", "[1]"]),
+        (pd.Series([1, pd.NA], dtype="Int64"), ["y", "NaN"]),
+        (np.array(["a", 1], dtype=object), ["y", "'int'", "'str'"]),
+        ([0.5, 1.7], ["continuous"]),
+        ([[0, 1], [1, 0]], ["y", "1d"]),
+    ],
+)
+def test_bad_labels_are_named(y, words):
+    with pytest.raises(ValueError) as caught:
+        check_targets(y, np.ones((2, 3)))
+    missing = [word for word in words if word not in str(caught.value)]
+    assert not missing, str(caught.value)
+
+
+@pytest.mark.parametrize("rows", [["a", "b"], np.ones((2, 3)), sparse.eye_array(2)])
+def test_labels_are_counted_for_any_kind_of_rows(rows):
+    check_targets([0, 1], rows)
+    with pytest.raises(ValueError, match="3 entries for 2 rows"):
+        check_targets([0, 1, 1], rows)
+
+
+@pytest.mark.parametrize("labels", [["a", 1], ("a", True), [["a"], [1.5]]])
+@pytest.mark.filterwarnings("ignore:A column-vector y was passed")
+def test_numbers_among_texts_stay_numbers(labels):
+    with pytest.raises(ValueError, match=r"labels of one type, numbers or str, got"):
+        check_targets(labels, [0, 1])
+
+
+@pytest.mark.parametrize("missing", [float("nan"), None, np.nan])
+def test_a_missing_label_among_texts_is_no_text(missing):
+    with pytest.raises(ValueError, match=r"missing labels, but rows \[2\]"):
+        check_targets(["a", "b", missing], [0, 1, 2])
+    with pytest.raises(ValueError, match=r"missing labels, but rows \[0\]"):
+        encode_targets([missing, "a"], np.array(["a", "b"]), [0, 1])
+
+
+def test_labels_in_numpy_strings_and_bytes():
+    labels = np.array(["b", "a", "b"], dtype=np.dtypes.StringDType())
+    classes, y_index = check_targets(labels, [0, 1, 2])
+    assert classes.tolist() == ["a", "b"]
+    assert y_index.tolist() == [1, 0, 1]
+    with pytest.raises(ValueError, match=r"numbers or str, got \['bytes_'\]"):
+        check_targets(np.array([b"a", b"b"]), [0, 1])
+
+
+def test_numbers_among_objects_are_labels():
+    for labels in ([0, 1, 1], [False, True, True], [0.0, 1.0, 1.0]):
+        classes, index = check_targets(np.array(labels, dtype=object), range(3))
+        assert classes.dtype == np.array(labels).dtype
+        assert_array_equal(index, [0, 1, 1])
+    with pytest.raises(ValueError, match=r"one type.*\['int', 'str'\]"):
+        check_targets(np.array([0, "a", 1], dtype=object), range(3))
+
+
+def test_missing_times_are_missing_labels():
+    y = np.array(["2020-01-01", "NaT", "2020-01-02"], dtype="M8[D]")
+    with pytest.raises(ValueError, match="y must not hold missing labels, but row 1"):
+        check_targets(y, range(3))
+
+
+@pytest.mark.parametrize("y", [["1", "2"], np.array([1, 2], dtype="m8[s]")])
+def test_texts_and_times_are_no_numbers(y):
+    with pytest.raises(ValueError, match="y must hold numbers"):
+        check_numbers(y, range(2))

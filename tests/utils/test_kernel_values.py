@@ -1,0 +1,30 @@
+"""Checks of kernel matrices."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from skshap.utils._kernel_values import check_gram, check_kernel_values
+
+
+def test_kernel_values_are_finite_float64():
+    assert check_kernel_values(np.ones((2, 3), dtype=np.float32)).dtype == np.float64
+    for value in (np.nan, np.inf, -np.inf):
+        K = np.ones((3, 4))
+        K[1, 2] = value
+        with pytest.raises(ValueError, match=rf"K\[1, 2\] is {value}"):
+            check_kernel_values(K)
+
+
+def test_gram_must_be_square_and_symmetric():
+    K = np.array([[1e6, 2.0], [2.0, 1.0]])
+    assert_array_equal(check_gram(K), K)
+    skew = np.array([[0, 1.0], [0, 0]])
+    check_gram(K + 1e-3 * skew)  # rounding, next to the largest entry
+    with pytest.raises(ValueError, match=r"symmetric.*\(K \+ K\.T\) / 2"):
+        check_gram(K + skew)
+    for bad in (np.ones((2, 3)), np.ones(4), np.ones((2, 2, 2))):
+        with pytest.raises(ValueError, match="square matrix, got an array of shape"):
+            check_gram(bad)
+    with pytest.raises(ValueError, match=r"K\[0, 1\] is nan"):
+        check_gram(np.array([[1, np.nan], [np.nan, 1]]))
