@@ -6,7 +6,7 @@ import time
 import numpy as np
 from sklearn.utils import Bunch
 
-from skshap.kernels import _gradients, _memory_store
+from skshap.kernels import _memory_store, _row_gram
 from skshap.kernels._store import DiskStore
 from skshap.nn._factors import Layout
 from skshap.nn._gram import BUCKET, CHUNK_BYTES, CHUNK_COLUMNS, gram
@@ -51,8 +51,8 @@ def predict_cost(gradients, rows, *, is_stored):
     row_bytes = float(np.mean([row.nbytes for row in flat]))
 
     n = len(rows)
-    most = max(1, int(_gradients.TILE_BYTES / row_bytes))
-    size = min(n, _gradients.TILE_ROWS, most)
+    most = max(1, int(_row_gram.TILE_BYTES / row_bytes))
+    size = min(n, _row_gram.TILE_ROWS, most)
     n_sides = n / size  # of tiles
     n_beside = n_sides * (n_sides - 1) / 2
     seconds = n * (passing + norming) + n_sides * _tile_seconds(gradients, flat, size)

@@ -21,6 +21,7 @@ from skshap.kernels._explicit import ExplicitFeatures
 from skshap.kernels._folder import memory_folder
 from skshap.kernels._network import make_gradients
 from skshap.kernels._normalized import Normalized
+from skshap.kernels._row_gram import row_gram
 from skshap.kernels._sketch_cost import predict_sketch_cost
 from skshap.utils._device import check_device
 from skshap.utils._sklearn import Interval, StrOptions, fit_context
@@ -355,7 +356,7 @@ class EmpiricalNTK(
         self.fit(X)
         if self.method_ == "sketch":
             return self._sketched_kernel()
-        return self._normalized(self._gradients.gram(self.X_fit_), self.X_fit_)
+        return self._normalized(row_gram(self._gradients, self.X_fit_), self.X_fit_)
 
     def transform(self, X):
         """Return the kernel matrix between rows and the training rows.
@@ -374,7 +375,7 @@ class EmpiricalNTK(
         rows = self._check_rows(X)
         if self.method_ == "sketch":
             return self._sketched_kernel(rows)
-        K = self._normalized(self._gradients.gram(rows, self.X_fit_), rows)
+        K = self._normalized(row_gram(self._gradients, rows, self.X_fit_), rows)
         self._gradients.forget_all_but(self.X_fit_)
         return K
 

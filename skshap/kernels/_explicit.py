@@ -5,6 +5,7 @@ from sklearn.utils.metaestimators import available_if
 
 from skshap.kernels._digest import row_keys
 from skshap.kernels._network import check_seed
+from skshap.kernels._row_gram import count_products
 from skshap.kernels._sketched import SketchedRows
 
 __all__ = ["ExplicitFeatures"]
@@ -69,7 +70,7 @@ class ExplicitFeatures:
             )
         if self.method != "auto" or self.sign_gradient:
             return "sketch" if self.method == "sketch" else "exact"
-        n_bytes, n_operations = self._gradients.cost(self.X_fit_)
+        n_bytes, n_operations = count_products(self._gradients, self.X_fit_)
         is_small = n_bytes <= EXACT_BYTES and n_operations <= EXACT_OPERATIONS
         return "exact" if is_small else "sketch"
 

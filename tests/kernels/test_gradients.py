@@ -20,7 +20,7 @@ from torch import nn
 
 from skshap.exceptions import DamagedStoreWarning, TruncatedTextWarning
 from skshap.kernel_ridge import KernelRidgeClassifier
-from skshap.kernels import EmpiricalNTK, _cost, _gradients, _memory_store, reduce_memory
+from skshap.kernels import EmpiricalNTK, _cost, _memory_store, _row_gram, reduce_memory
 from skshap.kernels._digest import network_digest, row_keys
 from skshap.kernels._gradients import RowGradients
 from skshap.kernels._memory_store import MemoryStore
@@ -77,13 +77,13 @@ def multiplied(monkeypatch):
         shapes.append((len(left), len(left if right is None else right)))
         return gram(layout, left, right, **options)
 
-    monkeypatch.setattr(_gradients, "gram", counting)
+    monkeypatch.setattr(_row_gram, "gram", counting)
     return shapes
 
 
 @pytest.fixture
 def small_tiles(monkeypatch):
-    monkeypatch.setattr(_gradients, "TILE_ROWS", 4)
+    monkeypatch.setattr(_row_gram, "TILE_ROWS", 4)
 
 
 def random_texts(n, seed=0):
@@ -600,16 +600,16 @@ import os, signal, sys
 import numpy as np, torch
 from torch import nn
 from skshap import EmpiricalNTK
-from skshap.kernels import _gradients
+from skshap.kernels import _row_gram
 from skshap.nn._capture import GradientCapture
 
 folder, stop = sys.argv[1], int(sys.argv[2])
-_gradients.TILE_ROWS = 8
+_row_gram.TILE_ROWS = 8
 torch.manual_seed(0)
 model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
 X = np.random.default_rng(0).normal(size=(40, 3))
 counts = {"rows": 0, "values": 0}
-rows, gram = GradientCapture.rows, _gradients.gram
+rows, gram = GradientCapture.rows, _row_gram.gram
 
 
 def count(name, n):
@@ -631,7 +631,7 @@ def counting_gram(layout, left, right=None, **options):
     return out
 
 
-GradientCapture.rows, _gradients.gram = counting_rows, counting_gram
+GradientCapture.rows, _row_gram.gram = counting_rows, counting_gram
 EmpiricalNTK(model, memory=folder, batch_size=8).fit_transform(X)
 """
 
@@ -653,7 +653,7 @@ def same_again(folder):
 
 def test_killed_runs_go_on(tmp_path, computed, multiplied, monkeypatch):
     # 15 tiles of 8 x 8: five on the diagonal, ten below it.
-    monkeypatch.setattr(_gradients, "TILE_ROWS", 8)
+    monkeypatch.setattr(_row_gram, "TILE_ROWS", 8)
     killed = start(tmp_path, -20)
     assert killed.wait() == -9
     assert len(list(tmp_path.rglob("rows/*/*.npz"))) == 16  # of three batches, two
@@ -725,7 +725,7 @@ def test_few_bytes(make, computed, monkeypatch, tmp_path, room, tile_bytes, memo
     plain = make(memory=None, dtype="float64")
     expected = plain.fit_transform(texts), plain.transform(new), plain.diag(new)
     computed.clear()
-    monkeypatch.setattr(_gradients, "TILE_BYTES", tile_bytes)
+    monkeypatch.setattr(_row_gram, "TILE_BYTES", tile_bytes)
     monkeypatch.setattr(MemoryStore.__init__, "__defaults__", (room,))
     folder = tmp_path if memory else None
     kernel = make(memory=folder, dtype="float64", batch_size=2)
@@ -766,14 +766,14 @@ def test_gradients_held_at_once(make, monkeypatch):
         return out
 
     monkeypatch.setattr(GradientCapture, "rows", counting)
-    monkeypatch.setattr(_gradients, "TILE_ROWS", 6)
+    monkeypatch.setattr(_row_gram, "TILE_ROWS", 6)
     monkeypatch.setattr(MemoryStore.__init__, "__defaults__", (0,))
     make(memory=None, batch_size=3).fit_transform(texts)
     assert 12 <= most <= 20
 
 
 def test_cut_texts_are_told_of_once(make, monkeypatch):
-    monkeypatch.setattr(_gradients, "TILE_ROWS", 2)
+    monkeypatch.setattr(_row_gram, "TILE_ROWS", 2)
     monkeypatch.setattr(MemoryStore.__init__, "__defaults__", (0,))
     texts = ["film " * 20, "plot", "the plot", "a " * 30, "story"]
     with pytest.warns(TruncatedTextWarning) as caught:
@@ -799,7 +799,7 @@ def test_any_pattern_is_completed(sides):
     def gradients(store):
         return RowGradients(model, None, store, max_length=1, batch_size=3, verbose=0)
 
-    expected = gradients(MemoryStore()).gram(X)
+    expected = _row_gram.row_gram(gradients(MemoryStore()), X)
     rows, columns = {
         "square": (slice(None), slice(None)),
         "beside": (slice(0, 6), slice(3, None)),
@@ -807,13 +807,13 @@ def test_any_pattern_is_completed(sides):
     }[sides]
     rng = np.random.default_rng(1)
     for tile in (2, 3, 100):
-        _gradients.TILE_ROWS, before = tile, _gradients.TILE_ROWS
+        _row_gram.TILE_ROWS, before = tile, _row_gram.TILE_ROWS
         try:
             for share in (0.0, 0.1, 0.5, 0.9, 1.0):
                 unknown = np.tril(rng.random((9, 9)) < share)
                 unknown = (unknown | unknown.T)[rows, columns]
                 known = np.where(unknown, np.nan, expected[rows, columns])
-                found = gradients(Partial()).gram(left, right)
+                found = _row_gram.row_gram(gradients(Partial()), left, right)
                 assert_allclose(found, expected[rows, columns], rtol=1e-12)
                 # The diagonal is that of `squared_norms`.
                 is_self = np.equal.outer(np.arange(9)[rows], np.arange(9)[columns])
@@ -824,7 +824,7 @@ def test_any_pattern_is_completed(sides):
                 pairs = ~np.isnan(full) & ~np.isnan(full.T)
                 assert_array_equal(full[pairs], full.T[pairs])
         finally:
-            _gradients.TILE_ROWS = before
+            _row_gram.TILE_ROWS = before
 
 
 def test_removed_files_are_made_again(make, computed, tmp_path):
@@ -855,7 +855,7 @@ def test_files_removed_while_a_store_is_in_use(tmp_path):
 @pytest.mark.parametrize("is_stored", [True, False])
 @pytest.mark.parametrize("n", [30, 900])
 def test_cost(n, is_stored, tmp_path, monkeypatch):
-    monkeypatch.setattr(_gradients, "TILE_ROWS", 400)
+    monkeypatch.setattr(_row_gram, "TILE_ROWS", 400)
     X = np.random.default_rng(0).normal(size=(n, 4))
     memory = tmp_path if is_stored else None
     kernel = EmpiricalNTK(memory=memory, random_state=0)
@@ -908,7 +908,7 @@ def test_cost_probes_few_rows(method, n, most, monkeypatch):
 
 def test_cost_counts_what_is_computed_again(monkeypatch):
     X = np.random.default_rng(0).normal(size=(300, 4))
-    monkeypatch.setattr(_gradients, "TILE_ROWS", 10)
+    monkeypatch.setattr(_row_gram, "TILE_ROWS", 10)
     monkeypatch.setattr(_cost, "timed", lambda function, *_: (1.0, function()))
     kernel = EmpiricalNTK(random_state=0)
     roomy = kernel.estimate_cost(X)

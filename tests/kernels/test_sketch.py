@@ -18,6 +18,7 @@ from skshap import (
 )
 from skshap.kernels import EmpiricalNTK, _explicit, _sketched
 from skshap.kernels._digest import row_keys
+from skshap.kernels._row_gram import count_products
 from skshap.nn._capture import GradientCapture
 from tests.conftest import WORDS, make_encoder
 from tests.oracles import encoder_kernel, tangent_kernel
@@ -380,7 +381,7 @@ def test_predicted_cost(make):
     """Bytes are those that gradients then take, and operations those counted."""
     X = texts(50)
     gradients = make(method="exact").fit(X)._gradients
-    n_bytes, n_operations = gradients.cost(X)
+    n_bytes, n_operations = count_products(gradients, X)
     rows = [r for _, b in gradients.captured(X) for r in b.rows()]
     assert_allclose(n_bytes, sum(row.nbytes for row in rows), rtol=0.02)
     layout = gradients.find_layout(X)

@@ -1,0 +1,153 @@
+"""The kernel matrix of rows of data: products of their gradients, tile by tile."""
+
+from functools import partial
+
+import numpy as np
+
+from skshap.kernels._gradients import distinct
+from skshap.kernels._tiles import Tiles
+from skshap.nn._gram import gram, gram_cost
+from skshap.utils._progress import progress_bar
+
+__all__ = ["count_products", "row_gram"]
+
+TILE_ROWS = 1024  # of a tile of the kernel, which is computed and stored as one
+TILE_BYTES = 1 << 30  # of gradients of either side of a tile
+
+
+def row_gram(gradients, rows, other=None):
+    """Compute the inner products between gradients of rows.
+
+    Parameters
+    ----------
+    gradients : RowGradients
+        Of the rows, with the store that kernel values are kept in.
+    rows : list of str, list of pairs, or ndarray of shape (n_samples, n_features)
+        n rows.
+    other : like `rows`, or None, default=None
+        m rows; None for `rows` themselves.
+
+    Returns
+    -------
+    ndarray of shape (n, m)
+        float64; exactly symmetric if `other` is None.
+    """
+    left, expand = distinct(rows)
+    right, expand_right = (left, expand) if other is None else distinct(other)
+    K = gradients.store.get_gram(left.keys, right.keys)
+    index = {key: j for j, key in enumerate(right.keys)}
+    shared = [i for i, key in enumerate(left.keys) if key in index]
+    if np.isnan(K).any():
+        norms = gradients.norms(left)
+        if right.keys != left.keys:
+            gradients.norms(right)
+        _complete(gradients, K, left, right)
+    else:
+        norms = gradients.norms(left) if shared else None
+    if shared:
+        # The same diagonal as that of `squared_norms`, to the last bit.
+        K[shared, [index[left.keys[i]] for i in shared]] = norms[shared]
+    if len(expand) == len(left.keys) and len(expand_right) == len(right.keys):
+        return K
+    return K[np.ix_(expand, expand_right)]
+
+
+def count_products(gradients, rows):
+    """Predict what all products between the gradients of distinct rows take.
+
+    Parameters
+    ----------
+    gradients : RowGradients
+    rows : list of str, list of pairs, or ndarray of shape (n_samples, n_features)
+
+    Returns
+    -------
+    n_bytes : int
+        That the gradients take.
+    n_operations : float
+        Multiplications and additions.
+    """
+    layout = gradients.find_layout(rows)
+    _, one = next(gradients.captured(rows[:1]))
+    counts = np.array([count[0] for count in one.counts])
+    if gradients.reads_text:
+        # A factor with one token in one text has one in all.
+        counts = np.where(counts > 1, gradients.lengths(rows).mean(), counts)
+    return gram_cost(layout, len(rows), counts, one.vector.itemsize)
+
+
+def _complete(gradients, K, left, right):
+    """Compute what is NaN in K tile by tile, each of which is stored at once."""
+    is_symmetric = left.keys == right.keys
+    tiles = Tiles(K, left.keys, right.keys)
+    with progress_bar(
+        total=int(np.isnan(K).sum()),
+        initial=0,
+        desc="kernel",
+        unit=" values",
+        verbose=gradients.verbose,
+    ) as bar:
+        for i, a in _blocks(gradients, left, tiles.missing_in_rows):
+            if is_symmetric and (part := tiles.missing(i, i).any(1)).any():
+                a_part = [a[k] for k in np.flatnonzero(part)]
+                _fill(gradients, tiles, bar, i[part], i[part], a_part)
+            beside = partial(tiles.missing_in_columns, i)
+            for j, b in _blocks(gradients, right, beside):
+                part = tiles.missing(i, j).any(1)
+                a_part = [a[k] for k in np.flatnonzero(part)]
+                _fill(gradients, tiles, bar, i[part], j, a_part, b)
+
+
+def _fill(gradients, tiles, bar, i, j, a, b=None):
+    """Compute a tile, store it, and move the bar on the way."""
+    before, n_missing = bar.n, int(tiles.missing(i, j).sum())
+    block = gram(
+        gradients.layout,
+        a,
+        b,
+        advance=lambda share: bar.update(round(share * n_missing)),
+        **gradients.options,
+    )
+    if not np.isfinite(block).all():
+        raise ValueError(
+            "the kernel of model is not finite (NaN or infinity) for these "
+            "rows: its gradients are too large; scale the weights or the rows "
+            "down, or set dtype='float64'."
+        )
+    n_new = tiles.fill(i, j, block)
+    keys = [tiles.left[k] for k in i], [tiles.right[k] for k in j]
+    gradients.store.put_gram(*keys, tiles.K[np.ix_(i, j)])
+    bar.update(before + n_new - bar.n)  # with the mirror image of the tile
+
+
+def _blocks(gradients, side, count):
+    """Yield some rows at a time that lack values, with their gradients.
+
+    Rows that lack the most values come first, with others that lack at least half
+    as many: little is computed twice.
+
+    Parameters
+    ----------
+    gradients : RowGradients
+    side : Rows
+    count : callable
+        Returns how many values each row lacks by now. Those of what was yielded
+        must be there when the next is asked for.
+    """
+    while (lacking := count()).any():
+        order = np.argsort(-lacking, kind="stable")
+        order = order[2 * lacking[order] >= lacking[order[0]]][:TILE_ROWS]
+        taken, taken_gradients, n_bytes = [], [], 0
+        for start in range(0, len(order), gradients.batch_size):
+            some = order[start : start + gradients.batch_size]
+            found = dict(
+                pair
+                for indices, rows in gradients.stream(side, some)
+                for pair in zip(indices, rows, strict=True)
+            )
+            taken.extend(some)
+            taken_gradients.extend(found[k] for k in some)
+            n_bytes += sum(row.nbytes for row in found.values())
+            if n_bytes >= TILE_BYTES:
+                break
+        yield np.array(taken), taken_gradients
