@@ -6,8 +6,9 @@ import numpy as np
 import torch
 
 from skshap.kernels._digest import row_keys, text_key
+from skshap.nn._factors import squared_norms_of_batch
 from skshap.nn._gram import gram
-from skshap.nn._sketch import GradientSketch, first_width, squared_norms_of_batch
+from skshap.nn._sketch import GradientSketch, first_width
 
 __all__ = ["CHUNK", "N_HELD_OUT", "SAMPLE_BYTES", "SAMPLE_ROWS", "SketchedRows"]
 

@@ -10,7 +10,14 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-__all__ = ["BatchGradients", "Factor", "Layout", "concatenate", "drop_zeros"]
+__all__ = [
+    "BatchGradients",
+    "Factor",
+    "Layout",
+    "concatenate",
+    "drop_zeros",
+    "squared_norms_of_batch",
+]
 
 N_FIRST = 8  # entries of a token's gradient that are looked at first
 
@@ -142,6 +149,27 @@ def drop_zeros(a, d):
         order = order[:, :most, None]
         a, d = a.take_along_dim(order, 1), d.take_along_dim(order, 1)
     return a[:, :most], d[:, :most], counts.cpu().numpy()
+
+
+def squared_norms_of_batch(layout, batch):
+    """Compute the squared norm of each gradient of a batch.
+
+    Parameters
+    ----------
+    layout : Layout
+    batch : BatchGradients
+        Of n rows.
+
+    Returns
+    -------
+    Tensor of shape (n,)
+        float64.
+    """
+    total = batch.vector.square().sum(1, dtype=torch.float64)
+    for factor, (a, d) in zip(layout.factors, batch.pairs, strict=True):
+        products = (a == a.mT) if factor.is_lookup else a @ a.mT
+        total += (products * (d @ d.mT)).sum((1, 2), dtype=torch.float64)
+    return total.clamp(min=0)
 
 
 def concatenate(batches):

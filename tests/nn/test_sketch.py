@@ -7,13 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skshap.nn._factors import BatchGradients, Factor, Layout
-from skshap.nn._sketch import (
-    GradientSketch,
-    _allocate,
-    first_width,
-    squared_norms_of_batch,
-)
+from skshap.nn._directions import allocate
+from skshap.nn._factors import BatchGradients, Factor, Layout, squared_norms_of_batch
+from skshap.nn._sketch import GradientSketch, first_width
 
 TABLE = 4  # rows of the tables that are looked up
 LAYOUTS = {
@@ -109,12 +105,12 @@ def test_larger_networks_have_wider_sketches(n_factors, width):
 def test_width_is_spent_where_it_helps():
     falling = [2.0**-k for k in range(50)]
     flat, small = [1.0] * 50, [1e-3] * 50
-    sizes = _allocate([(falling, flat), (small, small)], 200)
+    sizes = allocate([(falling, flat), (small, small)], 200)
     assert sizes[0][1] > 10 * sizes[0][0]
     assert sizes[1] == [1, 1]
     assert 200 <= sum(r * s for r, s in sizes) <= 260
-    assert _allocate([(falling, flat), (small, small)], 10**6) == [[50, 50], [50, 50]]
-    assert _allocate([], 10) == []
+    assert allocate([(falling, flat), (small, small)], 10**6) == [[50, 50], [50, 50]]
+    assert allocate([], 10) == []
 
 
 @pytest.mark.parametrize("name", ["vector", "lookup"])
