@@ -9,6 +9,7 @@ import torch
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
+from skshap.attribution._asked import check_asked
 from skshap.attribution._cost import predict_cost
 from skshap.attribution._estimation import estimate_values
 from skshap.attribution._groups import encode_groups
@@ -168,28 +169,21 @@ class BaseFreeShap:
             If `tol` was not reached.
         """
         M, y = self._map_labelled(X, y)
-        names = self._names(scorings, semivalues)
+        asked = self._check_asked(scorings, semivalues)
         is_exact = self.sampler == "exact" or (
-            self.sampler == "sweep" and set(names[1]) == {"loo"}
+            self.sampler == "sweep" and set(asked.semivalues) == {"loo"}
         )
         if return_std and not is_exact and self.n_permutations < 2:
             raise ValueError(
                 "return_std=True needs n_permutations of at least 2, got 1: one "
                 "permutation has no standard error."
             )
-        data, problem = self._pose(M, y, groups, names, per_sample)
+        data, problem = self._pose(M, y, groups, asked, per_sample)
         estimate = estimate_values(data, problem, self._method(self.checkpoint))
         if scorings is None and semivalues is None:
             values, std = (part[0, 0] for part in estimate)
         else:
-            values, std = (
-                {
-                    (scoring, semivalue): part[v, s]
-                    for s, scoring in enumerate(names[0])
-                    for v, semivalue in enumerate(names[1])
-                }
-                for part in estimate
-            )
+            values, std = map(asked.by_name, estimate)
         return (values, std) if return_std else values
 
     def estimate_cost(
@@ -237,8 +231,8 @@ class BaseFreeShap:
         # Not mapped, which may take longer than all the rest.
         M = np.broadcast_to(0.0, (m, self._rows.shape[1]))
         y = self._encode(y, M)
-        names = self._names(scorings, semivalues)
-        data, problem = self._pose(M, y, groups, names, per_sample)
+        asked = self._check_asked(scorings, semivalues)
+        data, problem = self._pose(M, y, groups, asked, per_sample)
         return Bunch(**predict_cost(data, problem, self._method(self.checkpoint)))
 
     def explain(self, X, y=None, *, k=5):
@@ -277,8 +271,8 @@ class BaseFreeShap:
         check_order(X, y)
         M = self._map(X)
         y = self._predict(M) if y is None else column_or_1d(y, warn=True)
-        names = self._names(None, None)
-        data, problem = self._pose(M, self._encode(y, M), None, names, True)
+        asked = self._check_asked(None, None)
+        data, problem = self._pose(M, self._encode(y, M), None, asked, True)
         estimate = estimate_values(data, problem, self._method())
         values, std = (part[0, 0] for part in estimate)
         order = np.argsort(values, axis=1, kind="stable")
@@ -295,30 +289,14 @@ class BaseFreeShap:
         M = self._map(X)
         return M, self._encode(y, M)
 
-    def _names(self, scorings, semivalues):
-        """Check what is estimated; return lists of scorings and of semivalues."""
+    def _check_asked(self, scorings, semivalues):
+        """Check parameters, and the scorings and semivalues that are estimated."""
         self._validate_params()  # they may have changed since `fit`
         self._check_parameters()
         check_device(self.device)
-        names = []
-        for name, several, one, check in (
-            ("scorings", scorings, self._scoring, self._check_scoring),
-            ("semivalues", semivalues, self.semivalue, lambda s: size_weights(s, 1)),
-        ):
-            several = [one] if several is None else several
-            if not isinstance(several, list) or not several:
-                raise ValueError(
-                    f"{name} must be a list of at least one, got {several!r}; use the "
-                    f"parameter {name[:-1]} for a single one."
-                )
-            for item in several:
-                if isinstance(item, list):
-                    raise ValueError(f"{name} holds {item!r}; use tuple({item!r}).")
-                check(item)
-            if len(set(several)) < len(several):
-                raise ValueError(f"{name} must differ, got {several!r}.")
-            names.append(several)
-        others = [scoring for scoring in names[0] if scoring != self._scoring]
+        one = self._scoring, self.semivalue
+        asked = check_asked(scorings, semivalues, one, self._check_scoring)
+        others = [scoring for scoring in asked.scorings if scoring != self._scoring]
         if others and not isinstance(self._null_score, str):
             raise ValueError(
                 f"null_score={self._null_score!r} is in the units of "
@@ -326,12 +304,12 @@ class BaseFreeShap:
                 "well; name the null score, as null_score='prior', or ask for one "
                 "scoring at a time."
             )
-        return names
+        return asked
 
-    def _pose(self, M, y, groups, names, per_sample):
+    def _pose(self, M, y, groups, asked, per_sample):
         """Return the data and the problem that values are the solution of."""
         check_order(self._names_of_rows, groups, ("X_train", "groups"))
-        utilities = [self._utility(scoring, y) for scoring in names[0]]
+        utilities = [self._utility(scoring, y) for scoring in asked.scorings]
         data = Data(
             self._rows,
             M,
@@ -351,9 +329,9 @@ class BaseFreeShap:
             )
         nulls = [
             self.null_score_ if scoring is self._scoring else self._null(scoring)
-            for scoring in names[0]
+            for scoring in asked.scorings
         ]
-        weights = np.stack([size_weights(name, n_players) for name in names[1]])
+        weights = np.stack([size_weights(name, n_players) for name in asked.semivalues])
         problem = Problem(utilities, weights, nulls, bool(per_sample), self._seed)
         return data, problem
 

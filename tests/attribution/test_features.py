@@ -116,9 +116,9 @@ def test_the_game_of_less_work_is_played(n, kind):
     X, y = class_rows(n, n_features=40)
     X_val, y_val = class_rows(50, n_features=40, seed=1)
     attributor = FreeShapAttributor("linear").fit(X, y)
-    names = attributor._names(None, None)
+    asked = attributor._check_asked(None, None)
     M, y_val = attributor._map(X_val), attributor._encode(y_val, X_val)
-    data, problem = attributor._pose(M, y_val, None, names, False)
+    data, problem = attributor._pose(M, y_val, None, asked, False)
     assert choose_game(data, problem, attributor._method()) is kind
 
 

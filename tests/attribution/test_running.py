@@ -512,9 +512,9 @@ def test_cost_of_large_coalitions_counts_the_rows_they_are_scored_on():
     X[:, 0] += y
     X, y, X_val, y_val = X[:400], y[:400], X[400:], y[400:]
     attributor = FreeShapAttributor(random_state=0).fit(X, y)
-    names = attributor._names(None, None)
+    asked = attributor._check_asked(None, None)
     M = attributor._map(X_val)
-    data, problem = attributor._pose(M, y_val, None, names, False)
+    data, problem = attributor._pose(M, y_val, None, asked, False)
     sampler = _sweep.Sweep(data.game(KernelGame).with_inverse(), problem)
     piece = _sweep.Sweep(_cost._make_piece(data, KernelGame, y_val), problem)
     small, large = sampler.routes

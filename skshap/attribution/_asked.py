@@ -1,0 +1,76 @@
+"""What one call of `attribute` estimates at once: scorings and semivalues."""
+
+from typing import NamedTuple
+
+from skshap.attribution._semivalues import size_weights
+
+__all__ = ["Asked", "check_asked"]
+
+
+class Asked(NamedTuple):
+    """What is estimated, every semivalue by every scoring.
+
+    Attributes
+    ----------
+    scorings : list of str or callable
+    semivalues : list of str or tuple
+    """
+
+    scorings: list
+    semivalues: list
+
+    def by_name(self, estimate):
+        """Name parts of an estimate, of shape (n_semivalues, n_scorings, ...).
+
+        Returns
+        -------
+        dict
+            From (scoring, semivalue) to its part.
+        """
+        return {
+            (scoring, semivalue): estimate[v, s]
+            for s, scoring in enumerate(self.scorings)
+            for v, semivalue in enumerate(self.semivalues)
+        }
+
+
+def check_asked(scorings, semivalues, one, check_scoring):
+    """Check lists of scorings and semivalues.
+
+    Parameters
+    ----------
+    scorings, semivalues : list or None
+        What the user passed; None for the one of `one`.
+    one : tuple
+        A scoring and a semivalue.
+    check_scoring : callable
+        Raises if a scoring is not known.
+
+    Returns
+    -------
+    Asked
+
+    Raises
+    ------
+    ValueError
+        If one of them is no list, empty, names something twice or something unknown.
+    """
+    found = []
+    for name, several, single, check in (
+        ("scorings", scorings, one[0], check_scoring),
+        ("semivalues", semivalues, one[1], lambda name: size_weights(name, 1)),
+    ):
+        several = [single] if several is None else several
+        if not isinstance(several, list) or not several:
+            raise ValueError(
+                f"{name} must be a list of at least one, got {several!r}; use the "
+                f"parameter {name[:-1]} for a single one."
+            )
+        for item in several:
+            if isinstance(item, list):
+                raise ValueError(f"{name} holds {item!r}; use tuple({item!r}).")
+            check(item)
+        if len(set(several)) < len(several):
+            raise ValueError(f"{name} must differ, got {several!r}.")
+        found.append(several)
+    return Asked(*found)
