@@ -10,11 +10,13 @@ from typing import NamedTuple
 
 import torch
 
-from skshap.utils._ridge import check_pivots, take_columns
+from skshap.utils._ridge import blocks, check_pivots, take_columns
 
 __all__ = ["JOINED", "TRIANGLE", "Block", "PrefixRidge", "Prefixes"]
 
-JOINED = 128  # rows that join a coalition in one step
+# Rows that join a coalition in one step: enough for fast matrix products, few enough
+# for truncation to save some.
+JOINED = 128
 TRIANGLE = 0.6  # of a square that a triangle is written to, by whole pages
 
 
@@ -126,9 +128,6 @@ class PrefixRidge(Prefixes):
         What is regressed on.
     alpha : float
         Strength of the ridge.
-    block_size : int, default=128
-        Rows that join in one step: enough for fast matrix products, few enough for
-        truncation to save some.
 
     Notes
     -----
@@ -136,11 +135,10 @@ class PrefixRidge(Prefixes):
     operations, nearly all in matrix products. Buffers are made once.
     """
 
-    def __init__(self, K, cross, targets, alpha, block_size=JOINED):
+    def __init__(self, K, cross, targets, alpha):
         self.K = K
         self.cross = cross
         self.alpha = alpha
-        self.block_size = block_size
         self.targets = targets
         self._right = torch.cat([cross, targets], 1)
         self._L = torch.empty_like(K)
@@ -157,8 +155,7 @@ class PrefixRidge(Prefixes):
         """Grow the coalition along a permutation; see `Prefixes`."""
         L, solved = self._L, self._solved
         inverses = []  # of the diagonal blocks
-        starts = range(0, len(order), self.block_size)
-        spans = [(i, min(i + self.block_size, len(order))) for i in starts]
+        spans = blocks(0, len(order), JOINED)
         for start, stop in spans:
             rows = order[start:stop]
             new = take_columns(self.K.index_select(0, rows), order[:stop])

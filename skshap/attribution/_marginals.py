@@ -42,9 +42,6 @@ class GrowingCoalitions:
         Strength of the ridge.
     largest : int or None, default=None
         Size of the largest coalition; None for all rows.
-    block_size : int, default=128
-        Rows that join the factor in one step: enough for fast matrix products, few
-        enough to keep small what is not one.
 
     Notes
     -----
@@ -53,12 +50,11 @@ class GrowingCoalitions:
     matrix products and however many coalitions are looked at. Buffers are made once.
     """
 
-    def __init__(self, K, cross, targets, alpha, *, largest=None, block_size=JOINED):
+    def __init__(self, K, cross, targets, alpha, *, largest=None):
         self.K = K
         self.cross = cross
         self.targets = targets
         self.alpha = alpha
-        self.block_size = block_size
         n = len(K)
         largest = n if largest is None else largest
         self._right = torch.cat([targets, cross], 1)
@@ -183,7 +179,7 @@ class GrowingCoalitions:
     def _factorize(self, order, size):
         """Grow the factor, its inverse and what is whitened by it."""
         done = []
-        for start, stop in blocks(0, size, self.block_size):
+        for start, stop in blocks(0, size, JOINED):
             self._join(order, done, start, stop)
             done.append((start, stop))
 
@@ -258,19 +254,15 @@ class ShrinkingCoalitions:
         What the ridge on all rows predicts.
     most : int
         How many rows are taken out at most.
-    block_size : int, default=128
-        See :class:`GrowingCoalitions`.
 
     Notes
     -----
     Taking out k of n rows takes what growing to k rows takes.
     """
 
-    def __init__(self, P, cross, weights, decision, *, most, block_size=JOINED):
+    def __init__(self, P, cross, weights, decision, *, most):
         self._decision = decision
-        self._taken = GrowingCoalitions(
-            P, cross, weights, 0.0, largest=most, block_size=block_size
-        )
+        self._taken = GrowingCoalitions(P, cross, weights, 0.0, largest=most)
 
     def coalitions(self, order, numbers, choose=None):
         """Take rows out along a permutation and stop at some numbers of them.

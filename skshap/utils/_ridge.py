@@ -84,7 +84,7 @@ def solve_ridge(K, targets, alpha, device=None):
     return solution.cpu().numpy(), inverse_diagonal.unsqueeze(1).cpu().numpy()
 
 
-def invert_factor(K, alpha, block_size=BLOCK):
+def invert_factor(K, alpha):
     """Return the inverse of the Cholesky factor of ``K + alpha I``.
 
     Parameters
@@ -93,8 +93,6 @@ def invert_factor(K, alpha, block_size=BLOCK):
         Symmetric.
     alpha : float
         Added to the diagonal.
-    block_size : int, default=512
-        Columns that are worked on at a time.
 
     Returns
     -------
@@ -110,7 +108,7 @@ def invert_factor(K, alpha, block_size=BLOCK):
     L = K.clone()  # its lower triangle becomes the factor, then the factor's inverse
     L.diagonal().add_(alpha)
     diagonal = L.diagonal().clone()
-    spans = blocks(0, n, block_size)
+    spans = blocks(0, n, BLOCK)
     for i, j in spans:
         L[i:, i:j].addmm_(L[i:, :i], L[i:j, :i].T, alpha=-1)
         corner, info = torch.linalg.cholesky_ex(L[i:j, i:j])
@@ -130,14 +128,14 @@ def invert_factor(K, alpha, block_size=BLOCK):
         identity = torch.eye(j - i, dtype=L.dtype, device=L.device)
         corner = torch.linalg.solve_triangular(L[i:j, i:j], identity, upper=False)
         left = corner @ L[i:j, :i]
-        for start, stop in blocks(0, i, block_size):
+        for start, stop in blocks(0, i, BLOCK):
             torch.mm(left[:, start:], L[start:i, start:stop], out=L[i:j, start:stop])
         L[i:j, :i].neg_()
         L[i:j, i:j] = corner
     return L
 
 
-def invert_ridge(K, alpha, block_size=BLOCK):
+def invert_ridge(K, alpha):
     """Return ``(K + alpha I)^-1``.
 
     Parameters
@@ -146,8 +144,6 @@ def invert_ridge(K, alpha, block_size=BLOCK):
         Symmetric.
     alpha : float
         Added to the diagonal.
-    block_size : int, default=512
-        See :func:`invert_factor`.
 
     Returns
     -------
@@ -157,31 +153,29 @@ def invert_ridge(K, alpha, block_size=BLOCK):
     -----
     About ``n^3`` floating-point multiplications, and as many additions.
     """
-    L = invert_factor(K, alpha, block_size)
+    L = invert_factor(K, alpha)
     out = torch.empty_like(K)
-    for i, j in blocks(0, len(K), block_size):
+    for i, j in blocks(0, len(K), BLOCK):
         block = L[i:, i:j].T @ L[i:, :j]
         out[i:j, :j] = block
         out[:j, i:j] = block.T
     return out
 
 
-def multiply(A, B, block_size=BLOCK):
+def multiply(A, B):
     """Return the product of two matrices, computed by blocks of rows.
 
     Parameters
     ----------
     A : Tensor of shape (n, k)
     B : Tensor of shape (k, m)
-    block_size : int, default=512
-        Rows of `A` at a time.
 
     Returns
     -------
     Tensor of shape (n, m)
     """
     out = A.new_empty(len(A), B.shape[1])
-    for i, j in blocks(0, len(A), block_size):
+    for i, j in blocks(0, len(A), BLOCK):
         torch.mm(A[i:j], B, out=out[i:j])
     return out
 

@@ -5,7 +5,6 @@ import torch
 
 from skshap.attribution._checkpoint import Checkpoint
 from skshap.attribution._class_scores import class_targets, class_utility
-from skshap.attribution._coalitions import PrefixRidge
 from skshap.attribution._enumeration import enumerate_coalitions
 from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._kernel_game import KernelGame
@@ -53,14 +52,12 @@ class Game:
         arrays = (self.K, np.ascontiguousarray(self.cross.T), self.targets)
         return (*map(torch.tensor, arrays), ALPHA)
 
-    def game(self, kind=KernelGame, block_size=128, ridge=PrefixRidge):
+    def game(self, kind=KernelGame):
         if kind is FeatureGame:
             arrays = (self.F, self.F_val, self.targets)
             return FeatureGame(arrays, ALPHA, self.groups)
         arrays = (self.K, np.ascontiguousarray(self.cross.T), self.targets)
-        game = KernelGame(arrays, ALPHA, self.groups).with_inverse()
-        game._ridges["prefixes"] = ridge(*game.tensors[:3], ALPHA, block_size)
-        return game
+        return KernelGame(arrays, ALPHA, self.groups).with_inverse()
 
     def problem(self, *, semivalue="shapley", per_sample=True, rngs=None, seed=0):
         weights = size_weights(semivalue, self.n)[None]
@@ -97,12 +94,12 @@ class Game:
     def full(self):
         return float(self.value(tuple(range(self.n))).mean())
 
-    def sample(self, orders, *, block_size=128, ridge=PrefixRidge, **params):
+    def sample(self, orders, **params):
         """Mean and error of what permutations say, by player (and row scored)."""
         truncation_tol = params.pop("truncation_tol", None)
         problem = self.problem(rngs=[FixedOrder(order) for order in orders], **params)
-        game = self.game(block_size=block_size, ridge=ridge)
-        return average(Permutations(game, problem, truncation_tol), len(orders))
+        sampler = Permutations(self.game(), problem, truncation_tol)
+        return average(sampler, len(orders))
 
     def enumerate(self, semivalue="shapley"):
         values = enumerate_coalitions(self.game(), self.problem(semivalue=semivalue))

@@ -7,9 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
+from skshap.attribution import _coalitions
 from skshap.attribution._coalitions import PrefixRidge
 from skshap.exceptions import NotPositiveDefiniteError
 from tests.oracles import ridge_predictions
+from tests.patching import using
 
 
 def make_problem(n, m, n_outputs, seed=0):
@@ -21,9 +23,9 @@ def make_problem(n, m, n_outputs, seed=0):
     return K[:n, :n], K[n:, :n], y
 
 
-def make_ridge(K, cross, y, n_outputs, alpha, **params):
+def make_ridge(K, cross, y, n_outputs, alpha):
     targets = torch.tensor(np.eye(n_outputs)[y])
-    return PrefixRidge(torch.tensor(K), torch.tensor(cross.T), targets, alpha, **params)
+    return PrefixRidge(torch.tensor(K), torch.tensor(cross.T), targets, alpha)
 
 
 def all_decisions(ridge, order):
@@ -37,26 +39,30 @@ def all_decisions(ridge, order):
     n=st.integers(1, 24),
     m=st.integers(1, 5),
     n_outputs=st.integers(1, 4),
-    block_size=st.integers(1, 30),
+    joined=st.integers(1, 30),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_every_prefix_equals_a_fresh_solve(n, m, n_outputs, block_size, seed):
+def test_every_prefix_equals_a_fresh_solve(n, m, n_outputs, joined, seed):
     K, cross, y = make_problem(n, m, n_outputs, seed)
-    ridge = make_ridge(K, cross, y, n_outputs, 0.3, block_size=block_size)
+    ridge = make_ridge(K, cross, y, n_outputs, 0.3)
     # A second permutation reuses the buffers of the first.
     for order in np.random.default_rng(seed).permuted([range(n)] * 2, axis=1):
-        rows, decisions = all_decisions(ridge, order)
+        with using(_coalitions, JOINED=joined):
+            rows, decisions = all_decisions(ridge, order)
         assert_array_equal(rows, order)
         for k, decision in enumerate(decisions, 1):
             expected = ridge_predictions(K, y, cross, 0.3, n_outputs, order[:k])
             assert_allclose(decision, expected, atol=1e-10)
 
 
-@pytest.mark.parametrize("block_size", [7, 128])
-def test_every_prefix_on_a_real_kernel_with_a_small_alpha(real_kernel, block_size):
+@pytest.mark.parametrize("joined", [7, 128])
+def test_every_prefix_on_a_real_kernel_with_a_small_alpha(
+    real_kernel, joined, monkeypatch
+):
+    monkeypatch.setattr(_coalitions, "JOINED", joined)
     K, cross, y = real_kernel.K, real_kernel.cross, real_kernel.y
     alpha = 1e-6 * K.diagonal().mean()
-    ridge = make_ridge(K, cross, y, 2, alpha, block_size=block_size)
+    ridge = make_ridge(K, cross, y, 2, alpha)
     order = np.random.default_rng(0).permutation(len(K))
     rows, decisions = all_decisions(ridge, order)
     assert_array_equal(rows, order)
@@ -66,31 +72,36 @@ def test_every_prefix_on_a_real_kernel_with_a_small_alpha(real_kernel, block_siz
         assert_allclose(decision, expected, rtol=0, atol=1e-9)
 
 
-def test_prefixes_may_be_shorter_than_all_rows():
+def test_prefixes_may_be_shorter_than_all_rows(monkeypatch):
+    monkeypatch.setattr(_coalitions, "JOINED", 4)
     K, cross, y = make_problem(9, 2, 2)
-    ridge = make_ridge(K, cross, y, 2, 0.3, block_size=4)
+    ridge = make_ridge(K, cross, y, 2, 0.3)
     rows, decisions = all_decisions(ridge, [8, 1, 5, 0, 3])
     assert_array_equal(rows, [8, 1, 5, 0, 3])
     expected = ridge_predictions(K, y, cross, 0.3, 2, [0, 1, 3, 5, 8])
     assert_allclose(decisions[-1], expected, atol=1e-12)
 
 
-def test_blocks_are_made_one_at_a_time():
+def test_blocks_are_made_one_at_a_time(monkeypatch):
+    monkeypatch.setattr(_coalitions, "JOINED", 3)
     K, cross, y = make_problem(10, 2, 2)
     K[7, 7] = -5  # spoils the third block, which is never asked for
-    ridge = make_ridge(K, cross, y, 2, 0.3, block_size=3)
+    ridge = make_ridge(K, cross, y, 2, 0.3)
     blocks = ridge.blocks(torch.arange(10))
     assert [len(next(blocks).rows) for _ in range(2)] == [3, 3]
     with pytest.raises(NotPositiveDefiniteError, match=r"alpha=0\.3"):
         next(blocks)
 
 
-@pytest.mark.parametrize("block_size", [1, 4, 128])
+@pytest.mark.parametrize("joined", [1, 4, 128])
 @pytest.mark.parametrize("n_outputs", [1, 3])
-def test_prequential_decisions_are_those_of_the_rows_before(block_size, n_outputs):
+def test_prequential_decisions_are_those_of_the_rows_before(
+    joined, n_outputs, monkeypatch
+):
+    monkeypatch.setattr(_coalitions, "JOINED", joined)
     n = 13
     K, _, y = make_problem(n, 1, n_outputs, seed=2)
-    ridge = make_ridge(K, np.empty((0, n)), y, n_outputs, 0.2, block_size=block_size)
+    ridge = make_ridge(K, np.empty((0, n)), y, n_outputs, 0.2)
     order = np.random.default_rng(1).permutation(n)
     found = ridge.prequential(torch.tensor(order)).numpy()
     assert_allclose(found[order[0]], 0, atol=1e-12)
@@ -100,9 +111,10 @@ def test_prequential_decisions_are_those_of_the_rows_before(block_size, n_output
         assert_allclose(found[row], expected[0], atol=1e-10)
 
 
-def test_the_inputs_are_left_as_they_were():
+def test_the_inputs_are_left_as_they_were(monkeypatch):
+    monkeypatch.setattr(_coalitions, "JOINED", 4)
     K, cross, y = make_problem(9, 2, 2)
-    ridge = make_ridge(K, cross, y, 2, 0.3, block_size=4)
+    ridge = make_ridge(K, cross, y, 2, 0.3)
     for _ in ridge.blocks(torch.arange(9)):
         pass
     assert_array_equal(ridge.K.numpy(), K)

@@ -15,8 +15,8 @@ import torch
 from numpy.testing import assert_allclose
 
 from skshap import FreeShapAttributor
-from skshap.attribution import _cost
-from skshap.attribution._coalitions import JOINED, PrefixRidge
+from skshap.attribution import _coalitions, _cost, _marginals
+from skshap.attribution._coalitions import PrefixRidge
 from skshap.attribution._marginals import GrowingCoalitions
 from tests.attribution.games import Game
 
@@ -95,21 +95,23 @@ def test_memory_is_foreseen(name, measured):
     assert 0.7 < expected / taken < 1.4
 
 
-def test_buffers_are_counted():
+def test_buffers_are_counted(monkeypatch):
     """All that is written, but for a triangle, of which whole pages are."""
+    for module in (_coalitions, _marginals):
+        monkeypatch.setattr(module, "JOINED", 5)
     n, m, largest = 90, 70, 60
     K, cross, targets, alpha = Game(n, m, 3).tensors()
     width = m + targets.shape[1]
     order = torch.from_numpy(np.random.default_rng(0).permutation(n))
-    grow = GrowingCoalitions(K, cross, targets, alpha, largest=largest, block_size=5)
+    grow = GrowingCoalitions(K, cross, targets, alpha, largest=largest)
     empty = ["_factor", "_whitened", "_unexplained", "_solved"]
     sizes = [*range(largest + 1)]
     found = written(grow, empty, lambda: list(grow.coalitions(order, sizes)))
     expected, _ = GrowingCoalitions.numbers(n, width, largest, is_chosen=False)
     assert_allclose(found, expected, rtol=0.05)
-    ridge = PrefixRidge(K, cross, targets, alpha, block_size=5)
+    ridge = PrefixRidge(K, cross, targets, alpha)
     found = written(ridge, ["_L", "_solved"], lambda: list(ridge.blocks(order)))
-    joining = JOINED * (2 * n + ridge.row_numbers(m, targets.shape[1]))
+    joining = 5 * (2 * n + ridge.row_numbers(m, targets.shape[1]))
     expected = PrefixRidge.numbers(n, m, targets.shape[1]) - joining
     assert_allclose(found, expected, rtol=0.05)
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skshap.attribution import _enumeration
+from skshap.attribution import _coalitions, _enumeration
 from skshap.attribution._class_scores import CLASS_SCORINGS
 from skshap.attribution._coalitions import PrefixRidge
 from skshap.attribution._moments import RunningMoments
@@ -18,6 +18,7 @@ from skshap.attribution._semivalues import size_weights
 from skshap.exceptions import NotPositiveDefiniteError
 from tests.attribution.games import FixedOrder, Game, average, draw_orders
 from tests.oracles import permutation_gains, semivalues, shapley_values
+from tests.patching import using
 
 SCORINGS = list(CLASS_SCORINGS)
 
@@ -52,9 +53,10 @@ def test_all_permutations_together_equal_enumeration(n_classes, scoring):
     game = Game(5, 3, n_classes, scoring)
     orders = list(all_permutations(range(5)))
     expected = shapley_values(game.value, 5).T
-    for block_size in (1, 3, 128):
-        kept_apart = game.sample(orders, block_size=block_size)[0]
-        mean = game.sample(orders, block_size=block_size, per_sample=False)[0]
+    for joined in (1, 3, 128):
+        with using(_coalitions, JOINED=joined):
+            kept_apart = game.sample(orders)[0]
+            mean = game.sample(orders, per_sample=False)[0]
         assert_allclose(kept_apart, expected, atol=1e-12)
         assert_allclose(mean, expected.mean(1), atol=1e-12)
 
@@ -103,22 +105,21 @@ def test_values_and_errors_are_moments_of_naive_gains(n_classes, scoring):
     game = Game(11, 4, n_classes, scoring, seed=1)
     orders = draw_orders(11, 6)
     gains = np.array([permutation_gains(game.value, o, game.null)[0] for o in orders])
-    for block_size in (1, 3, 128):
+    for joined in (1, 3, 128):
         for per_sample in (True, False):
             expected = gains if per_sample else gains.mean(2)
-            values, error = game.sample(
-                orders, block_size=block_size, per_sample=per_sample
-            )
+            with using(_coalitions, JOINED=joined):
+                values, error = game.sample(orders, per_sample=per_sample)
             assert_allclose(values, expected.mean(0), atol=1e-11)
             expected_error = expected.std(0, ddof=1) / np.sqrt(len(orders))
             assert_allclose(error, expected_error, atol=1e-11)
 
 
 @pytest.mark.parametrize("per_sample", [False, True])
-@pytest.mark.parametrize("block_size", [1, 3, 5, 128])
+@pytest.mark.parametrize("joined", [1, 3, 5, 128])
 @pytest.mark.parametrize("scoring", SCORINGS)
 @pytest.mark.parametrize("n_classes", [2, 3])
-def test_truncation_follows_the_rule(n_classes, scoring, block_size, per_sample):
+def test_truncation_follows_the_rule(n_classes, scoring, joined, per_sample):
     game = Game(14, 9, n_classes, scoring, seed=3)
     orders = draw_orders(14, 12)
     # Not a number that a difference of accuracies hits exactly.
@@ -133,40 +134,39 @@ def test_truncation_follows_the_rule(n_classes, scoring, block_size, per_sample)
     stops = {n_scored for _, n_scored in found}
     assert len(stops) > 2 and min(stops) < 14
     gains = np.array([gains for gains, _ in found])
-    values = game.sample(
-        orders, block_size=block_size, per_sample=per_sample, truncation_tol=tol
-    )[0]
+    with using(_coalitions, JOINED=joined):
+        values = game.sample(orders, per_sample=per_sample, truncation_tol=tol)[0]
     expected = gains if per_sample else gains.mean(2)
     assert_allclose(values, expected.mean(0), atol=1e-11)
 
 
-def test_a_tiny_truncation_tol_changes_nothing():
+def test_a_tiny_truncation_tol_changes_nothing(monkeypatch):
+    monkeypatch.setattr(_coalitions, "JOINED", 4)
     game = Game(12, 5, 3, seed=1)
     orders = draw_orders(12, 5)
-    expected = game.sample(orders, block_size=4)[0]
-    found = game.sample(orders, block_size=4, truncation_tol=1e-14)[0]
+    expected = game.sample(orders)[0]
+    found = game.sample(orders, truncation_tol=1e-14)[0]
     assert_array_equal(found, expected)
 
 
-class CountingRidge(PrefixRidge):
-    """Counts the blocks that all of them have made."""
+def test_truncation_stops_the_factor(monkeypatch):
+    n_blocks, blocks = 0, PrefixRidge.blocks
 
-    n_blocks = 0
-
-    def blocks(self, order):
-        for block in super().blocks(order):
-            CountingRidge.n_blocks += 1
+    def counting(self, order):
+        nonlocal n_blocks
+        for block in blocks(self, order):
+            n_blocks += 1
             yield block
 
-
-def test_truncation_stops_the_factor():
+    monkeypatch.setattr(_coalitions, "JOINED", 2)
+    monkeypatch.setattr(PrefixRidge, "blocks", counting)
     game = Game(14, 9, 2, seed=3)
     orders = draw_orders(14, 12)
     made = {}
     for tol in (None, 0.3):
-        CountingRidge.n_blocks = 0
-        game.sample(orders, block_size=2, ridge=CountingRidge, truncation_tol=tol)
-        made[tol] = CountingRidge.n_blocks
+        n_blocks = 0
+        game.sample(orders, truncation_tol=tol)
+        made[tol] = n_blocks
     tolerance = 0.3 * abs(game.full - game.null)
     needed = [
         permutation_gains(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skshap import FreeShapAttributor
-from skshap.attribution import _allocation, _utility
+from skshap.attribution import _allocation, _marginals, _utility
 from skshap.attribution._allocation import size_bins
 from skshap.attribution._class_scores import CLASS_SCORINGS
 from skshap.attribution._feature_game import FeatureGame
@@ -22,9 +22,11 @@ from skshap.attribution._moves import Moves
 from skshap.attribution._semivalues import size_weights
 from skshap.attribution._sweep import Sweep
 from skshap.exceptions import NotPositiveDefiniteError
+from skshap.utils import _ridge
 from skshap.utils._ridge import invert_ridge
 from tests.attribution.games import ALPHA, FixedOrder, Game, average, own_value
 from tests.oracles import per_sample_score, ridge_predictions, semivalues
+from tests.patching import using
 
 SCORINGS = list(CLASS_SCORINGS)
 SEMIVALUES = ["shapley", "banzhaf", ("beta", 1, 4), ("beta", 4, 1)]
@@ -153,10 +155,10 @@ def test_routes_of_one_size_do_not_share_permutations():
     n=st.integers(2, 12),
     m=st.integers(1, 5),
     n_classes=st.integers(2, 4),
-    block_size=st.sampled_from([1, 2, 3, 192]),
+    joined=st.sampled_from([1, 2, 3, 192]),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_moves_equal_fresh_solves(n, m, n_classes, block_size, seed):
+def test_moves_equal_fresh_solves(n, m, n_classes, joined, seed):
     game = Game(n, m, n_classes, scoring=own_value, seed=seed)
     rng = np.random.default_rng(seed)
     order = rng.permutation(n)
@@ -174,21 +176,22 @@ def test_moves_equal_fresh_solves(n, m, n_classes, block_size, seed):
         return zip(side.rows.tolist(), side.cross[:], weight, strict=True)
 
     K, cross, targets, alpha = game.tensors()
-    P = invert_ridge(K, alpha, block_size=block_size)
+    P = invert_ridge(K, alpha)
     solved = P @ targets
     dual = (P, P @ cross, solved, solved.T @ cross)
     features = (torch.tensor(game.F), torch.tensor(game.F_val), targets, alpha)
-    options = {"block_size": block_size}
     ridges = [
-        GrowingCoalitions(K, cross, targets, alpha, largest=n, **options),
-        ShrinkingCoalitions(*dual, most=n, **options),
+        GrowingCoalitions(K, cross, targets, alpha, largest=n),
+        ShrinkingCoalitions(*dual, most=n),
         FeatureCoalitions(*features),
     ]
     for ridge in ridges:
         if isinstance(ridge, FeatureCoalitions):
             game.K, game.cross = game.F @ game.F.T, game.F_val @ game.F.T
         coalitions = ridge.coalitions(torch.tensor(order), stops.tolist())
-        for stop, coalition in zip(stops, coalitions, strict=True):
+        for stop in stops:
+            with using(_marginals, JOINED=joined):
+                coalition = next(coalitions)
             size, decision, joining, leaving, _ = coalition
             is_shrinking = isinstance(ridge, ShrinkingCoalitions)
             members = set(order[stop:] if is_shrinking else order[:stop])
@@ -202,13 +205,15 @@ def test_moves_equal_fresh_solves(n, m, n_classes, block_size, seed):
             for row, row_cross, weight in moves(leaving):
                 moved = decision + weight[:, None] * row_cross
                 assert_allclose(moved, predict(members - {row}), atol=1e-9)
+        assert next(coalitions, None) is None
 
 
 @settings(deadline=None, max_examples=15)
-@given(n=st.integers(1, 40), block_size=st.integers(1, 50), seed=st.integers(0, 9))
-def test_the_inverse(n, block_size, seed):
+@given(n=st.integers(1, 40), block=st.integers(1, 50), seed=st.integers(0, 9))
+def test_the_inverse(n, block, seed):
     K = Game(n, 1, 2, seed=seed).tensors()[0]
-    P = invert_ridge(K, ALPHA, block_size=block_size)
+    with using(_ridge, BLOCK=block):
+        P = invert_ridge(K, ALPHA)
     assert_allclose(
         P @ (K + ALPHA * torch.eye(n, dtype=K.dtype)), np.eye(n), atol=1e-10
     )

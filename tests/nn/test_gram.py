@@ -1,7 +1,5 @@
 """Gram matrices of factored gradients against gradients multiplied out."""
 
-from contextlib import contextmanager
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from skshap.nn import _gram
 from skshap.nn._factors import Factor, Layout
 from skshap.nn._gram import gram, squared_norms
+from tests.patching import using
 
 # By tokens, multiplied out at once, and multiplied out one output at a time.
 FORMS = {
@@ -18,15 +17,6 @@ FORMS = {
     "whole": lambda factor, *args: [slice(0, factor.n_outputs)],
     "pieces": lambda factor, *args: [slice(k, k + 1) for k in range(factor.n_outputs)],
 }
-
-
-@contextmanager
-def using(**names):
-    """Patch names of the module; usable under hypothesis, unlike a fixture."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in names.items():
-            patch.setattr(_gram, name, value)
-        yield
 
 
 LAYOUTS = {
@@ -87,7 +77,7 @@ def test_every_form_equals_the_definition(name, form, left, right, bucket):
     layout = LAYOUTS[name]
     left = random_rows(layout, left)
     right = random_rows(layout, right, seed=1)
-    with using(_plan=FORMS[form], BUCKET=bucket):
+    with using(_gram, _plan=FORMS[form], BUCKET=bucket):
         K = gram(layout, left, right)
         square = gram(layout, left)
         norms = squared_norms(layout, left)
@@ -111,7 +101,7 @@ def test_chunks_change_nothing(lengths, columns, n_bytes, bucket):
     layout = LAYOUTS["all"]
     rows = random_rows(layout, lengths)
     expected = naive(layout, rows, rows)
-    with using(CHUNK_COLUMNS=columns, CHUNK_BYTES=n_bytes, BUCKET=bucket):
+    with using(_gram, CHUNK_COLUMNS=columns, CHUNK_BYTES=n_bytes, BUCKET=bucket):
         K = gram(layout, rows)
         cut = gram(layout, rows, rows[:3])
     assert_allclose(K, expected, rtol=0, atol=1e-13 * expected.max())
@@ -126,7 +116,7 @@ def test_plan_takes_the_cheaper_form():
         plans[length] = _gram._plan(layout.factors[0], 0, rows, None, False)
     assert plans[2] == [None]  # 2 * 2 * 100 < 40 * 60
     assert plans[20] == [slice(0, 60)]
-    with using(CHUNK_COLUMNS=90):
+    with using(_gram, CHUNK_COLUMNS=90):
         tasks = _gram._plan(layout.factors[0], 0, rows, None, False)
     covered = [k for task in tasks for k in range(60)[task]]
     assert covered == list(range(60)) and len(tasks) == 30
@@ -138,7 +128,7 @@ def test_many_rows_in_blocks(form):
     layout = Layout(3, [Factor(3, 2)])
     lengths = np.random.default_rng(0).integers(1, 6, 600)
     rows = random_rows(layout, lengths)
-    with using(_plan=FORMS[form]):
+    with using(_gram, _plan=FORMS[form]):
         K = gram(layout, rows)
         part = gram(layout, rows[:7], rows)
     expected = naive(layout, rows, rows)
@@ -152,7 +142,7 @@ def test_order_of_rows(form):
     layout = LAYOUTS["all"]
     rows = random_rows(layout, [3, 9, 1, 4, 4, 7])
     order = [4, 0, 5, 1, 3, 2]
-    with using(_plan=FORMS[form], BUCKET=2):
+    with using(_gram, _plan=FORMS[form], BUCKET=2):
         K = gram(layout, rows)
         shuffled = gram(layout, [rows[i] for i in order])
     assert_allclose(shuffled, K[np.ix_(order, order)], rtol=1e-12, atol=1e-12)
@@ -163,7 +153,7 @@ def test_single_precision(form):
     layout = Layout(50, [Factor(30, 20), Factor(1, 20, True)])
     rows = random_rows(layout, [3, 40, 17], dtype=np.float32)
     expected = naive(layout, rows, rows)
-    with using(_plan=FORMS[form]):
+    with using(_gram, _plan=FORMS[form]):
         K = gram(layout, rows)
     assert K.dtype == np.float64
     assert_allclose(K, expected, rtol=0, atol=2e-6 * expected.max())
@@ -175,7 +165,7 @@ def test_rows_are_not_changed():
     rows = random_rows(layout, [2, 5, 3])
     before = [row.copy() for row in rows]
     for form in FORMS.values():
-        with using(_plan=form):
+        with using(_gram, _plan=form):
             gram(layout, rows)
             gram(layout, rows, rows[:2])
     squared_norms(layout, rows)
