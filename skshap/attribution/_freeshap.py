@@ -20,7 +20,7 @@ from skshap.attribution._utility import check_scoring
 from skshap.kernel_ridge._base import BaseKernelRidgeClassifier
 from skshap.utils._device import check_device
 from skshap.utils._labels import encode_targets
-from skshap.utils._progress import progress
+from skshap.utils._progress import progress_bar
 from skshap.utils._sklearn import Interval, StrOptions, fit_context
 from skshap.utils._unchanged import unchanged_on_error
 
@@ -285,16 +285,15 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
         kind = FeaturePrefixes if self._is_explicit else PrefixRidge
         ridge = kind(*game, targets.to(rows.device), self._alpha)
         total = 0
-        for t in progress(
-            range(self.n_permutations),
-            total=self.n_permutations,
-            desc="permutations",
-            unit="permutation",
-            verbose=self.verbose,
-        ):
-            rng = np.random.default_rng([self._seed, t])
-            order = torch.from_numpy(rng.permutation(len(rows))).to(rows.device)
-            total = total + ridge.prequential(order)
+        options = {"desc": "permutations", "unit": "permutation"}
+        with progress_bar(
+            total=self.n_permutations, verbose=self.verbose, **options
+        ) as bar:
+            for t in range(self.n_permutations):
+                rng = np.random.default_rng([self._seed, t])
+                order = torch.from_numpy(rng.permutation(len(rows))).to(rows.device)
+                total = total + ridge.prequential(order)
+                bar.update()
         mean = (total / self.n_permutations).cpu().numpy()
         return mean[:, 0] if is_binary else mean
 

@@ -182,7 +182,7 @@ def choose_greedily(
     draft = Draft(y_index, n_to_choose)
     gains = np.zeros(n)
     options = {"desc": "selection", "unit": "row", "verbose": verbose}
-    with progress_bar(total=n_to_choose, initial=0, **options) as bar:
+    with progress_bar(total=n_to_choose, **options) as bar:
         for k in range(n_to_choose + 1):
             total = np.zeros(n)
             for ridge, is_candidate in ridges:

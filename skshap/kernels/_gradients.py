@@ -151,7 +151,6 @@ class RowGradients:
     def _shown(self, batches, rows):
         with progress_bar(
             total=len(rows),
-            initial=0,
             desc="gradients",
             unit=" rows",
             verbose=self.verbose,

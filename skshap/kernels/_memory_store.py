@@ -4,20 +4,13 @@ import numpy as np
 
 __all__ = ["MEMORY_BYTES", "MemoryStore"]
 
-MEMORY_BYTES = 3 << 30  # of gradients held; more are computed again when needed
+MEMORY_BYTES = 3 << 30  # of gradients held; others are computed again when needed
 
 
 class MemoryStore:
-    """Holds gradients for as long as the estimator lives, and no kernel values.
+    """Holds gradients for as long as the estimator lives, and no kernel values."""
 
-    Parameters
-    ----------
-    n_bytes : int, default=MEMORY_BYTES
-        Of gradients that are held; what comes after that is let go.
-    """
-
-    def __init__(self, n_bytes=MEMORY_BYTES):
-        self.n_bytes = n_bytes
+    def __init__(self):
         self._rows, self._norms = {}, {}
         self._held = 0
 
@@ -27,7 +20,7 @@ class MemoryStore:
 
     def put_row(self, key, row):
         """Keep a flat gradient, if there is room."""
-        if key not in self._rows and self._held + row.nbytes <= self.n_bytes:
+        if key not in self._rows and self._held + row.nbytes <= MEMORY_BYTES:
             self._rows[key] = row
             self._held += row.nbytes
 

@@ -82,7 +82,6 @@ def _complete(gradients, K, left, right):
     tiles = Tiles(K, left.keys, right.keys)
     with progress_bar(
         total=int(np.isnan(K).sum()),
-        initial=0,
         desc="kernel",
         unit=" values",
         verbose=gradients.verbose,

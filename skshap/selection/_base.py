@@ -9,14 +9,10 @@ from sklearn.utils import check_random_state, indexable
 
 from skshap.selection._attributed import Attributed
 from skshap.selection._default_attributor import LARGE, default_attributor
-from skshap.selection._held_out import (
-    check_held_out,
-    check_held_out_labels,
-    errors_name_held_out,
-)
+from skshap.selection._held_out import check_held_out, errors_name_held_out
 from skshap.selection._splits import HELD_OUT, make_splits
 from skshap.selection._values import combine, judge_splits, values_on
-from skshap.utils._labels import as_labels, check_targets
+from skshap.utils._labels import as_labels, check_targets, encode_targets
 from skshap.utils._order import check_order
 from skshap.utils._rows import number_of_rows
 from skshap.utils._sklearn import HasMethods, Interval
@@ -82,7 +78,7 @@ class BaseRowChoice(Attributed, BaseEstimator):
         self.classes_, y_index = check_targets(y, self.attributor_.dual_coef_)
         self._take_names()
         if y_val is not None:
-            check_held_out_labels(X_val, y_val, self.classes_)
+            encode_targets(y_val, self.classes_, X_val, "y_val")  # to check them
         splits = None
         if self.cv is not None and (X_val is None or self._always_splits):
             splits = make_splits(

@@ -5,16 +5,11 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from skshap.utils._labels import encode_targets
 from skshap.utils._order import check_order
 from skshap.utils._rows import number_of_rows
 from skshap.utils._texts import is_text
 
-__all__ = [
-    "check_held_out",
-    "check_held_out_labels",
-    "errors_name_held_out",
-]
+__all__ = ["check_held_out", "errors_name_held_out"]
 
 
 def check_held_out(X, X_val, y_val):
@@ -68,11 +63,6 @@ def check_held_out(X, X_val, y_val):
             f"{names[:5]} and so on, got {names_val[:5]}"
             + ("; use X_val[X.columns]." if set(names) == set(names_val) else ".")
         )
-
-
-def check_held_out_labels(X_val, y_val, classes):
-    """Check the labels of held-out rows; return their indices among the classes."""
-    return encode_targets(y_val, classes, X_val, "y_val")
 
 
 @contextmanager

@@ -10,15 +10,12 @@ from skshap.attribution._training_kernel import TrainingKernel
 from skshap.kernels._base import is_precomputed
 from skshap.selection._attributed import Attributed
 from skshap.selection._default_attributor import default_attributor
-from skshap.selection._held_out import (
-    check_held_out,
-    check_held_out_labels,
-)
+from skshap.selection._held_out import check_held_out
 from skshap.selection._issues import are_told, find_issues
 from skshap.selection._noise_model import NoiseModel
 from skshap.selection._refits import fit_by_leaving_out
 from skshap.selection._stack import stack_rows
-from skshap.utils._labels import check_targets
+from skshap.utils._labels import check_targets, encode_targets
 from skshap.utils._order import check_order
 from skshap.utils._sklearn import HasMethods, Interval, StrOptions, fit_context
 from skshap.utils._unchanged import unchanged_on_error
@@ -293,7 +290,7 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         check_order(X, y)
         check_held_out(X, X_val, y_val)
         classes, given = check_targets(y, X)
-        right = check_held_out_labels(X_val, y_val, classes)
+        right = encode_targets(y_val, classes, X_val, "y_val")
         labels = classes[np.concatenate([given, right])]
         return stack_rows(X, X_val), labels, len(right)
 

@@ -726,7 +726,7 @@ def test_few_bytes(make, computed, monkeypatch, tmp_path, room, tile_bytes, memo
     expected = plain.fit_transform(texts), plain.transform(new), plain.diag(new)
     computed.clear()
     monkeypatch.setattr(_row_gram, "TILE_BYTES", tile_bytes)
-    monkeypatch.setattr(MemoryStore.__init__, "__defaults__", (room,))
+    monkeypatch.setattr(_memory_store, "MEMORY_BYTES", room)
     folder = tmp_path if memory else None
     kernel = make(memory=folder, dtype="float64", batch_size=2)
     found = kernel.fit_transform(texts), kernel.transform(new), kernel.diag(new)
@@ -767,14 +767,14 @@ def test_gradients_held_at_once(make, monkeypatch):
 
     monkeypatch.setattr(GradientCapture, "rows", counting)
     monkeypatch.setattr(_row_gram, "TILE_ROWS", 6)
-    monkeypatch.setattr(MemoryStore.__init__, "__defaults__", (0,))
+    monkeypatch.setattr(_memory_store, "MEMORY_BYTES", 0)
     make(memory=None, batch_size=3).fit_transform(texts)
     assert 12 <= most <= 20
 
 
 def test_cut_texts_are_told_of_once(make, monkeypatch):
     monkeypatch.setattr(_row_gram, "TILE_ROWS", 2)
-    monkeypatch.setattr(MemoryStore.__init__, "__defaults__", (0,))
+    monkeypatch.setattr(_memory_store, "MEMORY_BYTES", 0)
     texts = ["film " * 20, "plot", "the plot", "a " * 30, "story"]
     with pytest.warns(TruncatedTextWarning) as caught:
         make(memory=None, max_length=8, batch_size=2).fit_transform(texts)

@@ -15,6 +15,7 @@ from sklearn.base import clone
 
 from skshap import EmpiricalNTK
 from skshap.exceptions import DamagedStoreWarning
+from skshap.kernels import _memory_store
 from skshap.kernels._folder import _parse_bytes, reduce_memory
 from skshap.kernels._memory_store import MemoryStore
 from skshap.kernels._store import DiskStore
@@ -48,8 +49,9 @@ def test_rows(make, tmp_path):
         assert np.isnan(store.get_norms([KEY])).all()
 
 
-def test_room_in_memory():
-    store = MemoryStore(n_bytes=2 * ROW.nbytes)
+def test_room_in_memory(monkeypatch):
+    monkeypatch.setattr(_memory_store, "MEMORY_BYTES", 2 * ROW.nbytes)
+    store = MemoryStore()
     for key in ("a", "b", "b", "c"):
         store.put_row(key, ROW)
     assert [store.get_row(key) is not None for key in "abc"] == [True, True, False]
