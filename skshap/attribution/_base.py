@@ -60,7 +60,7 @@ class BaseFreeShap:
                 "None, or use tol to stop once errors are small."
             )
 
-    def _keep(self, M, X):
+    def _keep_training(self, M, X):
         """Keep what values are made of, as it is in `fit`, and names of the rows.
 
         Whatever parameters become afterwards, calls of `attribute` agree.

@@ -259,7 +259,7 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
         with unchanged_on_error(self):
             self._null_score = self.null_score
             M, self._y_index = self._fit(X, y)
-            self._keep(M, X)
+            self._keep_training(M, X)
         return self
 
     def prequential_decision_function(self):

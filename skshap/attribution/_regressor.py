@@ -193,7 +193,7 @@ class FreeShapRegressor(BaseFreeShap, RegressorMixin, BaseKernelRidge):
         self._check_parameters()
         with unchanged_on_error(self):
             self._null_score = self.null_score
-            rows = self._check_rows(X, y)
+            rows = self._check_training_rows(X, y)
             self._y = np.array(check_numbers(y, rows))  # the caller's may change
             M = self._map_rows(rows)
             right = np.column_stack([self._y, np.ones(len(self._y))])
@@ -202,7 +202,7 @@ class FreeShapRegressor(BaseFreeShap, RegressorMixin, BaseKernelRidge):
             self.dual_coef_, self._weights = solved[:, 0], weights[:, 0]
             loo = leave_one_out(self._y[:, None], solved, inverse_diagonal, 0.0)
             self.loo_prediction_ = loo[:, 0]
-            self._keep(M, X)
+            self._keep_training(M, X)
         return self
 
     def predict(self, X):

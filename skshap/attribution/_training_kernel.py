@@ -6,7 +6,7 @@ import numpy as np
 
 from skshap.utils._ridge import solve_explicit_ridge, solve_ridge
 
-__all__ = ["TrainingKernel"]
+__all__ = ["TrainingKernel", "kernel_with"]
 
 
 @dataclass(frozen=True)
@@ -83,3 +83,21 @@ class TrainingKernel:
             alpha += self.lost
             return solve_explicit_ridge(self.values, targets, alpha, device)[:2]
         return solve_ridge(self.values, targets, alpha, device)
+
+
+def kernel_with(attributor, X):
+    """Return the kernel between an attributor's training rows and other rows.
+
+    Parameters
+    ----------
+    attributor : FreeShapAttributor
+        Fitted on n rows.
+    X : rows
+        m others, as in `predict`.
+
+    Returns
+    -------
+    ndarray of shape (n, m)
+    """
+    M = attributor._map(X)
+    return attributor._rows @ M.T if attributor._is_explicit else M.T

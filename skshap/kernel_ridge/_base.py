@@ -36,7 +36,7 @@ class BaseKernelRidge(BaseEstimator):
         "device": [str, torch.device, None],
     }
 
-    def _check_rows(self, X, y):
+    def _check_training_rows(self, X, y):
         """Check the training rows, the order of targets and where to compute."""
         check_device(self.device)
         check_order(X, y)
@@ -102,7 +102,7 @@ class BaseKernelRidgeClassifier(ClassifierMixin, BaseKernelRidge):
 
     def _fit(self, X, y, *, class_prior=False, initial_outputs=False):
         """Fit the ridge; return its map of the rows, and their labels."""
-        rows = self._check_rows(X, y)
+        rows = self._check_training_rows(X, y)
         self.classes_, y_index = check_targets(y, rows)
         M = self._map_rows(rows)
         Y = np.eye(len(self.classes_))[y_index]

@@ -372,7 +372,7 @@ class EmpiricalNTK(
         ndarray of shape (n_samples, n_samples_fit)
             Kernel values, float64.
         """
-        rows = self._check_rows(X)
+        rows = self._check_new_rows(X)
         if self.method_ == "sketch":
             return self._sketched_kernel(rows)
         K = self._normalized(row_gram(self._gradients, rows, self.X_fit_), rows)
@@ -393,7 +393,7 @@ class EmpiricalNTK(
         ndarray of shape (n_samples,)
             The diagonal of ``fit_transform(X)`` up to its normalization.
         """
-        rows = self._check_rows(X)
+        rows = self._check_new_rows(X)
         if self.method_ == "sketch":
             return np.square(self._features(rows)).sum(1) + self.lost_diagonal_
         norms = self._gradients.squared_norms(rows)
@@ -442,7 +442,7 @@ class EmpiricalNTK(
             probe._sketched_rows, probe.X_fit_, is_stored=is_stored
         )
 
-    def _check_rows(self, X):
+    def _check_new_rows(self, X):
         """Check rows after `fit`, and warn of those that are cut."""
         check_is_fitted(self)
         rows = check_rows(self, X, reset=False)
@@ -463,7 +463,7 @@ class EmpiricalNTK(
         ndarray of shape (n_samples, n_outputs)
             With a template, the logits of the label words.
         """
-        rows = self._check_rows(X)
+        rows = self._check_new_rows(X)
         return self._gradients.outputs(rows)
 
     @property

@@ -46,7 +46,7 @@ class ExplicitFeatures:
             Features, float64: ``transform(X)`` is their product with those of the
             training rows, and `lost_diagonal_` more where a row meets itself.
         """
-        return self._features(self._check_rows(X))
+        return self._features(self._check_new_rows(X))
 
     def _features(self, rows):
         features = self._scaled(*self._sketched_rows.features(rows))

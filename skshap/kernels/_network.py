@@ -99,7 +99,7 @@ def build_network(kernel, is_text):
         If parameters do not fit together, or not to the rows.
     """
     model, tokenizer = kernel.model, kernel.tokenizer
-    _check_rows(model, tokenizer, is_text)
+    _check_kind_of_rows(model, tokenizer, is_text)
     template = make_template(kernel.template, kernel.label_words)
     if model is None:
         options = kernel.readout, kernel.n_frozen_layers, kernel.parameters
@@ -135,7 +135,7 @@ def build_network(kernel, is_text):
     return network, tokenizer, template, is_seeded
 
 
-def _check_rows(model, tokenizer, is_text):
+def _check_kind_of_rows(model, tokenizer, is_text):
     """Raise if a model for texts meets numbers, or the other way round."""
     if model is None and is_text:
         raise ValueError(

@@ -104,7 +104,7 @@ class PairwiseKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                 "the name of a kernel such as 'rbf'."
             )
         check_name(self.kernel)
-        self.X_fit_ = self._check_rows(X, reset=True)
+        self.X_fit_ = self._check_vectors(X, reset=True)
         return self
 
     def fit_transform(self, X, y=None):
@@ -140,7 +140,7 @@ class PairwiseKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             Kernel values.
         """
         check_is_fitted(self)
-        return self._values(self._check_rows(X, reset=False), self.X_fit_)
+        return self._values(self._check_vectors(X, reset=False), self.X_fit_)
 
     def diag(self, X):
         """Return the kernel value of each row with itself.
@@ -156,7 +156,7 @@ class PairwiseKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             Kernel values.
         """
         check_is_fitted(self)
-        X = self._check_rows(X, reset=False)
+        X = self._check_vectors(X, reset=False)
         step = 1 if callable(self.kernel) else BLOCK
         blocks = (X[start : start + step] for start in range(0, X.shape[0], step))
         return np.concatenate([self._values(b, b).diagonal() for b in blocks])
@@ -176,7 +176,7 @@ class PairwiseKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             The rows themselves.
         """
         check_is_fitted(self)
-        X = self._check_rows(X, reset=False)
+        X = self._check_vectors(X, reset=False)
         return X.toarray() if issparse(X) else X
 
     def _values(self, X, other):
@@ -192,7 +192,7 @@ class PairwiseKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                 f"kernel_params={params!r} do not fit kernel={self.kernel!r}: {error}."
             ) from error
 
-    def _check_rows(self, X, *, reset):
+    def _check_vectors(self, X, *, reset):
         if is_text(X):
             raise ValueError(
                 f"kernel={self.kernel!r} works on numbers, but X holds texts; use "

@@ -99,7 +99,9 @@ class SketchedRows:
         names = list(missing)
         computed = self._sketched(list(missing.values()))
         for indices, (norms, features) in computed:
-            found.update(self._keep([names[i] for i in indices], features, norms))
+            found.update(
+                self._store_features([names[i] for i in indices], features, norms)
+            )
         out = np.array([found[key] for key in keys], dtype=np.float64)
         return out[:, 1:], out[:, 0]
 
@@ -151,7 +153,7 @@ class SketchedRows:
             collect(start + indices, *found)
         if first.shape[1] > self.n_components:
             first = self.sketch.fit_components(first, self.n_components)
-        self._keep(keys, first, norms)
+        self._store_features(keys, first, norms)
 
     def _sketched(self, rows):
         """Yield which rows, and their squared norms and features, batch by batch."""
@@ -164,7 +166,7 @@ class SketchedRows:
         exact, features = [None] * len(rows), [None] * len(rows)
         for indices, batch in self.gradients.captured(rows):
             norms, found = _norms_and_features(self.sketch, batch)
-            self._keep([keys[i] for i in indices], found, norms)
+            self._store_features([keys[i] for i in indices], found, norms)
             for index, gradient, feature in zip(
                 indices, batch.rows(), found.double(), strict=True
             ):
@@ -179,7 +181,7 @@ class SketchedRows:
         size = np.linalg.norm(K)
         self.error = float(np.linalg.norm(wrong) / size) if size else np.nan
 
-    def _keep(self, keys, features, norms):
+    def _store_features(self, keys, features, norms):
         """Store the features of rows behind their squared norms; return them by key."""
         found = torch.cat([norms.to(features)[:, None], features], 1).cpu().numpy()
         by_key = dict(zip(keys, found, strict=True))

@@ -8,7 +8,7 @@ from sklearn.utils import indexable
 from sklearn.utils.validation import check_is_fitted
 
 from skshap.attribution._greedy import View, choose_greedily, order_by_class
-from skshap.attribution._training_kernel import TrainingKernel
+from skshap.attribution._training_kernel import TrainingKernel, kernel_with
 from skshap.selection._base import BaseRowChoice, count_rows
 from skshap.selection._held_out import errors_name_held_out
 from skshap.utils._labels import encode_targets
@@ -284,13 +284,11 @@ class DataSelector(BaseRowChoice):
 
     def _views(self, kernel, y_index, X_val, y_val, splits):
         """Return what a greedy selection is judged on."""
-        attributor, n = self.attributor_, len(y_index)
-        views = []
+        n, views = len(y_index), []
         if X_val is not None:
             with errors_name_held_out():
-                M = attributor._map(X_val)
-            cross = attributor._rows @ M.T if attributor._is_explicit else M.T
-            y_view = encode_targets(y_val, self.classes_, M)
+                cross = kernel_with(self.attributor_, X_val)
+            y_view = encode_targets(y_val, self.classes_, X_val, "y_val")
             views.append(View(np.ones(n, dtype=bool), cross, y_view))
         for train, test in splits or []:
             is_candidate = np.zeros(n, dtype=bool)

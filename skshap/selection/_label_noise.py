@@ -208,7 +208,7 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
             rows, labels, n_clean = X, y, 0
         else:
             rows, labels, n_clean = self._join(X, y, X_val, y_val)
-        self.attributor_ = self._fit_attributor(rows, labels, n_clean)
+        self.attributor_ = self._fitted_attributor(rows, labels, n_clean)
         self.classes_, given = check_targets(labels, self.attributor_.dual_coef_)
         self._take_names()
 
@@ -265,7 +265,7 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         self.fit(X, y, X_val=X_val, y_val=y_val)
         return np.where(self.label_issues_, -1, 1)
 
-    def _fit_attributor(self, rows, labels, n_clean):
+    def _fitted_attributor(self, rows, labels, n_clean):
         try:
             if self.attributor is None:
                 attributor = default_attributor(self, rows, labels)
