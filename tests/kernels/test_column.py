@@ -32,7 +32,7 @@ from skshap import (
 )
 from skshap.exceptions import ModelNotFoundError
 from skshap.kernels import _column_cost
-from tests.conftest import WORDS, make_encoder
+from tests.conftest import WORDS
 from tests.oracles import encoder_kernel
 
 N = 24
@@ -47,7 +47,6 @@ TABLE = {
 }
 Y = np.arange(N) % 2
 FRAMES = {"pandas": pd.DataFrame, "polars": pl.DataFrame}
-encoder = pytest.fixture(scope="module")(lambda: make_encoder("bert"))
 
 
 @pytest.fixture(params=FRAMES)
@@ -56,20 +55,11 @@ def X(request):
 
 
 @pytest.fixture
-def make_ntk(encoder, tiny_tokenizer):
-    def make(**kwargs):
-        defaults = {"max_length": 32, "dtype": "float64", "random_state": 0}
-        return EmpiricalNTK(encoder, tokenizer=tiny_tokenizer, **defaults | kwargs)
-
-    return make
-
-
-@pytest.fixture
-def kernel(make_ntk):
+def kernel(make):
     return ColumnKernel(
         [
-            ("text", make_ntk(normalize=False), "text"),
-            ("pair", make_ntk(), ["text", "title"]),
+            ("text", make(normalize=False), "text"),
+            ("pair", make(), ["text", "title"]),
             ("kind", make_pipeline(OneHotEncoder(), PairwiseKernel()), ["kind"]),
             ("size", "laplacian", ["size", "weight"]),
             ("scaled", make_pipeline(StandardScaler(), PairwiseKernel("linear")), [4]),
@@ -83,7 +73,7 @@ def dots(x, y):
     return float(x @ y)
 
 
-def naive(encoder, tokenizer, n_fit):
+def naive(bert, tokenizer, n_fit):
     """All kernels written out, each divided by its mean training diagonal."""
     kinds = np.array(TABLE["kind"])
     Z = np.column_stack([TABLE["size"], TABLE["weight"]])
@@ -91,9 +81,9 @@ def naive(encoder, tokenizer, n_fit):
     scaled = (w - w[:n_fit].mean()) / w[:n_fit].std()
     n_kinds = len(set(kinds[:n_fit]))
     matrices = [
-        encoder_kernel(encoder, tokenizer, TEXTS, seed=0),
+        encoder_kernel(bert, tokenizer, TEXTS, seed=0),
         encoder_kernel(
-            encoder, tokenizer, list(zip(TEXTS, TABLE["title"], strict=True)), seed=0
+            bert, tokenizer, list(zip(TEXTS, TABLE["title"], strict=True)), seed=0
         ),
         np.exp(-2.0 * (kinds[:, None] != kinds) / n_kinds),
         np.exp(-np.abs(Z[:, None] - Z).sum(2) / 2),
@@ -103,8 +93,8 @@ def naive(encoder, tokenizer, n_fit):
     return [K / np.diag(K)[:n_fit].mean() for K in matrices]
 
 
-def test_equals_the_sum_written_out(kernel, X, encoder, tiny_tokenizer):
-    matrices = naive(encoder, tiny_tokenizer, N)
+def test_equals_the_sum_written_out(kernel, X, bert, tiny_tokenizer):
+    matrices = naive(bert, tiny_tokenizer, N)
     weights = np.array(kernel.weights) / sum(kernel.weights)
     expected = sum(w * K for w, K in zip(weights, matrices, strict=True))
     K = kernel.fit_transform(X)
@@ -114,9 +104,9 @@ def test_equals_the_sum_written_out(kernel, X, encoder, tiny_tokenizer):
     assert_allclose(kernel.weights_, weights)
 
 
-def test_new_rows(kernel, X, encoder, tiny_tokenizer):
+def test_new_rows(kernel, X, bert, tiny_tokenizer):
     n_fit = 15
-    matrices = naive(encoder, tiny_tokenizer, n_fit)
+    matrices = naive(bert, tiny_tokenizer, n_fit)
     weights = np.array(kernel.weights) / sum(kernel.weights)
     expected = sum(w * K for w, K in zip(weights, matrices, strict=True))
     kernel.fit(X[:n_fit])
@@ -173,11 +163,11 @@ def test_selector_of_columns():
     assert kernel.kernels_[0][2] == ["size", "weight"]
 
 
-def test_arrays(make_ntk):
+def test_arrays(make):
     frame = pd.DataFrame(TABLE)
     array = frame.to_numpy()  # of objects
-    by_name = ColumnKernel([("a", make_ntk(), "text"), ("b", "rbf", ["size"])])
-    by_place = ColumnKernel([("a", make_ntk(), 0), ("b", "rbf", [3])])
+    by_name = ColumnKernel([("a", make(), "text"), ("b", "rbf", ["size"])])
+    by_place = ColumnKernel([("a", make(), 0), ("b", "rbf", [3])])
     expected = by_name.fit_transform(frame)
     for table in (array, array.tolist(), frame):
         assert_array_equal(by_place.fit_transform(table), expected)
@@ -220,8 +210,8 @@ def test_what_is_given_is_left_as_it_was(kernel, X):
     assert hasattr(kernel.named_kernels_.text, "X_fit_")
 
 
-def test_nested_and_pickled(make_ntk, X):
-    inner = ColumnKernel([("text", make_ntk(), "text"), ("size", "rbf", ["size"])])
+def test_nested_and_pickled(make, X):
+    inner = ColumnKernel([("text", make(), "text"), ("size", "rbf", ["size"])])
     outer = ColumnKernel([("all", inner, slice(None)), ("w", "rbf", ["weight"])])
     K = outer.fit_transform(X)
     flat = ColumnKernel([*inner.kernels, ("w", "rbf", ["weight"])], weights=[1, 1, 2])
@@ -242,9 +232,9 @@ def test_pandas_output():
 
 
 @pytest.fixture
-def small(make_ntk):
+def small(make):
     return ColumnKernel(
-        [("text", make_ntk(n_frozen_layers=2), "text"), ("size", "rbf", ["size"])]
+        [("text", make(n_frozen_layers=2), "text"), ("size", "rbf", ["size"])]
     )
 
 
@@ -298,7 +288,7 @@ def test_cross_validation(small, X):
     assert np.isfinite(scores).all()
 
 
-def test_pipeline_as_a_kernel(X, make_ntk):
+def test_pipeline_as_a_kernel(X, make):
     kernel = make_pipeline(OneHotEncoder(), PairwiseKernel("linear"))
     frame = X[["kind"]] if hasattr(X, "iloc") else X.select("kind")
     kinds = np.array(TABLE["kind"])
@@ -311,9 +301,9 @@ def test_pipeline_as_a_kernel(X, make_ntk):
     assert_allclose(clf.loo_decision_function_, loo, atol=1e-12)
     # Texts stay texts on their way through a pipeline.
     lower = FunctionTransformer(lambda texts: [text.lower() for text in texts])
-    clf = KernelRidgeClassifier(kernel=make_pipeline(lower, make_ntk()))
+    clf = KernelRidgeClassifier(kernel=make_pipeline(lower, make()))
     upper = [text.upper() for text in TEXTS]
-    plain = KernelRidgeClassifier(kernel=make_ntk()).fit(TEXTS, Y)
+    plain = KernelRidgeClassifier(kernel=make()).fit(TEXTS, Y)
     assert_allclose(
         clf.fit(upper, Y).decision_function(upper), plain.decision_function(TEXTS)
     )
@@ -381,7 +371,7 @@ def test_columns_that_are_missing_later(small, column):
             method(X[X.columns[::-1]])
 
 
-def test_rows_that_a_kernel_refuses(small, make_ntk):
+def test_rows_that_a_kernel_refuses(small, make):
     X = pd.DataFrame(TABLE)
     X.loc[3, "text"] = None
     with pytest.raises(ValueError, match="row 3 holds") as caught:
@@ -403,7 +393,7 @@ def test_rows_that_a_kernel_refuses(small, make_ntk):
     with pytest.raises(ValueError, match=r"kernel 'pipeline'[^$]*write \['kind'\]"):
         make_column_kernel((one_hot, "kind")).fit(X)
     with pytest.raises(ValueError, match=r"kernel 'empi[^$]*write 'text' without"):
-        make_column_kernel((make_ntk(), ["text"])).fit(X)
+        make_column_kernel((make(), ["text"])).fit(X)
     with pytest.raises(ModelNotFoundError):
         make_column_kernel((EmpiricalNTK("no-such-org/model"), "text")).fit(X)
 
@@ -428,10 +418,10 @@ def test_columns_of_dates_and_with_gaps_are_named(make):
 
 
 @pytest.fixture
-def explicit(make_ntk):
+def explicit(make):
     return ColumnKernel(
         [
-            ("text", make_ntk(method="sketch", n_components=4), "text"),
+            ("text", make(method="sketch", n_components=4), "text"),
             (
                 "kind",
                 make_pipeline(OneHotEncoder(), PairwiseKernel("linear")),
@@ -494,8 +484,8 @@ def shout(texts):
     return [text.upper() for text in texts]
 
 
-def test_a_pipeline_that_ends_in_a_sketch(make_ntk):
-    sketch = make_ntk(method="sketch", n_components=4)
+def test_a_pipeline_that_ends_in_a_sketch(make):
+    sketch = make(method="sketch", n_components=4)
     kernel = make_pipeline(FunctionTransformer(shout), sketch)
     clf = KernelRidgeClassifier(0.1, kernel=kernel).fit(TEXTS[:18], Y[:18])
     assert clf._is_explicit

@@ -23,28 +23,6 @@ from tests.oracles import encoder_kernel, tangent_kernel
 PRECISION = {"float32": 1e-5, "float64": 1e-12}
 
 
-@pytest.fixture(scope="module")
-def bert():
-    return make_encoder("bert")
-
-
-@pytest.fixture
-def make(bert, tiny_tokenizer):
-    """Makes a kernel of the tiny BERT; keywords override."""
-
-    def make(**kwargs):
-        defaults = {
-            "model": bert,
-            "tokenizer": tiny_tokenizer,
-            "max_length": 32,
-            "dtype": "float64",
-            "random_state": 0,
-        }
-        return EmpiricalNTK(**{**defaults, **kwargs})
-
-    return make
-
-
 def assert_close(K, expected, dtype="float64"):
     atol = PRECISION[dtype] * np.abs(expected).max()
     assert_allclose(K, expected, rtol=0, atol=atol)

@@ -1,6 +1,7 @@
 """Kernels of language models read by words, of decoders and of adapters."""
 
 import copy
+from functools import partial
 
 import numpy as np
 import pytest
@@ -51,20 +52,10 @@ def llama():
 
 
 @pytest.fixture
-def make(tiny_tokenizer):
-    def make(model, **kwargs):
-        defaults = {
-            "tokenizer": tiny_tokenizer,
-            "label_words": WORDS_OF_LABELS,
-            "normalize": False,
-            "max_length": 32,
-            "batch_size": 4,
-            "dtype": "float64",
-            "random_state": 0,
-        }
-        return EmpiricalNTK(model, **{**defaults, **kwargs})
-
-    return make
+def make(make):
+    """Makes the kernel of a language model; keywords override."""
+    options = {"label_words": WORDS_OF_LABELS, "normalize": False, "batch_size": 4}
+    return partial(make, **options)
 
 
 def names_of_layers(model, n_frozen):

@@ -1,6 +1,7 @@
 """`EmpiricalNTK(method="sketch")` against exact kernels, and its conduct."""
 
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
@@ -39,29 +40,10 @@ def captured(monkeypatch):
     return counts
 
 
-@pytest.fixture(scope="module")
-def bert():
-    return make_encoder("bert")
-
-
 @pytest.fixture
-def make(bert, tiny_tokenizer):
+def make(make):
     """Makes a sketch of the tiny BERT's kernel; keywords override."""
-
-    def make(**kwargs):
-        defaults = {
-            "model": bert,
-            "tokenizer": tiny_tokenizer,
-            "method": "sketch",
-            "n_components": 12,
-            "max_length": 32,
-            "batch_size": 8,
-            "dtype": "float64",
-            "random_state": 0,
-        }
-        return EmpiricalNTK(**{**defaults, **kwargs})
-
-    return make
+    return partial(make, method="sketch", n_components=12, batch_size=8)
 
 
 def texts(n, seed=0):

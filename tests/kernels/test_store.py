@@ -20,14 +20,11 @@ from skshap.kernels._folder import _parse_bytes, reduce_memory
 from skshap.kernels._memory_store import MemoryStore
 from skshap.kernels._store import DiskStore
 from skshap.utils import _files
+from tests.kernels.conftest import files
 
 KEY, OTHER = "ab" * 16, "cd" * 16
 KEYS = [2 * letter * 16 for letter in "abcdef0"]
 ROW = np.arange(6, dtype=np.float32) / 7
-
-
-def files(folder):
-    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 @pytest.mark.parametrize("make", [lambda path: MemoryStore(), DiskStore])
