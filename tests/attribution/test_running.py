@@ -6,6 +6,8 @@ import os
 import signal
 import time
 from contextlib import redirect_stderr
+from itertools import count
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -464,36 +466,35 @@ def test_cost_is_told_before_anything_runs(kernel, sampler, monkeypatch):
 @pytest.mark.parametrize("sampler", ["sweep", "permutation"])
 @pytest.mark.parametrize("kernel", ["rbf", "linear"])
 def test_cost_adds_up(kernel, sampler, monkeypatch):
-    """From pieces that take known times: a draw 3 seconds, the inverse 5."""
-    samplers = []
-    for name in ("_draw_seconds", "_prefix_seconds"):
-        monkeypatch.setattr(_cost, name, lambda s: samplers.append(s) or 3.0)
-    monkeypatch.setattr(KernelGame, "setup_flops", lambda game: 5e9)
-    monkeypatch.setattr(_cost, "_product_seconds", lambda n: 1e-9)
-    monkeypatch.setattr(_cost, "_timed", lambda work: (7.0, None))
+    """By a clock that has gone on by a second whenever it is looked at."""
+    clock = SimpleNamespace(perf_counter=map(float, count()).__next__)
+    monkeypatch.setattr(_cost, "time", clock)
     X, y, X_val, y_val = train_and_val(MANY)
-    regressor = FreeShapRegressor(kernel, sampler=sampler, n_permutations=20).fit(X, y)
+    regressor = FreeShapRegressor(kernel, sampler=sampler).fit(X, y)
+    groups = np.arange(MANY) % 9
 
-    def seconds(semivalues):
-        options = {"groups": np.arange(MANY) % 9, "semivalues": semivalues}
+    def seconds(n_permutations, semivalues, groups=groups, n_jobs=None):
+        regressor.set_params(n_permutations=n_permutations, n_jobs=n_jobs)
+        options = {"groups": groups, "semivalues": semivalues}
         return regressor.estimate_cost(X_val, y_val, **options).seconds
 
-    setup = {("sweep", "rbf"): 5.0}.get((sampler, kernel), 0.0)
-    assert_allclose(seconds(["shapley"]), setup + 60)
-    regressor.set_params(n_jobs=2)
-    assert_allclose(seconds(["shapley"]), setup + 30)
-    assert {s.game.n_players for s in samplers} == {9}
-    assert {type(s.game) for s in samplers} == {
-        KernelGame if kernel == "rbf" else FeatureGame
-    }
-    samplers.clear()
+    few, many = (seconds(n, ["shapley"]) for n in (20, 40))
+    draws, setup = many - few, 2 * few - many
+    assert draws > 20  # all that is timed takes a second, at least
+    if (kernel, sampler) == ("rbf", "sweep"):  # has an inverse to start from
+        assert 0.1 < setup < 10
+    else:
+        assert_allclose(setup, 0, atol=1e-9)
+    assert_allclose(seconds(20, ["shapley"], n_jobs=2), setup + draws / 2)
+    loo, both = seconds(20, ["loo"]), seconds(20, ["shapley", "loo"])
     if sampler == "sweep":  # has leave-one-out values without draws
-        setup += 7.0 if kernel == "linear" else 0.0
-        assert_allclose(seconds(["loo"]), setup)
-        assert not samplers
-    assert_allclose(seconds(["shapley", "loo"]), setup + 30)
-    n_sampled = 1 if sampler == "sweep" else 2
-    assert {len(s.problem.weights) for s in samplers} == {n_sampled}
+        assert_allclose(seconds(40, ["loo"]), loo)
+        assert_allclose(both, loo + draws)
+        assert 0 < loo < setup + 1.1  # a piece of one more is timed, at most
+        # More players, more sizes of coalitions.
+        assert seconds(20, ["shapley"], groups=None) > few + 1
+    else:
+        assert_allclose([loo, both], few)
 
 
 @pytest.mark.parametrize("sampler", ["sweep", "permutation"])
