@@ -5,17 +5,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from torch.utils.flop_counter import FlopCounterMode
 
 from skshap.nn import _gram
 from skshap.nn._factors import Factor, Layout
-from skshap.nn._gram import gram, squared_norms
+from skshap.nn._gram import add_product, gram, squared_norms
 from tests.patching import using
 
-# By tokens, multiplied out at once, and multiplied out one output at a time.
+# What is least work by tokens, multiplied out at once, and one output at a time.
 FORMS = {
-    "tokens": lambda factor, *args: [None],
-    "whole": lambda factor, *args: [slice(0, factor.n_outputs)],
-    "pieces": lambda factor, *args: [slice(k, k + 1) for k in range(factor.n_outputs)],
+    "tokens": (Layout(3, [Factor(80, 70)]), {}),
+    "whole": (Layout(3, [Factor(3, 2)]), {}),
+    "pieces": (Layout(3, [Factor(3, 2)]), {"CHUNK_COLUMNS": 3}),
 }
 
 
@@ -24,6 +25,7 @@ LAYOUTS = {
     "vector": Layout(5, []),
     "matrix": Layout(0, [Factor(4, 6)]),
     "lookup": Layout(0, [Factor(1, 4, True)]),
+    "large": Layout(0, [Factor(30, 40)]),
 }
 TABLE = 4  # rows of the tables that are looked up
 
@@ -68,16 +70,16 @@ def naive(layout, left, right):
 @settings(max_examples=60, deadline=None)
 @given(
     name=st.sampled_from(sorted(LAYOUTS)),
-    form=st.sampled_from(sorted(FORMS)),
+    columns=st.sampled_from([4, 1 << 15]),
     left=st.lists(st.integers(1, 9), min_size=1, max_size=9),
     right=st.lists(st.integers(1, 9), min_size=1, max_size=9),
     bucket=st.integers(1, 10),
 )
-def test_every_form_equals_the_definition(name, form, left, right, bucket):
+def test_every_form_equals_the_definition(name, columns, left, right, bucket):
     layout = LAYOUTS[name]
     left = random_rows(layout, left)
     right = random_rows(layout, right, seed=1)
-    with using(_gram, _plan=FORMS[form], BUCKET=bucket):
+    with using(_gram, CHUNK_COLUMNS=columns, BUCKET=bucket):
         K = gram(layout, left, right)
         square = gram(layout, left)
         norms = squared_norms(layout, left)
@@ -108,27 +110,41 @@ def test_chunks_change_nothing(lengths, columns, n_bytes, bucket):
     assert_allclose(cut, expected[:, :3], rtol=0, atol=1e-13 * expected.max())
 
 
-def test_plan_takes_the_cheaper_form():
-    layout = Layout(0, [Factor(40, 60)])
-    plans = {}
-    for length in (2, 20):
-        rows = _gram._Rows(layout, random_rows(layout, [length] * 3), "cpu")
-        plans[length] = _gram._plan(layout.factors[0], 0, rows, None, False)
-    assert plans[2] == [None]  # 2 * 2 * 100 < 40 * 60
-    assert plans[20] == [slice(0, 60)]
-    with using(_gram, CHUNK_COLUMNS=90):
-        tasks = _gram._plan(layout.factors[0], 0, rows, None, False)
-    covered = [k for task in tasks for k in range(60)[task]]
-    assert covered == list(range(60)) and len(tasks) == 30
+@pytest.mark.parametrize("n_tokens", [1, 3, 5, 6, 20])
+def test_the_form_of_less_work_is_taken(n_tokens):
+    p, q, n, m = 40, 60, 3, 2
+    layout = Layout(0, [Factor(p, q)])
+    left, right = (random_rows(layout, [n_tokens] * k) for k in (n, m))
+    with FlopCounterMode(display=False) as counter:
+        gram(layout, left, right)
+    by_tokens = n * m * n_tokens**2 * (p + q)
+    multiplied_out = (n * m + (n + m) * n_tokens) * p * q
+    assert counter.get_total_flops() == 2 * min(by_tokens, multiplied_out)
+
+
+@pytest.mark.parametrize("limit", [{"CHUNK_COLUMNS": 90}, {"CHUNK_BYTES": 6 * 8 * 90}])
+def test_no_more_is_multiplied_out_at_once_than_fits(limit):
+    layout, widths = Layout(0, [Factor(40, 60)]), []
+    left, right = (random_rows(layout, [20] * 3, seed=seed) for seed in (0, 1))
+
+    def watched(K, G, H=None):
+        widths.append(G.shape[1])
+        add_product(K, G, H)
+
+    with using(_gram, add_product=watched, **limit):
+        K = gram(layout, left, right)
+    assert widths == [80] * 30  # two outputs
+    expected = naive(layout, left, right)
+    assert_allclose(K, expected, rtol=0, atol=1e-13 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_many_rows_in_blocks(form):
     # More rows than a bucket holds and than the blocks of a symmetric product.
-    layout = Layout(3, [Factor(3, 2)])
+    layout, options = FORMS[form]
     lengths = np.random.default_rng(0).integers(1, 6, 600)
     rows = random_rows(layout, lengths)
-    with using(_gram, _plan=FORMS[form]):
+    with using(_gram, **options):
         K = gram(layout, rows)
         part = gram(layout, rows[:7], rows)
     expected = naive(layout, rows, rows)
@@ -139,10 +155,10 @@ def test_many_rows_in_blocks(form):
 
 @pytest.mark.parametrize("form", FORMS)
 def test_order_of_rows(form):
-    layout = LAYOUTS["all"]
-    rows = random_rows(layout, [3, 9, 1, 4, 4, 7])
+    layout, options = FORMS[form]
+    rows = random_rows(layout, [3, 5, 1, 4, 4, 2])
     order = [4, 0, 5, 1, 3, 2]
-    with using(_gram, _plan=FORMS[form], BUCKET=2):
+    with using(_gram, BUCKET=2, **options):
         K = gram(layout, rows)
         shuffled = gram(layout, [rows[i] for i in order])
     assert_allclose(shuffled, K[np.ix_(order, order)], rtol=1e-12, atol=1e-12)
@@ -150,10 +166,11 @@ def test_order_of_rows(form):
 
 @pytest.mark.parametrize("form", FORMS)
 def test_single_precision(form):
-    layout = Layout(50, [Factor(30, 20), Factor(1, 20, True)])
+    layout, options = FORMS[form]
+    layout = Layout(50, [*layout.factors, Factor(1, 20, True)])
     rows = random_rows(layout, [3, 40, 17], dtype=np.float32)
     expected = naive(layout, rows, rows)
-    with using(_gram, _plan=FORMS[form]):
+    with using(_gram, **options):
         K = gram(layout, rows)
     assert K.dtype == np.float64
     assert_allclose(K, expected, rtol=0, atol=2e-6 * expected.max())
@@ -164,10 +181,8 @@ def test_rows_are_not_changed():
     layout = LAYOUTS["all"]
     rows = random_rows(layout, [2, 5, 3])
     before = [row.copy() for row in rows]
-    for form in FORMS.values():
-        with using(_gram, _plan=form):
-            gram(layout, rows)
-            gram(layout, rows, rows[:2])
+    gram(layout, rows)
+    gram(layout, rows, rows[:2])
     squared_norms(layout, rows)
     for row, old in zip(rows, before, strict=True):
         assert_array_equal(row, old)
