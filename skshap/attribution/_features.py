@@ -144,8 +144,6 @@ class FeaturePrefixes(Prefixes):
     ----------
     F, F_val, targets, alpha
         See :class:`FeatureCoalitions`.
-    block_size : int or None, default=None
-        Rows that join in one step; None for half the number of features, 128 at least.
 
     Notes
     -----
@@ -154,17 +152,16 @@ class FeaturePrefixes(Prefixes):
     takes about ``4 n d (d + m)`` floating-point operations.
     """
 
-    def __init__(self, F, F_val, targets, alpha, block_size=None):
+    def __init__(self, F, F_val, targets, alpha):
         self.F = F
         self.F_val = F_val
         self.targets = targets
         self.alpha = alpha
-        self.block_size = block_size or max(JOINED, F.shape[1] // 2)
 
     @staticmethod
     def numbers(d, m, n_outputs):
         """Count the numbers that are written on the way, by m rows to predict."""
-        b = max(JOINED, d // 2)
+        b = rows_a_step(d)
         rows = b * (2 * d + 3 * b + Prefixes.row_numbers(m, n_outputs))
         return 5 * d * d + 3 * d * (m + n_outputs) + rows
 
@@ -175,7 +172,7 @@ class FeaturePrefixes(Prefixes):
         A = alpha * torch.eye(d, dtype=F.dtype, device=F.device)
         right = torch.cat([self.F_val.T, F.new_zeros(d, self.targets.shape[1])], 1)
         m = len(self.F_val)
-        for rows in order.split(self.block_size):
+        for rows in order.split(rows_a_step(d)):
             F_new, Y_new = F[rows], self.targets[rows]
             L, info = torch.linalg.cholesky_ex(A)
             pivots = L.diagonal().square()
@@ -195,3 +192,8 @@ class FeaturePrefixes(Prefixes):
             explained[:, m:] = Y_new - explained[:, m:]
             solved = torch.linalg.solve_triangular(corner, explained, upper=False)
             yield Block(rows, solved[:, :m], solved[:, m:], corner.diagonal())
+
+
+def rows_a_step(d):
+    """Return how many rows join in one step, of d features."""
+    return max(JOINED, d // 2)

@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose
 from scipy import sparse
 
 from skshap import FreeShapAttributor, KernelRidgeClassifier
+from skshap.attribution import _features
 from skshap.attribution._coalitions import PrefixRidge
 from skshap.attribution._estimation import choose_game
 from skshap.attribution._feature_game import FeatureGame
@@ -16,6 +17,7 @@ from skshap.attribution._features import FeaturePrefixes
 from skshap.attribution._kernel_game import KernelGame
 from skshap.exceptions import NotPositiveDefiniteError
 from skshap.kernels import PairwiseKernel
+from tests.patching import using
 from tests.rows import class_rows
 
 
@@ -30,22 +32,23 @@ def inner_product(a, b):
     m=st.integers(1, 5),
     d=st.integers(1, 6),
     q=st.integers(1, 3),
-    block_size=st.sampled_from([1, 3, 7, None]),
+    joined=st.sampled_from([1, 3, 7, 128]),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_prefixes_equal_those_of_the_kernel(n, m, d, q, block_size, seed):
+def test_prefixes_equal_those_of_the_kernel(n, m, d, q, joined, seed):
     rng = np.random.default_rng(seed)
     F, F_val, Y = (torch.tensor(rng.normal(size=s)) for s in ((n, d), (m, d), (n, q)))
     order = torch.tensor(rng.permutation(n))
     by_kernel = PrefixRidge(F @ F.T, F @ F_val.T, Y, 0.3)
-    by_features = FeaturePrefixes(F, F_val, Y, 0.3, block_size)
-    found, expected = (
-        torch.cat([decision for _, decision in ridge.decisions(order)], 1)
-        for ridge in (by_features, by_kernel)
-    )
+    by_features = FeaturePrefixes(F, F_val, Y, 0.3)
+    with using(_features, JOINED=joined):
+        found, expected = (
+            torch.cat([decision for _, decision in ridge.decisions(order)], 1)
+            for ridge in (by_features, by_kernel)
+        )
+        prequential = by_features.prequential(order)
     assert_allclose(found, expected, atol=1e-9)
-    expected = by_kernel.prequential(order)
-    assert_allclose(by_features.prequential(order), expected, atol=1e-9)
+    assert_allclose(prequential, by_kernel.prequential(order), atol=1e-9)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
