@@ -283,16 +283,15 @@ class DataSelector(BaseRowChoice):
         return np.append(chosen, others), gains
 
     def _views(self, kernel, y_index, X_val, y_val, splits):
-        """Return what a greedy selection is judged on."""
-        n, views = len(y_index), []
+        """Yield what a greedy selection is judged on."""
+        n = len(y_index)
         if X_val is not None:
             with errors_name_held_out():
                 cross = kernel_with(self.attributor_, X_val)
             y_view = encode_targets(y_val, self.classes_, X_val, "y_val")
-            views.append(View(np.ones(n, dtype=bool), cross, y_view))
+            yield View(np.ones(n, dtype=bool), cross, y_view)
+            del cross
         for train, test in splits or []:
             is_candidate = np.zeros(n, dtype=bool)
             is_candidate[train] = True
-            cross = kernel.between(slice(None), test)
-            views.append(View(is_candidate, cross, y_index[test]))
-        return views
+            yield View(is_candidate, kernel.between(slice(None), test), y_index[test])

@@ -34,7 +34,9 @@ def growing(K, cross, y, y_view, alpha, n_steps):
     K, cross = map(torch.tensor, (K, cross))
     targets, wanted = (torch.tensor(part[:, None] - 0.5) for part in (y, y_view))
     row = K.__getitem__
-    return GrowingRidge(row, K.diagonal(), cross, targets, wanted, alpha, n_steps)
+    return GrowingRidge(
+        row, K.diagonal(), cross.clone(), targets, wanted, alpha, n_steps
+    )
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
