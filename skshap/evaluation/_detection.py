@@ -103,13 +103,19 @@ def detection_curve(is_noisy, scores):
     )
 
 
-def _of_numbers(array):
+def _of_numbers(array, name):
     """Return an array of objects as what they are, if that is one type."""
+    if np.ma.is_masked(array):
+        raise ValueError(
+            f"{name} must not be missing, but {np.ma.count_masked(array)} entries are "
+            "masked; drop these rows."
+        )
+    array = column_or_1d(array)
     return np.array(array.tolist()) if array.dtype.kind == "O" else array
 
 
 def _check_mask(is_noisy):
-    is_noisy = _of_numbers(column_or_1d(is_noisy))
+    is_noisy = _of_numbers(is_noisy, "is_noisy")
     if is_noisy.dtype.kind not in "biuf" or not np.isin(is_noisy, [0, 1]).all():
         raise ValueError(
             "is_noisy must be a mask: True (or 1) where the label is wrong, False (or "
@@ -120,7 +126,7 @@ def _check_mask(is_noisy):
 
 
 def _check_scores(scores):
-    scores = _of_numbers(column_or_1d(scores))
+    scores = _of_numbers(scores, "scores")
     if scores.dtype.kind not in "biuf":
         raise ValueError(f"scores must be real numbers, got dtype {scores.dtype}.")
     missing = np.isnan(scores)

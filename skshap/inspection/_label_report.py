@@ -155,7 +155,7 @@ class LabelNoiseReport:
         detected = None
         if is_noisy is not None:
             detected = detection_curve(is_noisy, quality)
-            is_noisy = np.asarray(is_noisy).astype(bool)
+            is_noisy = np.asarray(is_noisy).astype(bool).ravel()
 
         return cls(
             rows=suspicious_rows(

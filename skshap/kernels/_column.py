@@ -332,7 +332,14 @@ class ColumnKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseCompos
             fitted = make_kernel(kernel)
             with noted(name, columns, part):
                 results.append(call(fitted, part))
-                scale = float(np.mean(diagonal(fitted, part)))
+                own = diagonal(fitted, part)
+            if len(own) != X.shape[0]:
+                raise ValueError(
+                    f"kernel {name!r} has {len(own)} values for {X.shape[0]} rows of "
+                    f"its columns {columns!r}; steps that read texts take a single "
+                    "column by its name, without brackets."
+                )
+            scale = float(np.mean(own))
             if not 0 < scale < np.inf:
                 raise ValueError(
                     f"kernel {name!r} cannot be normalised: the mean of its training "

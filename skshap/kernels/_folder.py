@@ -60,7 +60,7 @@ def reduce_memory(memory, bytes_limit):
     limit = _parse_bytes(bytes_limit)
     folder = memory_folder(memory)
     files = []
-    for path in [] if folder is None else folder.rglob("*"):
+    for path in [] if folder is None else files_in(folder):
         with suppress(FileNotFoundError):
             stat = path.stat()
             is_half = path.suffix == ".tmp"
@@ -76,6 +76,13 @@ def reduce_memory(memory, bytes_limit):
         path.unlink(missing_ok=True)
         left -= size
     return left
+
+
+def files_in(folder):
+    """Yield what stores have written, and nothing that others keep beside it."""
+    for shelf in ("rows/*", "norms", "gram", "keys"):
+        for kind in ("*.npz", ".*.tmp"):
+            yield from folder.glob(f"*/{shelf}/{kind}")
 
 
 def _parse_bytes(size):

@@ -119,18 +119,18 @@ class DataRemoval(
     that the split trains on without the 0, 5, 10, 15, 20, 30, 40 and 50 % of lowest
     value there, and takes the share with which it predicts all rows left out best, or
     none if that is not ahead of none by more than one standard error. Half of the rows
-    of each class are always left, those of highest value. Predictions are scored by the
-    log loss of the softmax of decision values, or else of probabilities or predicted
-    labels, times the factor that suits the share best [2]_: it says more than the
-    accuracy, and is not misled by how sure of itself the estimator is. The values come
-    from splits that judge on other rows than those the estimator is judged on, which
-    are training rows there; on labels of pure noise that favours no removal, though the
-    best of several shares can be ahead by chance, for next to nothing. (With
-    ``attributor=None`` kernel and `alpha` are chosen by all rows.) The labels that the
-    estimator is judged by are the given ones, so that wrong ones lower all scores; on
-    few rows the choice depends on the folds, less on repeated ones, as of
-    :class:`sklearn.model_selection.RepeatedStratifiedKFold`. Where `X_val` is given,
-    values come from there and the choice from the splits.
+    of each class, rounded down, are always left, those of highest value. Predictions
+    are scored by the log loss of the softmax of decision values, or else of
+    probabilities or predicted labels, times the factor that suits the share best [2]_:
+    it says more than the accuracy, and is not misled by how sure of itself the
+    estimator is. The values come from splits that judge on other rows than those the
+    estimator is judged on, which are training rows there; on labels of pure noise that
+    favours no removal, though the best of several shares can be ahead by chance, for
+    next to nothing. (With ``attributor=None`` kernel and `alpha` are chosen by all
+    rows.) The labels that the estimator is judged by are the given ones, so that wrong
+    ones lower all scores; on few rows the choice depends on the folds, less on repeated
+    ones, as of :class:`sklearn.model_selection.RepeatedStratifiedKFold`. Where `X_val`
+    is given, values come from there and the choice from the splits.
 
     "harmful" removes rows that are more probably harmful than not, the most certainly
     harmful first, as long as at most 10 % of those removed are expected to be harmless.
@@ -193,8 +193,9 @@ class DataRemoval(
 
     @property
     def _instead_of_splits(self):
-        is_auto = self.n_samples_to_remove == "auto"
-        return HELD_OUT + ", and a number of rows to remove" * is_auto
+        if self.n_samples_to_remove == "auto":
+            return HELD_OUT + ", and a number of rows to remove"
+        return HELD_OUT
 
     def __init__(
         self,

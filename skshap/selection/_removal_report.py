@@ -47,8 +47,10 @@ def removal_report(removed, y, values, errors, probability, scoring):
             for i in removed
         ]
     else:
+        rank = np.empty(len(y), dtype=int)
+        rank[np.argsort(values, kind="stable")] = np.arange(1, len(y) + 1)
         reasons = [
-            f"{unit} {values[i]:.2g}, number {k} of {len(y)} from the lowest"
-            for k, i in enumerate(removed, start=1)
+            f"{unit} {values[i]:.2g}, number {rank[i]} of {len(y)} from the lowest"
+            for i in removed
         ]
     return Bunch(**report, reason=np.array(reasons, dtype=object))

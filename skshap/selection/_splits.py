@@ -24,8 +24,8 @@ def make_splits(cv, y_index, classes, seed, *, most_judged=None, instead=HELD_OU
     seed : int
         Of the folds, if `cv` is their number.
     most_judged : int or None, default=None
-        How many rows of a fold are judged on at most, if `cv` is the number of folds;
-        None for all.
+        How many rows of a fold are judged on at most, but for one of each class, if
+        `cv` is the number of folds; None for all.
     instead : str
         What to do where no splits will do, for messages.
 
@@ -117,10 +117,15 @@ def stratified_folds(y_index, n_folds, seed):
 
 
 def some_of(rows, y_index, most, seed):
-    """Return at most so many of some rows, with classes at their shares."""
-    n_parts = 1 if most is None else -(-len(rows) // most)
-    part = stratified_folds(y_index[rows], n_parts, seed)[0][1]
-    return rows[part]
+    """Return some rows at random, of each class its share, rounded down, or one."""
+    if most is None or len(rows) <= most:
+        return rows
+    shuffled = np.random.default_rng(seed).permutation(rows)
+    kept = []
+    for label in np.unique(y_index[rows]):
+        of_class = shuffled[y_index[shuffled] == label]
+        kept.append(of_class[: max(1, len(of_class) * most // len(rows))])
+    return np.sort(np.concatenate(kept))
 
 
 def other_splits(n, splits):

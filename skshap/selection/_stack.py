@@ -25,7 +25,8 @@ def stack_rows(X, X_val):
     """
     if hasattr(X, "columns"):
         if not hasattr(X_val, "columns"):
-            X_val = np.asarray(X_val)
+            is_sparse = sparse.issparse(X_val)
+            X_val = X_val.toarray() if is_sparse else np.asarray(X_val)
             X_val = {name: X_val[:, j] for j, name in enumerate(X.columns)}
         elif type(X_val) is not type(X):
             X_val = {name: X_val[name].to_numpy() for name in X.columns}

@@ -45,6 +45,8 @@ def is_text(X):
     if not is_array or getattr(X, "shape", None) == () or len(X) == 0:
         return False
     is_list = isinstance(X, (list, tuple))
+    if hasattr(X, "columns") and X.shape[1] > 2:  # no pairs
+        return False
     if not is_list:
         X = X.to_numpy() if hasattr(X, "to_numpy") else np.asarray(X)
         if X.dtype.kind not in "OUTS":

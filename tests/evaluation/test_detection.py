@@ -181,3 +181,11 @@ def test_masks_and_scores_in_object_arrays():
     assert found.roc_auc == expected.roc_auc == 1.0
     with pytest.raises(ValueError, match="must be a mask"):
         detection_curve(np.array([True, "no"], dtype=object), [0.1, 0.2])
+
+
+@pytest.mark.parametrize("name", ["is_noisy", "scores"])
+def test_masked_entries_are_missing(name):
+    given = {"is_noisy": np.array([1, 0, 0, 1]), "scores": np.arange(4.0)}
+    given[name] = np.ma.array(given[name], mask=[0, 0, 0, 1])
+    with pytest.raises(ValueError, match=f"{name} must not be missing, but 1 "):
+        detection_curve(**given)

@@ -304,6 +304,15 @@ def test_page_says_that_hard_rows_are_too_many(fitted, monkeypatch):
     assert words not in report.to_html()
 
 
+def test_truth_may_be_a_column(fitted):
+    detector, X, y, is_flipped = fitted
+    found = [
+        LabelNoiseReport.from_detector(detector, X, y, is_noisy=truth).summary
+        for truth in (is_flipped, is_flipped[:, None])
+    ]
+    assert found[0] == found[1]
+
+
 def test_wrong_rows_and_labels(fitted):
     detector, X, y, is_flipped = fitted
     with pytest.raises(ValueError, match="150 rows"):

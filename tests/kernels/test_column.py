@@ -14,6 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.compose import make_column_selector
 from sklearn.exceptions import NotFittedError
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
@@ -324,6 +325,20 @@ def test_skrub(X):
 
 
 # Bad input
+
+
+@pytest.mark.parametrize("kind", ["rbf", "linear"])
+def test_a_table_where_texts_are_read_is_refused(kind):
+    X = pd.DataFrame(TABLE)
+
+    def make(columns):
+        text = make_pipeline(TfidfVectorizer(), PairwiseKernel(kind))
+        return ColumnKernel([("words", text, columns), ("size", "linear", ["size"])])
+
+    assert make("text").fit_transform(X).shape == (N, N)
+    for call in ("fit", "fit_transform"):
+        with pytest.raises(ValueError, match=r"'words' has 1 values for 24 rows.*brac"):
+            getattr(make(["text"]), call)(X)
 
 
 @pytest.mark.parametrize(

@@ -367,6 +367,16 @@ def test_other_files_are_left_alone(tmp_path):
     assert files(tmp_path) == [tmp_path / "mine.npz"]
 
 
+def test_a_package_in_the_folder_is_left_alone(tmp_path):
+    fill_up(tmp_path)
+    mine = [tmp_path / "skshap" / name for name in ("a.py", "kernels/b.py", "c/d.npz")]
+    for path in mine:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine")
+    assert reduce_memory(tmp_path, 0) == 0
+    assert files(tmp_path) == sorted(mine)
+
+
 def test_halves_of_files(tmp_path):
     _, paths = fill_up(tmp_path)
     new, old = (paths[0].with_name(f".{name}.tmp") for name in ("new", "old"))

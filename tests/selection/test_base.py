@@ -51,16 +51,6 @@ def test_default_attributor_goes_by_the_brier_score(table):
     assert removal.removal_report_.reason[0].startswith("neg_brier_score -")
 
 
-def test_many_rows_take_few_permutations(table, monkeypatch):
-    X, y, _ = table
-    monkeypatch.setattr("skshap.selection._base.LARGE", 40)
-    removal = DataRemoval(LogisticRegression(), random_state=0)
-    for number, expected in [(5, 1), ("auto", 1), ("harmful", 2)]:
-        found = removal.set_params(n_samples_to_remove=number).fit(X, y)
-        assert found.attributor_.n_permutations == expected
-        assert np.isfinite(found.sample_values_).all()
-
-
 class Halves:
     """A splitter that keeps what it is given."""
 

@@ -62,6 +62,13 @@ def test_harmful_rows_go_and_no_others(removal, table):
     assert "with its label harmful with probability" in frame["reason"][0]
 
 
+@pytest.mark.parametrize("number", [np.float64(0.1), np.int64(5), np.uint8(5)])
+def test_numbers_of_numpy(number, removal, table):
+    X, y, _ = table
+    removal.set_params(n_samples_to_remove=number).fit(X, y)
+    assert removal.support_.sum() == 45
+
+
 @pytest.mark.parametrize("number", [0, 0.0])
 def test_nothing_need_be_removed(number, removal, table):
     X, y, _ = table

@@ -277,6 +277,11 @@ def test_many_rows_take_features_in_place_of_pairs(container, wine, few_rows_are
 def test_many_rows_are_valued_by_fewer_permutations(wine, few_rows_are_many):
     _, X, y, _ = wine
     removal = DataRemoval(LogisticRegression(max_iter=500), random_state=0)
-    for n, n_permutations in ((150, 10), (151, 4)):
-        removal.fit(X[:n], y[:n])
+    for n, number, n_permutations in (
+        (150, 5, 10),
+        (151, 5, 1),
+        (151, "auto", 1),
+        (151, "harmful", 2),
+    ):
+        removal.set_params(n_samples_to_remove=number).fit(X[:n], y[:n])
         assert removal.attributor_.n_permutations == n_permutations

@@ -146,3 +146,11 @@ def test_of_large_folds_some_rows_are_judged():
         assert 95 <= len(test) <= 120
         assert np.isin(test, fold).all()
         assert_allclose(np.bincount(y[test]) / len(test), sizes / 900, atol=0.02)
+
+
+@pytest.mark.parametrize("rare", [0, 1])
+def test_a_rare_class_is_judged_whatever_its_name(rare):
+    y = np.where(np.arange(900) < 6, rare, 1 - rare)
+    for _, test in make_splits(3, y, CLASSES, 0, most_judged=50):
+        assert (y[test] == rare).sum() == 1
+        assert 48 <= len(test) <= 51

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from scipy.sparse import csr_array
 
 from skshap.selection._stack import stack_rows
 
@@ -11,6 +12,11 @@ from skshap.selection._stack import stack_rows
 def test_frames_of_polars_take_numbers_of_another_type():
     X, X_val = pl.DataFrame({"a": [1, 2]}), pl.DataFrame({"a": [0.5]})
     assert stack_rows(X, X_val)["a"].to_list() == [1, 2, 0.5]
+
+
+def test_sparse_rows_below_a_frame():
+    both = stack_rows(pd.DataFrame({"a": [1.0], "b": [2.0]}), csr_array([[0.0, 3.0]]))
+    assert both.to_numpy().tolist() == [[1, 2], [0, 3]]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,10 @@
 """Texts and pairs of texts are told from other rows, and checked."""
 
+import datetime
+
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import torch
 from hypothesis import given, settings
@@ -75,6 +78,11 @@ def test_pairs_come_out_as_a_list_of_tuples(X):
 )
 def test_anything_else_is_no_text(X):
     assert not is_text(X)
+
+
+def test_columns_of_types_that_share_none():
+    day = datetime.date(2020, 1, 1)
+    assert not is_text(pl.DataFrame({"a": ["w"], "b": [1.0], "c": [day]}))
 
 
 @settings(deadline=None)
