@@ -50,8 +50,10 @@ class FeatureCoalitions:
     @staticmethod
     def numbers(n, d, m):
         """Count the numbers that are written on the way, by n rows and m to predict."""
-        # Of rows, as they are, whitened and squared.
-        return 3 * n * d + 5 * d * d + 2 * d * m + 2 * Product.numbers(n, m)
+        # Of rows, as they are and whitened; then squared, and once these are gone,
+        # the products of both sides.
+        rows = 2 * n * d + max(n * d, 2 * Product.numbers(n, m))
+        return rows + 5 * d * d + 2 * d * m
 
     def coalitions(self, order, sizes, choose=None):
         """Look at prefixes of a permutation.

@@ -31,13 +31,12 @@ class Product:
         self.left, self.right = left, right
         self.shape = torch.Size([len(left), right.shape[1]])
         self.dtype, self.device = left.dtype, left.device
-        self._ahead = max(1, AHEAD // max(1, self.shape[1]))
         self._start, self._rows = 0, left.new_empty(0, self.shape[1])
 
     @staticmethod
     def numbers(n, m):
         """Count the numbers of an (n, m) product that are held at a time."""
-        return m * min(n, max(1, AHEAD // max(1, m)))
+        return m * min(n, rows_ahead(m))
 
     def __len__(self):
         return self.shape[0]
@@ -47,10 +46,17 @@ class Product:
         start, stop, step = rows.indices(len(self))
         if step > 1:
             return self.left[rows] @ self.right
+        stop = max(start, stop)
         if not self._start <= start <= stop <= self._start + len(self._rows):
+            n_ahead = rows_ahead(self.shape[1])
             self._start = start
-            self._rows = self.left[start : max(stop, start + self._ahead)] @ self.right
+            self._rows = self.left[start : max(stop, start + n_ahead)] @ self.right
         return self._rows[start - self._start : stop - self._start]
+
+
+def rows_ahead(m):
+    """Return how many rows of m columns a product computes at a time."""
+    return max(1, AHEAD // max(1, m))
 
 
 class Side(NamedTuple):

@@ -322,7 +322,10 @@ class DataRemoval(
         return self
 
     def _choose(self, values, errors, y, ask_estimator):
-        """Return the order to remove rows in, how many, and how probably each harms."""
+        """Return the order to remove rows in, how many, and how probably each harms.
+
+        Sets `cv_results_` if the estimator is asked.
+        """
         vars(self).pop("cv_results_", None)
         order, probability = np.argsort(values, kind="stable"), None
         if self.n_samples_to_remove == "harmful":

@@ -9,12 +9,13 @@ from numpy.testing import assert_allclose
 from scipy import sparse
 
 from skshap import FreeShapAttributor, KernelRidgeClassifier
-from skshap.attribution import _features
+from skshap.attribution import _features, _moves
 from skshap.attribution._coalitions import PrefixRidge
 from skshap.attribution._estimation import choose_game
 from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._features import FeaturePrefixes
 from skshap.attribution._kernel_game import KernelGame
+from skshap.attribution._moves import Product
 from skshap.exceptions import NotPositiveDefiniteError
 from skshap.kernels import PairwiseKernel
 from tests.patching import using
@@ -49,6 +50,22 @@ def test_prefixes_equal_those_of_the_kernel(n, m, d, q, joined, seed):
         prequential = by_features.prequential(order)
     assert_allclose(found, expected, atol=1e-9)
     assert_allclose(prequential, by_kernel.prequential(order), atol=1e-9)
+
+
+@given(
+    slices=st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=8),
+    ahead=st.sampled_from([1, 9, 20, 1000]),
+)
+def test_slices_of_a_product(slices, ahead):
+    """In any order, empty ones and those longer than what is computed at a time."""
+    rng = np.random.default_rng(0)
+    left, right = torch.tensor(rng.normal(size=(11, 2))), torch.ones(2, 3).double()
+    expected = np.einsum("ij,jk->ik", left, right)
+    with using(_moves, AHEAD=ahead):
+        product = Product(left, right)
+        for start, stop in slices:
+            assert_allclose(product[start:stop], expected[start:stop], atol=1e-12)
+        assert_allclose(product[::3], expected[::3], atol=1e-12)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
