@@ -99,6 +99,7 @@ class GradientCapture:
         plan.arrange(calls)
         return len(outputs)
 
+    @torch.enable_grad()
     def _wrong_rules(self, batch, calls, outputs):
         """Return parameters whose gradients, by their rules, are not autograd's.
 
@@ -107,8 +108,7 @@ class GradientCapture:
         """
         plan, weights = self._plan, spread(outputs[0])
         names = [name for name in plan.wanted if name not in plan.general]
-        with torch.enable_grad():
-            again, wrong = self._passes.run(batch), set()
+        again, wrong = self._passes.run(batch), set()
         for output, plain in zip(outputs, again, strict=True):
             off = (output - plain).detach().abs().max()
             if off > TOLERANCES[plain.dtype] * plain.detach().abs().max():

@@ -221,9 +221,12 @@ def test_layer_off_the_path_counts_zero():
 
 def test_under_no_grad():
     network = randomize(deep_mlp())
+    X = torch.as_tensor(table(5, 5))
+    expected, capture = kernel(network, X), GradientCapture(network)
     with torch.no_grad():
-        K = kernel(network, table(5, 5))
-    assert_allclose(K, kernel(network, table(5, 5)), rtol=1e-14)
+        K, layout = kernel(network, X), capture.layout(X)
+    assert_allclose(K, expected, rtol=1e-14)
+    assert len(layout.factors) == 3  # all layers keep their rules
 
 
 def test_network_is_left_as_it_was():
