@@ -2,14 +2,22 @@
 
 import hashlib
 import json
+from functools import partial
 
 import numpy as np
 import torch
 from torch import nn
 
+from skshap.nn._models import EncoderWithHead, TableNetwork
 from skshap.utils._describe import describe, describe_class
 
-__all__ = ["network_digest", "row_keys", "text_key"]
+__all__ = [
+    "network_digest",
+    "row_keys",
+    "text_key",
+    "tokenizer_digest",
+    "weights_digest",
+]
 
 FORMAT = b"skshap gradients 3"  # changes whenever stored files would mean another thing
 HOOKS = {"_forward_hooks", "_forward_pre_hooks"}
@@ -62,10 +70,7 @@ def network_digest(network, tokenizer, max_length, template=None):
         32 hexadecimal digits.
     """
     digest = hashlib.blake2b(FORMAT, digest_size=16)
-
-    def add(text):
-        digest.update(text.encode("utf-8", "surrogatepass") + b"\0")
-
+    add = partial(_add, digest)
     add(str(network))
     for kind in dict.fromkeys(type(m) for m in network.modules()):
         add(f"{kind.__module__}.{kind.__qualname__} {describe_class(kind)}")
@@ -73,24 +78,75 @@ def network_digest(network, tokenizer, max_length, template=None):
         add(name)
         for key, value in _settings(module).items():
             add(f"{key} {describe(value)}")
-    wanted = {name for name, p in network.named_parameters() if p.requires_grad}
-    for name, tensor in (*network.named_parameters(), *network.named_buffers()):
-        tensor = tensor.detach().cpu().contiguous()
-        add(f"{name} {tensor.dtype} {tuple(tensor.shape)} {name in wanted}")
-        digest.update(tensor.flatten().view(torch.uint8).numpy().data)
+    _add_weights(digest, network, network.named_buffers())
     if tokenizer is not None:
         add(str(max_length))
         if template is not None:
             add(template.text)
-        add(str(tokenizer.special_tokens_map))
-        add(f"{tokenizer.model_input_names} {tokenizer.truncation_side}")
-        if getattr(tokenizer, "is_fast", False):
-            rules = json.loads(tokenizer.backend_tokenizer.to_str())
-            # How the last call cut and padded is state, not a rule.
-            add(json.dumps({**rules, "truncation": None, "padding": None}))
-        else:
-            add(f"{type(tokenizer)} {sorted(tokenizer.get_vocab().items())}")
+        for text in _tokenizer_texts(tokenizer):
+            add(text)
     return digest.hexdigest()
+
+
+def weights_digest(network):
+    """Digest what a network has from its files, and which parameters count.
+
+    Weights that are drawn are left out, as are buffers that files do not hold: other
+    machines compute them with other last digits.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Prepared by `skshap.nn._models`.
+
+    Returns
+    -------
+    str
+        32 hexadecimal digits; none if all weights are drawn.
+    """
+    if isinstance(network, TableNetwork):
+        return ""
+    network = network.encoder if isinstance(network, EncoderWithHead) else network
+    digest, kept = hashlib.blake2b(digest_size=16), network.state_dict()
+    buffers = [(name, b) for name, b in network.named_buffers() if name in kept]
+    _add_weights(digest, network, buffers)
+    return digest.hexdigest()
+
+
+def tokenizer_digest(tokenizer):
+    """Digest the vocabulary and the rules of a tokenizer."""
+    digest = hashlib.blake2b(digest_size=16)
+    for text in _tokenizer_texts(tokenizer):
+        _add(digest, text)
+    return digest.hexdigest()
+
+
+def _add_weights(digest, network, buffers):
+    """Add the parameters and some buffers of a network to a digest."""
+    wanted = {name for name, p in network.named_parameters() if p.requires_grad}
+    for name, tensor in (*network.named_parameters(), *buffers):
+        tensor = tensor.detach().cpu().to_dense().contiguous()
+        _add(digest, f"{name} {tensor.dtype} {tuple(tensor.shape)} {name in wanted}")
+        digest.update(tensor.flatten().view(torch.uint8).numpy().data)
+
+
+def _tokenizer_texts(tokenizer):
+    """Return what a tokenizer does, in texts."""
+    texts = [
+        str(tokenizer.special_tokens_map),
+        f"{tokenizer.model_input_names} {tokenizer.truncation_side}",
+    ]
+    if getattr(tokenizer, "is_fast", False):
+        rules = json.loads(tokenizer.backend_tokenizer.to_str())
+        # How the last call cut and padded is state, not a rule.
+        texts.append(json.dumps({**rules, "truncation": None, "padding": None}))
+    else:
+        texts.append(f"{type(tokenizer)} {sorted(tokenizer.get_vocab().items())}")
+    return texts
+
+
+def _add(digest, text):
+    digest.update(text.encode("utf-8", "surrogatepass") + b"\0")
 
 
 def _settings(module):

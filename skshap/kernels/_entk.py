@@ -19,8 +19,8 @@ from sklearn.utils.validation import check_is_fitted
 from skshap.kernels._cost import predict_cost
 from skshap.kernels._explicit import ExplicitFeatures
 from skshap.kernels._folder import memory_folder
-from skshap.kernels._network import make_gradients
 from skshap.kernels._normalized import Normalized
+from skshap.kernels._rebuilt import Rebuilt
 from skshap.kernels._row_gram import row_gram
 from skshap.kernels._sketch_cost import predict_sketch_cost
 from skshap.utils._device import check_device
@@ -33,6 +33,7 @@ __all__ = ["EmpiricalNTK"]
 class EmpiricalNTK(
     ExplicitFeatures,
     Normalized,
+    Rebuilt,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     BaseEstimator,
@@ -193,6 +194,12 @@ class EmpiricalNTK(
     what it finds for 256 rows at a time; batches, and the kernel to rounding, are those
     without workers.
 
+    A fitted kernel that is pickled or copied leaves its network behind, and builds it
+    again from `model` when it is first used, with the parameters of `fit`. It raises an
+    error if weights or tokenizer are not those of `fit`, as after a folder was written
+    anew or a module was trained on. To tell, all weights are read once before and once
+    after: some 0.1 s for 90 MB.
+
     On a machine without a network or with ``HF_HUB_OFFLINE=1``, pass
     the path of a model folder.
 
@@ -321,7 +328,8 @@ class EmpiricalNTK(
         vars(self).pop("lost_diagonal_", None)
         self.X_fit_ = check_rows(self, X, reset=True)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        for name in ("_cache", "_sketched", "_sketch_state", "n_components_"):
+        self._start_anew()
+        for name in ("_sketched", "_sketch_state", "n_components_"):
             vars(self).pop(name, None)
         self._gradients.lengths(self.X_fit_, warn=True)
         self.method_ = self._choose_method()
@@ -469,21 +477,6 @@ class EmpiricalNTK(
     @property
     def _n_features_out(self):
         return len(self.X_fit_)
-
-    @property
-    def _gradients(self):
-        """The network and its gradients; rebuilt where it did not travel."""
-        if "_cache" not in vars(self):
-            self._cache = make_gradients(self)
-        return self._cache
-
-    def __getstate__(self):
-        # The network is built again from `model`, and gradients are recomputed or read
-        # from `memory`: pickles stay as small as the model parameter is, but for the
-        # projections of a sketch.
-        state = super().__getstate__().copy()
-        state.pop("_cache", None)
-        return state
 
     def __sklearn_is_fitted__(self):
         return "lost_diagonal_" in vars(self)

@@ -25,7 +25,7 @@ class ExplicitFeatures:
     """Mixin of :class:`skshap.EmpiricalNTK`: the choice of a sketch, and its features.
 
     It needs the parameters `method`, `n_components` and `sign_gradient`, the rows
-    `X_fit_`, the property `_gradients` and the mixin `Normalized`.
+    `X_fit_` and the mixins `Normalized` and `Rebuilt`.
     """
 
     @available_if(_may_sketch)
@@ -105,7 +105,7 @@ class ExplicitFeatures:
     def _sketched_rows(self):
         """The sketch of this network; made again from its state where it travelled."""
         if "_sketched" not in vars(self):
-            n_components = self.n_components or N_COMPONENTS
+            n_components = self._as_fitted.n_components or N_COMPONENTS
             sketched = SketchedRows(self._gradients, n_components, self._seed)
             if "_sketch_state" in vars(self):
                 sketched.set_state(self.X_fit_, self._sketch_state)

@@ -1,11 +1,12 @@
 """The gradients of rows of data, each computed once."""
 
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from skshap.kernels._digest import row_keys, text_key
+from skshap.kernels._digest import row_keys, text_key, tokenizer_digest, weights_digest
 from skshap.kernels._workers import map_batches
 from skshap.nn._capture import GradientCapture
 from skshap.nn._gram import squared_norms
@@ -72,6 +73,14 @@ class RowGradients:
         self.dtype, self.device = parameter.dtype, parameter.device
         self.options = {"is_sign": is_sign, "device": self.device}
         self.layout, self._outline = None, ""
+
+    @cached_property
+    def digests(self):
+        """What tells the network that was fitted from another: a digest by name."""
+        found = {"weights": weights_digest(self.network)}
+        if self.reads_text:
+            found["tokenizer rules"] = tokenizer_digest(self._encoder.tokenizer)
+        return found
 
     def squared_norms(self, rows):
         """Compute the squared norm of each row's gradient, of shape (n_samples,)."""
