@@ -365,7 +365,8 @@ class ColumnKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseCompos
 
     def _sum(self, values):
         terms = zip(self._factors(), values, strict=True)
-        return sum(factor * value for factor, value in terms)
+        # As arrays: frames, by set_output, would be matched by names of columns.
+        return sum(factor * np.asarray(value) for factor, value in terms)
 
     def _factors(self):
         """Return what each kernel is multiplied by."""

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.compose import make_column_selector
 from sklearn.exceptions import NotFittedError
@@ -227,6 +228,28 @@ def test_pandas_output():
         "columnkernel0",
         "columnkernel1",
     ]
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_frames_of_different_kernels_are_added_by_position(library):
+    X = pd.DataFrame({"a": [1.0, 2.0, 4.0], "b": [3.0, 1.0, 2.0]}, index=[7, 8, 9])
+    kernel = ColumnKernel([("a", "rbf", ["a"]), ("b", EmpiricalNTK(), ["b"])])
+    kernel.set_params(b__random_state=0)
+    expected = kernel.fit_transform(X)
+    with config_context(transform_output=library):
+        K = kernel.fit_transform(X)
+        new = kernel.transform(X.iloc[:2])
+        decisions = (
+            KernelRidgeClassifier(kernel=kernel).fit(X, [0, 1, 1]).decision_function(X)
+        )
+    for found, rows in ((K, 3), (new, 2)):
+        assert type(found).__module__.startswith(library)
+        assert list(found.columns) == [f"columnkernel{i}" for i in range(3)]
+        assert_allclose(found, expected[:rows], rtol=1e-12)
+    if library == "pandas":
+        assert list(new.index) == [7, 8]
+    ridge = KernelRidgeClassifier(kernel="precomputed").fit(expected, [0, 1, 1])
+    assert_allclose(decisions, ridge.decision_function(expected), rtol=1e-10)
 
 
 # As a kernel of estimators
