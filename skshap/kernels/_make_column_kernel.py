@@ -24,7 +24,7 @@ def make_column_kernel(*kernels, weights=None):
     Raises
     ------
     ValueError
-        If something is no such tuple, or a kernel stands in the place of columns.
+        If something is no such tuple, or kernel and columns are swapped.
 
     See Also
     --------
@@ -43,10 +43,12 @@ def make_column_kernel(*kernels, weights=None):
             "use ColumnKernel."
         )
     for kernel, columns in kernels:
-        if hasattr(columns, "get_params"):
+        if hasattr(columns, "get_params") or not _may_be_kernel(kernel):
+            is_swapped = _may_be_kernel(columns)
+            why = "the kernel last; swap the two" if is_swapped else "no kernel in it"
             raise ValueError(
                 f"kernels must be tuples (kernel, columns), got ({kernel!r}, "
-                f"{columns!r}) with the kernel last; swap the two."
+                f"{columns!r}) with {why}."
             )
     named = name_estimators([kernel for kernel, _ in kernels])
     return ColumnKernel(
@@ -56,3 +58,7 @@ def make_column_kernel(*kernels, weights=None):
         ],
         weights=weights,
     )
+
+
+def _may_be_kernel(value):
+    return isinstance(value, str) or callable(value) or hasattr(value, "fit")

@@ -614,6 +614,11 @@ def test_one_row_and_rows_that_repeat(small):
 def test_a_kernel_in_the_place_of_columns_is_named():
     with pytest.raises(ValueError, match=r"got \('text', Pair.* last; swap the two"):
         make_column_kernel(("text", PairwiseKernel("rbf")))
+    for columns in (["a"], 0, slice(2), np.array(["a"]), ("a", "b")):
+        with pytest.raises(ValueError, match="with the kernel last; swap the two"):
+            make_column_kernel((columns, "rbf"))
+    with pytest.raises(ValueError, match=r"got \(None, \['a'\]\) with no kernel in it"):
+        make_column_kernel((None, ["a"]))
 
 
 @pytest.mark.parametrize("method", ["transform", "diag", "transform_features"])
