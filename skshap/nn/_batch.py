@@ -36,10 +36,11 @@ def network_outputs(network, batch):
     """
     output = network(**batch) if isinstance(batch, dict) else network(batch)
     output = getattr(output, "logits", output)
-    if not isinstance(output, torch.Tensor) or output.ndim != 2:
+    is_matrix = isinstance(output, torch.Tensor) and output.ndim == 2
+    if not is_matrix or not output.shape[1]:
         what = tuple(output.shape) if hasattr(output, "shape") else type(output)
         raise ValueError(
-            "the forward of model must return a tensor of shape (n, n_outputs), got "
-            f"{what}."
+            "the forward of model must return a tensor of shape (n, n_outputs), of one "
+            f"output or more, got {what}."
         )
     return output

@@ -25,7 +25,7 @@ from skshap.nn._capture_checks import (
     spread,
 )
 from skshap.nn._factors import BatchGradients, Layout, concatenate
-from skshap.nn._passes import Passes, gradients_of, widen
+from skshap.nn._passes import Passes, exact_gradients, gradients_of, widen
 from skshap.nn._plan import Plan
 
 __all__ = ["GradientCapture"]
@@ -83,21 +83,27 @@ class GradientCapture:
         """
         with self._lock():
             if self._layout is None:
-                for batch in batches:
-                    for i in sorted({0, batch_size(batch) - 1}):
-                        n_outputs = self._try_rules(take_rows(batch, [i]))
+                tried = [
+                    take_rows(batch, [i])
+                    for batch in batches
+                    for i in sorted({0, batch_size(batch) - 1})
+                ]
+                found = [self._try_rules(one) for one in tried]
+                if not any(map(any, found)):
+                    self._passes.check_differentiable(tried[-1])
                 n_vector, factors = self._plan.layout()
+                n_outputs = len(found[-1])
                 self._layout = Layout(n_vector * n_outputs, factors * n_outputs)
             return self._layout
 
     def _try_rules(self, one):
-        """Give up rules that fail on an example; return the number of outputs."""
+        """Give up rules that fail on an example; return whether outputs have graphs."""
         plan, one = self._plan, self._passes.to_device(one)
         calls, outputs = self._passes.forward(one)
         plan.arrange(calls)
         plan.general |= self._wrong_rules(one, calls, outputs)
         plan.arrange(calls)
-        return len(outputs)
+        return [output.requires_grad for output in outputs]
 
     @torch.enable_grad()
     def _wrong_rules(self, batch, calls, outputs):
@@ -113,8 +119,14 @@ class GradientCapture:
             off = (output - plain).detach().abs().max()
             if off > TOLERANCES[plain.dtype] * plain.detach().abs().max():
                 return set(names)  # hooks make another network of it
-            exact = gradients_of(plain * weights, [plan.wanted[name] for name in names])
-            found = self._passes.backward(calls, output, weights)
+            parameters = [plan.wanted[name] for name in names]
+            exact = exact_gradients(plain * weights, parameters)
+            try:
+                found = self._passes.backward(calls, output, weights)
+            except RuntimeError as error:  # layers are run again, without hooks
+                if is_memory_error(error):
+                    raise
+                return set(names)
             whole = sum(gradient.double().norm() ** 2 for gradient in exact) ** 0.5
             for name, gradient in zip(names, exact, strict=True):
                 if not self._holds(name, found, gradient, whole):

@@ -4,12 +4,15 @@ Hooks see what layers with rules read, and have them write into leaves of their 
 which a backward pass then gives the gradients.
 """
 
+from contextlib import contextmanager
+
 import torch
 
 from skshap.nn._batch import batch_size, network_outputs
+from skshap.nn._capture_checks import is_memory_error
 from skshap.nn._plan import Call
 
-__all__ = ["Passes", "gradients_of", "widen"]
+__all__ = ["Passes", "exact_gradients", "gradients_of", "widen"]
 
 
 class Passes:
@@ -74,6 +77,7 @@ class Passes:
         def record(name):
             def hook(module, args, kwargs, output):
                 read = next(iter((*args, *kwargs.values())))
+                check_not_inference(name, read)
                 if not read.numel():  # as of an expert that no token is sent to
                     return output
                 alive.append((name, read, read._version))
@@ -98,20 +102,28 @@ class Passes:
             for name, layer in plan.layers.items()
             if not ruled.isdisjoint(layer._parameters.values())
         ]
-        flags = [(p, p.requires_grad) for p in self.network.parameters()]
         general = {plan.wanted[name] for name in plan.general}
         try:
-            for parameter, _ in flags:
-                parameter.requires_grad_(parameter in general)
-            with torch.enable_grad():
+            with torch.enable_grad(), requiring_grad(self.network, general):
                 outputs = self.run(batch)
         finally:
             for handle in handles:
                 handle.remove()
-            for parameter, flag in flags:
-                parameter.requires_grad_(flag)
         check_unchanged(alive)
         return calls, outputs
+
+    def check_differentiable(self, batch):
+        """Raise if outputs have no gradients, whichever parameters require them."""
+        wanted = {p for p in self.network.parameters() if p.is_floating_point()}
+        batch = self.to_device(batch)
+        with torch.enable_grad(), requiring_grad(self.network, wanted):
+            outputs = self.run(batch)
+        if not any(output.requires_grad for output in outputs):
+            raise ValueError(
+                "the output of model has no gradients with respect to any of its "
+                "parameters: its forward runs under torch.no_grad(), detaches what it "
+                "returns, or rounds it; take that out."
+            )
 
     def backward(self, calls, output, weights=None):
         """Replace what layers wrote by the gradients at it, in float32 at least.
@@ -139,6 +151,29 @@ class Passes:
             ]
             for name, used in calls.items()
         }
+
+
+@contextmanager
+def requiring_grad(network, wanted):
+    """Have some parameters of a network require gradients, and no others."""
+    flags = [(p, p.requires_grad) for p in network.parameters()]
+    try:
+        for parameter, _ in flags:
+            parameter.requires_grad_(parameter in wanted)
+        yield
+    finally:
+        for parameter, flag in flags:
+            parameter.requires_grad_(flag)
+
+
+def check_not_inference(name, read):
+    """Raise if a layer works, or what it reads was made, where no gradients are."""
+    if torch.is_inference_mode_enabled() or read.is_inference():
+        raise ValueError(
+            f"the forward of model calls layer {name!r}, or computes what it reads, "
+            "inside of torch.inference_mode(), where gradients cannot be taken; take "
+            "that out, or freeze what is inside and use torch.no_grad()."
+        )
 
 
 def check_unchanged(alive):
@@ -174,6 +209,19 @@ def gradients_of(output, tensors):
         torch.zeros_like(tensor) if grad is None else _dense(grad)
         for tensor, grad in zip(tensors, grads, strict=True)
     ]
+
+
+def exact_gradients(output, tensors):
+    """Return the gradients of a sum of outputs of a network without hooks."""
+    try:
+        return gradients_of(output, tensors)
+    except RuntimeError as error:
+        if is_memory_error(error):
+            raise
+        raise ValueError(
+            f"autograd cannot differentiate model: {error} Take that part out; "
+            "torch.utils.checkpoint needs use_reentrant=False."
+        ) from error
 
 
 def _dense(tensor):

@@ -124,7 +124,8 @@ class Plan:
                 f"the kernel has no rule for the parameters {sorted(self.general)} of "
                 f"model; their {n_general} entries are too many to hold for every row. "
                 "Leave them out of the kernel, by n_frozen_layers or parameters, or, "
-                "of a module of your own, by requires_grad_(False)."
+                "of a module of your own, by requires_grad_(False); if it uses "
+                "torch.utils.checkpoint, which rules cannot follow, switch that off."
             )
         factors = []
         for names in self._groups:

@@ -1,16 +1,18 @@
 """What is checked of a network before its gradients are believed."""
 
 import threading
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from skshap.exceptions import SmallerBatchWarning
 from skshap.nn._capture import GradientCapture
 from skshap.nn._gram import gram
-from tests.nn.networks import Experts, naive, randomize, table
+from tests.nn.networks import Experts, check, kernel, naive, randomize, table
 
 
 def captured(network, X):
@@ -452,4 +454,97 @@ def test_threads_share_a_network():
 def test_inference_mode():
     network = randomize(nn.Linear(3, 1))
     with torch.inference_mode(), pytest.raises(RuntimeError, match="inference_mode"):
+        captured(network, table(3, 3))
+
+
+class Wrapped(nn.Module):
+    """Two layers, called in a way of the test's own."""
+
+    def __init__(self, call):
+        super().__init__()
+        self.first, self.last, self.call = nn.Linear(3, 4), nn.Linear(4, 2), call
+
+    def forward(self, x):
+        return self.call(self, x)
+
+    def plain(self, x):
+        return self.last(self.first(x).tanh())
+
+
+def disabled(network, x):
+    torch.set_grad_enabled(False)
+    return network.plain(x)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        torch.no_grad()(Wrapped.plain),
+        lambda network, x: network.plain(x).detach(),
+        disabled,
+    ],
+)
+@pytest.mark.parametrize("outputs", ["first", "mean"])
+def test_outputs_without_gradients(call, outputs):
+    network = randomize(Wrapped(call))
+    with pytest.raises(ValueError, match="no gradients with respect to any of its par"):
+        GradientCapture(network, outputs).layout(torch.as_tensor(table(3, 3)))
+    assert torch.is_grad_enabled() and all(
+        p.requires_grad for p in network.parameters()
+    )
+
+
+def test_some_rows_without_gradients():
+    def call(network, x):
+        return network.plain(x) if (x[:, 0] > 0).any() else network.plain(x).detach()
+
+    X = np.abs(table(4, 3))
+    X[-1] *= -1
+    network = randomize(Wrapped(call))
+    K = kernel(network, X, batch_size=1)
+    assert not K[-1].any()
+    np.testing.assert_allclose(K[:3, :3], naive(network, X[:3]), rtol=1e-10)
+
+
+def test_frozen_parameters_do_not_make_outputs_without_gradients():
+    # What counts is not on the way of these rows, but other parameters are.
+    network = randomize(Wrapped(lambda network, x: network.plain(x)))
+    network.requires_grad_(False)
+    network.unused = nn.Linear(1, 1).double()
+    assert not kernel(network, table(3, 3)).any()
+
+
+def test_inference_mode_inside_of_the_forward():
+    def half(network, x):
+        with torch.inference_mode():
+            x = network.first(x).tanh()
+        return network.last(x)
+
+    for call in (torch.inference_mode()(Wrapped.plain), half):
+        network = randomize(Wrapped(call))
+        for freeze in (False, True):
+            network.first.requires_grad_(not freeze)
+            name = "last" if freeze else "first"
+            with pytest.raises(ValueError, match=f"layer '{name}', .*inference_mode"):
+                captured(network, table(3, 3))
+
+
+@pytest.mark.parametrize("outputs", ["first", "sum", "mean"])
+def test_no_outputs(outputs):
+    network = randomize(Wrapped(lambda network, x: network.plain(x)[:, :0]))
+    with pytest.raises(ValueError, match=r"one output or more, got \(1, 0\)"):
+        GradientCapture(network, outputs).layout(torch.as_tensor(table(3, 3)))
+
+
+def test_checkpoints():
+    def call(network, x, use_reentrant=False):
+        h = checkpoint(lambda x: network.first(x).tanh(), x, use_reentrant=False)
+        return checkpoint(network.last, h, use_reentrant=use_reentrant)
+
+    network = randomize(Wrapped(call))
+    for freeze in (False, True):
+        network.first.bias.requires_grad_(not freeze)
+        check(network, table(5, 3))
+    network.call = partial(call, use_reentrant=True)
+    with pytest.raises(ValueError, match="needs use_reentrant=False"):
         captured(network, table(3, 3))
