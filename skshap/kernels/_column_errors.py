@@ -76,7 +76,7 @@ def check_columns(X, name, columns):
     Raises
     ------
     ValueError
-        If X has not these, or none is selected.
+        If X has not these, if none is selected, or one twice.
     """
     try:
         part = select_columns(X, columns)
@@ -92,6 +92,12 @@ def check_columns(X, name, columns):
         raise ValueError(
             f"kernel {name!r} reads no columns: {columns!r} selects none of the "
             f"{X.shape[1]} columns of X."
+        )
+    names = [*getattr(part, "columns", ())]
+    if len(set(names)) < len(names):
+        raise ValueError(
+            f"kernel {name!r} reads columns {columns!r}, of which there must be no two "
+            "of one name; name each once, and give it a kernel of its own to weigh it."
         )
     return part
 

@@ -397,6 +397,13 @@ def test_bad_parameters(X, parameters, message):
         ColumnKernel(**defaults | parameters).fit(X)
 
 
+@pytest.mark.parametrize("columns", [["size", "size"], [3, 3], [3, -2]], ids=str)
+def test_columns_that_are_named_twice(X, columns):
+    message = "reads columns .*(no two of one name|more than one occurrence)"
+    with pytest.raises(ValueError, match=message):
+        ColumnKernel([("a", "rbf", columns)]).fit(X)
+
+
 @pytest.mark.parametrize("column", ["text", "size"])
 def test_columns_that_are_missing_later(small, column):
     X = pd.DataFrame(TABLE)
