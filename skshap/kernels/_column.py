@@ -98,6 +98,12 @@ class ColumnKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseCompos
     sum: weights mean the same for all kernels, and ``alpha`` of a ridge the same for
     all weights.
 
+    After `fit`, tables must have the columns of `fit` in the same order. Additional
+    columns, another order, or the lack of a column that no kernel reads are errors,
+    where :class:`sklearn.compose.ColumnTransformer` finds the columns that it reads by
+    their names and passes over the others: select them first, as by
+    ``X[list(kernel.feature_names_in_)]``.
+
     Labels do not reach the kernels, nor the steps of their pipelines: the values of
     rows need a kernel that does not depend on labels.
 

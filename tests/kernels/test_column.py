@@ -416,6 +416,16 @@ def test_columns_that_are_missing_later(small, column):
             method(X[X.columns[::-1]])
 
 
+def test_tables_have_the_columns_of_fit(X):
+    kernel = ColumnKernel([("a", "rbf", ["size"])]).fit(X)
+    names, more = list(X.columns), type(X)(dict(TABLE) | {"more": Y})
+    for other in (X[names[1:]], X[names[::-1]], more):
+        with pytest.raises(ValueError, match="feature names should match"):
+            kernel.transform(other)
+    again = more[list(kernel.feature_names_in_)]
+    assert_array_equal(kernel.transform(again), kernel.transform(X))
+
+
 def test_rows_that_a_kernel_refuses(small, make):
     X = pd.DataFrame(TABLE)
     X.loc[3, "text"] = None

@@ -269,6 +269,8 @@ def test_few_rows(make, n):
     if n < 16:  # none is held out
         assert_allclose(K, make(method="exact").fit_transform(X), rtol=1e-9)
     assert np.isnan(kernel.approximation_error_) == (n < 16)
+    copies = make().fit(X[:15] * 3)  # which show nothing new
+    assert np.isnan(copies.approximation_error_)
 
 
 def test_zero_gradients():
