@@ -4,8 +4,8 @@ Clean the training rows inside a pipeline
 
 How many rows should be removed, and how strong should the ridge be that values them?
 `DataRemoval` is an ordinary classifier with nested parameters, so that a grid search
-over a pipeline answers, each fold cleaned by itself. (For the number of rows alone,
-``n_samples_to_remove="auto"`` asks the same of one set of values.)
+over a pipeline answers, each fold cleaned by itself. (``n_samples_to_remove="auto"``
+searches nothing: it removes the rows whose labels are probably wrong.)
 """
 
 # %%

@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state, indexable
 from skshap.selection._attributed import Attributed
 from skshap.selection._default_attributor import LARGE, default_attributor
 from skshap.selection._held_out import check_held_out, errors_name_held_out
-from skshap.selection._splits import HELD_OUT, make_splits
+from skshap.selection._splits import make_splits
 from skshap.selection._values import combine, judge_splits, values_on
 from skshap.utils._labels import as_labels, check_targets, encode_targets
 from skshap.utils._order import check_order
@@ -32,9 +32,8 @@ class BaseRowChoice(Attributed, BaseEstimator):
         "random_state": ["random_state"],
         "n_jobs": [Interval(Integral, None, None, closed="neither"), None],
     }
-    # Whether rows are split though there are validation rows, and what to do if not.
+    # Whether rows are split though there are validation rows.
     _always_splits = False
-    _instead_of_splits = HELD_OUT
     _most_judged = 1000  # rows of a fold
     _needs_errors = False
 
@@ -87,7 +86,6 @@ class BaseRowChoice(Attributed, BaseEstimator):
                 self.classes_,
                 seed,
                 most_judged=self._most_judged,
-                instead=self._instead_of_splits,
             )
         return X, y, y_index, splits
 

@@ -12,12 +12,14 @@ from sklearn.utils.metadata_routing import (
     process_routing,
 )
 
+from skshap.attribution._training_kernel import TrainingKernel
 from skshap.selection._base import BaseRowChoice, count_rows
+from skshap.selection._comparison import compare_without, spare_classes
 from skshap.selection._delegated import DelegatedPredictions
-from skshap.selection._harm import harmful_rows, label_suspicion
+from skshap.selection._harm import harmful_rows
 from skshap.selection._removal_report import removal_report
-from skshap.selection._removal_share import choose_share, spare_classes
-from skshap.selection._splits import HELD_OUT, other_splits
+from skshap.selection._splits import other_splits
+from skshap.selection._suspicion import label_suspicion
 from skshap.selection._values import values_from_others
 from skshap.utils._sklearn import (
     HasMethods,
@@ -32,6 +34,10 @@ from skshap.utils._sklearn import (
 from skshap.utils._unchanged import unchanged_on_error
 
 __all__ = ["DataRemoval"]
+
+# Probability of a wrong label from which on "auto" removes it. A right label that a
+# model doubts so much is worth less to it than a wrong one costs.
+SUSPECT = 1 / 3
 
 
 class DataRemoval(
@@ -52,23 +58,22 @@ class DataRemoval(
         With its ``verbose=1`` a progress bar shows the permutations of each split.
     n_samples_to_remove : int, float, "auto" or "harmful", default=0.1
         How many rows to remove, or which share of them, those of lowest value. "auto":
-        the share, up to a half, without which the estimator predicts rows left out
-        best, by the splits of `cv`. "harmful": only rows whose value is negative with
-        confidence, and only if the estimator predicts rows left out clearly better
-        without as many. See Notes.
+        those whose label is wrong with a probability of more than a third. "harmful":
+        only rows whose value is negative with confidence, and only if the estimator
+        predicts rows left out clearly better without as many. See Notes.
     cv : int, splitter, iterable or None, default=5
-        How rows are split in those trained on and those judged on; only for "auto" and
-        "harmful" if `fit` is given `X_val` and `y_val`. An integer: stratified folds of
-        shuffled rows, of each of which at most 2,000 are judged on; else as in
+        How rows are split in those trained on and those judged on; only for "harmful"
+        if `fit` is given `X_val` and `y_val`. An integer: stratified folds of shuffled
+        rows, of each of which at most 2,000 are judged on; else as in
         :func:`sklearn.model_selection.check_cv`, where
         `split` of a splitter sees positions in place of the rows, and places in
-        `classes_` as labels. None: `X_val` is always given, there is no "auto", and
-        "harmful" does not ask the estimator.
+        `classes_` as labels. None: `X_val` is always given, and "harmful" does not ask
+        the estimator.
     random_state : int, RandomState instance or None, default=None
         Seed of the folds, and of an attributor or kernel that has none.
     n_jobs : int or None, default=None
-        How many splits are worked on at a time; with "auto" and "harmful" the estimator
-        is fitted in these workers too.
+        How many splits are worked on at a time; with "harmful" the estimator is fitted
+        in these workers too.
 
     Attributes
     ----------
@@ -79,14 +84,13 @@ class DataRemoval(
     removal_report_ : Bunch
         What was removed and why, a column an entry for `pandas.DataFrame`, the row that
         was removed first on top: `sample_index` (a position, not the label of an index:
-        use ``.iloc`` on pandas objects), `label`, `value`, `reason` and, with
-        "harmful", `standard_error` and `probability_harmful`.
+        use ``.iloc`` on pandas objects), `label`, `value`, `reason` and, with "auto",
+        `probability_wrong`, with "harmful", `standard_error` and `probability_harmful`.
     cv_results_ : dict
-        With "auto", and with "harmful" if any row looks so, of each share that was
-        tried, the first of them zero, `share_removed`, the score on rows left out, by
-        their given labels, `mean_test_score` and `std_test_score` over the splits, and
-        that of each, `split0_test_score` and so on: minus the log loss, in nats, see
-        Notes. Which was chosen, ``1 - support_.mean()`` says.
+        With "harmful", if any row looks so: without removal and without as large a
+        share, `share_removed`, the score on rows left out, by their given labels,
+        `mean_test_score` and `std_test_score` over the splits, and that of each,
+        `split0_test_score` and so on: minus the log loss, in nats, see Notes.
     support_ : ndarray of shape (n_samples,)
         True for rows that are kept.
     sample_indices_ : ndarray of shape (n_kept,)
@@ -115,22 +119,15 @@ class DataRemoval(
     "values.npz" of the attributor becomes "values-0.npz", "values-1.npz" and so on. To
     go on from them needs the same splits and an integer as `random_state`.
 
-    "auto" fits the estimator up to eight times a split, on what is left of the rows
-    that the split trains on without the 0, 5, 10, 15, 20, 30, 40 and 50 % of lowest
-    value there, and takes the share with which it predicts all rows left out best, or
-    none if that is not ahead of none by more than one standard error. Half of the rows
-    of each class, rounded down, are always left, those of highest value. Predictions
-    are scored by the log loss of the softmax of decision values, or else of
-    probabilities or predicted labels, times the factor that suits the share best [2]_:
-    it says more than the accuracy, and is not misled by how sure of itself the
-    estimator is. The values come from splits that judge on other rows than those the
-    estimator is judged on, which are training rows there; on labels of pure noise that
-    favours no removal, though the best of several shares can be ahead by chance, for
-    next to nothing. (With ``attributor=None`` kernel and `alpha` are chosen by all
-    rows.) The labels that the estimator is judged by are the given ones, so that wrong
-    ones lower all scores; on few rows the choice depends on the folds, less on repeated
-    ones, as of :class:`sklearn.model_selection.RepeatedStratifiedKFold`. Where `X_val`
-    is given, values come from there and the choice from the splits.
+    "auto" goes by labels alone, values are only reported: how probably each label is
+    wrong comes from leave-one-out predictions of the attributor's kernel, as in
+    :class:`skshap.LabelNoiseDetector`, whose Notes say how and where that is uncertain.
+    No estimator is asked, since cross-validation is itself judged by the given labels:
+    it cannot see noise that differs between classes. Where labels are right but hard to
+    predict, as in overlapping classes, some right ones are removed. Half of the rows of
+    each class, rounded down, are always left. What share of lowest value an estimator
+    is best off without, :class:`sklearn.model_selection.GridSearchCV` over
+    `n_samples_to_remove` finds.
 
     "harmful" removes rows that are more probably harmful than not, the most certainly
     harmful first, as long as at most 10 % of those removed are expected to be harmless.
@@ -141,9 +138,19 @@ class DataRemoval(
     how probably a label is wrong comes from leave-one-out predictions, as in
     :class:`skshap.LabelNoiseDetector`. Rows harm one by one: where classes overlap, all
     that harm can be most of a class, and without them together predictions are worse.
-    So the estimator is asked as with "auto", with all rows and without as large a share
-    of lowest value, and nothing is removed unless the latter predicts better by more
-    than one standard error. Half of each class is left then as well.
+    So the estimator is fitted twice a split, on all rows that it trains on and without
+    as large a share of lowest value there, and nothing is removed unless the latter
+    predicts the rows left out better by more than one standard error. Predictions are
+    scored by the log loss of the softmax of decision values, or else of probabilities
+    or predicted labels, times the factor that suits them best [2]_: it says more than
+    the accuracy, and is not misled by how sure of itself the estimator is. The values
+    come from splits that judge on other rows than those the estimator is judged on,
+    which are training rows there. (With ``attributor=None`` kernel and `alpha` are
+    chosen by all rows.) It is judged by the given labels; on few rows the choice
+    depends on the folds, less on repeated ones, as of
+    :class:`sklearn.model_selection.RepeatedStratifiedKFold`. Where `X_val` is given,
+    values come from there and the choice from the splits. Half of each class is left,
+    as with "auto".
 
     In scikit-learn's cross-validation an `X_val` with as many rows as `X` is taken for
     a parameter of each row and sliced with it. Give it another number of rows. In a
@@ -189,13 +196,7 @@ class DataRemoval(
 
     @property
     def _always_splits(self):
-        return self.n_samples_to_remove in ("auto", "harmful")
-
-    @property
-    def _instead_of_splits(self):
-        if self.n_samples_to_remove == "auto":
-            return HELD_OUT + ", and a number of rows to remove"
-        return HELD_OUT
+        return self.n_samples_to_remove == "harmful"
 
     def __init__(
         self,
@@ -245,16 +246,16 @@ class DataRemoval(
             `X_val` has no rows or other columns than `X`, `y_val` has a label that `y`
             has not, there are fewer rows than folds or no more than
             `n_samples_to_remove`, a split trains on no row of a class, or the removal
-            would leave a class without a row; with "auto", if `cv` is None; with "auto"
-            and "harmful", if without `X_val` a row has no split to be valued by that
-            judges on other rows, as with two folds, or if the estimator predicts no
-            labels of `y`; or if rows or
-            labels are malformed or, by their indices, not in one order.
+            would leave a class without a row; with "harmful", if without `X_val` a row
+            has no split to be valued by that judges on other rows, as with two folds,
+            or if the estimator predicts no labels of `y`; or if rows or labels are
+            malformed or, by their indices, not in one order.
 
         Warns
         -----
         FitFailedWarning
-            If the estimator cannot be trained without some of the shares.
+            If the estimator cannot be trained without the rows that look harmful; then
+            none are removed.
         """
         raise_for_params(fit_params, self, "fit")
         params = process_routing(self, "fit", **fit_params).estimator.fit
@@ -269,12 +270,6 @@ class DataRemoval(
 
     def _fit(self, X, y, X_val, y_val, params):
         X, y, y_index, splits = self._fit_attributor(X, y, X_val, y_val)
-        if self.n_samples_to_remove == "auto" and splits is None:
-            raise ValueError(
-                "n_samples_to_remove='auto' needs splits to choose the number by, but "
-                "cv=None; set cv to a number of folds, or n_samples_to_remove to a "
-                "number."
-            )
         is_other = None  # not needed where values come from X_val
         if self._always_splits and X_val is None:
             is_other = other_splits(len(y), splits)
@@ -282,24 +277,19 @@ class DataRemoval(
             y, X_val, y_val, splits, with_error=self._needs_errors
         )
 
-        def ask_estimator(**options):
+        def is_better_without(share):
             if is_other is None:
                 of_splits = [values[train] for train, _ in splits]
             else:
                 of_splits = values_from_others(parts, is_other)
-            return choose_share(
-                self.estimator,
-                X,
-                y,
-                splits,
-                of_splits,
-                params,
-                n_jobs=self.n_jobs,
-                **options,
+            options = {"share": share, "n_jobs": self.n_jobs}
+            is_better, self.cv_results_ = compare_without(
+                self.estimator, X, y, splits, of_splits, params, **options
             )
+            return is_better
 
         order, n_removed, probability = self._choose(
-            values, errors, y, None if splits is None else ask_estimator
+            values, errors, y, None if splits is None else is_better_without
         )
         advice = "lower n_samples_to_remove"
         if self.n_samples_to_remove == "harmful":
@@ -321,32 +311,26 @@ class DataRemoval(
         )
         return self
 
-    def _choose(self, values, errors, y, ask_estimator):
-        """Return the order to remove rows in, how many, and how probably each harms.
-
-        Sets `cv_results_` if the estimator is asked.
-        """
+    def _choose(self, values, errors, y, is_better_without):
+        """Return the order to remove rows in, how many, and probabilities to report."""
         vars(self).pop("cv_results_", None)
-        order, probability = np.argsort(values, kind="stable"), None
-        if self.n_samples_to_remove == "harmful":
-            order, n_removed, probability = harmful_rows(
-                values, errors, label_suspicion(self.attributor_, y)
-            )
-            if ask_estimator is not None:
-                harmful = order[:n_removed]
-                order, n_removable = spare_classes(order, y)
-                n_removed = int(np.isin(order[:n_removable], harmful).sum())
-                if n_removed > 0:
-                    share, self.cv_results_ = ask_estimator(
-                        shares=(0.0, n_removed / len(y))
-                    )
-                    n_removed = count_rows(share, len(y))
-        elif self.n_samples_to_remove == "auto":
+        if self.n_samples_to_remove not in ("auto", "harmful"):
+            order = np.argsort(values, kind="stable")
+            return order, count_rows(self.n_samples_to_remove, len(y)), None
+        kernel = TrainingKernel.of(self.attributor_)
+        suspicion = label_suspicion(kernel, y, self.attributor_.device)
+        if self.n_samples_to_remove == "auto":
+            order = np.argsort(-suspicion, kind="stable")
             order, n_removable = spare_classes(order, y)
-            share, self.cv_results_ = ask_estimator()
-            n_removed = min(count_rows(share, len(y)), n_removable)
-        else:
-            n_removed = count_rows(self.n_samples_to_remove, len(y))
+            n_suspect = int((suspicion[order[:n_removable]] > SUSPECT).sum())
+            return order, n_suspect, suspicion
+        order, n_removed, probability = harmful_rows(values, errors, suspicion)
+        if is_better_without is not None:
+            harmful = order[:n_removed]
+            order, n_removable = spare_classes(order, y)
+            n_removed = int(np.isin(order[:n_removable], harmful).sum())
+            if n_removed > 0 and not is_better_without(n_removed / len(y)):
+                n_removed = 0
         return order, n_removed, probability
 
     def get_metadata_routing(self):

@@ -18,9 +18,10 @@ def removal_report(removed, y, values, errors, probability, scoring):
     values : ndarray of shape (n,)
         Their values.
     errors : ndarray of shape (n,) or None
-        Standard errors of these; read only with `probability`.
+        Standard errors of these, where harmful rows were removed.
     probability : ndarray of shape (n,) or None
-        That each row is harmful; None where the rows of lowest value were removed.
+        That each row is harmful or, without `errors`, that its label is wrong; None
+        where the rows of lowest value were removed.
     scoring : str or callable
         Which gives values their unit.
 
@@ -28,7 +29,8 @@ def removal_report(removed, y, values, errors, probability, scoring):
     -------
     Bunch
         A column an entry: `sample_index`, `label`, `value`, `reason` and, with
-        `probability`, `standard_error` and `probability_harmful`.
+        `probability`, `standard_error` and `probability_harmful`, or
+        `probability_wrong`.
     """
     report = {
         "sample_index": removed,
@@ -38,7 +40,14 @@ def removal_report(removed, y, values, errors, probability, scoring):
     unit = scoring
     if not isinstance(unit, str):
         unit = getattr(unit, "__name__", type(unit).__name__)
-    if probability is not None:
+    if probability is not None and errors is None:
+        report["probability_wrong"] = probability[removed]
+        reasons = [
+            f"its label is wrong with probability {probability[i]:.3f}; {unit} "
+            f"{values[i]:.2g}"
+            for i in removed
+        ]
+    elif probability is not None:
         report["standard_error"] = errors[removed]
         report["probability_harmful"] = probability[removed]
         reasons = [

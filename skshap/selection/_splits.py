@@ -5,12 +5,12 @@ from numbers import Integral
 import numpy as np
 from sklearn.model_selection import check_cv
 
-__all__ = ["HELD_OUT", "make_splits", "other_splits"]
+__all__ = ["make_splits", "other_splits"]
 
 HELD_OUT = "pass X_val and y_val with cv=None"
 
 
-def make_splits(cv, y_index, classes, seed, *, most_judged=None, instead=HELD_OUT):
+def make_splits(cv, y_index, classes, seed, *, most_judged=None):
     """Split training rows in those trained on and those judged on.
 
     Parameters
@@ -26,8 +26,6 @@ def make_splits(cv, y_index, classes, seed, *, most_judged=None, instead=HELD_OU
     most_judged : int or None, default=None
         How many rows of a fold are judged on at most, but for one of each class, if
         `cv` is the number of folds; None for all.
-    instead : str
-        What to do where no splits will do, for messages.
 
     Returns
     -------
@@ -45,7 +43,7 @@ def make_splits(cv, y_index, classes, seed, *, most_judged=None, instead=HELD_OU
         if n < cv:
             raise ValueError(
                 f"cv={cv} folds need at least as many rows, got n_samples={n}; lower "
-                f"cv, or {instead}."
+                f"cv, or {HELD_OUT}."
             )
         splits = [
             (train, some_of(test, y_index, most_judged, seed))
@@ -73,7 +71,7 @@ def make_splits(cv, y_index, classes, seed, *, most_judged=None, instead=HELD_OU
             raise ValueError(
                 f"split {number} of {shown} trains on no row of class {label!r}, of "
                 f"which there are {size} in all; add rows of that class, merge it with "
-                f"another, use other splits, or {instead}."
+                f"another, use other splits, or {HELD_OUT}."
             )
         if len(test) == 0:
             raise ValueError(

@@ -100,11 +100,11 @@ def test_all_rows_that_no_split_trains_on_are_told_apart():
         make_splits(splits, np.array([0, 1] * 3), CLASSES, 0)
 
 
-def test_advice_is_that_of_the_caller():
+def test_advice_is_a_validation_set():
     y_index = np.repeat([0, 1], [5, 1])
     for cv in (3, 7):  # too few rows of a class, too few rows
-        with pytest.raises(ValueError, match=r", or ask me\.$"):
-            make_splits(cv, y_index, CLASSES, 0, instead="ask me")
+        with pytest.raises(ValueError, match=r", or pass X_val .* with cv=None\.$"):
+            make_splits(cv, y_index, CLASSES, 0)
 
 
 def test_other_splits_judge_on_other_rows():

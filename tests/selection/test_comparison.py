@@ -1,4 +1,4 @@
-"""Tests of the share of rows that cross-validation says to remove."""
+"""Tests of what an estimator says of a removal, and of what is always left."""
 
 import numpy as np
 import pytest
@@ -13,13 +13,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC, LinearSVC
 
 from skshap import DataRemoval, FreeShapAttributor
-from skshap.selection import _removal_share
-from skshap.selection._removal_share import (
-    SHARES,
-    best_share,
-    choose_share,
-    spare_classes,
-)
+from skshap.selection import _comparison, _data_removal
+from skshap.selection._comparison import compare_without, is_ahead, spare_classes
 from skshap.selection._splits import make_splits
 
 CLASSES = np.arange(2)
@@ -33,7 +28,7 @@ def nearest():
 
 @pytest.fixture
 def removal(nearest, quick):
-    return DataRemoval(nearest, quick, n_samples_to_remove="auto", random_state=0)
+    return DataRemoval(nearest, quick, n_samples_to_remove="harmful", random_state=0)
 
 
 @pytest.fixture
@@ -46,13 +41,12 @@ def many():
     return X, np.where(wrong, 1 - y_true, y_true), wrong
 
 
-def test_scores_are_those_of_a_loop(table, nearest):
+def test_scores_are_those_of_a_loop(many, nearest):
     """Every value is computed on its own, from the splits that may tell it."""
-    X, y, _ = table
-    X, y = X[::2], y[::2]
+    X, y, _ = many
     exact = FreeShapAttributor(sampler="permutation", n_permutations=3, random_state=0)
-    splits = make_splits(4, np.unique(y, return_inverse=True)[1], CLASSES, 0)
-    removal = DataRemoval(nearest, exact, n_samples_to_remove="auto", cv=splits)
+    splits = make_splits(4, y, CLASSES, 0)
+    removal = DataRemoval(nearest, exact, n_samples_to_remove="harmful", cv=splits)
     results = removal.fit(X, y).cv_results_
     gains = [
         dict(
@@ -67,20 +61,21 @@ def test_scores_are_those_of_a_loop(table, nearest):
         )
         for train, test in splits
     ]
-    hits = {share: [] for share in results["share_removed"]}
+    none, share = results["share_removed"]
+    assert none == 0
+    hits = [], []
     for k, (train, test) in enumerate(splits):
         values = []
         for i in train:
             known = [s for s in range(4) if s != k and i in gains[s]]
             counts = [len(splits[s][1]) for s in known]
             values.append(sum(gains[s][i] for s in known) / sum(counts))
-        for share in hits:
-            n_removed = round(share * len(train))
-            kept = train[np.argsort(values, kind="stable")[n_removed:]]
+        for found, n_removed in zip(hits, (0, round(share * len(train))), strict=True):
+            kept = without_lowest(train, y, values, n_removed)
             hit = nearest.fit(X[kept], y[kept]).predict(X[test]) == y[test]
-            hits[share].append(hit)
+            found.append(hit)
     scores = []
-    for found in hits.values():
+    for found in hits:
         right = np.concatenate(found).mean()  # which is how sure to be at best
         assert 0.5 < right < 1
         scores.append(
@@ -89,58 +84,42 @@ def test_scores_are_those_of_a_loop(table, nearest):
     for k in range(4):
         expected = [found[k].mean() for found in scores]
         assert_allclose(results[f"split{k}_test_score"], expected, atol=1e-4)
-    scores = np.array([np.concatenate(found) for found in scores])
-    best = scores.mean(1).argmax()
-    gain = scores[best] - scores[0]
+    gain = np.concatenate(scores[1]) - np.concatenate(scores[0])
     is_clear = gain.mean() > gain.std() / len(y) ** 0.5
-    share = list(hits)[best] if is_clear else 0
-    assert (~removal.support_).sum() == round(share * len(y))
+    assert (~removal.support_).sum() == (round(share * len(y)) if is_clear else 0)
     by_split = np.array([results[f"split{k}_test_score"] for k in range(4)])
     assert_allclose(results["mean_test_score"], by_split.mean(0))
     assert_allclose(results["std_test_score"], by_split.std(0))
 
 
-def test_wrong_labels_go_and_right_ones_stay(removal, many):
-    X, y, wrong = many
-    removal.fit(X, y)
-    assert 0.6 < wrong[~removal.support_].mean()
-    assert 20 <= (~removal.support_).sum() <= 80
-    rng = np.random.default_rng(1)
-    X_test = rng.normal(size=(500, 2))
-    y_test = (X_test[:, 0] > 0).astype(int)
-    plain = removal.estimator.fit(X, y).score(X_test, y_test)
-    assert removal.score(X_test, y_test) > plain + 0.05
-    removed = np.flatnonzero(~removal.support_)
-    assert_array_equal(np.sort(removal.removal_report_["sample_index"]), removed)
-    removal.set_params(estimator=LogisticRegression()).fit(X, (X[:, 0] > 0).astype(int))
-    assert (~removal.support_).mean() <= 0.1
+def without_lowest(train, y, values, n_removed):
+    """Which rows stay if those of lowest value go, but for half of each class."""
+    kept = list(train[np.argsort(values, kind="stable")])
+    left = {label: (y[train] == label).sum() // 2 for label in set(y[train])}
+    for row in list(kept):
+        has_gone = len(train) - len(kept)
+        if has_gone < n_removed and (y[kept] == y[row]).sum() > left[y[row]]:
+            kept.remove(row)
+    return np.sort(kept)
 
 
-def test_of_equal_scores_the_smallest_share(removal):
-    X = np.repeat([[0.0, 1.0], [5.0, 5.0]], 20, axis=0)
-    removal.fit(X, np.repeat([0, 1], 20))
-    assert_allclose(removal.cv_results_["mean_test_score"], 0, atol=1e-9)
-    assert removal.support_.all()
-
-
-@pytest.mark.parametrize(("n_more", "expected"), [(3, 0), (6, 5)])
-def test_the_best_share_if_it_is_ahead_by_a_standard_error(n_more, expected):
+@pytest.mark.parametrize(("n_more", "expected"), [(3, False), (6, True)])
+def test_ahead_is_by_a_standard_error(n_more, expected):
     """Of 100 rows, 20 of them other ones, that is some four rows."""
-    hits = np.ones((8, 100))
-    hits[5:, :10] = 0  # ten rows are lost by a share of 30 % and larger ones
-    hits[:5, -10 - n_more :] = 0  # and these by smaller ones
-    hits[6:, 50] = 0
-    assert best_share(hits, np.arange(100)) == expected
+    gains = np.zeros(100)
+    gains[:10] = -1  # ten rows are lost
+    gains[-10 - n_more :] = 1  # and these won
+    assert is_ahead(gains, np.arange(100)) is expected
 
 
 @pytest.mark.parametrize("n", [4, 20])
 def test_a_standard_error_is_that_of_a_sample(n):
     """Of n gains of mean m by 1 to either side, the root of 1 / (n - 1)."""
     rows = np.arange(n)
-    for m, expected in ((1.01, 1), (0.99, 0)):
-        gain = m / np.sqrt(n - 1) + np.tile([1.0, -1.0], n // 2)
-        assert best_share(np.array([np.zeros(n), gain]), rows) == expected
-    assert best_share(np.zeros((2, n)), rows) == 0
+    for m, expected in ((1.01, True), (0.99, False)):
+        gains = m / np.sqrt(n - 1) + np.tile([1.0, -1.0], n // 2)
+        assert is_ahead(gains, rows) is expected
+    assert not is_ahead(np.zeros(n), rows)
 
 
 @pytest.fixture
@@ -196,7 +175,7 @@ def test_no_class_loses_more_than_half_of_its_rows(quick, monkeypatch):
     rng = np.random.default_rng(0)
     X = np.r_[rng.normal(0, 1, 90), rng.normal(-0.5, 1, 11)][:, None]
     y = np.repeat(["many", "few"], [90, 11])
-    monkeypatch.setattr(_removal_share, "best_share", lambda scores, rows: -1)
+    monkeypatch.setattr(_comparison, "is_ahead", lambda gains, rows: True)
     for how in ("auto", "harmful"):
         removal = DataRemoval(
             LogisticRegression(), quick, n_samples_to_remove=how, random_state=0
@@ -207,27 +186,23 @@ def test_no_class_loses_more_than_half_of_its_rows(quick, monkeypatch):
         assert (removal.sample_values_[y == "few"] < 0).sum() > 6
 
 
-def test_harmful_rows_go_where_the_estimator_is_better_off(removal, many, monkeypatch):
+def test_harmful_rows_go_where_the_estimator_is_better_off(removal, many):
     X, y, wrong = many
-    removal.set_params(n_samples_to_remove="harmful").fit(X, y)
+    removal.fit(X, y)
     assert wrong[~removal.support_].mean() > 0.8
     none, some = removal.cv_results_["share_removed"]
     assert none == 0
     assert some == pytest.approx((~removal.support_).mean())
     score = removal.cv_results_["mean_test_score"]
     assert score[1] > score[0]
-    # As with "auto", if it had only this share to choose.
-    monkeypatch.setattr(choose_share, "__kwdefaults__", {"shares": (0.0, some)})
-    results = removal.set_params(n_samples_to_remove="auto").fit(X, y).cv_results_
-    assert_allclose(results["mean_test_score"], score)
 
 
 def test_a_row_counts_once_however_many_splits_judge_on_it():
-    scores = np.array([np.zeros(20), np.tile([1.1, -0.9], 10)])
-    assert best_share(scores, np.arange(20)) == 0
-    many = np.tile(scores, 100)
-    assert best_share(many, np.tile(np.arange(20), 100)) == 0
-    assert best_share(many, np.arange(2000)) == 1
+    gains = np.tile([1.1, -0.9], 10)
+    assert not is_ahead(gains, np.arange(20))
+    many = np.tile(gains, 100)
+    assert not is_ahead(many, np.tile(np.arange(20), 100))
+    assert is_ahead(many, np.arange(2000))
 
 
 def test_validation_rows_give_values_and_splits_the_choice(removal, many):
@@ -239,16 +214,11 @@ def test_validation_rows_give_values_and_splits_the_choice(removal, many):
         values, removal.attributor_.attribute(held_out["X_val"], held_out["y_val"])
     )
     results, found = removal.cv_results_, [[], []]
-    shares = [0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5]
-    assert results["share_removed"].tolist() == shares
+    none, share = results["share_removed"]
+    assert none == 0 < share
     splits = make_splits(5, y, CLASSES, removal.attributor_.random_state)
     for k, (train, test) in enumerate(splits):
-        kept, left = list(train[np.argsort(values[train], kind="stable")]), [0, 0]
-        for c in (0, 1):  # at most half of a class goes
-            left[c] = (y[train] == c).sum() // 2
-        for row in list(kept):
-            if len(kept) > 80 and (y[kept] == y[row]).sum() > left[y[row]]:
-                kept.remove(row)
+        kept = without_lowest(train, y, values[train], round(share * len(train)))
         hit = removal.estimator.fit(X[kept], y[kept]).predict(X[test]) == y[test]
         found[0].append(hit.mean())
         found[1].append(results[f"split{k}_test_score"][-1])
@@ -256,8 +226,6 @@ def test_validation_rows_give_values_and_splits_the_choice(removal, many):
     expected = np.log([1 - right, right])
     expected = expected[0] + np.array(found[0]) * (expected[1] - expected[0])
     assert_allclose(found[1], expected, atol=1e-4)
-    with pytest.raises(ValueError, match=r"'auto' needs splits.*cv=None; set cv"):
-        removal.set_params(cv=None).fit(X, y, **held_out)
 
 
 def test_precomputed_kernels_and_workers(removal, many):
@@ -268,7 +236,7 @@ def test_precomputed_kernels_and_workers(removal, many):
     precomputed = DataRemoval(
         SVC(kernel="precomputed"),
         clone(quick).set_params(kernel="precomputed", kernel_params=None),
-        n_samples_to_remove="auto",
+        n_samples_to_remove="harmful",
         random_state=0,
         n_jobs=2,
     )
@@ -290,11 +258,13 @@ def test_parameters_of_rows_are_cut_down(many):
 
     with config_context(enable_metadata_routing=True):
         model = Weighted().set_fit_request(sample_weight=True)
-        quick = FreeShapAttributor(n_permutations=1)
-        removal = DataRemoval(model, quick, n_samples_to_remove="auto", random_state=0)
+        quick = FreeShapAttributor(n_permutations=2)
+        removal = DataRemoval(
+            model, quick, n_samples_to_remove="harmful", random_state=0
+        )
         removal.fit(X, y, sample_weight=X[:, 0])
-    assert len(seen) == 5 * len(SHARES) + 1
-    assert {160, 152, 80} < set(seen)
+    share = removal.cv_results_["share_removed"][1]
+    assert seen == [160, 160 - round(share * 160)] * 5 + [removal.support_.sum()]
 
 
 def test_the_best_row_of_each_class_is_left(nearest):
@@ -306,18 +276,27 @@ def test_the_best_row_of_each_class_is_left(nearest):
     X = np.concatenate([rng.normal(size=(40, 2)), rng.normal(size=(5, 2))])
     y = np.repeat([0, 1], [40, 5])  # rows of a rare class that lies among the other
     attributor = FreeShapAttributor(n_permutations=3, random_state=0)
-    removal = DataRemoval(nearest, attributor, n_samples_to_remove="auto", cv=5)
-    removal.set_params(random_state=0).fit(X, y)
-    assert removal.cv_results_["share_removed"].tolist() == list(SHARES)
-    assert set(y[removal.support_]) == {0, 1}
+    for how in ("auto", "harmful"):
+        removal = DataRemoval(nearest, attributor, n_samples_to_remove=how, cv=5)
+        removal.set_params(random_state=0).fit(X, y)
+        assert set(y[removal.support_]) == {0, 1}
 
 
-def test_a_share_must_leave_room_for_a_row_of_each_class(nearest):
+def test_a_split_keeps_half_of_each_class_too(nearest):
+    seen = []
+
+    class Watched(KNeighborsClassifier):
+        def fit(self, X, y):
+            seen.append(y.tolist())
+            return super().fit(X, y)
+
     y = np.array([0, 1, 2] * 4)
     halves = [(np.arange(4), np.arange(4, 12)), (np.arange(12), np.arange(12))]
     known = [np.arange(4.0), np.arange(12.0)]
-    _, results = choose_share(nearest, y[:, None], y, halves, known, {}, n_jobs=None)
-    assert results["share_removed"].max() == 0.3  # of four rows one, so that three stay
+    options = {"share": 0.5, "n_jobs": None}
+    compare_without(Watched(1), y[:, None], y, halves, known, {}, **options)
+    assert seen[1] == [1, 2, 0]  # of four rows one goes
+    assert seen[3] == [0, 1, 2] * 2
 
 
 class Full(KNeighborsClassifier):
@@ -337,9 +316,11 @@ class Full(KNeighborsClassifier):
 def test_shares_that_an_estimator_cannot_do_without(estimator, says, removal, many):
     X, y, _ = many
     removal.set_params(estimator=estimator)
-    with pytest.warns(FitFailedWarning, match=rf"without 10% .* than 5% .*{says}"):
+    with pytest.warns(FitFailedWarning, match=rf"without 1.% .* that none .*{says}"):
         removal.fit(X, y)
-    assert removal.cv_results_["share_removed"].tolist() == [0, 0.05]
+    assert removal.cv_results_["share_removed"].tolist() == [0]
+    assert len(removal.cv_results_["mean_test_score"]) == 1
+    assert removal.support_.all()
     with pytest.raises(ValueError, match=says):
         removal.fit(X[:100], y[:100])
 
@@ -392,7 +373,10 @@ def test_repeated_folds_tell_only_of_other_rows(removal, many, monkeypatch):
     rng = np.random.default_rng(0)
     y = rng.permutation(y)  # nothing can be learned
     monkeypatch.setattr(  # one scale for all would tell
-        _removal_share, "log_probabilities", lambda v, y: v.argmax(1) == y
+        _comparison, "log_probabilities", lambda v, y: 1.0 * (v.argmax(1) == y)
+    )
+    monkeypatch.setattr(  # as many whatever the errors
+        _data_removal, "harmful_rows", lambda v, e, q: (np.arange(200), 60, q)
     )
     scores = []
     for n_repeats in (1, 4):
