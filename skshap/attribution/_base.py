@@ -70,8 +70,18 @@ class BaseFreeShap:
         self._names_of_rows = X.index.to_series() if hasattr(X, "iloc") else None
         self._alpha, self._scoring = self.alpha + self._more_alpha, self.scoring
         self.null_score_ = self._null(self.scoring)
-        # Drawn here, so that every call of `attribute` sees the same permutations.
-        self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        self._draw_seed()
+
+    def _draw_seed(self):
+        self._drawn_seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        self._seeded_by = self.random_state
+
+    @property
+    def _seed(self):
+        """Seed of permutations: one for each fit, or `random_state` set afterwards."""
+        if self.random_state is not self._seeded_by:
+            self._draw_seed()
+        return self._drawn_seed
 
     @property
     def gram_(self):

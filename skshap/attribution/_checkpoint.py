@@ -50,7 +50,7 @@ class Checkpoint:
     """
 
     def __init__(self, path, identity):
-        self.path = None if path is None else Path(path)
+        self.path = None if path is None else Path(path).expanduser()
         self.identity = identity
         self._written = time.monotonic()
 
@@ -84,7 +84,9 @@ class Checkpoint:
             raise ValueError(
                 f"checkpoint={str(self.path)!r} holds the state of another "
                 "computation: rows, labels, kernel, parameters or random_state differ. "
-                "Use another path, or delete the file to start anew."
+                "(So do, by rounding, values of a network's kernel that were computed "
+                "with another number of threads or on another machine.) Use another "
+                "path, or delete the file to start anew."
             )
         return state
 

@@ -38,7 +38,7 @@ class MarginAccuracy(MarginUtility):
     """One for a row predicted right; the first class wins a tie, as in predict."""
 
     is_smooth = False
-    work = 40
+    work = 100
 
     def __call__(self, decision):
         return ((decision[0] > TIE) == (self.y == 1)).double()
@@ -94,7 +94,7 @@ class MarginBrier(MarginUtility):
 class ClassUtility(Utility):
     """Scores the decision values of several classes."""
 
-    work = 200
+    work = 250
 
     def _own(self, decision):
         index = self.y.expand(decision.shape[1:]).unsqueeze(0)

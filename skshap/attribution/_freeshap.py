@@ -66,14 +66,16 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
         permutation, and of accuracy mostly for those rows to predict whose prediction
         is close; "permutation": what each row adds when it joins, as in [1]_, at less
         work a permutation and many times the variance; "exact": enumerate the
-        coalitions of at most 20 training rows.
+        coalitions of at most 20 training rows, or groups of them.
     n_permutations : int, default=100
-        How many permutations, or sweeps of a few permutations, are drawn at most.
+        How many permutations, or sweeps of a few permutations, are drawn. Of 12 sweeps
+        or more of a large problem, the first four tell which sizes to look at more
+        often; then so many are drawn as take as long as the number asked for.
     tol : float, ("sign", confidence), ("lowest", k, confidence) or None, default=None
         Stop after 10 draws or more. A float: once every standard error is at most this,
         in the units of `scoring`. ("sign", 0.95): once the sign of every value is
         settled with 95 % confidence, for all values together; ("lowest", 50, 0.95):
-        once it is settled which values are the 50 lowest. None draws all permutations.
+        once it is settled which values are the 50 lowest. None draws them all.
     truncation_tol : float or None, default=None
         With ``sampler="permutation"``, end a permutation once the mean utility of two
         prefixes in a row is within this share of ``|score - null_score_|`` of the score
@@ -99,9 +101,10 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
     checkpoint : path or None, default=None
         A file for the state of `attribute`, written at least each 30 seconds as long as
         no part of a draw takes longer. After a kill the same call goes on from there
-        and ends with the same bits; with a larger `n_permutations` it adds draws. A
-        file of another computation is refused; of a callable `scoring`, its code and
-        state tell, and the functions and plain data of its module that it reads.
+        and ends with the same bits; with a larger `n_permutations` it adds draws, with
+        a smaller one it returns what there is. A file of another computation is
+        refused; of a callable `scoring`, its code and state tell, and the functions
+        and plain data of its module that it reads.
         `explain` keeps no file.
     random_state : int, RandomState instance or None, default=None
         Seed of the permutations.

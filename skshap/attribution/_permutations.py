@@ -3,6 +3,8 @@
 import numpy as np
 import torch
 
+from skshap.attribution._schedule import scoring_work
+
 __all__ = ["Permutations"]
 
 
@@ -35,7 +37,8 @@ class Permutations:
 
     def flops(self):
         """Count what a draw takes: floating-point operations, or what takes as long."""
-        work = sum(u.work * len(u.y) for u in self.problem.utilities)
+        m = len(self.problem.utilities[0].y)
+        work = scoring_work(self.game, self.problem) * m
         return self.game.prefix_flops() + work * self.game.n_rows
 
     def numbers(self):

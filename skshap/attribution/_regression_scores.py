@@ -11,7 +11,7 @@ __all__ = ["REGRESSION_SCORINGS", "regression_null", "regression_utility"]
 class SquaredError(Utility):
     """Minus the squared error."""
 
-    work = 10
+    work = 100
 
     def __call__(self, decision):
         return -(decision[0] - self.y).square()
@@ -27,7 +27,7 @@ class SquaredError(Utility):
 class AbsoluteError(Utility):
     """Minus the absolute error."""
 
-    work = 30
+    work = 80
 
     def __call__(self, decision):
         return -(decision[0] - self.y).abs()
@@ -42,7 +42,7 @@ class CallableError(Utility):
     """What a function of predictions and targets says."""
 
     is_smooth = False
-    work = 200
+    work = 500
 
     def __init__(self, scoring, y, device=None):
         super().__init__(y, device)

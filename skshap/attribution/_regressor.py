@@ -31,7 +31,9 @@ class FreeShapRegressor(BaseFreeShap, RegressorMixin, BaseKernelRidge):
     """Shapley values of the training rows of a regression.
 
     The estimator itself is kernel ridge regression, as
-    :class:`sklearn.kernel_ridge.KernelRidge`, trained on all rows. The value of a
+    :class:`sklearn.kernel_ridge.KernelRidge`, trained on all rows; as there, targets
+    are not centred: subtract their mean if it is far from zero, or nearly all that rows
+    add is that mean. The value of a
     training row is what it adds, on average, to the score on given rows when it joins
     the rows before it in a random order [1]_.
 
@@ -52,7 +54,7 @@ class FreeShapRegressor(BaseFreeShap, RegressorMixin, BaseKernelRidge):
         See :class:`skshap.FreeShapAttributor`, also for the parameters that are not
         explained here.
     n_permutations : int, default=100
-        How many permutations, or sweeps of a few permutations, are drawn at most.
+        How many permutations, or sweeps of a few permutations, are drawn.
     tol : float, ("sign", confidence), ("lowest", k, confidence) or None, default=None
         When to stop earlier.
     truncation_tol : float or None, default=None

@@ -25,7 +25,7 @@ __all__ = ["STATE", "Run"]
 
 PILOT = 4  # draws, after which the schedule of a sweep is adapted
 LEAST_DRAWS = 12  # for which a pilot is worth the trouble, if they are worth
-LEAST_FLOPS = 1e10  # in all
+LEAST_FLOPS = 3e10  # in all
 TASK_FLOPS = 1e10  # of the parts that are sent to a worker at once
 TASK_BYTES = 1 << 26  # of what they return
 STATE = 4  # arrays of the shape of values: start, sum, mean and squares

@@ -4,7 +4,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["list_parts", "stop_costs", "stop_shares", "usual_counts"]
+__all__ = ["list_parts", "scoring_work", "stop_costs", "stop_shares", "usual_counts"]
+
+# What passes over numbers take, in operations of a matrix product that take as long: of
+# a stop, however small, and of each score that is kept by itself.
+STOP_WORK = 1e7
+KEEPING_WORK = 250
 
 # Permutations of one draw that grow coalitions, and that shrink them: the variance of a
 # smooth score lies at small coalitions.
@@ -110,5 +115,13 @@ def stop_costs(game, problem, route):
         and for each of them.
     """
     fixed, by_row = game.walk_flops(route)
-    work = sum(utility.work for utility in problem.utilities)
-    return fixed, by_row + work * game.n_players
+    work = scoring_work(game, problem)
+    return fixed + STOP_WORK, by_row + work * game.n_players
+
+
+def scoring_work(game, problem):
+    """Count what scoring one prediction takes, in floating-point operations."""
+    work = KEEPING_WORK if problem.per_sample else 0
+    for utility in problem.utilities:
+        work += utility.work * (1 if utility.uses_margin else game.n_outputs)
+    return work

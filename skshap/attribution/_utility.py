@@ -72,13 +72,13 @@ class Utility:
     weights : Tensor of shape (m,) or None
         Of rows that were sampled, see `at`; None if all count the same.
     work : int
-        To score one prediction, in floating-point operations of a matrix product that
-        take as long.
+        To score one prediction, for each output if it scores several, in floating-point
+        operations of a matrix product that take as long.
     """
 
     uses_margin = False
     is_smooth = True
-    work = 60
+    work = 200
     mean_gains = None
     distance = None
 

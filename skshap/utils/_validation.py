@@ -82,7 +82,8 @@ def check_rows(estimator, X, *, reset, sparse=False):
         raise ValueError(
             "X must hold texts, or be a table of two dimensions, got "
             f"{type(X).__name__} of shape {(len(X),)} without texts. Reshape your "
-            "data with reshape(-1, 1), or to_frame(), if it is one column of numbers."
+            "data with reshape(-1, 1), or to_frame(), if it is one column of numbers, "
+            "with reshape(1, -1), or X.iloc[[i]], if it is one row."
         )
     try:
         return validate_data(

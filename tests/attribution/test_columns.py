@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skshap.attribution import _columns
+from skshap.attribution import _columns, _schedule
 from skshap.attribution._columns import LEAST, keep_columns, keep_probabilities
 from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._kernel_game import KernelGame
@@ -63,6 +63,7 @@ def test_unbiased(n_classes, groups, kind, monkeypatch):
 def test_close_to_the_values(kind, monkeypatch):
     """With the probabilities that are really used."""
     monkeypatch.setattr(_columns, "LEAST_FLOPS", 0)
+    monkeypatch.setattr(_schedule, "STOP_WORK", 0)  # which is all there is, of so few
     game = Game(8, 30, 2, "accuracy", seed=1, noise=0.0)
     sweep = Sweep(game.game(kind), game.problem(per_sample=False))
     values, error = average(sweep, 150)

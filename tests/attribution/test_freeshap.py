@@ -717,3 +717,23 @@ def test_parameters_are_checked_again_after_fit(name, value):
     ):
         with pytest.raises(ValueError, match=name):
             call()
+
+
+def test_a_seed_set_after_fit_is_that_of_later_calls():
+    X, y = class_rows(20, 2)
+    attributor = make_attributor(n_permutations=2).fit(X, y)
+    first = attributor.attribute(X, y)
+    later = attributor.prequential_decision_function()
+    attributor.set_params(random_state=1)
+    other = make_attributor(n_permutations=2, random_state=1).fit(X, y)
+    values = attributor.attribute(X, y)
+    assert_array_equal(values, other.attribute(X, y))
+    assert abs(values - first).max() > 1e-6
+    expected = other.prequential_decision_function()
+    assert_array_equal(attributor.prequential_decision_function(), expected)
+    assert abs(expected - later).max() > 1e-6
+    # Of a generator one seed is drawn, however many calls there are.
+    attributor.set_params(random_state=np.random.RandomState(3))
+    assert_array_equal(attributor.attribute(X, y), attributor.attribute(X, y))
+    unseeded = make_attributor(n_permutations=2, random_state=None).fit(X, y)
+    assert_array_equal(unseeded.attribute(X, y), unseeded.attribute(X, y))
