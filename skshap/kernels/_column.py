@@ -4,6 +4,7 @@ from typing import ClassVar
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
+from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
@@ -17,6 +18,7 @@ from skshap.kernels._column_errors import (
     check_weights,
     noted,
 )
+from skshap.kernels._entk import EmpiricalNTK
 from skshap.kernels._features import (
     diagonal,
     explicit_features,
@@ -36,6 +38,13 @@ def _may_have_features(kernel):
         return all(has_features(part) for _, part, _ in kernels)
     except (TypeError, ValueError):  # malformed, which `fit` reports
         return False
+
+
+def is_network(triple):
+    """Whether a named kernel is that of a network, perhaps behind other steps."""
+    _, kernel, _ = triple
+    last = kernel[-1] if isinstance(kernel, Pipeline) else kernel
+    return isinstance(last, EmpiricalNTK)
 
 
 class ColumnKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseComposition):
@@ -331,13 +340,14 @@ class ColumnKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseCompos
         """Fit kernels and scales; return what `call` makes of each kernel."""
         weights = self._check()
         X = check_table(self, X, reset=True)
-        self.kernels_, results, scales = [], [], []
-        for name, kernel, columns in self.kernels:
+        found = {}
+        # Networks last: what the other kernels refuse is told before they are computed.
+        for name, kernel, columns in sorted(self.kernels, key=is_network):
             columns = columns(X) if callable(columns) else columns
             part = check_columns(X, name, columns)
             fitted = make_kernel(kernel)
             with noted(name, columns, part):
-                results.append(call(fitted, part))
+                result = call(fitted, part)
                 own = diagonal(fitted, part)
             if len(own) != X.shape[0]:
                 raise ValueError(
@@ -351,8 +361,9 @@ class ColumnKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseCompos
                     f"kernel {name!r} cannot be normalised: the mean of its training "
                     f"diagonal is {scale}; check its columns {columns!r}."
                 )
-            scales.append(scale)
-            self.kernels_.append((name, fitted, columns))
+            found[name] = (name, fitted, columns), scale, result
+        fits = [found[name] for name, _, _ in self.kernels]
+        self.kernels_, scales, results = map(list, zip(*fits, strict=True))
         self.named_kernels_ = Bunch(**{name: k for name, k, _ in self.kernels_})
         self.scales_, self.weights_ = np.array(scales), weights / weights.sum()
         lost = [lost_diagonal(kernel) for _, kernel, _ in self.kernels_]

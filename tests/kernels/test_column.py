@@ -350,6 +350,16 @@ def test_skrub(X):
 # Bad input
 
 
+def test_what_kernels_refuse_is_told_before_networks_are_read(make, monkeypatch):
+    X = pd.DataFrame(TABLE).assign(size=np.nan)
+    monkeypatch.setattr(EmpiricalNTK, "fit_transform", None)
+    piped = make_pipeline(FunctionTransformer(), make())
+    for text in (make(), piped):
+        kernel = make_column_kernel((text, "text"), ("rbf", ["size"]))
+        with pytest.raises(ValueError, match=r"cannot read columns \['size'\]"):
+            kernel.fit_transform(X)
+
+
 @pytest.mark.parametrize("kind", ["rbf", "linear"])
 def test_a_table_where_texts_are_read_is_refused(kind):
     X = pd.DataFrame(TABLE)
