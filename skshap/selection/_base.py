@@ -17,7 +17,7 @@ from skshap.utils._order import check_order
 from skshap.utils._rows import number_of_rows
 from skshap.utils._sklearn import HasMethods, Interval
 
-__all__ = ["BaseRowChoice", "count_rows"]
+__all__ = ["BaseRowChoice", "count_rows", "set_seeds"]
 
 
 class BaseRowChoice(Attributed, BaseEstimator):
@@ -56,7 +56,7 @@ class BaseRowChoice(Attributed, BaseEstimator):
                 "cv=None leaves no rows to judge on; pass X_val and y_val, or a number "
                 "of folds."
             )
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        seed = self._draw_seed()
         self._check_attributor(X)
         check_order(X, y)
         if y is not None:
@@ -88,6 +88,9 @@ class BaseRowChoice(Attributed, BaseEstimator):
                 most_judged=self._most_judged,
             )
         return X, y, y_index, splits
+
+    def _draw_seed(self):
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
 
     def _value(self, y, X_val, y_val, splits, *, with_error=False):
         """Compute values on the validation rows, or by cross-fitting.

@@ -1,26 +1,26 @@
 """`DataRemoval`: drops harmful training rows before an estimator is trained."""
 
 from numbers import Integral
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from sklearn.base import ClassifierMixin, MetaEstimatorMixin, clone, is_regressor
-from sklearn.utils import get_tags
+from sklearn.utils import get_tags, indexable
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
     MethodMapping,
     process_routing,
 )
 
-from skshap.attribution._training_kernel import TrainingKernel
-from skshap.selection._base import BaseRowChoice, count_rows
+from skshap.selection._base import BaseRowChoice, count_rows, set_seeds
 from skshap.selection._comparison import compare_without, spare_classes
 from skshap.selection._delegated import DelegatedPredictions
-from skshap.selection._harm import harmful_rows
+from skshap.selection._harm import harmful_rows, label_suspicion
+from skshap.selection._label_noise import LabelNoiseDetector
 from skshap.selection._removal_report import removal_report
 from skshap.selection._splits import other_splits
-from skshap.selection._suspicion import label_suspicion
 from skshap.selection._values import values_from_others
+from skshap.utils._labels import as_labels, encode_targets
 from skshap.utils._sklearn import (
     HasMethods,
     Interval,
@@ -35,9 +35,31 @@ from skshap.utils._unchanged import unchanged_on_error
 
 __all__ = ["DataRemoval"]
 
-# Probability of a wrong label from which on "auto" removes it. A right label that a
-# model doubts so much is worth less to it than a wrong one costs.
-SUSPECT = 1 / 3
+# Probability below which "auto" does not trust a label. A right one that is doubted so
+# much is worth less to a model than a wrong one costs.
+TRUSTED = 2 / 3
+
+
+class Choice(NamedTuple):
+    """Rows to remove.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n,)
+        Of the rows: they are removed by these.
+    order : ndarray of shape (n,)
+        The row to remove first on top.
+    n_removed : int
+        How many of these are removed.
+    errors, probability : ndarray of shape (n,) or None
+        Of values, and that rows are harmful.
+    """
+
+    values: np.ndarray
+    order: np.ndarray
+    n_removed: int
+    errors: np.ndarray | None = None
+    probability: np.ndarray | None = None
 
 
 class DataRemoval(
@@ -58,17 +80,17 @@ class DataRemoval(
         With its ``verbose=1`` a progress bar shows the permutations of each split.
     n_samples_to_remove : int, float, "auto" or "harmful", default=0.1
         How many rows to remove, or which share of them, those of lowest value. "auto":
-        those whose label is wrong with a probability of more than a third. "harmful":
-        only rows whose value is negative with confidence, and only if the estimator
-        predicts rows left out clearly better without as many. See Notes.
+        those whose label is right with a probability of less than two thirds; no other
+        values are computed, so that it takes a small part of the time. "harmful": only
+        rows whose value is negative with confidence, and only if the estimator predicts
+        rows left out clearly better without as many. See Notes.
     cv : int, splitter, iterable or None, default=5
-        How rows are split in those trained on and those judged on; only for "harmful"
-        if `fit` is given `X_val` and `y_val`. An integer: stratified folds of shuffled
-        rows, of each of which at most 2,000 are judged on; else as in
-        :func:`sklearn.model_selection.check_cv`, where
-        `split` of a splitter sees positions in place of the rows, and places in
-        `classes_` as labels. None: `X_val` is always given, and "harmful" does not ask
-        the estimator.
+        How rows are split in those trained on and those judged on; not for "auto", and
+        if `fit` is given `X_val` and `y_val` only for "harmful". An integer: stratified
+        folds of shuffled rows, of each of which at most 2,000 are judged on; else as in
+        :func:`sklearn.model_selection.check_cv`, where `split` of a splitter sees
+        positions in place of the rows, and places in `classes_` as labels. None:
+        `X_val` is always given, and "harmful" does not ask the estimator.
     random_state : int, RandomState instance or None, default=None
         Seed of the folds, and of an attributor or kernel that has none.
     n_jobs : int or None, default=None
@@ -80,12 +102,13 @@ class DataRemoval(
     estimator_ : classifier
         The classifier trained on the rows that are kept.
     sample_values_ : ndarray of shape (n_samples,)
-        Values of the rows, in the units of the attributor's `scoring`.
+        Values of the rows, in the units of the attributor's `scoring`; with "auto", how
+        probably each label is right.
     removal_report_ : Bunch
         What was removed and why, a column an entry for `pandas.DataFrame`, the row that
         was removed first on top: `sample_index` (a position, not the label of an index:
-        use ``.iloc`` on pandas objects), `label`, `value`, `reason` and, with "auto",
-        `probability_wrong`, with "harmful", `standard_error` and `probability_harmful`.
+        use ``.iloc`` on pandas objects), `label`, `value`, `reason` and, with
+        "harmful", `standard_error` and `probability_harmful`.
     cv_results_ : dict
         With "harmful", if any row looks so: without removal and without as large a
         share, `share_removed`, the score on rows left out, by their given labels,
@@ -100,7 +123,7 @@ class DataRemoval(
     classes_ : ndarray of shape (n_classes,)
         Sorted labels.
     attributor_ : FreeShapAttributor
-        The attributor, fitted on all rows.
+        The attributor, fitted on all rows; with "auto" on those of `X_val` too.
     n_features_in_ : int
         Number of columns seen in `fit`; not set for texts.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -119,14 +142,15 @@ class DataRemoval(
     "values.npz" of the attributor becomes "values-0.npz", "values-1.npz" and so on. To
     go on from them needs the same splits and an integer as `random_state`.
 
-    "auto" goes by labels alone, values are only reported: how probably each label is
-    wrong comes from leave-one-out predictions of the attributor's kernel, as in
-    :class:`skshap.LabelNoiseDetector`, whose Notes say how and where that is uncertain.
+    "auto" goes by how probably each label is right, the `label_quality_` of
+    :class:`skshap.LabelNoiseDetector` with this attributor, whose Notes say how that is
+    found and where it is uncertain; `X_val` and `y_val` are rows of right labels there.
     No estimator is asked, since cross-validation is itself judged by the given labels:
     it cannot see noise that differs between classes. Where labels are right but hard to
     predict, as in overlapping classes, some right ones are removed. Half of the rows of
-    each class, rounded down, are always left. What share of lowest value an estimator
-    is best off without, :class:`sklearn.model_selection.GridSearchCV` over
+    each class, rounded down, are always left, and all of a class whose labels look
+    mostly wrong: they may only be hard to predict. What share of lowest value an
+    estimator is best off without, :class:`sklearn.model_selection.GridSearchCV` over
     `n_samples_to_remove` finds.
 
     "harmful" removes rows that are more probably harmful than not, the most certainly
@@ -269,28 +293,12 @@ class DataRemoval(
             return self._fit(X, y, X_val, y_val, params)
 
     def _fit(self, X, y, X_val, y_val, params):
-        X, y, y_index, splits = self._fit_attributor(X, y, X_val, y_val)
-        is_other = None  # not needed where values come from X_val
-        if self._always_splits and X_val is None:
-            is_other = other_splits(len(y), splits)
-        (values, errors), parts = self._value(
-            y, X_val, y_val, splits, with_error=self._needs_errors
-        )
-
-        def is_better_without(share):
-            if is_other is None:
-                of_splits = [values[train] for train, _ in splits]
-            else:
-                of_splits = values_from_others(parts, is_other)
-            options = {"share": share, "n_jobs": self.n_jobs}
-            is_better, self.cv_results_ = compare_without(
-                self.estimator, X, y, splits, of_splits, params, **options
-            )
-            return is_better
-
-        order, n_removed, probability = self._choose(
-            values, errors, y, None if splits is None else is_better_without
-        )
+        vars(self).pop("cv_results_", None)
+        if self.n_samples_to_remove == "auto":
+            X, y, y_index, choice = self._choose_by_labels(X, y, X_val, y_val)
+        else:
+            X, y, y_index, choice = self._choose_by_values(X, y, X_val, y_val, params)
+        order, n_removed = choice.order, choice.n_removed
         advice = "lower n_samples_to_remove"
         if self.n_samples_to_remove == "harmful":
             advice = "set n_samples_to_remove to a number"
@@ -305,33 +313,68 @@ class DataRemoval(
             X_kept, y_kept, **slice_params(X, params, kept)
         )
         self._keep(order[::-1], kept)
-        self.sample_values_ = values
+        self.sample_values_ = choice.values
         self.removal_report_ = removal_report(
-            order[:n_removed], y, values, errors, probability, self.attributor_.scoring
+            order[:n_removed],
+            y,
+            choice.values,
+            choice.errors,
+            choice.probability,
+            None if self.n_samples_to_remove == "auto" else self.attributor_.scoring,
         )
         return self
 
-    def _choose(self, values, errors, y, is_better_without):
-        """Return the order to remove rows in, how many, and probabilities to report."""
-        vars(self).pop("cv_results_", None)
-        if self.n_samples_to_remove not in ("auto", "harmful"):
+    def _choose_by_labels(self, X, y, X_val, y_val):
+        """Choose the rows whose labels are probably wrong."""
+        seed = self._draw_seed()
+        self._check_attributor(X)
+        attributor = self.attributor
+        if attributor is not None:
+            attributor = set_seeds(clone(attributor), seed)
+        detector = LabelNoiseDetector(attributor).fit(X, y, X_val=X_val, y_val=y_val)
+        self.attributor_, self.classes_ = detector.attributor_, detector.classes_
+        self._take_names()
+        y, (X,) = as_labels(y), indexable(X)
+        quality = detector.label_quality_
+        y_index = encode_targets(y, self.classes_, X, "y")
+        # Of a class that looks mostly wrong it cannot be told whether it is only hard.
+        is_hard = (np.bincount(y_index, quality) < np.bincount(y_index) / 2)[y_index]
+        order, n_removable = spare_classes(np.lexsort((quality, is_hard)), y)
+        is_doubted = (quality < TRUSTED) & ~is_hard
+        n_removed = int(is_doubted[order[:n_removable]].sum())
+        return X, y, y_index, Choice(quality, order, n_removed)
+
+    def _choose_by_values(self, X, y, X_val, y_val, params):
+        """Choose the rows of lowest value, or those that harm with confidence."""
+        X, y, y_index, splits = self._fit_attributor(X, y, X_val, y_val)
+        is_other = None  # not needed where values come from X_val
+        if self._always_splits and X_val is None:
+            is_other = other_splits(len(y), splits)
+        (values, errors), parts = self._value(
+            y, X_val, y_val, splits, with_error=self._needs_errors
+        )
+        if self.n_samples_to_remove != "harmful":
             order = np.argsort(values, kind="stable")
-            return order, count_rows(self.n_samples_to_remove, len(y)), None
-        kernel = TrainingKernel.of(self.attributor_)
-        suspicion = label_suspicion(kernel, y, self.attributor_.device)
-        if self.n_samples_to_remove == "auto":
-            order = np.argsort(-suspicion, kind="stable")
-            order, n_removable = spare_classes(order, y)
-            n_suspect = int((suspicion[order[:n_removable]] > SUSPECT).sum())
-            return order, n_suspect, suspicion
-        order, n_removed, probability = harmful_rows(values, errors, suspicion)
-        if is_better_without is not None:
+            n_removed = count_rows(self.n_samples_to_remove, len(y))
+            return X, y, y_index, Choice(values, order, n_removed)
+        order, n_removed, probability = harmful_rows(
+            values, errors, label_suspicion(self.attributor_, y)
+        )
+        if splits is not None:
             harmful = order[:n_removed]
             order, n_removable = spare_classes(order, y)
             n_removed = int(np.isin(order[:n_removable], harmful).sum())
-            if n_removed > 0 and not is_better_without(n_removed / len(y)):
-                n_removed = 0
-        return order, n_removed, probability
+        if splits is not None and n_removed > 0:
+            if is_other is None:
+                of_splits = [values[train] for train, _ in splits]
+            else:
+                of_splits = values_from_others(parts, is_other)
+            options = {"share": n_removed / len(y), "n_jobs": self.n_jobs}
+            is_better, self.cv_results_ = compare_without(
+                self.estimator, X, y, splits, of_splits, params, **options
+            )
+            n_removed = n_removed if is_better else 0
+        return X, y, y_index, Choice(values, order, n_removed, errors, probability)
 
     def get_metadata_routing(self):
         """Return how metadata are routed: `X_val` and `y_val` here, others on.

@@ -2,9 +2,12 @@
 
 import numpy as np
 
+from skshap.attribution._training_kernel import TrainingKernel
 from skshap.selection._negative import probability_negative
+from skshap.selection._noise_model import NoiseModel
+from skshap.selection._refits import fit_by_leaving_out
 
-__all__ = ["harmful_rows"]
+__all__ = ["harmful_rows", "label_suspicion"]
 
 HARMLESS_SHARE = 0.1  # of the rows removed, expected at most
 
@@ -36,3 +39,25 @@ def harmful_rows(values, errors, suspicion):
     # No row is harmful that is more probably harmless, whatever the others are.
     is_harmful = (harmless <= HARMLESS_SHARE) & (probability[order] > 0.5)
     return order, int(is_harmful.sum()), probability
+
+
+def label_suspicion(attributor, y):
+    """Compute how probably each label is wrong, by the kernel of an attributor.
+
+    Parameters
+    ----------
+    attributor : FreeShapAttributor
+        Fitted on the rows.
+    y : ndarray of shape (n,)
+        Their labels.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        Probabilities.
+    """
+    classes, given = np.unique(y, return_inverse=True)
+    model = NoiseModel(given, len(classes), np.zeros(len(y), dtype=bool))
+    kernel = TrainingKernel.of(attributor)
+    fit_by_leaving_out(model, kernel, device=attributor.device)
+    return 1 - model.posterior[np.arange(len(y)), given]

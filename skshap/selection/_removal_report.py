@@ -18,19 +18,18 @@ def removal_report(removed, y, values, errors, probability, scoring):
     values : ndarray of shape (n,)
         Their values.
     errors : ndarray of shape (n,) or None
-        Standard errors of these, where harmful rows were removed.
+        Standard errors of these; read only with `probability`.
     probability : ndarray of shape (n,) or None
-        That each row is harmful or, without `errors`, that its label is wrong; None
-        where the rows of lowest value were removed.
-    scoring : str or callable
-        Which gives values their unit.
+        That each row is harmful; None where the rows of lowest value were removed.
+    scoring : str, callable or None
+        Which gives values their unit; None where they are probabilities that labels are
+        right.
 
     Returns
     -------
     Bunch
         A column an entry: `sample_index`, `label`, `value`, `reason` and, with
-        `probability`, `standard_error` and `probability_harmful`, or
-        `probability_wrong`.
+        `probability`, `standard_error` and `probability_harmful`.
     """
     report = {
         "sample_index": removed,
@@ -40,12 +39,9 @@ def removal_report(removed, y, values, errors, probability, scoring):
     unit = scoring
     if not isinstance(unit, str):
         unit = getattr(unit, "__name__", type(unit).__name__)
-    if probability is not None and errors is None:
-        report["probability_wrong"] = probability[removed]
+    if scoring is None:
         reasons = [
-            f"its label is wrong with probability {probability[i]:.3f}; {unit} "
-            f"{values[i]:.2g}"
-            for i in removed
+            f"its label is right with probability {values[i]:.3f}" for i in removed
         ]
     elif probability is not None:
         report["standard_error"] = errors[removed]

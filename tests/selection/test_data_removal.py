@@ -190,7 +190,7 @@ def test_a_class_of_one_row_cannot_be_cross_fitted(removal, table, dtype):
     y = np.array(["many"] * 49 + ["one"], dtype=dtype)
     with pytest.raises(ValueError, match="trains on no row of class 'one', of which"):
         removal.fit(X, y)
-    for number in (5, "auto", "harmful"):
+    for number in (5, "harmful"):
         removal.set_params(n_samples_to_remove=number)
         with pytest.raises(ValueError, match=r"pass X_val and y_val with cv=None\."):
             removal.fit(X, y)

@@ -1,0 +1,136 @@
+"""Tests of rows that are removed for their labels."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from numpy.testing import assert_array_equal
+from sklearn.linear_model import LogisticRegression
+
+from skshap import DataRemoval, EmpiricalNTK, FreeShapAttributor, LabelNoiseDetector
+
+
+@pytest.fixture
+def removal(quick):
+    return DataRemoval(
+        LogisticRegression(), quick, n_samples_to_remove="auto", random_state=0
+    )
+
+
+@pytest.fixture
+def many():
+    """Two classes that overlap little: X, right labels, a fifth of them flipped."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 2))
+    y = (X[:, 0] > 0).astype(int)
+    wrong = rng.permutation(200) < 40
+    return X, y, wrong
+
+
+def test_wrong_labels_go_and_right_ones_stay(removal, many):
+    X, y, wrong = many
+    given = np.where(wrong, 1 - y, y)
+    removal.fit(X, given)
+    removed = ~removal.support_
+    assert wrong[removed].mean() > 0.8
+    assert removed[wrong].mean() > 0.8
+    rng = np.random.default_rng(1)
+    X_test = rng.normal(size=(500, 2))
+    y_test = (X_test[:, 0] > 0).astype(int)
+    plain = LogisticRegression().fit(X, given).score(X_test, y_test)
+    assert removal.score(X_test, y_test) > plain
+    assert removal.fit(X, y).support_.mean() > 0.97
+
+
+def test_noise_of_one_class_that_cross_validation_cannot_see(removal, many):
+    X, y, _ = many
+    wrong = (y == 0) & (np.random.default_rng(1).random(200) < 0.4)
+    removal.fit(X, np.where(wrong, 1, y))
+    assert wrong[~removal.support_].mean() > 0.8
+    assert (~removal.support_)[wrong].mean() > 0.7
+
+
+def test_those_that_are_right_with_less_than_two_thirds(removal, many):
+    X, y, wrong = many
+    given = np.array(["a", "b"])[np.where(wrong, 1 - y, y)]
+    report = removal.fit(X, given).removal_report_
+    quality = LabelNoiseDetector(removal.attributor).fit(X, given).label_quality_
+    assert_array_equal(removal.sample_values_, quality)
+    expected = np.flatnonzero(quality < 2 / 3)
+    assert quality[expected].max() > 0.6
+    assert_array_equal(np.flatnonzero(~removal.support_), expected)
+    assert_array_equal(np.sort(report.sample_index), expected)
+    assert list(report) == ["sample_index", "label", "value", "reason"]
+    assert (np.diff(report.value) >= 0).all()
+    assert_array_equal(report.value, quality[report.sample_index])
+    assert (
+        report.reason[0] == f"its label is right with probability {quality.min():.3f}"
+    )
+    assert removal.ranking_[report.sample_index[0]] == len(y)
+    assert_array_equal(removal.classes_, ["a", "b"])
+    assert removal.n_features_in_ == 2
+    assert not hasattr(removal, "cv_results_")
+
+
+def test_nothing_is_valued(removal, many, monkeypatch):
+    X, y, _ = many
+    monkeypatch.setattr(FreeShapAttributor, "attribute", None)
+    assert removal.set_params(cv=None).fit(X, y).support_.mean() > 0.97
+
+
+def test_a_class_that_looks_mostly_wrong_stays(removal, many):
+    """Eleven rows are called zero, nine of them among the ones."""
+    X, y, _ = many
+    given = np.ones(200, dtype=int)
+    given[np.flatnonzero(y == 0)[:2]] = 0
+    given[np.flatnonzero(y == 1)[:9]] = 0
+    removal.fit(X, given)
+    quality = removal.sample_values_
+    assert quality[given == 0].mean() < 0.5
+    assert removal.support_[given == 0].all()
+
+
+def test_half_of_each_class_stays(removal, many, monkeypatch):
+    X, y, _ = many
+    monkeypatch.setattr(LabelNoiseDetector, "_fit_noise", doubt)
+    removal.fit(X, y)
+    for label in (0, 1):
+        assert removal.support_[y == label].sum() == (y == label).sum() // 2
+
+
+def doubt(detector, model):
+    """Doubt all labels alike."""
+    model.probabilities = model.posterior = np.full((len(model.given), 2), 0.5)
+    return np.zeros(2)
+
+
+def test_validation_rows_are_rows_of_right_labels(removal, many):
+    X, y, wrong = many
+    given = np.where(wrong, 1 - y, y)
+    held_out = {"X_val": X[~wrong][:30], "y_val": y[~wrong][:30]}
+    detector = LabelNoiseDetector(removal.attributor).fit(X, given, **held_out)
+    removal.fit(X, given, **held_out)
+    assert_array_equal(removal.sample_values_, detector.label_quality_)
+    with pytest.raises(ValueError, match="y_val is given without X_val"):
+        removal.fit(X, given, y_val=y)
+
+
+def test_rows_pass_through_as_they_are(many):
+    """Frames and strings reach the estimator untouched, and a kernel has a seed."""
+    X, y, _ = many
+    frame = pd.DataFrame(X, columns=["a", "b"], index=range(7, 207))
+    seen = []
+
+    class Watched(LogisticRegression):
+        def fit(self, X, y):
+            seen.append(X)
+            return super().fit(X, y)
+
+    removal = DataRemoval(Watched(), n_samples_to_remove="auto", random_state=0)
+    removal.fit(frame, pd.Series(y, index=frame.index))
+    pd.testing.assert_frame_equal(seen[0], frame[removal.support_])
+    assert removal.feature_names_in_.tolist() == ["a", "b"]
+    network = torch.nn.Linear(2, 2)
+    ntk = FreeShapAttributor(EmpiricalNTK(network))
+    removal.set_params(attributor=ntk).fit(X, y)
+    assert isinstance(removal.attributor_.kernel.random_state, int)
