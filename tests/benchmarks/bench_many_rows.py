@@ -44,7 +44,15 @@ def removal(X, y, is_noisy):
     return f"{is_noisy[~found.support_].mean():.1%} of the rows removed are wrong"
 
 
-JOBS = {"detector": detector, "selector": selector, "removal": removal}
+def auto(X, y, is_noisy):
+    """Return the same where rows are removed for their labels."""
+    model = LogisticRegression()
+    found = DataRemoval(model, n_samples_to_remove="auto", random_state=0).fit(X, y)
+    removed = ~found.support_
+    return f"{is_noisy[removed].mean():.1%} of {removed.sum()} rows removed are wrong"
+
+
+JOBS = {"detector": detector, "selector": selector, "removal": removal, "auto": auto}
 
 
 def main():
