@@ -23,7 +23,8 @@ def test_quick_start(tmp_path, monkeypatch):
     assert abs(names["is_wrong"][called].sum() - 51) <= 1
     assert set(names["verdict"]) <= {-1, 1}
     assert names["values"].shape == names["errors"].shape == (300,)
-    removed = (~names["cleaned"].support_).sum()
-    assert removed in 300 * names["cleaned"].cv_results_["share_removed"]
+    removed = ~names["cleaned"].support_
+    assert 0 < removed.sum() < 100
+    assert names["flipped"][removed].mean() > 0.3
     assert len(names["X_few"]) == len(names["y_few"]) == 30
     assert (tmp_path / "kernel_cache").is_dir()

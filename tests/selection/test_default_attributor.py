@@ -280,7 +280,7 @@ def test_many_rows_are_valued_by_fewer_permutations(wine, few_rows_are_many):
     for n, number, n_permutations in (
         (150, 5, 10),
         (151, 5, 1),
-        (151, "auto", 1),
+        (151, 0.1, 1),
         (151, "harmful", 2),
     ):
         removal.set_params(n_samples_to_remove=number).fit(X[:n], y[:n])
