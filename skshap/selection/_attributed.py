@@ -12,6 +12,32 @@ __all__ = ["Attributed"]
 class Attributed:
     """Mixin of estimators with a parameter `attributor`, fitted as `attributor_`."""
 
+    def set_params(self, **params):
+        """Set parameters, also of the attributor, as ``attributor__alpha``.
+
+        Parameters
+        ----------
+        **params : dict
+            Values by name.
+
+        Returns
+        -------
+        self : estimator
+            The same object.
+
+        Raises
+        ------
+        ValueError
+            If there is no attributor whose parameters could be set.
+        """
+        nested = [name for name in params if name.startswith("attributor__")]
+        if nested and params.get("attributor", self.attributor) is None:
+            raise ValueError(
+                f"{nested[0]} cannot be set while attributor=None; pass an attributor "
+                "whose parameters these are, such as FreeShapAttributor()."
+            )
+        return super().set_params(**params)
+
     def _check_attributor(self, X):
         """Raise if `attributor` is not one, or rows are texts and there is none."""
         if not isinstance(self.attributor, (FreeShapAttributor, type(None))):

@@ -77,3 +77,13 @@ def test_rows_are_what_the_attributor_takes(make, text_attributor):
     assert found.input_tags.pairwise
     assert not get_tags(make()).input_tags.pairwise
     assert get_tags(make()).target_tags.required
+
+
+@pytest.mark.parametrize("make", ESTIMATORS)
+def test_parameters_of_no_attributor_are_refused(make):
+    with pytest.raises(ValueError, match="attributor__alpha cannot be set while attr"):
+        make().set_params(attributor__alpha=3.0)
+    both = make().set_params(attributor=FreeShapAttributor(), attributor__alpha=3.0)
+    assert both.attributor.alpha == 3.0
+    with pytest.raises(ValueError, match="while attributor=None"):
+        both.set_params(attributor=None, attributor__alpha=3.0)
