@@ -3,7 +3,7 @@
 import numpy as np
 
 from skshap.attribution._features import FeatureCoalitions, FeaturePrefixes
-from skshap.attribution._game import Game, Route
+from skshap.attribution._game import PASS_WORK, Game, Route
 
 __all__ = ["FeatureGame"]
 
@@ -45,7 +45,8 @@ class FeatureGame(Game):
     def walk_flops(self, route):
         n, d = self.arrays[0].shape
         k = np.array(route.ranges).mean(1) * n / self.n_players
-        return d**2 * (2 * k + n + 2 * d), np.full(len(k), 2.0 * d * (n + d))
+        by_row = 2.0 * d * (n + d) + PASS_WORK * n
+        return d**2 * (2 * k + n + 2 * d), np.full(len(k), by_row)
 
     def walk_numbers(self, route, *, is_chosen):
         return 0, FeatureCoalitions.numbers(*self.arrays[0].shape, len(self.arrays[1]))

@@ -14,7 +14,11 @@ import torch
 
 from skshap.attribution._moves import Players
 
-__all__ = ["Game", "PlayerCoalition", "Route"]
+__all__ = ["PASS_WORK", "Game", "PlayerCoalition", "Route"]
+
+# Of a move, which is written and read at each stop, in operations of a matrix product
+# that take as long.
+PASS_WORK = 50
 
 
 class Route(NamedTuple):

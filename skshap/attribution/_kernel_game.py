@@ -3,13 +3,11 @@
 import numpy as np
 
 from skshap.attribution._coalitions import PrefixRidge
-from skshap.attribution._game import Game, Route
+from skshap.attribution._game import PASS_WORK, Game, Route
 from skshap.attribution._marginals import GrowingCoalitions, ShrinkingCoalitions
 from skshap.utils._ridge import BLOCK, invert_ridge, multiply
 
 __all__ = ["KernelGame"]
-
-PASS_WORK = 50  # of a number, in operations of a matrix product that take as long
 
 
 class KernelGame(Game):
@@ -71,7 +69,7 @@ class KernelGame(Game):
         k = np.array(route.ranges).mean(1) * n / self.n_players
         totals = n * k**2 - k**3 / 3 + m * k**2, 2 * n * k - k**2
         fixed, by_row = (np.diff(total, prepend=0.0) for total in totals)
-        return fixed, by_row + PASS_WORK * n  # moves are read and written at each stop
+        return fixed, by_row + PASS_WORK * n
 
     def walk_numbers(self, route, *, is_chosen):
         n, m = self.arrays[1].shape
