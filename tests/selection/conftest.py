@@ -55,6 +55,16 @@ def table():
 
 
 @pytest.fixture(scope="session")
+def many():
+    """Two classes that overlap little: X, given labels, which fifth is wrong."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 2))
+    y_true = (X[:, 0] > 0).astype(int)
+    wrong = rng.permutation(200) < 40
+    return X, np.where(wrong, 1 - y_true, y_true), wrong
+
+
+@pytest.fixture(scope="session")
 def texts():
     """Forty short texts, those of a class sharing words."""
     rng = np.random.default_rng(0)

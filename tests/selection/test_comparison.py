@@ -31,16 +31,6 @@ def removal(nearest, quick):
     return DataRemoval(nearest, quick, n_samples_to_remove="harmful", random_state=0)
 
 
-@pytest.fixture
-def many():
-    """Two classes that overlap little, a fifth of the labels wrong."""
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(200, 2))
-    y_true = (X[:, 0] > 0).astype(int)
-    wrong = rng.permutation(200) < 40
-    return X, np.where(wrong, 1 - y_true, y_true), wrong
-
-
 def test_scores_are_those_of_a_loop(many, nearest):
     """Every value is computed on its own, from the splits that may tell it."""
     X, y, _ = many
