@@ -17,7 +17,7 @@ from skshap.utils._order import check_order
 from skshap.utils._rows import number_of_rows
 from skshap.utils._sklearn import HasMethods, Interval
 
-__all__ = ["BaseRowChoice", "count_rows", "set_seeds"]
+__all__ = ["BaseRowChoice", "count_rows", "set_seeds", "spare_classes"]
 
 
 class BaseRowChoice(Attributed, BaseEstimator):
@@ -158,3 +158,30 @@ def count_rows(number, n):
     int
     """
     return int(number) if isinstance(number, Integral) else round(number * n)
+
+
+def spare_classes(order, y):
+    """Move the last half of each class to the end of an order of rows.
+
+    Half of the rows of a class, rounded down, are left to it, and one at least.
+
+    Parameters
+    ----------
+    order : ndarray of shape (n,)
+        Rows, the one to remove first on top.
+    y : ndarray of shape (n,)
+        Labels.
+
+    Returns
+    -------
+    order : ndarray of shape (n,)
+        The same with these rows last.
+    n_removable : int
+        How many of these may be removed: those not among the halves.
+    """
+    is_spared = np.zeros(len(order), dtype=bool)
+    for label in np.unique(y):
+        places = np.flatnonzero(y[order] == label)
+        is_spared[places[-max(1, len(places) // 2) :]] = True
+    order = np.concatenate([order[~is_spared], order[is_spared]])
+    return order, int((~is_spared).sum())

@@ -7,38 +7,12 @@ from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.exceptions import FitFailedWarning
 
+from skshap.selection._base import spare_classes
 from skshap.selection._class_values import class_values
 from skshap.selection._row_scores import log_probabilities
 from skshap.utils._sklearn import safe_split, slice_params
 
-__all__ = ["compare_without", "spare_classes"]
-
-
-def spare_classes(order, y):
-    """Move the last half of each class to the end of an order of rows.
-
-    Half of the rows of a class, rounded down, are left to it, and one at least.
-
-    Parameters
-    ----------
-    order : ndarray of shape (n,)
-        Rows, the lowest value first.
-    y : ndarray of shape (n,)
-        Labels.
-
-    Returns
-    -------
-    order : ndarray of shape (n,)
-        Rows, those to remove first on top.
-    n_removable : int
-        How many of these may be removed: those not among the halves.
-    """
-    is_spared = np.zeros(len(order), dtype=bool)
-    for label in np.unique(y):
-        places = np.flatnonzero(y[order] == label)
-        is_spared[places[-max(1, len(places) // 2) :]] = True
-    order = np.concatenate([order[~is_spared], order[is_spared]])
-    return order, int((~is_spared).sum())
+__all__ = ["compare_without"]
 
 
 def compare_without(estimator, X, y, splits, split_values, params, *, share, n_jobs):

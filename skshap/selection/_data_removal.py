@@ -1,4 +1,4 @@
-"""`DataRemoval`: drops harmful training rows before an estimator is trained."""
+"""`DataRemoval`: drops training rows before an estimator is trained."""
 
 from numbers import Integral
 from typing import ClassVar, NamedTuple
@@ -12,8 +12,8 @@ from sklearn.utils.metadata_routing import (
     process_routing,
 )
 
-from skshap.selection._base import BaseRowChoice, count_rows, set_seeds
-from skshap.selection._comparison import compare_without, spare_classes
+from skshap.selection._base import BaseRowChoice, count_rows, set_seeds, spare_classes
+from skshap.selection._comparison import compare_without
 from skshap.selection._delegated import DelegatedPredictions
 from skshap.selection._harm import harmful_rows, label_suspicion
 from skshap.selection._label_noise import LabelNoiseDetector
@@ -38,6 +38,7 @@ __all__ = ["DataRemoval"]
 # Probability below which "auto" does not trust a label. A right one that is doubted so
 # much is worth less to a model than a wrong one costs.
 TRUSTED = 2 / 3
+FEW = 10  # rows of a class, of fewer of which none is doubted
 
 
 class Choice(NamedTuple):
@@ -65,7 +66,7 @@ class Choice(NamedTuple):
 class DataRemoval(
     DelegatedPredictions, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice
 ):
-    """Classifier that drops the training rows of lowest value and trains on the rest.
+    """Classifier that drops training rows that harm, and trains on the rest.
 
     Parameters
     ----------
@@ -148,10 +149,10 @@ class DataRemoval(
     No estimator is asked, since cross-validation is itself judged by the given labels:
     it cannot see noise that differs between classes. Where labels are right but hard to
     predict, as in overlapping classes, some right ones are removed. Half of the rows of
-    each class, rounded down, are always left, and all of a class whose labels look
-    mostly wrong: they may only be hard to predict. What share of lowest value an
-    estimator is best off without, :class:`sklearn.model_selection.GridSearchCV` over
-    `n_samples_to_remove` finds.
+    each class, rounded down, are always left, and all of a class of fewer than ten rows
+    or whose labels look mostly wrong: they may only be hard to predict. What share of
+    lowest value an estimator is best off without,
+    :class:`sklearn.model_selection.GridSearchCV` over `n_samples_to_remove` finds.
 
     "harmful" removes rows that are more probably harmful than not, the most certainly
     harmful first, as long as at most 10 % of those removed are expected to be harmless.
@@ -300,8 +301,6 @@ class DataRemoval(
             X, y, y_index, choice = self._choose_by_values(X, y, X_val, y_val, params)
         order, n_removed = choice.order, choice.n_removed
         advice = "lower n_samples_to_remove"
-        if self.n_samples_to_remove == "harmful":
-            advice = "set n_samples_to_remove to a number"
         if n_removed >= len(y):
             raise ValueError(
                 f"n_samples_to_remove={self.n_samples_to_remove!r} leaves nothing of "
@@ -337,10 +336,12 @@ class DataRemoval(
         y, (X,) = as_labels(y), indexable(X)
         quality = detector.label_quality_
         y_index = encode_targets(y, self.classes_, X, "y")
-        # Of a class that looks mostly wrong it cannot be told whether it is only hard.
-        is_hard = (np.bincount(y_index, quality) < np.bincount(y_index) / 2)[y_index]
-        order, n_removable = spare_classes(np.lexsort((quality, is_hard)), y)
-        is_doubted = (quality < TRUSTED) & ~is_hard
+        # Of few rows, and of a class that looks mostly wrong, it cannot be told whether
+        # they are only hard.
+        counts = np.bincount(y_index)
+        is_hard = (counts < FEW) | (np.bincount(y_index, quality) < counts / 2)
+        order, n_removable = spare_classes(np.lexsort((quality, is_hard[y_index])), y)
+        is_doubted = (quality < TRUSTED) & ~is_hard[y_index]
         n_removed = int(is_doubted[order[:n_removable]].sum())
         return X, y, y_index, Choice(quality, order, n_removed)
 
@@ -360,10 +361,9 @@ class DataRemoval(
         order, n_removed, probability = harmful_rows(
             values, errors, label_suspicion(self.attributor_, y)
         )
-        if splits is not None:
-            harmful = order[:n_removed]
-            order, n_removable = spare_classes(order, y)
-            n_removed = int(np.isin(order[:n_removable], harmful).sum())
+        harmful = order[:n_removed]
+        order, n_removable = spare_classes(order, y)
+        n_removed = int(np.isin(order[:n_removable], harmful).sum())
         if splits is not None and n_removed > 0:
             if is_other is None:
                 of_splits = [values[train] for train, _ in splits]

@@ -52,10 +52,8 @@ def removal_report(removed, y, values, errors, probability, scoring):
             for i in removed
         ]
     else:
-        rank = np.empty(len(y), dtype=int)
-        rank[np.argsort(values, kind="stable")] = np.arange(1, len(y) + 1)
         reasons = [
-            f"{unit} {values[i]:.2g}, number {rank[i]} of {len(y)} from the lowest"
-            for i in removed
+            f"{unit} {values[i]:.2g}, number {rank} of {len(y)} from the lowest"
+            for rank, i in enumerate(removed, start=1)
         ]
     return Bunch(**report, reason=np.array(reasons, dtype=object))

@@ -157,6 +157,6 @@ def other_splits(n, splits):
             "cv must value each row that a split trains on in another split, which "
             f"judges on other rows, but for {len(missed)} rows, {missed[:3]} and so "
             "on, there is none; use at least three folds, or set n_samples_to_remove "
-            "to a number."
+            "to a number or 'auto'."
         )
     return is_other

@@ -14,7 +14,8 @@ from sklearn.svm import SVC, LinearSVC
 
 from skshap import DataRemoval, FreeShapAttributor
 from skshap.selection import _comparison, _data_removal
-from skshap.selection._comparison import compare_without, is_ahead, spare_classes
+from skshap.selection._base import spare_classes
+from skshap.selection._comparison import compare_without, is_ahead
 from skshap.selection._splits import make_splits
 
 CLASSES = np.arange(2)
@@ -388,3 +389,23 @@ def test_values_that_no_other_split_tells(cv, removal, many, monkeypatch):
         ]
     with pytest.raises(ValueError, match=r"for 200 rows, \[0, 1, 2\] and so on, there"):
         removal.set_params(cv=cv).fit(X, y)
+
+
+def test_half_of_each_class_stays_without_splits(removal, many, monkeypatch):
+    X, y, _ = many
+    monkeypatch.setattr(
+        _data_removal, "harmful_rows", lambda v, e, q: (v.argsort(), 200, q)
+    )
+    removal.set_params(cv=None).fit(X, y, X_val=X[:50], y_val=y[:50])
+    for label in (0, 1):
+        assert removal.support_[y == label].sum() == (y == label).sum() // 2
+
+
+def test_where_nothing_harms_the_estimator_is_not_asked(removal, many, monkeypatch):
+    X, y, _ = many
+    monkeypatch.setattr(_data_removal, "compare_without", None)
+    monkeypatch.setattr(
+        _data_removal, "harmful_rows", lambda v, e, q: (v.argsort(), 0, q)
+    )
+    assert removal.fit(X, y).support_.all()
+    assert not hasattr(removal, "cv_results_")

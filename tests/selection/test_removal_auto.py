@@ -87,6 +87,20 @@ def test_a_class_that_looks_mostly_wrong_stays(removal, many):
     assert removal.support_[given == 0].all()
 
 
+def test_rows_of_a_small_class_stay(removal, many):
+    X = many[0]
+    given = right(X)
+    for n_few, stay in ((9, True), (40, False)):
+        y = given.copy()
+        y[np.flatnonzero(given == 1)[:n_few]] = 2  # of which a few look wrong
+        X_moved = X + 3.0 * (y == 2)[:, None]
+        wrong = np.flatnonzero(y == 2)[:3]
+        X_moved[wrong] = X[wrong]
+        removal.fit(X_moved, y)
+        assert (removal.sample_values_[wrong] < 2 / 3).all()
+        assert removal.support_[wrong].all() == stay
+
+
 def test_half_of_each_class_stays(removal, many, monkeypatch):
     X = many[0]
     y = right(X)

@@ -44,12 +44,6 @@ def test_reasons_name_a_function_that_scores(removal, table):
     assert removal.removal_report_.reason[0].startswith("margin -0.")
 
 
-def test_a_rank_is_that_among_all_rows():
-    """Rows of a class that must be left are passed over."""
-    report = removal_report(np.array([2, 1]), LABELS, VALUES, None, None, "accuracy")
-    assert report.reason[1].endswith("number 3 of 3 from the lowest")
-
-
 def test_lowest_rows_have_a_rank():
     report = removal_report(np.array([2, 0]), LABELS, VALUES, None, None, "accuracy")
     assert list(report) == ["sample_index", "label", "value", "reason"]
@@ -80,7 +74,7 @@ def test_a_score_without_a_name_has_that_of_its_class():
         """A callable object."""
 
     report = removal_report(np.array([1]), LABELS, VALUES, None, None, Margin())
-    assert report.reason[0].startswith("Margin 1, number 3")
+    assert report.reason[0].startswith("Margin 1, number 1")
 
 
 @pytest.mark.parametrize("probability", [None, np.zeros(3)])
