@@ -340,7 +340,7 @@ class EmpiricalNTK(
         else:
             norms = self._fit_sketch()
         self.scale_ = float(norms.mean())
-        if self.normalize:
+        if self._normalize:
             self._check_norms(norms)
         is_exact = self.method_ == "exact"
         self.lost_diagonal_ = 0.0 if is_exact else self._find_lost_diagonal()
@@ -407,10 +407,10 @@ class EmpiricalNTK(
             return np.square(self._features(rows)).sum(1) + self.lost_diagonal_
         norms = self._gradients.squared_norms(rows)
         self._gradients.forget_all_but(self.X_fit_)
-        if self.normalize == "cosine":
+        if self._normalize == "cosine":
             self._check_norms(norms)
             return norms / norms
-        return norms / (self.scale_ if self.normalize else 1.0)
+        return norms / (self.scale_ if self._normalize else 1.0)
 
     def estimate_cost(self, X):
         """Predict what the kernel matrix of rows will take, before anything runs.

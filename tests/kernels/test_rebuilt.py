@@ -111,6 +111,8 @@ def test_a_module_of_transformers_trained_after_fit(make, journey, tiny_texts):
         {"max_length": 4},
         {"dtype": "float32"},
         {"random_state": 1},
+        {"normalize": "cosine"},
+        {"normalize": False},
         {"batch_size": 2, "device": "cpu", "verbose": 0},
     ],
     ids=str,
@@ -118,9 +120,10 @@ def test_a_module_of_transformers_trained_after_fit(make, journey, tiny_texts):
 @pytest.mark.filterwarnings("ignore::skshap.exceptions.TruncatedTextWarning")
 def test_parameters_set_after_fit(make, parameters, tiny_texts):
     kernel = make().fit(tiny_texts)
-    K = kernel.transform(NEW)
+    K, diagonal = kernel.transform(NEW), kernel.diag(NEW)
     kernel.set_params(**parameters)
     assert_array_equal(kernel.transform(NEW), K)
+    assert_array_equal(kernel.diag(NEW), diagonal)
     restored = pickle.loads(pickle.dumps(kernel))
     assert_allclose(restored.transform(NEW), K, rtol=1e-12)
     assert restored.get_params()["n_frozen_layers"] == kernel.n_frozen_layers
