@@ -54,17 +54,20 @@ def compare_without(estimator, X, y, splits, split_values, params, *, share, n_j
         If the estimator cannot be trained, or does not predict, without the share; it
         is then no better, and the results are those with all rows, of shape (1,).
     """
-    y_index = np.unique(y, return_inverse=True)[1]
+    classes, y_index = np.unique(y, return_inverse=True)
     kept = []
     for (train, _), values in zip(splits, split_values, strict=True):
         order, n_removable = spare_classes(np.argsort(values, kind="stable"), y[train])
         n_removed = min(round(share * len(order)), n_removable)
-        kept.append([train, np.sort(train[order[n_removed:]])])
+        kept.append(np.sort(train[order[n_removed:]]))
     found = Parallel(n_jobs=n_jobs)(
-        delayed(predict_by)(estimator, X, y, of_split, test, params)
-        for of_split, (_, test) in zip(kept, splits, strict=True)
+        delayed(predict_twice)(estimator, X, y, classes, train, rows, test, params)
+        for (train, test), rows in zip(splits, kept, strict=True)
     )
-    failed = [error for _, error in found if error is not None]
+    everyone, without, errors = zip(*found, strict=True)
+    rows = np.concatenate([test for _, test in splits])
+    scores = [log_probabilities(np.concatenate(everyone), y_index[rows])]
+    failed = [error for error in errors if error is not None]
     if failed:
         warnings.warn(
             f"The estimator cannot be used without {share:.0%} of the rows, so that "
@@ -72,11 +75,8 @@ def compare_without(estimator, X, y, splits, split_values, params, *, share, n_j
             FitFailedWarning,
             stacklevel=4,
         )
-    rows = np.concatenate([test for _, test in splits])
-    scores = []
-    for j in range(1 if failed else 2):
-        values = np.concatenate([of_split[j] for of_split, _ in found])
-        scores.append(log_probabilities(values, y_index[rows]))
+    else:
+        scores.append(log_probabilities(np.concatenate(without), y_index[rows]))
     ends = np.cumsum([len(test) for _, test in splits])[:-1]
     by_split = np.array([part.mean(1) for part in np.split(np.array(scores), ends, 1)])
     results = {
@@ -88,29 +88,31 @@ def compare_without(estimator, X, y, splits, split_values, params, *, share, n_j
     return not failed and is_ahead(scores[1] - scores[0], rows), results
 
 
-def predict_by(estimator, X, y, kept, test, params):
-    """Predict held-out rows by those kept, of several choices of them.
+def predict_twice(estimator, X, y, classes, train, kept, test, params):
+    """Predict held-out rows by all rows to train on, and by those that are kept.
 
     Returns
     -------
-    predicted : list of ndarray of shape (n_test, n_classes)
-        By each choice, up to the first by which the estimator cannot be used.
+    everyone : ndarray of shape (n_test, n_classes)
+    without : ndarray of shape (n_test, n_classes) or None
+        None if the estimator cannot be used.
     error : Exception or None
-        What it says there.
+        What it then says.
     """
-    classes, predicted = np.unique(y), []
-    for rows in kept:
-        X_kept, y_kept = safe_split(estimator, X, y, rows)
-        X_test, _ = safe_split(estimator, X, y, test, rows)
-        of_rows = slice_params(X, params, rows)
-        try:
-            model = clone(estimator).fit(X_kept, y_kept, **of_rows)
-            predicted.append(class_values(model, X_test, classes))
-        except Exception as error:
-            if not predicted:  # with all rows
-                raise
-            return predicted, error
-    return predicted, None
+    everyone = predict_by(estimator, X, y, classes, train, test, params)
+    try:
+        without = predict_by(estimator, X, y, classes, kept, test, params)
+    except Exception as error:
+        return everyone, None, error
+    return everyone, without, None
+
+
+def predict_by(estimator, X, y, classes, rows, test, params):
+    """Predict held-out rows by some rows."""
+    X_train, y_train = safe_split(estimator, X, y, rows)
+    X_test, _ = safe_split(estimator, X, y, test, rows)
+    model = clone(estimator).fit(X_train, y_train, **slice_params(X, params, rows))
+    return class_values(model, X_test, classes)
 
 
 def is_ahead(gains, rows):

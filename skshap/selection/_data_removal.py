@@ -219,9 +219,7 @@ class DataRemoval(
     def _needs_errors(self):
         return self.n_samples_to_remove == "harmful"
 
-    @property
-    def _always_splits(self):
-        return self.n_samples_to_remove == "harmful"
+    _always_splits = _needs_errors
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from skshap.exceptions import SmallerBatchWarning
+from skshap.nn import _passes
 from skshap.nn._capture import GradientCapture
 from skshap.nn._gram import gram
 from tests.nn.networks import Experts, check, kernel, naive, randomize, table
@@ -550,3 +551,12 @@ def test_checkpoints():
     network.call = partial(call, use_reentrant=True)
     with pytest.raises(ValueError, match="needs use_reentrant=False"):
         captured(network, table(3, 3))
+
+
+def test_too_little_memory_is_not_for_autograd_to_refuse(monkeypatch):
+    def fail(*_):
+        raise torch.OutOfMemoryError("no memory")
+
+    monkeypatch.setattr(_passes, "gradients_of", fail)
+    with pytest.raises(torch.OutOfMemoryError, match=r"^no memory"):
+        _passes.exact_gradients(torch.ones(1), [])
