@@ -33,9 +33,8 @@ class FreeShapRegressor(BaseFreeShap, RegressorMixin, BaseKernelRidge):
     The estimator itself is kernel ridge regression, as
     :class:`sklearn.kernel_ridge.KernelRidge`, trained on all rows; as there, targets
     are not centred: subtract their mean if it is far from zero, or nearly all that rows
-    add is that mean. The value of a
-    training row is what it adds, on average, to the score on given rows when it joins
-    the rows before it in a random order [1]_.
+    add is that mean. The value of a training row is what it adds, on average, to the
+    score on given rows when it joins the rows before it in a random order [1]_.
 
     Parameters
     ----------

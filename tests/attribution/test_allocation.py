@@ -3,12 +3,16 @@
 from itertools import product
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from skshap.attribution import _allocation, _running
 from skshap.attribution._allocation import allocate
+from skshap.attribution._feature_game import FeatureGame
+from skshap.attribution._kernel_game import KernelGame
+from skshap.attribution._permutations import Permutations
 from skshap.attribution._sweep import Sweep
 from tests.attribution.games import Game, make_run
 
@@ -108,3 +112,39 @@ def test_an_adapted_sweep_is_as_long_and_no_worse(monkeypatch):
     assert abs(np.mean(gaps)) < 4 * np.std(gaps) / np.sqrt(len(gaps))
     assert_allclose(works, 60, rtol=0.05)
     assert np.mean(squares[0]) < 1.1 * np.mean(squares[np.inf])
+
+
+@pytest.mark.parametrize("kind", [KernelGame, FeatureGame])
+def test_the_smallest_stop_takes_passes_over_all_moves(kind):
+    """Of one member, whose products are next to nothing."""
+    n, costs = 400, []
+    for m in (200, 2000):
+        game = Game(n, m, 2, noise=0.0)
+        sweep = Sweep(game.game(kind), game.problem(per_sample=False))
+        costs.append(sweep.stop_flops(0)[0])
+        assert sweep.flops() > sum(sweep.stop_flops(0))
+    products = 2 * (n + 9)  # for each row to predict
+    passes = (costs[1] - costs[0]) / 1800 - products
+    assert passes > 100 * n  # moves are written, read and scored
+    written = game.game(kind).walk_flops(sweep.routes[0])[1][0] - products
+    assert passes > written > 10 * n
+    assert costs[0] - 200 * (passes + products) > 5e6  # whatever is scored
+
+
+def test_more_scores_take_more():
+    def flops(n_classes=2, *, per_sample=False, groups=None):
+        game = Game(60, 40, n_classes, groups=groups)
+        problem = game.problem(per_sample=per_sample)
+        sampler = Sweep(game.game(), problem), Permutations(game.game(), problem)
+        return np.array([one.flops() for one in sampler])
+
+    few, many = (Game(60, m, 2) for m in (40, 80))
+    few, many = (
+        Permutations(one.game(), one.problem(per_sample=False)).flops()
+        - one.game().prefix_flops()
+        for one in (few, many)
+    )
+    assert_allclose(many, 2 * few)
+    assert (flops(5) > flops(3)).all()
+    assert (flops(per_sample=True) > flops()).all()
+    assert flops()[0] > flops(groups=np.arange(60) % 9)[0]  # of fewer sizes

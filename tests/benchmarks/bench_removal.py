@@ -1,14 +1,15 @@
 """Accuracy won back by DataRemoval after a fifth of the labels were flipped.
 
 A logistic regression with its default parameters is trained on clean labels, on given
-ones, and on what DataRemoval keeps by cross-fitted values; accuracy is that on held-out
-rows with clean labels. Numeric tables come with scikit-learn and are standardized (300
-and 1,000 training rows); BBC news, MR and SST-2 are MiniLM embeddings (1,000 training
-rows), once centred and scaled to a mean square norm of 1, where the default strength
-regularizes much and wrong labels cost little, and once standardized, as the tables are.
-Printed are means over seeds, the share of the lost accuracy that is won back, and with
-clean labels the difference to all rows with its standard error. "all flipped" removes
-exactly the rows with wrong labels: what the best removal of them could win back.
+ones, and on what DataRemoval keeps by cross-fitted values or, with "auto", by how
+probably labels are right; accuracy is that on held-out rows with clean labels. Numeric
+tables come with scikit-learn and are standardized (300 and 1,000 training rows); BBC
+news, MR and SST-2 are MiniLM embeddings (1,000 training rows), once centred and scaled
+to a mean square norm of 1, where the default strength regularizes much and wrong labels
+cost little, and once standardized, as the tables are. Printed are means over seeds, the
+share of the lost accuracy that is won back, and with clean labels the difference to all
+rows with its standard error. "all flipped" removes exactly the rows with wrong labels:
+what the best removal of them could win back.
 
     SKSHAP_DATA=/path python tests/benchmarks/bench_removal.py
 
