@@ -51,7 +51,7 @@ def class_values(model, X, classes):
     if what:
         raise ValueError(
             f"estimator must predict a label of y for each of {n} rows, got {what}; a "
-            "number of rows to remove works with any."
+            "number of rows to remove, or 'auto', works with any."
         )
     return (predicted[:, None] == classes).astype(float)
 
