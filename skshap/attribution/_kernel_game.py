@@ -90,6 +90,6 @@ class KernelGame(Game):
 
     def setup_numbers(self):
         n, m = self.arrays[1].shape
-        blocks = 2 * min(n, BLOCK) * n  # which an allocator keeps
-        kept = n * n + n * (m + self.n_outputs)
-        return 2 * n * n + blocks, kept + blocks
+        block = min(n, BLOCK) * n
+        kept = n * n + n * (m + self.n_outputs) + 2 * block  # by an allocator
+        return 2 * n * n + 3 * block, kept

@@ -26,7 +26,7 @@ CASES = {
     "sweep": (1000, 400, 10, 2, {}, {}),
     "sweep, five classes": (1000, 300, 10, 5, LOSS, {}),
     "sweep, by row scored": (900, 400, 10, 2, LOSS, {"per_sample": True}),
-    "leave-one-out": (1200, 200, 10, 2, {"semivalue": "loo"}, {}),
+    "leave-one-out": (2000, 200, 10, 2, {"semivalue": "loo"}, {}),
     "permutation": (1200, 300, 10, 2, PERMUTATION, {}),
     "features": (8000, 100, 100, 2, {**LOSS, "kernel": "linear"}, {}),
     "features, leave-one-out": (
@@ -50,7 +50,12 @@ def resident(name):
 
 def measure(name):
     """Return the memory foreseen, and that taken by this process."""
-    n, m, d, n_classes, params, options = CASES[name]
+    attribute_measured(90, 50, *CASES[name][2:])  # code that is read in once
+    return attribute_measured(*CASES[name])
+
+
+def attribute_measured(n, m, d, n_classes, params, options):
+    """Return the memory foreseen for a problem of n rows and m, and that taken."""
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(n + m, d)), np.arange(n + m) % n_classes
     X, y, X_val, y_val = X[:n], y[:n], X[n:], y[n:]
