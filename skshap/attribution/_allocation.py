@@ -10,16 +10,12 @@ import numpy as np
 
 __all__ = ["allocate", "size_bins"]
 
-GROWTH = 1.4  # of the sizes at the two ends of a bin
-# Of the semivalue that a bin may hold. Marginals of a smooth score change little from
-# one size of a permutation to the next, those of accuracy jump.
-LARGEST_SHARE = {True: 1 / 4, False: 1 / 40}
 NEGLIGIBLE = 1e-15  # share of the semivalue of a size that is never visited
 MOST_WORK = 3.0  # of a draw, in units of one by the schedule that is given
 MOST_STEPS = 100
 
 
-def size_bins(weights, is_smooth):
+def size_bins(weights, largest_share, growth):
     """Cut the sizes of coalitions into bins, of each of which one size is drawn.
 
     Bins grow with the size, since marginals change with its logarithm, but hold only so
@@ -29,8 +25,10 @@ def size_bins(weights, is_smooth):
     ----------
     weights : ndarray of shape (n,)
         Share of each size in the semivalue.
-    is_smooth : bool
-        Whether the score is a smooth function of predictions.
+    largest_share : float
+        Of the semivalue, that a bin may hold.
+    growth : float
+        Of the sizes at the two ends of a bin, at most.
 
     Returns
     -------
@@ -50,7 +48,7 @@ def size_bins(weights, is_smooth):
             first, held = None, 0.0
             continue
         full = first is not None and (
-            size >= GROWTH * first or held + mass[size] > LARGEST_SHARE[is_smooth]
+            size >= growth * first or held + mass[size] > largest_share
         )
         if full:
             bins.append((first, size - 1))

@@ -136,7 +136,7 @@ def make_choice(game, problem, route, shares, rng):
     ColumnChoice or None
     """
     utilities = problem.utilities
-    if problem.per_sample or any(u.distance is None for u in utilities):
+    if not problem.is_sampled:
         return None
     m = len(utilities[0].y)
     fixed, by_row = stop_costs(game, problem, route)

@@ -65,17 +65,17 @@ class KernelGame(Game):
         return ridge
 
     def walk_flops(self, route):
-        n, m = self.arrays[1].shape
+        n = self.n_rows
         k = np.array(route.ranges).mean(1) * n / self.n_players
-        totals = n * k**2 - k**3 / 3 + m * k**2, 2 * n * k - k**2
-        fixed, by_row = (np.diff(total, prepend=0.0) for total in totals)
-        return fixed, by_row + PASS_WORK * n
+        fixed = np.diff(n * k**2 - k**3 / 3, prepend=0.0)
+        return fixed, 2 * n * np.diff(k, prepend=0.0) + PASS_WORK * n
 
     def walk_numbers(self, route, *, is_chosen):
         n, m = self.arrays[1].shape
         most = self.players.most_rows(route.ranges[-1][1])
-        width = m + self.n_outputs
-        return GrowingCoalitions.numbers(n, width, most, is_chosen=is_chosen)
+        n_sizes = len(route.ranges) * is_chosen
+        q = self.n_outputs
+        return GrowingCoalitions.numbers(n, m, q, most, n_chosen_at=n_sizes)
 
     def prefix_flops(self):
         n, m = self.arrays[1].shape

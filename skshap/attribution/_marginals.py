@@ -11,9 +11,9 @@ set R out of all rows lowers the prediction by what ridge without penalty predic
 R with kernel P, cross kernel ``P k(x)`` and targets ``P Y``: the same algebra with
 joining and leaving exchanged, from one inverse for all permutations.
 
-The factor alone tells the predictions of all coalitions on the way. Moves, which take
-most of the work, are then carried only for those rows to predict that are chosen by
-their predictions.
+The factor alone tells the weights, so the predictions, of all coalitions on the way.
+Moves, which take most of the work, are then carried only for those rows to predict that
+are chosen by their predictions.
 """
 
 from functools import partial
@@ -45,9 +45,10 @@ class GrowingCoalitions:
 
     Notes
     -----
-    Growing to k of n rows takes about ``n k^2 - k^3 / 3 + m k^2`` floating-point
-    operations, and moves for all m rows to predict ``m (2 n k - k^2)`` more, all in
-    matrix products and however many coalitions are looked at. Buffers are made once.
+    Growing to k of n rows takes about ``n k^2 - k^3 / 3`` floating-point operations,
+    and predictions and moves for m rows to predict ``2 n k m`` more, all in matrix
+    products and however many coalitions are looked at; to choose among these rows takes
+    ``2 n m`` for each coalition and output. Buffers are made once.
     """
 
     def __init__(self, K, cross, targets, alpha, *, largest=None):
@@ -61,36 +62,38 @@ class GrowingCoalitions:
         self._diagonal = K.diagonal() + alpha
         self._factor = K.new_empty(largest, n)  # its transpose is the factor
         self._inverse = K.new_zeros(largest, largest)  # of the factor; triangular
-        width = self._right.shape[1]
-        self._whitened = K.new_empty(largest, width)  # factor's inverse times right
+        q, width = targets.shape[1], self._right.shape[1]
+        self._whitened = K.new_empty(largest, q)  # factor's inverse times targets
         self._unexplained = K.new_empty(n, width)
         self._solved = K.new_empty(largest, width)
 
     @staticmethod
-    def numbers(n, width, largest, *, is_chosen):
+    def numbers(n, m, q, largest, *, n_chosen_at):
         """Count the numbers that are written on the way.
 
         Parameters
         ----------
         n : int
             Rows.
-        width : int
-            Rows to predict and outputs.
+        m : int
+            Rows to predict.
+        q : int
+            Outputs.
         largest : int
             Size of the largest coalition.
-        is_chosen : bool
-            Whether the rows to predict are.
+        n_chosen_at : int
+            At how many sizes rows to predict are chosen.
 
         Returns
         -------
         kept, passing : float
             In buffers, and in what is made anew for each permutation.
         """
-        k = largest
+        k, width, is_chosen = largest, m + q, n_chosen_at > 0
         factor = n * k - (1 - TRIANGLE) * k * k
-        kept = factor + k * k + (n + 2 * k) * width + n * width * (not is_chosen)
+        kept = factor + k * k + k * q + (n + k) * width + n * width * (not is_chosen)
         passing = 3 * min(k, JOINED) * n + 2 * n * width * is_chosen
-        return kept, passing
+        return kept, passing + 2 * n_chosen_at * q * (n + m)
 
     def coalitions(self, order, sizes, choose=None):
         """Grow a coalition along a permutation and stop at some sizes.
@@ -118,24 +121,25 @@ class GrowingCoalitions:
         """
         q = self.targets.shape[1]
         self._factorize(order, sizes[-1] if len(sizes) else 0)
-        decisions, reach = self._predict(sizes)
-        columns = None if choose is None else choose(decisions, reach)
-        rest, whitened = self._unexplained, self._whitened
+        columns = None if choose is None else choose(*self._predict(order, sizes))
+        rest = self._unexplained
         if columns is None:
             torch.index_select(self._right, 0, order, out=rest)
         else:
             index = torch.cat([torch.arange(q, device=order.device), q + columns.index])
-            rest = take_columns(self._right, index).index_select(0, order)
-            whitened = take_columns(whitened, index)
+            rows = self._right.shape[1] * order
+            rest = self._right.take(rows.unsqueeze(1) + index)
+        decision = rest.new_zeros(q, rest.shape[1] - q)
         schur = self._diagonal[order]
         inverse_diagonal = torch.zeros_like(schur)
         grown = 0
         for t, size in enumerate(sizes):
             scored = None if columns is None else columns.at(t)
             width = rest.shape[1] if scored is None else q + len(scored.index)
+            decision = decision[:, : width - q]
             if size > grown:
-                joined = whitened[grown:size, :width]
-                self._move(rest[:, :width], joined, grown, size)
+                joined = self._move(rest[:, :width], grown, size)
+                decision.addmm_(joined[:, :q].T, joined[:, q:])
                 schur[size:] -= self._factor[grown:size, size:].square().sum(0)
                 new = self._inverse[grown:size, :size]
                 inverse_diagonal[:size] += new.square().sum(0)
@@ -159,7 +163,6 @@ class GrowingCoalitions:
                 partial(self._inverse_block, size),
                 -1,
             )
-            decision = decisions[t] if scored is None else decisions[t][:, scored.index]
             yield Coalition(size, decision, joining, leaving, scored)
 
     def _schur_block(self, order, size, start, stop):
@@ -183,24 +186,25 @@ class GrowingCoalitions:
             self._join(order, done, start, stop)
             done.append((start, stop))
 
-    def _predict(self, sizes):
+    def _predict(self, order, sizes):
         """Predict at each stop, and tell how far a row moves predictions there.
 
         They move by a step with each row that joins: the root mean square of those on
-        the way to a stop.
+        the way to a stop, if the steps went either way.
         """
-        q, m = self.targets.shape[1], self.cross.shape[1]
-        decisions = self.K.new_zeros(len(sizes), q, m)
-        reach = self.K.new_zeros(len(sizes))
-        decision, grown = self.K.new_zeros(q, m), 0
+        (n, m), q = self.cross.shape, self.targets.shape[1]
+        weights = self.K.new_zeros(len(sizes), q, n)
+        added = self.K.new_ones(len(sizes))
+        solved = self._solved[:, :q]
+        grown = 0
         for t, size in enumerate(sizes):
             if size > grown:
-                joined = self._whitened[grown:size]
-                Z, A = joined[:, :q], joined[:, q:]
-                decision.addmm_(Z.T, A)
-                reach[t] = (Z.square().mean(1) @ A.square().mean(1)) / len(A)
-            decisions[t], grown = decision, size
-        return decisions, reach.sqrt_()
+                self._solve(solved, self._whitened[grown:size], grown, size)
+                added[t], grown = size - grown, size
+            weights[t, :, order[:size]] = solved[:size].T
+        decisions = (weights.flatten(0, 1) @ self.cross).unflatten(0, (-1, q))
+        steps = decisions.diff(dim=0, prepend=decisions.new_zeros(1, q, m))
+        return decisions, (steps.square().mean((1, 2)) / added).sqrt_()
 
     def _join(self, order, done, start, stop):
         """Add the rows ``order[start:stop]`` to the factor and to its inverse."""
@@ -220,22 +224,28 @@ class GrowingCoalitions:
         identity = torch.eye(width, dtype=corner.dtype, device=corner.device)
         corner = torch.linalg.solve_triangular(corner, identity, upper=False)
         U[start:stop, start:] = corner @ panel
-        right = self._right.index_select(0, rows)
-        right.addmm_(U[:start, start:stop].T, whitened[:start], alpha=-1)
-        whitened[start:stop] = corner @ right
+        targets = self.targets.index_select(0, rows)
+        targets.addmm_(U[:start, start:stop].T, whitened[:start], alpha=-1)
+        whitened[start:stop] = corner @ targets
         new = corner.new_zeros(width, start)
         for i, j in done:
             new[:, :j].addmm_(U[i:j, start:stop].T, inverse[i:j, :j])
         inverse[start:stop, :start] = torch.mm(corner, new).neg_()
         inverse[start:stop, start:stop] = corner
 
-    def _move(self, rest, joined, start, stop):
-        """Let rows that joined explain those outside, and be solved for."""
-        later = self._factor[start:stop, stop:]
-        rest[stop:].addmm_(later.T, joined, alpha=-1)
-        new = self._inverse[start:stop, :start]
-        solved = self._solved[:, : joined.shape[1]]
-        solved[:start].addmm_(new.T, joined)
+    def _move(self, rest, start, stop):
+        """Let rows that join explain those outside, and be solved for.
+
+        Returns what is right of them, whitened by the factor.
+        """
+        joined = self._inverse[start:stop, start:stop] @ rest[start:stop]
+        rest[stop:].addmm_(self._factor[start:stop, stop:].T, joined, alpha=-1)
+        self._solve(self._solved[:, : joined.shape[1]], joined, start, stop)
+        return joined
+
+    def _solve(self, solved, joined, start, stop):
+        """Add rows that join to what the members' kernel solves."""
+        solved[:start].addmm_(self._inverse[start:stop, :start].T, joined)
         solved[start:stop] = self._inverse[start:stop, start:stop].T @ joined
 
 

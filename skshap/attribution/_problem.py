@@ -51,6 +51,12 @@ class Problem(NamedTuple):
         """Whether all scores change smoothly with predictions."""
         return all(utility.is_smooth for utility in self.utilities)
 
+    @property
+    def is_sampled(self):
+        """Whether a sample of the rows scored is enough, see `make_choice`."""
+        scores_jump = all(utility.distance is not None for utility in self.utilities)
+        return scores_jump and not self.per_sample
+
     def generator(self, t, part):
         """Return the random generator of a part of a draw, which has its own seed."""
         return np.random.default_rng([self.seed, t, part])

@@ -9,12 +9,12 @@ marginal at every bin.
 import numpy as np
 import torch
 
-from skshap.attribution._allocation import size_bins
 from skshap.attribution._columns import make_choice
 from skshap.attribution._schedule import (
     list_parts,
     stop_costs,
     stop_shares,
+    usual_bins,
     usual_counts,
 )
 
@@ -71,7 +71,7 @@ class Sweep:
     @property
     def bins(self):
         """Sizes that one stop each is made in."""
-        return size_bins(self.problem.weights.mean(0), self.problem.is_smooth)
+        return usual_bins(self.game, self.problem)
 
     def start(self):
         """Return what every player adds to the empty coalition, weighted.

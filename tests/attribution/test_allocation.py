@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from skshap.attribution import _allocation, _running
+from skshap.attribution import _allocation, _running, _schedule
 from skshap.attribution._allocation import allocate
 from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._kernel_game import KernelGame
 from skshap.attribution._permutations import Permutations
+from skshap.attribution._semivalues import size_weights
 from skshap.attribution._sweep import Sweep
 from tests.attribution.games import Game, make_run
 
@@ -112,6 +113,45 @@ def test_an_adapted_sweep_is_as_long_and_no_worse(monkeypatch):
     assert abs(np.mean(gaps)) < 4 * np.std(gaps) / np.sqrt(len(gaps))
     assert_allclose(works, 60, rtol=0.05)
     assert np.mean(squares[0]) < 1.1 * np.mean(squares[np.inf])
+
+
+def stops(kind, n, *, scoring="accuracy", semivalue="shapley", per_sample=False):
+    """Return a sweep of n rows that holds no numbers, and how often it stops."""
+    game = Game(3, 500, 2, scoring)
+    shapes = [(n, n), (n, 500)] if kind is KernelGame else [(n, 40), (500, 40)]
+    arrays = [np.broadcast_to(0.0, shape) for shape in (*shapes, (n, 1))]
+    weights = size_weights(semivalue, n)[None]
+    problem = game.problem(per_sample=per_sample)._replace(weights=weights)
+    sweep = Sweep(kind(tuple(arrays), 1.0), problem)
+    return sweep, len(sweep.bins)
+
+
+@pytest.mark.parametrize("n", [1000, 3000, 8000])
+def test_stops_bring_variance_times_work_down(n, monkeypatch):
+    def product():
+        sweep, n_stops = stops(KernelGame, n)
+        kept = [np.full(len(route.ranges), 0.2) for route in sweep.routes]
+        work = Sweep(sweep.game, sweep.problem, sweep.counts, kept).flops()
+        return (1 + 75 / n_stops) * work
+
+    found = product()
+    monkeypatch.setattr(_schedule, "ALONE", 0.0)
+    others = []
+    for fewest in (40, 60, 80, 120, 160, 240):
+        monkeypatch.setattr(_schedule, "FEWEST_STOPS", {False: fewest})
+        others.append(product())
+    assert found < 1.03 * min(others)
+    assert n < 3000 or found < 0.9 * others[0]
+
+
+def test_few_stops_where_each_takes_its_own_work():
+    many = stops(KernelGame, 4000)[1]
+    assert many > 1.5 * stops(KernelGame, 1000)[1]
+    assert many > 1.5 * stops(KernelGame, 4000, per_sample=True)[1]
+    assert many > 1.5 * stops(FeatureGame, 4000)[1]
+    assert many > 1.5 * stops(KernelGame, 4000, semivalue="banzhaf")[1]
+    smooth = [stops(KernelGame, n, scoring="neg_log_loss")[1] for n in (1000, 4000)]
+    assert max(smooth) < 20
 
 
 @pytest.mark.parametrize("kind", [KernelGame, FeatureGame])

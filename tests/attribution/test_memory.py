@@ -101,13 +101,14 @@ def test_buffers_are_counted(monkeypatch):
         monkeypatch.setattr(module, "JOINED", 5)
     n, m, largest = 90, 70, 60
     K, cross, targets, alpha = Game(n, m, 3).tensors()
-    width = m + targets.shape[1]
     order = torch.from_numpy(np.random.default_rng(0).permutation(n))
     grow = GrowingCoalitions(K, cross, targets, alpha, largest=largest)
     empty = ["_factor", "_whitened", "_unexplained", "_solved"]
     sizes = [*range(largest + 1)]
     found = written(grow, empty, lambda: list(grow.coalitions(order, sizes)))
-    expected, _ = GrowingCoalitions.numbers(n, width, largest, is_chosen=False)
+    expected, _ = GrowingCoalitions.numbers(
+        n, m, targets.shape[1], largest, n_chosen_at=0
+    )
     assert_allclose(found, expected, rtol=0.05)
     ridge = PrefixRidge(K, cross, targets, alpha)
     found = written(ridge, ["_L", "_solved"], lambda: list(ridge.blocks(order)))

@@ -33,7 +33,7 @@ from skshap.utils._parallel import make_parallel
 from tests.scripts import assert_equal_on_dask, run_script
 
 N, M = 150, 60
-MANY = 400  # rows, for which features are chosen
+MANY = 700  # rows, for which features are chosen
 SETTINGS = [
     {"kernel": "rbf", "scoring": "neg_log_loss"},
     {"kernel": "linear", "scoring": "accuracy"},

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skshap import FreeShapAttributor
-from skshap.attribution import _allocation, _marginals, _utility
+from skshap.attribution import _marginals, _schedule, _utility
 from skshap.attribution._allocation import size_bins
 from skshap.attribution._class_scores import CLASS_SCORINGS
 from skshap.attribution._feature_game import FeatureGame
@@ -67,8 +67,8 @@ def every_choice(sweep, n):
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_unbiased(n_classes, scoring, semivalue, growth, groups, kind, monkeypatch):
     """The mean over all permutations and all sizes drawn is the value."""
-    monkeypatch.setattr(_allocation, "GROWTH", growth)
-    monkeypatch.setattr(_allocation, "LARGEST_SHARE", {True: 1.0, False: 1.0})
+    monkeypatch.setattr(_schedule, "GROWTH", dict.fromkeys(_schedule.GROWTH, growth))
+    monkeypatch.setattr(_schedule, "FEWEST_STOPS", {True: 1, False: 1})
     n_rows = 4 if groups is None else len(groups)
     noise = 0.05 if kind is KernelGame else 0.0
     game = Game(n_rows, 3, n_classes, scoring, noise=noise, groups=groups)
@@ -263,10 +263,10 @@ def test_leave_one_out_is_exact(n_classes, scoring):
 
 @pytest.mark.parametrize("semivalue", [*SEMIVALUES, "loo"])
 @pytest.mark.parametrize("n", [1, 2, 3, 50, 2000])
-@pytest.mark.parametrize("is_smooth", [True, False])
-def test_bins_cover_what_counts_once(is_smooth, semivalue, n):
+@pytest.mark.parametrize("largest_share", [0.25, 0.025])
+def test_bins_cover_what_counts_once(largest_share, semivalue, n):
     weights = size_weights(semivalue, n)
-    bins = size_bins(weights, is_smooth) if n > 1 else []
+    bins = size_bins(weights, largest_share, 1.5) if n > 1 else []
     covered = [size for first, last in bins for size in range(first, last + 1)]
     assert covered == sorted(set(covered))
     assert all(1 <= size <= n for size in covered)
