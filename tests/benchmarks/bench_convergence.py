@@ -21,6 +21,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from _sentences import centred_kernel
+from matplotlib.ticker import NullFormatter
 from threadpoolctl import threadpool_limits
 
 from skshap import FreeShapAttributor
@@ -87,6 +88,7 @@ def main():
                     print(f"{scoring:13} {name:31} {s:7.1f} s  {e:.2e}")
             ax.axhline(np.sqrt(np.mean(truth**2)), color="0.6", ls=":")
             ax.set(title=scoring, xlabel="CPU time (s)", ylabel=f"error ({unit})")
+            ax.xaxis.set_minor_formatter(NullFormatter())  # they would overlap
             ax.grid(alpha=0.3)
         lines, names = axes[0].get_legend_handles_labels()
         figure.legend(lines, names, loc="outside lower center", ncols=3)
