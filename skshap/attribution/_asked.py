@@ -1,5 +1,6 @@
 """What one call of `attribute` estimates at once: scorings and semivalues."""
 
+from collections.abc import Hashable
 from typing import NamedTuple
 
 from skshap.attribution._semivalues import size_weights
@@ -60,7 +61,8 @@ def check_asked(scorings, semivalues, one, check_scoring):
         ("scorings", scorings, one[0], check_scoring),
         ("semivalues", semivalues, one[1], lambda name: size_weights(name, 1)),
     ):
-        several = [single] if several is None else several
+        is_single = several is None
+        several = [single] if is_single else several
         if not isinstance(several, list) or not several:
             raise ValueError(
                 f"{name} must be a list of at least one, got {several!r}; use the "
@@ -70,7 +72,12 @@ def check_asked(scorings, semivalues, one, check_scoring):
             if isinstance(item, list):
                 raise ValueError(f"{name} holds {item!r}; use tuple({item!r}).")
             check(item)
-        if len(set(several)) < len(several):
+            if not (is_single or isinstance(item, Hashable)):
+                raise ValueError(
+                    f"{name} holds {item!r}, which is not hashable, so no key of what "
+                    "is returned; pass a function."
+                )
+        if not is_single and len(set(several)) < len(several):
             raise ValueError(f"{name} must differ, got {several!r}.")
         found.append(several)
     return Asked(*found)

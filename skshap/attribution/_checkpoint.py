@@ -71,7 +71,9 @@ class Checkpoint:
             )
         try:
             state = read_arrays(self.path)
-            identity = str(state.pop("identity"))
+            identity, names = state.pop("identity").tolist()
+            if names != digest(sorted(state)):
+                raise ValueError("names in it were changed")
         except (FileNotFoundError, NotADirectoryError):
             return None
         except DAMAGE as error:
@@ -100,7 +102,8 @@ class Checkpoint:
         if self.path is None:
             return
         try:
-            write_arrays(self.path, identity=np.array(self.identity), **state)
+            identity = np.array([self.identity, digest(sorted(state))])
+            write_arrays(self.path, identity=identity, **state)
         except OSError as error:
             warnings.warn(
                 f"checkpoint={str(self.path)!r} cannot be written ({error}); the "

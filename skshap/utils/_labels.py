@@ -199,11 +199,7 @@ def check_labels(y, rows, name="y"):
         If a label is missing (NaN, None) or infinite, or their number is another.
     """
     if np.ma.is_masked(y):
-        raise ValueError(
-            f"{name} must not hold missing labels, but rows "
-            f"{np.flatnonzero(np.ma.getmaskarray(y))[:5].tolist()} are masked; drop or "
-            "label them."
-        )
+        _check_present(np.ma.getmaskarray(y), "masked", name)
     y = as_labels(y)
     of_rows = "X_val" if name == "y_val" else "X"
     n_rows = number_of_rows(rows, of_rows)
@@ -213,28 +209,26 @@ def check_labels(y, rows, name="y"):
             f"{n_rows} rows; pass {of_rows} and {name} of the same length."
         )
     if y.dtype.kind == "f":
-        missing = np.flatnonzero(np.isnan(y)).tolist()
-        if missing:
-            raise ValueError(
-                f"{name} must not hold missing labels, but rows {missing[:5]} are NaN; "
-                "drop or label them."
-            )
+        _check_present(np.isnan(y), "NaN", name)
         check_array(y.reshape(-1, 1), input_name=name, dtype=None, ensure_min_samples=0)
-    elif y.dtype.kind in "mM" and np.isnat(y).any():
-        raise ValueError(
-            f"{name} must not hold missing labels, but row {np.isnat(y).argmax()} is "
-            "NaT; drop or label it."
-        )
+    elif y.dtype.kind in "mM":
+        _check_present(np.isnat(y), "NaT", name)
     elif y.dtype.kind == "O":
-        missing = [i for i, label in enumerate(y) if is_missing(label)]
-        if missing:
-            raise ValueError(
-                f"{name} must not hold missing labels, but rows {missing[:5]} are "
-                f"{y[missing[0]]!r}; drop or label them."
-            )
+        _check_present([is_missing(label) for label in y], "None, nan or <NA>", name)
         if all(isinstance(label, (Real, np.bool_)) for label in y):
             y = np.array(y.tolist())
     return y
+
+
+def _check_present(is_absent, what, name):
+    rows = np.flatnonzero(is_absent)
+    if len(rows):
+        more = " ..." if len(rows) > 5 else ""
+        raise ValueError(
+            f"{name} must not hold missing values, but {len(rows)} of {len(is_absent)} "
+            f"are {what}, in rows {rows[:5].tolist()}{more}; drop these rows, or fill "
+            "them in."
+        )
 
 
 def as_labels(y):

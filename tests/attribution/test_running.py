@@ -398,6 +398,11 @@ def test_a_damaged_checkpoint_is_said_and_kept(tmp_path):
         attribute(params, 4)
     path.unlink()
     assert_array_equal(attribute(params, 4), expected)
+    with np.load(path) as state:
+        renamed = {name.replace("count", "counu"): state[name] for name in state}
+    np.savez(path, **renamed)
+    with pytest.raises(ValueError, match="names in it were changed"):
+        attribute(params, 4)
 
 
 def test_a_checkpoint_that_cannot_be_written(tmp_path):

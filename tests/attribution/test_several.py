@@ -67,6 +67,26 @@ def test_a_regressor_takes_several_too():
     assert list(found) == [(name, "shapley") for name in names]
 
 
+class Unhashable:
+    """A scoring that compares by what it holds."""
+
+    def __eq__(self, other):
+        return isinstance(other, Unhashable)
+
+    def __call__(self, decision, y_index):
+        return own_value(decision, y_index)
+
+
+def test_a_single_scoring_need_not_be_hashable():
+    X, y = class_rows(9, 2)
+    options = {"n_permutations": 4, "random_state": 0}
+    expected, found = (
+        FreeShapAttributor(scoring=scoring, **options).fit(X, y).attribute(X[:4], y[:4])
+        for scoring in (own_value, Unhashable())
+    )
+    assert_allclose(found, expected)
+
+
 @pytest.mark.parametrize(
     "options, words",
     [
@@ -74,6 +94,7 @@ def test_a_regressor_takes_several_too():
         ({"scorings": []}, ["scorings must be a list of at least one"]),
         ({"scorings": ["f1"]}, ["scoring='f1'", "not known"]),
         ({"scorings": ["accuracy"] * 2}, ["scorings must differ"]),
+        ({"scorings": [Unhashable()]}, ["scorings holds", "not hashable"]),
         ({"semivalues": ("beta", 1, 2)}, ["semivalues must be a list"]),
         ({"semivalues": ["core"]}, ["semivalue='core'"]),
     ],

@@ -123,7 +123,7 @@ def test_bad_labels(y, message):
 @pytest.mark.parametrize(
     ("y", "message"),
     [
-        (["a", "b", float("nan")], r"missing labels, but rows \[2\]"),
+        (["a", "b", float("nan")], r"missing values, but 1 of 3 are .*rows \[2\]"),
         (["a", 1], "labels of one type"),
         ([b"a", b"b"], "labels of one type"),
     ],

@@ -14,7 +14,9 @@ from skshap.utils._labels import check_numbers, check_targets, encode_targets
 def test_missing_labels_are_named_by_row(name):
     y = pd.Series([1, 0, None, 1, None], dtype=name)
     for estimator in (KernelRidgeClassifier(), FreeShapRegressor()):
-        with pytest.raises(ValueError, match=r"y must not hold .*rows \[2, 4\] are"):
+        with pytest.raises(
+            ValueError, match=r"y must not hold .* 2 of 5 are .* in rows \[2, 4\];"
+        ):
             estimator.fit(np.eye(5), y)
 
 
@@ -122,9 +124,9 @@ def test_numbers_among_texts_stay_numbers(labels):
 
 @pytest.mark.parametrize("missing", [float("nan"), None, np.nan])
 def test_a_missing_label_among_texts_is_no_text(missing):
-    with pytest.raises(ValueError, match=r"missing labels, but rows \[2\]"):
+    with pytest.raises(ValueError, match=r"but 1 of 3 .*in rows \[2\];"):
         check_targets(["a", "b", missing], [0, 1, 2])
-    with pytest.raises(ValueError, match=r"missing labels, but rows \[0\]"):
+    with pytest.raises(ValueError, match=r"but 1 of 2 .*in rows \[0\];"):
         encode_targets([missing, "a"], np.array(["a", "b"]), [0, 1])
 
 
@@ -148,8 +150,15 @@ def test_numbers_among_objects_are_labels():
 
 def test_missing_times_are_missing_labels():
     y = np.array(["2020-01-01", "NaT", "2020-01-02"], dtype="M8[D]")
-    with pytest.raises(ValueError, match="y must not hold missing labels, but row 1"):
+    with pytest.raises(ValueError, match=r"y must .* 1 of 3 are NaT, in rows \[1\];"):
         check_targets(y, range(3))
+
+
+def test_of_many_missing_labels_all_are_counted():
+    y = np.where(np.arange(30) % 3, 1.0, np.nan)
+    wanted = r"10 of 30 are NaN, in rows \[0, 3, 6, 9, 12\] \.\.\.; drop"
+    with pytest.raises(ValueError, match=wanted):
+        check_targets(y, range(30))
 
 
 @pytest.mark.parametrize("y", [["1", "2"], np.array([1, 2], dtype="m8[s]")])
