@@ -119,13 +119,12 @@ class Game:
         rows, bounds = self.players.arrange(order)
         most = self.players.most_rows(route.ranges[-1][1])
         ridge = self._ridge(route.kind, most)
-        row_stops = [bounds[stop] for stop in stops]
+        row_stops = bounds[stops].tolist()
         is_growing = route.kind != "shrinking"
         coalitions = ridge.coalitions(rows, row_stops, choose)
         for stop, coalition in zip(stops, coalitions, strict=True):
             moved = order[:stop], bounds[: stop + 1]
-            start = bounds[stop]
-            others = order[stop:], [bound - start for bound in bounds[stop:]]
+            others = order[stop:], bounds[stop:] - bounds[stop]
             members, outside = (moved, others) if is_growing else (others, moved)
             yield PlayerCoalition(
                 len(members[0]),

@@ -7,6 +7,7 @@ members, which may leave. A player is a row, or a group of rows that moves as on
 import itertools
 from typing import NamedTuple
 
+import numpy as np
 import torch
 
 from skshap.utils._ridge import check_pivots
@@ -201,16 +202,14 @@ class Players:
         -------
         rows : Tensor of shape (n_rows,)
             Training rows.
-        bounds : list of int
+        bounds : ndarray of shape (n_players + 1,)
             Number of rows of the first 0, 1, ... players.
         """
         if self.rows is None:
             rows = torch.from_numpy(order).to(self.device)
-            return rows, range(len(order) + 1)
+            return rows, np.arange(len(order) + 1)
         parts = [self.rows[player] for player in order]
-        bounds = [0]
-        for part in parts:
-            bounds.append(bounds[-1] + len(part))
+        bounds = np.cumsum([0, *map(len, parts)])
         return torch.cat(parts).to(self.device), bounds
 
     def moves_numbers(self, m, n_outputs):
@@ -226,8 +225,8 @@ class Players:
             Rows as `arrange` puts them.
         order : ndarray of shape (k,)
             The players on this side.
-        bounds : list of int
-            Where each one's rows begin and end on this side, k + 1 numbers.
+        bounds : ndarray of shape (k + 1,)
+            Where the rows of each begin and end on this side.
         alpha : float
             Named if the kernel is not positive definite.
 

@@ -74,7 +74,7 @@ class Permutations:
         rng = problem.generator(t, part)
         order = rng.permutation(n)
         rows, bounds = game.players.arrange(order)
-        ends = torch.tensor(bounds[1:]) - 1  # position of each player's last row
+        ends = torch.from_numpy(bounds[1:]) - 1  # position of each player's last row
         gains = problem.zeros(n)[0]
         nulls = torch.tensor(problem.nulls, dtype=gains.dtype).unsqueeze(1)
         last = nulls.to(gains.device)

@@ -242,6 +242,7 @@ class Sweep:
         """Add what every player changes when it joins a coalition, or has joined it."""
         n = self.game.n_players
         size = coalition.size
+        utilities = [part.at(coalition.scored) for part in self.problem.utilities]
         sides = [
             (coalition.joining, 1, size if size < n else None),
             (coalition.leaving, -1, size - 1 if size > 1 else None),
@@ -249,8 +250,8 @@ class Sweep:
         for moves, sign, stratum in sides:
             if stratum is None:
                 continue
-            for s, utility in enumerate(self.problem.utilities):
-                gains = utility.at(coalition.scored).gains(
+            for s, utility in enumerate(utilities):
+                gains = utility.gains(
                     coalition.decision, moves, per_sample=self.problem.per_sample
                 )
                 for v, weights in enumerate(self.problem.weights):
