@@ -90,8 +90,8 @@ def article(rank, row):
         )
     )
     against = against and (
-        f"<details><summary>What speaks against the label: {len(row['neighbors'])} "
-        f"similar rows</summary><ul>{against}</ul></details>"
+        "<details><summary>What speaks against the label, similar rows: "
+        f"{len(row['neighbors'])}</summary><ul>{against}</ul></details>"
     )
     name = row_name(row["row"], row.get("index"))
     return (

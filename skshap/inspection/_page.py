@@ -106,7 +106,7 @@ def bars(values, is_marked, *, label):
     for i, (n, m) in enumerate(zip(counts, marked, strict=True)):
         height, low = scale * n**0.5, scale * m**0.5
         x = 20 + 16 * i
-        title = f"<title>{edges[i]:.2f} to {edges[i + 1]:.2f}: {n} rows</title>"
+        title = f"<title>{edges[i]:.2f} to {edges[i + 1]:.2f}, rows: {n}</title>"
         for name, size in (("rest", height), ("mark", low)):
             parts.append(
                 f'<rect class="{name}" x="{x}" y="{130 - size:.1f}" width="14" '
