@@ -1,6 +1,5 @@
 """What one call of `attribute` estimates at once: scorings and semivalues."""
 
-from collections.abc import Hashable
 from typing import NamedTuple
 
 from skshap.attribution._semivalues import size_weights
@@ -54,15 +53,15 @@ def check_asked(scorings, semivalues, one, check_scoring):
     Raises
     ------
     ValueError
-        If one of them is no list, empty, names something twice or something unknown.
+        If one of them is no list, empty, names something twice or something unknown, or
+        holds what is not hashable.
     """
-    found = []
+    found, are_keys = [], scorings is not None or semivalues is not None
     for name, several, single, check in (
         ("scorings", scorings, one[0], check_scoring),
         ("semivalues", semivalues, one[1], lambda name: size_weights(name, 1)),
     ):
-        is_single = several is None
-        several = [single] if is_single else several
+        several = [single] if several is None else several
         if not isinstance(several, list) or not several:
             raise ValueError(
                 f"{name} must be a list of at least one, got {several!r}; use the "
@@ -72,12 +71,19 @@ def check_asked(scorings, semivalues, one, check_scoring):
             if isinstance(item, list):
                 raise ValueError(f"{name} holds {item!r}; use tuple({item!r}).")
             check(item)
-            if not (is_single or isinstance(item, Hashable)):
-                raise ValueError(
-                    f"{name} holds {item!r}, which is not hashable, so no key of what "
-                    "is returned; pass a function."
-                )
-        if not is_single and len(set(several)) < len(several):
+            if are_keys:
+                _check_hashable(item)
+        if are_keys and len(set(several)) < len(several):
             raise ValueError(f"{name} must differ, got {several!r}.")
         found.append(several)
     return Asked(*found)
+
+
+def _check_hashable(item):
+    try:
+        hash(item)
+    except TypeError as error:
+        raise ValueError(
+            f"{item!r} cannot be a key of what is returned by scoring and semivalue: "
+            f"{error}; pass a function."
+        ) from error

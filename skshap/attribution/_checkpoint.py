@@ -71,9 +71,9 @@ class Checkpoint:
             )
         try:
             state = read_arrays(self.path)
-            identity, names = state.pop("identity").tolist()
-            if names != digest(sorted(state)):
-                raise ValueError("names in it were changed")
+            identity, *names = state.pop("identity").ravel().tolist()
+            if names != [digest(sorted(state))]:
+                raise ValueError("it holds other names")
         except (FileNotFoundError, NotADirectoryError):
             return None
         except DAMAGE as error:

@@ -17,7 +17,8 @@ __all__ = ["Columns", "Scored", "keep_columns", "keep_probabilities", "make_choi
 
 LEAST = 0.02  # probability of a row scored
 LEAST_FLOPS = 1e8  # of a route's rows to predict, for which choosing them is worth it
-ROUNDS = 4  # towards the best scale of probabilities
+ROUNDS = 8  # towards the best scale of probabilities
+FARTHEST = 1e6  # from a jump, in steps of players: a finite number
 
 
 class Scored(NamedTuple):
@@ -64,7 +65,7 @@ def keep_probabilities(gains, costs, fixed):
     Parameters
     ----------
     gains : Tensor of shape (n_stops, m)
-        Second moment of what a row scored says at a stop, up to a factor.
+        Second moment of what a row scored says at a stop, up to a factor: finite.
     costs : Tensor of shape (n_stops,)
         Of carrying one row scored to a stop from the one before.
     fixed : float
@@ -81,6 +82,10 @@ def keep_probabilities(gains, costs, fixed):
     Without the bounds, p is proportional to the root of gains over costs, averaged over
     the stops that a row is best carried through together.
     """
+    largest = gains.max()
+    if not largest > 0:
+        return torch.ones_like(gains)
+    gains = gains / largest  # or what is left of tiny numbers would not be finite
     n_stops = len(gains)
     ratio = torch.empty_like(gains)
     for t in range(n_stops):
@@ -91,8 +96,6 @@ def keep_probabilities(gains, costs, fixed):
     for _ in range(ROUNDS):
         work = fixed + float((costs * p).sum())
         variance = float((gains / p).sum())
-        if variance <= 0:
-            break
         p = (root * (work / variance) ** 0.5).clamp_(LEAST, 1)
     return p
 
@@ -134,6 +137,7 @@ def make_choice(game, problem, route, shares, rng):
     Returns
     -------
     ColumnChoice or None
+        None also where there is too little work to save.
     """
     utilities = problem.utilities
     if not problem.is_sampled:
@@ -186,9 +190,12 @@ class ColumnChoice:
         """Keep rows the more, the nearer the steps of players are to a jump."""
         reach = reach * self.rows_a_player
         reach = reach.clamp_min(np.finfo(float).tiny).unsqueeze(1)
-        gains = sum(
-            torch.exp(-utility.distances(decisions.transpose(0, 1)) / reach)
+        # In logarithms: where all are far from a jump, some still are nearer.
+        nearness = [
+            -(utility.distances(decisions.transpose(0, 1)) / reach).clamp_max(FARTHEST)
             for utility in self.utilities
-        )
+        ]
+        nearness = torch.logsumexp(torch.stack(nearness), 0)
+        gains = (nearness - nearness.max()).exp_()
         p = keep_probabilities(gains * self.scale, self.costs, self.fixed)
         return keep_columns(p, self.draws)

@@ -32,7 +32,7 @@ LARGEST_CONDITION = 1e6  # of features, for values by them to be exact to 1e-5
 ITERATIONS = 20  # of the power method
 FEW_ROWS = 500  # one thread is the fastest, most of all where cores are busy
 USUAL_DRAWS = 100  # that the work of setting up a game is spread over
-FORMAT = 2  # of checkpoints; another one for draws that differ
+FORMAT = 3  # of checkpoints; another one for draws that differ
 
 
 def choose_game(data, problem, method):

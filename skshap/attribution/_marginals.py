@@ -46,9 +46,10 @@ class GrowingCoalitions:
     Notes
     -----
     Growing to k of n rows takes about ``n k^2 - k^3 / 3`` floating-point operations,
-    and predictions and moves for m rows to predict ``2 n k m`` more, all in matrix
-    products and however many coalitions are looked at; to choose among these rows takes
-    ``2 n m`` for each coalition and output. Buffers are made once.
+    and predictions and moves for m rows to predict ``2 n k m`` more, and ``2 b^2 m``
+    for each step of b rows from one coalition to the next, all in matrix products. To
+    choose among the rows to predict takes ``2 n m`` for each coalition and output.
+    Buffers are made once, but for those of rows that are chosen.
     """
 
     def __init__(self, K, cross, targets, alpha, *, largest=None):
@@ -63,7 +64,8 @@ class GrowingCoalitions:
         self._factor = K.new_empty(largest, n)  # its transpose is the factor
         self._inverse = K.new_zeros(largest, largest)  # of the factor; triangular
         q, width = targets.shape[1], self._right.shape[1]
-        self._whitened = K.new_empty(largest, q)  # factor's inverse times targets
+        self._whitened = K.new_empty(largest, q)  # factor's inverse times targets;
+        # what rows to predict are chosen by
         self._unexplained = K.new_empty(n, width)
         self._solved = K.new_empty(largest, width)
 
@@ -87,7 +89,7 @@ class GrowingCoalitions:
         Returns
         -------
         kept, passing : float
-            In buffers, and in what is made anew for each permutation.
+            In buffers, and at most in what is made anew for each permutation.
         """
         k, width, is_chosen = largest, m + q, n_chosen_at > 0
         factor = n * k - (1 - TRIANGLE) * k * k
@@ -180,7 +182,7 @@ class GrowingCoalitions:
         return columns.T @ columns
 
     def _factorize(self, order, size):
-        """Grow the factor, its inverse and what is whitened by it."""
+        """Grow the factor, its inverse and the targets whitened by it."""
         done = []
         for start, stop in blocks(0, size, JOINED):
             self._join(order, done, start, stop)
@@ -190,7 +192,13 @@ class GrowingCoalitions:
         """Predict at each stop, and tell how far a row moves predictions there.
 
         They move by a step with each row that joins: the root mean square of those on
-        the way to a stop, if the steps went either way.
+        the way to a stop, if the steps went either way. What is solved for is written
+        over by `_move`.
+
+        Returns
+        -------
+        decisions : Tensor of shape (n_stops, n_outputs, m)
+        reach : Tensor of shape (n_stops,)
         """
         (n, m), q = self.cross.shape, self.targets.shape[1]
         weights = self.K.new_zeros(len(sizes), q, n)
@@ -207,7 +215,7 @@ class GrowingCoalitions:
         return decisions, (steps.square().mean((1, 2)) / added).sqrt_()
 
     def _join(self, order, done, start, stop):
-        """Add the rows ``order[start:stop]`` to the factor and to its inverse."""
+        """Add the rows ``order[start:stop]`` to the factor and what goes with it."""
         U, inverse, whitened = self._factor, self._inverse, self._whitened
         rows = order[start:stop]
         panel = take_columns(self.K.index_select(0, rows), order[start:])
@@ -236,7 +244,8 @@ class GrowingCoalitions:
     def _move(self, rest, start, stop):
         """Let rows that join explain those outside, and be solved for.
 
-        Returns what is right of them, whitened by the factor.
+        Of the joining rows, `rest` holds targets and kernel columns, less what the
+        members explain; these are returned whitened by the factor.
         """
         joined = self._inverse[start:stop, start:stop] @ rest[start:stop]
         rest[stop:].addmm_(self._factor[start:stop, stop:].T, joined, alpha=-1)

@@ -53,9 +53,12 @@ class Problem(NamedTuple):
 
     @property
     def is_sampled(self):
-        """Whether a sample of the rows scored is enough, see `make_choice`."""
-        scores_jump = all(utility.distance is not None for utility in self.utilities)
-        return scores_jump and not self.per_sample
+        """Whether a sample of the rows scored may be enough, see `make_choice`.
+
+        So it is if all scores jump, and rows are not kept apart.
+        """
+        all_jump = all(utility.distance is not None for utility in self.utilities)
+        return all_jump and not self.per_sample
 
     def generator(self, t, part):
         """Return the random generator of a part of a draw, which has its own seed."""

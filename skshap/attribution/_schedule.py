@@ -20,10 +20,13 @@ __all__ = [
 STOP_WORK = 1e7
 KEEPING_WORK = 250
 
-# Stops of a permutation. Marginals change with the logarithm of the size, those of a
-# smooth score but little. Those of accuracy jump: their variance falls with the number
-# B of stops about as 1 + ALONE / B, down to stops of NEAREST sizes.
+# Bins of sizes, one stop in each. Marginals change with the logarithm of the size: in a
+# bin it grows by GROWTH. Stops of one permutation tell more of the same than direct
+# ones, each of its own, so that fewer of them are enough.
 GROWTH = {"growing": 1.8, "direct": 1.4}
+# No bin holds more of a semivalue than one over FEWEST_STOPS, if scores are smooth.
+# Scores that jump tell something else at each size: the variance of a permutation falls
+# with the number B of its stops about as 1 + ALONE / B, down to NEAREST sizes a bin.
 FEWEST_STOPS = {True: 6, False: 40}
 ALONE = 75
 NEAREST = 20
@@ -58,7 +61,7 @@ class Part(NamedTuple):
 
 
 def usual_bins(game, problem):
-    """Return the sizes of which a permutation stops at one each.
+    """Cut the sizes of coalitions into bins, in each of which a sweep stops once.
 
     Parameters
     ----------
@@ -68,8 +71,9 @@ def usual_bins(game, problem):
     Returns
     -------
     list of tuple of int
-        See `size_bins`. Where scores jump, as many as bring variance times work down:
-        the more, the more work all stops of a permutation share.
+        See `size_bins`. Where a score jumps, as many as bring variance times work down,
+        between `FEWEST_STOPS` and bins of `NEAREST` sizes: the more, the more of the
+        work all stops of a permutation share.
     """
     weights = problem.weights.mean(0)
     half = game.n_players // 2
@@ -80,8 +84,10 @@ def usual_bins(game, problem):
         route = route._replace(ranges=[(0, 0), (half, half)])
         fixed, by_row = stop_costs(game, problem, route)
         stop, stop_and_way = fixed + m * by_row
-        best = np.sqrt(ALONE * 2 * (stop_and_way - stop) / stop)
-        n_stops = max(n_stops, min(best, 1 / (NEAREST * weights @ weights)))
+        shared = 2 * (stop_and_way - stop)  # on the ways from nobody and from all
+        best = np.sqrt(ALONE * shared / stop)
+        n_sizes = 1 / (problem.weights**2).sum(1).min()  # that count in a semivalue
+        n_stops = max(n_stops, min(best, n_sizes / NEAREST))
     return size_bins(weights, 1 / n_stops, GROWTH[route.kind])
 
 
@@ -162,6 +168,9 @@ def stop_costs(game, problem, route):
     """
     fixed, by_row = game.walk_flops(route)
     work = scoring_work(game, problem)
+    if problem.is_sampled:  # by predictions for all of them
+        m, width = len(problem.utilities[0].y), game.arrays[0].shape[1]
+        fixed = fixed + 2 * width * m * game.n_outputs
     return fixed + STOP_WORK, by_row + work * game.n_players
 
 

@@ -161,13 +161,13 @@ def check_numbers(y, rows):
             "passed, but the target y is None."
         )
     y = check_labels(y, rows)
-    texts = [value for value in y if isinstance(value, str)] if y.dtype == "O" else []
+    texts = [value for value in y.tolist() if isinstance(value, str)]
     if texts:
         raise ValueError(
             f"y must hold numbers, got {texts[0]!r} of type str; for class labels use "
             "FreeShapAttributor."
         )
-    if y.dtype.kind in "USmM":
+    if y.dtype.kind in "SmM":
         raise ValueError(
             f"y must hold numbers, got an array of dtype {y.dtype}; convert it first."
         )
@@ -196,11 +196,10 @@ def check_labels(y, rows, name="y"):
     Raises
     ------
     ValueError
-        If a label is missing (NaN, None) or infinite, or their number is another.
+        If a label is missing (NaN, None, NaT, NA or masked) or infinite, or their
+        number is another.
     """
-    if np.ma.is_masked(y):
-        _check_present(np.ma.getmaskarray(y), "masked", name)
-    y = as_labels(y)
+    y = as_labels(y, name)
     of_rows = "X_val" if name == "y_val" else "X"
     n_rows = number_of_rows(rows, of_rows)
     if len(y) != n_rows:
@@ -214,13 +213,16 @@ def check_labels(y, rows, name="y"):
     elif y.dtype.kind in "mM":
         _check_present(np.isnat(y), "NaT", name)
     elif y.dtype.kind == "O":
-        _check_present([is_missing(label) for label in y], "None, nan or <NA>", name)
+        _check_present(
+            [is_missing(label) for label in y], "None, nan, NaT or <NA>", name
+        )
         if all(isinstance(label, (Real, np.bool_)) for label in y):
             y = np.array(y.tolist())
     return y
 
 
 def _check_present(is_absent, what, name):
+    """Raise if any of the labels is absent; say how many and where."""
     rows = np.flatnonzero(is_absent)
     if len(rows):
         more = " ..." if len(rows) > 5 else ""
@@ -231,22 +233,31 @@ def _check_present(is_absent, what, name):
         )
 
 
-def as_labels(y):
+def as_labels(y, name="y"):
     """Return labels as a one-dimensional array, none of them made into a text.
 
     Parameters
     ----------
     y : array-like of shape (n_samples,)
         Class labels.
+    name : str, default="y"
+        Of the labels, in messages.
 
     Returns
     -------
     ndarray of shape (n_samples,)
         The labels; what shares a list with texts is kept as an object.
+
+    Raises
+    ------
+    ValueError
+        If labels are masked, or on more than one axis.
     """
     if hasattr(getattr(y, "dtype", None), "numpy_dtype"):
         y = y.to_numpy()  # of pandas: integers that may be missing would be floats
     labels = column_or_1d(y, warn=True)
+    if isinstance(y, np.ma.MaskedArray):
+        _check_present(np.ma.getmaskarray(y).ravel(), "masked", name)
     if labels.dtype.kind == "T":
         return labels.astype(object)
     if labels.dtype.kind == "U" and isinstance(y, (list, tuple)):

@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose
 from skshap.attribution import _allocation, _running, _schedule
 from skshap.attribution._allocation import allocate
 from skshap.attribution._feature_game import FeatureGame
+from skshap.attribution._game import PASS_WORK, Route
 from skshap.attribution._kernel_game import KernelGame
 from skshap.attribution._permutations import Permutations
 from skshap.attribution._semivalues import size_weights
@@ -128,20 +129,68 @@ def stops(kind, n, *, scoring="accuracy", semivalue="shapley", per_sample=False)
 
 @pytest.mark.parametrize("n", [1000, 3000, 8000])
 def test_stops_bring_variance_times_work_down(n, monkeypatch):
-    def product():
-        sweep, n_stops = stops(KernelGame, n)
-        kept = [np.full(len(route.ranges), 0.2) for route in sweep.routes]
-        work = Sweep(sweep.game, sweep.problem, sweep.counts, kept).flops()
-        return (1 + 75 / n_stops) * work
+    alone, share = _schedule.ALONE, _schedule.SCORED_SHARE
 
-    found = product()
+    def needed():
+        sweep, n_stops = stops(KernelGame, n)
+        kept = [np.full(len(route.ranges), share) for route in sweep.routes]
+        work = Sweep(sweep.game, sweep.problem, sweep.counts, kept).flops()
+        return (1 + alone / n_stops) * work
+
+    found = needed()
     monkeypatch.setattr(_schedule, "ALONE", 0.0)
     others = []
     for fewest in (40, 60, 80, 120, 160, 240):
         monkeypatch.setattr(_schedule, "FEWEST_STOPS", {False: fewest})
-        others.append(product())
+        others.append(needed())
     assert found < 1.03 * min(others)
     assert n < 3000 or found < 0.9 * others[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "n", "options", "expected"),
+    [
+        (KernelGame, 500, {}, 45),
+        (KernelGame, 2000, {}, 91),
+        (KernelGame, 2000, {"scoring": "neg_log_loss"}, 15),
+        (KernelGame, 4000, {"per_sample": True}, 70),
+        (KernelGame, 4000, {"semivalue": ("beta", 1, 4)}, 101),
+        (FeatureGame, 2000, {}, 51),
+    ],
+)
+def test_how_often_sweeps_stop(kind, n, options, expected):
+    assert abs(stops(kind, n, **options)[1] / expected - 1) < 0.06
+
+
+def test_stops_suit_the_widest_of_several_semivalues():
+    sweep, n_stops = stops(KernelGame, 4000)
+    weights = [size_weights(name, 4000) for name in ("shapley", "banzhaf")]
+    both = sweep.problem._replace(weights=np.stack(weights))
+    swapped = both._replace(weights=both.weights[::-1])
+    assert Sweep(sweep.game, both).bins == Sweep(sweep.game, swapped).bins
+    assert len(Sweep(sweep.game, both).bins) > 0.8 * n_stops
+
+
+def test_walks_are_counted():
+    n, m = 300, 7
+    arrays = [np.broadcast_to(0.0, (n, size)) for size in (n, m, 1)]
+    game = KernelGame(tuple(arrays), 1.0, np.arange(n) // 2)
+    # Of players of two rows.
+    fixed, by_row = game.walk_flops(Route("growing", [(10, 10), (20, 40), (75, 75)]))
+    k = np.array([20, 60, 150])
+    assert_allclose(fixed.cumsum(), n * k**2 - k**3 / 3)
+    assert_allclose((by_row - PASS_WORK * n).cumsum(), 2 * n * k)
+
+
+@pytest.mark.parametrize("q", [1, 3])
+def test_what_is_made_anew_where_rows_are_chosen_is_counted(q):
+    shapes = [(300, 300), (300, 40), (300, q)]
+    game = KernelGame(tuple(np.broadcast_to(0.0, s) for s in shapes), 1.0)
+    route = Route("growing", [(1, 9), (10, 100)])
+    all_rows, chosen = (game.walk_numbers(route, is_chosen=c) for c in (False, True))
+    assert chosen[0] == all_rows[0] - 300 * (40 + q)
+    # Weights and predictions at both stops, twice; columns of all rows, and which.
+    assert chosen[1] - all_rows[1] == 2 * 2 * q * 340 + 2 * 300 * (40 + q)
 
 
 def test_few_stops_where_each_takes_its_own_work():

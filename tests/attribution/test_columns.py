@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skshap.attribution import _columns, _schedule
+from skshap.attribution._class_scores import class_targets, class_utility
 from skshap.attribution._columns import LEAST, keep_columns, keep_probabilities
 from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._kernel_game import KernelGame
@@ -121,7 +122,49 @@ def test_rows_are_kept_as_often_as_they_should_be():
 
 def test_all_rows_are_scored_where_they_are_needed(monkeypatch):
     monkeypatch.setattr(_columns, "LEAST_FLOPS", 0)
-    for scoring, per_sample in (("accuracy", True), ("neg_log_loss", False)):
-        game = Game(8, 30, 2, scoring)
-        sweep = Sweep(game.game(), game.problem(per_sample=per_sample))
-        assert_array_equal(sweep.profile(0, 0)[2], np.ones(len(sweep.counts[0])))
+    monkeypatch.setattr(_schedule, "STOP_WORK", 0)  # which is all there is, of so few
+    game = Game(8, 30, 2, "accuracy", seed=1)
+    smooth = class_utility("neg_log_loss", game.y_val, 2)
+    problem = game.problem(per_sample=False)
+    for one, is_sampled in (
+        (problem, True),
+        (problem._replace(per_sample=True), False),
+        (problem._replace(utilities=[smooth]), False),
+        (problem._replace(utilities=[game.utility, smooth], nulls=[0.4, -0.8]), False),
+    ):
+        sweep = Sweep(game.game(), one)
+        kept = np.min([sweep.profile(t, 0)[2] for t in range(5)])
+        assert (kept < 1) == is_sampled
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-310, 1e300])
+def test_probabilities_do_not_depend_on_the_scale_of_gains(scale):
+    gains = torch.tensor([[1.0, 0.5, 0.0], [0.9, 0.2, 0.0]]).double()
+    p = keep_probabilities(gains * scale, torch.ones(2).double(), 1.0)
+    expected = keep_probabilities(gains, torch.ones(2).double(), 1.0)
+    assert_allclose(p, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("far", [1e2, 7.3e2, 8e2, 1e5, 1e12, 1e200])
+def test_rows_far_from_a_jump_are_kept_at_times(far, monkeypatch):
+    """One row alone moves predictions, however far, and the others as good as not."""
+    seen = []
+
+    def keep(p, draws):
+        seen.append(p)
+        return keep_columns(p, draws)
+
+    monkeypatch.setattr(_columns, "LEAST_FLOPS", 0)
+    monkeypatch.setattr(_columns, "keep_columns", keep)
+    n, m = 8, 40
+    rng = np.random.default_rng(0)
+    cross = rng.choice([-1.0, 1.0], size=(n, m))
+    cross[0] = far * rng.uniform(1, 1.3, size=m)
+    problem = Game(n, m, 2, "accuracy").problem(per_sample=False)
+    targets = class_targets(problem.utilities, np.arange(n) % 2, 2)
+    game = KernelGame((np.eye(n), cross, targets), 1.0).with_inverse()
+    sweep = Sweep(game, problem)
+    for t in range(5):
+        assert sweep.run(t, 0).isfinite().all()
+    p = torch.cat(seen)
+    assert ((p >= LEAST) & (p <= 1)).all()

@@ -189,5 +189,5 @@ def test_targets_changed_after_fit():
 
 def test_masked_targets():
     y = np.ma.masked_array(np.arange(4.0), [False, False, True, False])
-    with pytest.raises(ValueError, match=r"rows \[2\] are masked"):
+    with pytest.raises(ValueError, match=r"1 of 4 are masked, in rows \[2\]"):
         FreeShapRegressor().fit(np.eye(4), y)

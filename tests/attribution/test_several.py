@@ -85,6 +85,9 @@ def test_a_single_scoring_need_not_be_hashable():
         for scoring in (own_value, Unhashable())
     )
     assert_allclose(found, expected)
+    attributor = FreeShapAttributor(scoring=Unhashable(), **options).fit(X, y)
+    with pytest.raises(ValueError, match="cannot be a key of what is returned"):
+        attributor.attribute(X[:4], y[:4], semivalues=["shapley", "loo"])
 
 
 @pytest.mark.parametrize(
@@ -94,7 +97,7 @@ def test_a_single_scoring_need_not_be_hashable():
         ({"scorings": []}, ["scorings must be a list of at least one"]),
         ({"scorings": ["f1"]}, ["scoring='f1'", "not known"]),
         ({"scorings": ["accuracy"] * 2}, ["scorings must differ"]),
-        ({"scorings": [Unhashable()]}, ["scorings holds", "not hashable"]),
+        ({"scorings": [Unhashable()]}, ["Unhashable", "cannot be a key"]),
         ({"semivalues": ("beta", 1, 2)}, ["semivalues must be a list"]),
         ({"semivalues": ["core"]}, ["semivalue='core'"]),
     ],

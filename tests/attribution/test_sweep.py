@@ -275,6 +275,43 @@ def test_bins_cover_what_counts_once(largest_share, semivalue, n):
             assert {size, size + 1} <= set(covered)
 
 
+@pytest.mark.parametrize("semivalue", ["shapley", "banzhaf", ("beta", 1, 4)])
+@pytest.mark.parametrize("share", [0.25, 0.025])
+def test_bins_hold_no_more_than_their_share_and_grow_no_more(semivalue, share):
+    weights = size_weights(semivalue, 2000)
+    mass = np.zeros(2001)
+    mass[1:2000] += weights[1:] / 2
+    mass[2:] += weights[1:] / 2
+    for first, last in size_bins(weights, share, 1.5):
+        assert first == last or mass[first : last + 1].sum() <= share * (1 + 1e-12)
+        assert first == last or last < 1.5 * first
+    assert (2, 3) not in size_bins(weights, 1.0, 1.5)  # 3 is 1.5 times 2
+
+
+@pytest.mark.parametrize("joined", [3, 192])
+@pytest.mark.parametrize("is_shrinking", [False, True])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_rows_are_chosen_by_predictions_and_steps(n_classes, is_shrinking, joined):
+    K, cross, targets, alpha = Game(12, 5, n_classes, "accuracy").tensors()
+    if is_shrinking:
+        P = invert_ridge(K, alpha)
+        solved = P @ targets
+        ridge = ShrinkingCoalitions(P, P @ cross, solved, solved.T @ cross, most=10)
+    else:
+        ridge = GrowingCoalitions(K, cross, targets, alpha, largest=10)
+    order = torch.tensor(np.random.default_rng(0).permutation(12))
+    at, seen = [0, 1, 4, 4, 10], []
+    with using(_marginals, JOINED=joined):
+        found = ridge.coalitions(order, at, lambda *args: seen.extend(args))
+        expected = torch.stack([coalition.decision.clone() for coalition in found])
+    decisions, reach = seen
+    assert_allclose(decisions, expected, atol=1e-9)
+    before = torch.cat([expected[:1], expected[:-1]])  # at first nothing has moved
+    squares = (expected - before).square().mean((1, 2)).numpy()
+    added = np.maximum(np.diff(at, prepend=0), 1)
+    assert_allclose(reach, np.sqrt(squares / added), atol=1e-9)
+
+
 def test_errors_cover():
     """Deviations from the exact values are of the size that is claimed."""
     game = Game(9, 6, 2, "neg_log_loss", seed=5)

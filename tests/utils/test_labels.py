@@ -5,8 +5,15 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
 from scipy import sparse
+from sklearn.linear_model import RidgeClassifier
 
-from skshap import FreeShapRegressor, KernelRidgeClassifier, flip_labels
+from skshap import (
+    DataRemoval,
+    DataSelector,
+    FreeShapRegressor,
+    KernelRidgeClassifier,
+    flip_labels,
+)
 from skshap.utils._labels import check_numbers, check_targets, encode_targets
 
 
@@ -152,6 +159,27 @@ def test_missing_times_are_missing_labels():
     y = np.array(["2020-01-01", "NaT", "2020-01-02"], dtype="M8[D]")
     with pytest.raises(ValueError, match=r"y must .* 1 of 3 are NaT, in rows \[1\];"):
         check_targets(y, range(3))
+
+
+def test_missing_labels_are_named_as_the_caller_does():
+    for y in ([np.nan, 1.0], [None, 1], np.ma.masked_array([0, 1], [1, 0])):
+        with pytest.raises(ValueError, match=r"^y_val must not hold .* in rows \[0\];"):
+            encode_targets(y, np.array([0, 1]), [0, 1], "y_val")
+
+
+@pytest.mark.parametrize("estimator", [DataSelector(), DataRemoval(RidgeClassifier())])
+def test_masked_labels_are_no_labels(estimator):
+    y = np.ma.masked_array([0, 1] * 10, [0, 1] + [0] * 18)
+    with pytest.raises(ValueError, match=r"1 of 20 are masked, in rows \[1\]"):
+        estimator.fit(np.eye(20), y)
+
+
+@pytest.mark.parametrize("n_missing", [4, 5, 6])
+def test_dots_say_that_more_are_missing(n_missing):
+    y = np.where(np.arange(9) < n_missing, np.nan, 1.0)
+    with pytest.raises(ValueError, match=f"{n_missing} of 9 are NaN") as raised:
+        check_targets(y, range(9))
+    assert ("..." in str(raised.value)) == (n_missing > 5)
 
 
 def test_of_many_missing_labels_all_are_counted():
