@@ -62,7 +62,7 @@ def adapted(sweep):
 
 
 def plain_permutation(scoring, K, cross, y, y_val, alpha, order):
-    """Values of one permutation by NumPy and SciPy, but for what all begin with.
+    """Values of one permutation by NumPy and SciPy, but for the row that comes first.
 
     Parameters
     ----------
