@@ -19,7 +19,7 @@ from skshap import (
     LabelNoiseReport,
     flip_labels,
 )
-from skshap.inspection._page import curve
+from skshap.inspection._page import bars, curve
 from skshap.selection import _issues
 
 POLARS = "polars is in the extra test"
@@ -454,3 +454,9 @@ def test_lines_of_texts_from_windows():
     texts = ["one\r\ntwo\x0b"] * 8
     page = LabelNoiseReport.from_detector(detector, texts, y)._repr_html_()
     assert "one\r\ntwo\ufffd" in page
+
+
+def test_a_bar_of_one_row_reads_well():
+    drawing = bars(np.array([0.12, 0.52, 0.53]), np.zeros(3, dtype=bool), label="")
+    assert "<title>0.10 to 0.15, rows: 1</title>" in drawing
+    assert "<title>0.50 to 0.55, rows: 2</title>" in drawing
