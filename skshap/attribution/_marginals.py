@@ -64,8 +64,8 @@ class GrowingCoalitions:
         self._factor = K.new_empty(largest, n)  # its transpose is the factor
         self._inverse = K.new_zeros(largest, largest)  # of the factor; triangular
         q, width = targets.shape[1], self._right.shape[1]
-        self._whitened = K.new_empty(largest, q)  # factor's inverse times targets;
-        # what rows to predict are chosen by
+        # Factor's inverse times targets, which rows to predict are chosen by.
+        self._whitened = K.new_empty(largest, q)
         self._unexplained = K.new_empty(n, width)
         self._solved = K.new_empty(largest, width)
 
@@ -129,6 +129,7 @@ class GrowingCoalitions:
             torch.index_select(self._right, 0, order, out=rest)
         else:
             index = torch.cat([torch.arange(q, device=order.device), q + columns.index])
+            # Rows and columns in one pass, by their places in memory.
             rows = self._right.shape[1] * order
             rest = self._right.take(rows.unsqueeze(1) + index)
         decision = rest.new_zeros(q, rest.shape[1] - q)

@@ -24,9 +24,10 @@ KEEPING_WORK = 250
 # bin it grows by GROWTH. Stops of one permutation tell more of the same than direct
 # ones, each of its own, so that fewer of them are enough.
 GROWTH = {"growing": 1.8, "direct": 1.4}
-# No bin holds more of a semivalue than one over FEWEST_STOPS, if scores are smooth.
-# Scores that jump tell something else at each size: the variance of a permutation falls
-# with the number B of its stops about as 1 + ALONE / B, down to NEAREST sizes a bin.
+# No bin holds more of a semivalue than one over FEWEST_STOPS, by whether scores are
+# smooth. Those that jump tell something else at each size, so that more stops may pay:
+# the variance of a permutation falls with their number B about as 1 + ALONE / B, down
+# to NEAREST sizes a bin.
 FEWEST_STOPS = {True: 6, False: 40}
 ALONE = 75
 NEAREST = 20
@@ -168,7 +169,7 @@ def stop_costs(game, problem, route):
     """
     fixed, by_row = game.walk_flops(route)
     work = scoring_work(game, problem)
-    if problem.is_sampled:  # by predictions for all of them
+    if problem.is_sampled:  # rows to predict are chosen by predictions for all of them
         m, width = len(problem.utilities[0].y), game.arrays[0].shape[1]
         fixed = fixed + 2 * width * m * game.n_outputs
     return fixed + STOP_WORK, by_row + work * game.n_players
