@@ -71,9 +71,9 @@ class Checkpoint:
             )
         try:
             state = read_arrays(self.path)
-            identity, *names = state.pop("identity").ravel().tolist()
-            if names != [digest(sorted(state))]:
-                raise ValueError("it holds other names")
+            identity, *outline = state.pop("identity").ravel().tolist()
+            if outline != [_outline(state)]:
+                raise ValueError("it holds other arrays")
         except (FileNotFoundError, NotADirectoryError):
             return None
         except DAMAGE as error:
@@ -102,7 +102,7 @@ class Checkpoint:
         if self.path is None:
             return
         try:
-            identity = np.array([self.identity, digest(sorted(state))])
+            identity = np.array([self.identity, _outline(state)])
             write_arrays(self.path, identity=identity, **state)
         except OSError as error:
             warnings.warn(
@@ -113,3 +113,8 @@ class Checkpoint:
             )
             self.path = None
         self._written = time.monotonic()
+
+
+def _outline(state):
+    """Hash names, types and shapes of arrays."""
+    return digest(*((name, x.dtype.str, x.shape) for name, x in sorted(state.items())))

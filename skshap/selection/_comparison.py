@@ -73,7 +73,7 @@ def compare_without(estimator, X, y, splits, split_values, params, *, share, n_j
             f"The estimator cannot be used without {share:.0%} of the rows, so that "
             f"none are removed. It says: {failed[0]!r}",
             FitFailedWarning,
-            stacklevel=4,
+            stacklevel=6,  # who called fit of DataRemoval
         )
     else:
         scores.append(log_probabilities(np.concatenate(without), y_index[rows]))

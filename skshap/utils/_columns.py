@@ -50,7 +50,7 @@ def holds_dates(values):
 
 
 def column_advice(X):
-    """Name the columns of texts, of dates and with gaps, and say what to do.
+    """Name the columns of texts, dates and other objects, and with gaps: what to do.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def column_advice(X):
     table = X if is_frame or hasattr(X, "shape") else as_array(X)
     if len(table.shape) != 2 or hasattr(table, "nnz"):
         return []
-    texts, dates, gaps = [], [], []
+    texts, dates, others, gaps = [], [], [], []
     for name in list(table.columns) if is_frame else range(table.shape[1]):
         values = np.asarray(table[name] if is_frame else table[:, name]).ravel()
         if values.dtype.kind in "mM" or holds_dates(values):
@@ -74,10 +74,12 @@ def column_advice(X):
             continue
         if values.dtype.kind in "OUT" and any(map(is_word, values)):
             texts.append(name)
+        elif values.dtype.kind in "OSV" and not all(map(is_number, values)):
+            others.append(name)
         if has_gaps(values):
             gaps.append(name)
     advice = []
-    texts, dates, gaps = (shortened(names) for names in (texts, dates, gaps))
+    texts, dates, others, gaps = map(shortened, (texts, dates, others, gaps))
     if texts:
         advice.append(
             f"Columns {texts} hold texts: give each kind of columns a kernel of its "
@@ -88,6 +90,11 @@ def column_advice(X):
         advice.append(
             f"Columns {dates} hold dates: turn them into numbers, as with skrub's "
             "TableVectorizer in front of the kernel."
+        )
+    if others:
+        advice.append(
+            f"Columns {others} hold neither numbers nor texts: turn them into one or "
+            "the other, or drop them."
         )
     if gaps:
         advice.append(
@@ -121,6 +128,15 @@ def is_word(value):
     except ValueError:
         return True
     return False
+
+
+def is_number(value):
+    """Whether a value is one that `float` takes; missing ones are."""
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return is_missing(value)
+    return True
 
 
 def has_gaps(values):

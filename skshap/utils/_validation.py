@@ -12,7 +12,7 @@ from skshap.utils._texts import NO_ROWS, check_collected, check_text, is_text
 __all__ = ["check_rows", "check_table"]
 
 # What scikit-learn says where values are no numbers.
-NO_NUMBERS = "NaN|infinity|convert|dtype|could not|real number"
+NO_NUMBERS = "NaN|infinity|convert|dtype|could not|real number|sequence"
 
 
 def check_rows(estimator, X, *, reset, sparse=False):
@@ -38,8 +38,10 @@ def check_rows(estimator, X, *, reset, sparse=False):
     Raises
     ------
     ValueError
-        If rows are malformed, which names columns of texts, of dates and with gaps, or
-        of another kind than those of `fit`.
+        If rows are malformed, which names columns of texts, of dates, of other objects
+        and with gaps, are masked, or are of another kind than those of `fit`.
+    TypeError
+        If objects in a table cannot be turned into numbers.
     """
     if is_text(X):
         if reset:
@@ -69,6 +71,11 @@ def check_rows(estimator, X, *, reset, sparse=False):
         )
     if X is None:
         raise ValueError(f"{NO_ROWS}, got None.")
+    if np.ma.is_masked(X):
+        raise ValueError(
+            f"X must not be missing, but {np.ma.count_masked(X)} entries are masked: "
+            "fill them, as with SimpleImputer after X.filled(np.nan), or drop the rows."
+        )
     if has_dates(X):
         raise ValueError(" ".join(["X must hold numbers.", *column_advice(X)]))
     is_list = isinstance(X, (list, tuple))
@@ -100,7 +107,10 @@ def check_rows(estimator, X, *, reset, sparse=False):
         )
         if not advice:
             raise
-        raise ValueError(" ".join(["X must hold numbers.", *advice])) from error
+        words = ["X must hold numbers.", *advice]
+        if isinstance(error, TypeError):  # names the type: it is none that is known
+            raise TypeError(" ".join([*words, f"({error})"])) from error
+        raise ValueError(" ".join(words)) from error
 
 
 def check_table(estimator, X, *, reset):

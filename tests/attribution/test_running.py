@@ -399,10 +399,16 @@ def test_a_damaged_checkpoint_is_said_and_kept(tmp_path):
     path.unlink()
     assert_array_equal(attribute(params, 4), expected)
     with np.load(path) as state:
-        renamed = {name.replace("count", "counu"): state[name] for name in state}
-    np.savez(path, **renamed)
-    with pytest.raises(ValueError, match="it holds other names"):
-        attribute(params, 4)
+        state = dict(state)
+    renamed = {name.replace("count", "counu"): state[name] for name in state}
+    for other in (
+        renamed,
+        state | {"mean": state["mean"][..., :-1]},
+        state | {"count": state["count"].astype(float)},
+    ):
+        np.savez(path, **other)
+        with pytest.raises(ValueError, match="it holds other arrays"):
+            attribute(params, 4)
 
 
 def test_a_checkpoint_that_cannot_be_written(tmp_path):

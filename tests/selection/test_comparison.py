@@ -306,8 +306,10 @@ class Full(KNeighborsClassifier):
 def test_shares_that_an_estimator_cannot_do_without(estimator, says, removal, many):
     X, y, _ = many
     removal.set_params(estimator=estimator)
-    with pytest.warns(FitFailedWarning, match=rf"without 1.% .* that none .*{says}"):
+    says_so = rf"without 1.% .* that none .*{says}"
+    with pytest.warns(FitFailedWarning, match=says_so) as told:
         removal.fit(X, y)
+    assert [warning.filename for warning in told] == [__file__]
     assert removal.cv_results_["share_removed"].tolist() == [0]
     assert len(removal.cv_results_["mean_test_score"]) == 1
     assert removal.support_.all()

@@ -50,6 +50,14 @@ def test_what_holds_no_rows_is_named(X, words):
     assert len(str(caught.value)) < 250
 
 
+def test_masked_values_are_missing():
+    table = np.ma.masked_array([[1.0, 2.0], [3.0, 4.0]], mask=[[0, 0], [1, 0]])
+    with pytest.raises(ValueError, match="1 entries are masked"):
+        check_rows(BaseEstimator(), table, reset=True)
+    unmasked = np.ma.masked_array(table.data)
+    assert_array_equal(check_rows(BaseEstimator(), unmasked, reset=True), table.data)
+
+
 @pytest.mark.parametrize("make", [np.array, pd.Series, pl.Series, list])
 def test_a_column_of_numbers_is_neither_texts_nor_a_table(make):
     with pytest.raises(ValueError, match=r"texts, or be a table.* of shape \(3,\)"):
