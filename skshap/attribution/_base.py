@@ -1,6 +1,7 @@
 """What attributors share: values of training rows and of groups, and their cost."""
 
 import os
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import ClassVar
 
@@ -16,7 +17,6 @@ from skshap.attribution._groups import encode_groups
 from skshap.attribution._moments import check_tol
 from skshap.attribution._problem import Data, Method, Problem
 from skshap.attribution._semivalues import size_weights
-from skshap.attribution._training_kernel import TrainingKernel
 from skshap.kernels._base import is_precomputed
 from skshap.utils._device import check_device
 from skshap.utils._order import check_order
@@ -60,15 +60,16 @@ class BaseFreeShap:
                 "None, or use tol to stop once errors are small."
             )
 
-    def _keep_training(self, M, X):
+    def _keep_training(self, kernel, X):
         """Keep what values are made of, as it is in `fit`, and names of the rows.
 
         Whatever parameters become afterwards, calls of `attribute` agree.
         """
-        is_callers = is_precomputed(self.kernel) or self._is_explicit
-        self._rows = M.copy() if is_callers else M  # the caller's may change
+        if is_precomputed(self.kernel) or kernel.is_explicit:  # the caller's may change
+            kernel = replace(kernel, values=kernel.values.copy())
+        self._training_kernel = kernel
         self._names_of_rows = X.index.to_series() if hasattr(X, "iloc") else None
-        self._alpha, self._scoring = self.alpha + self._more_alpha, self.scoring
+        self._alpha, self._scoring = self.alpha + kernel.lost, self.scoring
         self.null_score_ = self._null(self.scoring)
         self._draw_seed()
 
@@ -90,7 +91,7 @@ class BaseFreeShap:
         Computed anew each time if the kernel has explicit features.
         """
         check_is_fitted(self)
-        return TrainingKernel.of(self).matrix()
+        return self._training_kernel.matrix()
 
     def score(self, X, y, sample_weight=None):
         """Return the utility of all training rows: the mean of `scoring`.
@@ -239,11 +240,11 @@ class BaseFreeShap:
         if m == 0:
             raise ValueError("X has no rows; pass at least one row to predict.")
         # Not mapped, which may take longer than all the rest.
-        M = np.broadcast_to(0.0, (m, self._rows.shape[1]))
+        M = np.broadcast_to(0.0, (m, self._training_kernel.values.shape[1]))
         y = self._encode(y, M)
         asked = self._check_asked(scorings, semivalues)
         data, problem = self._pose(M, y, groups, asked, per_sample)
-        return Bunch(**predict_cost(data, problem, self._method(self.checkpoint)))
+        return Bunch(**predict_cost(data, problem, self._method()))
 
     def explain(self, X, y=None, *, k=5):
         """Find the training rows that help and harm each prediction most.
@@ -275,7 +276,7 @@ class BaseFreeShap:
             If `k` is not between 1 and the number of training rows.
         """
         check_is_fitted(self)
-        n = len(self._rows)
+        n = len(self._training_kernel)
         if isinstance(k, bool) or not isinstance(k, Integral) or not 1 <= k <= n:
             raise ValueError(f"k must be an integer from 1 to {n}, got {k!r}.")
         check_order(X, y)
@@ -321,17 +322,16 @@ class BaseFreeShap:
         check_order(self._names_of_rows, groups, ("X_train", "groups"))
         utilities = [self._utility(scoring, y) for scoring in asked.scorings]
         data = Data(
-            self._rows,
+            self._training_kernel.values,
             M,
             self._targets(utilities),
             self._alpha,
-            self._is_explicit,
-            None if groups is None else encode_groups(groups, self._rows),
+            self._training_kernel.is_explicit,
+            None if groups is None else encode_groups(groups, self._training_kernel),
             self.device,
         )
         n_players = data.n_players
-        tol = check_tol(self.tol)
-        k = tol[1] if isinstance(tol, tuple) and len(tol) == 3 else 0
+        k = self.tol[1] if isinstance(self.tol, tuple) and len(self.tol) == 3 else 0
         if k >= n_players:
             raise ValueError(
                 f"tol={self.tol!r} asks for the {k} lowest of {n_players} values; ask "
@@ -349,7 +349,7 @@ class BaseFreeShap:
         return Method(
             sampler=self.sampler,
             n_permutations=self.n_permutations,
-            tol=check_tol(self.tol),
+            tol=self.tol,
             truncation_tol=self.truncation_tol,
             n_jobs=self.n_jobs,
             checkpoint=checkpoint,

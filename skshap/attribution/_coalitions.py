@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import torch
 
-from skshap.utils._ridge import blocks, check_pivots, take_columns
+from skshap.utils._ridge import blocks, factorize, take_columns
 
 __all__ = ["JOINED", "TRIANGLE", "Block", "PrefixRidge", "Prefixes"]
 
@@ -166,14 +166,8 @@ class PrefixRidge(Prefixes):
                 L[start:stop, i:j] = new[:, i:j] @ inverse.T
             left = L[start:stop, :start]
             corner = torch.addmm(new[:, start:], left, left.T, alpha=-1)
-            corner, info = torch.linalg.cholesky_ex(corner)
-            diagonal = corner.diagonal()
-            check_pivots(
-                diagonal.square(),
-                info,
-                diagonal=self._diagonal[rows],
-                alpha=self.alpha,
-            )
+            own = self._diagonal[rows]
+            corner = factorize(corner, diagonal=own, alpha=self.alpha)
             L[start:stop, start:stop] = corner
             identity = torch.eye(stop - start, dtype=L.dtype, device=L.device)
             inverse = torch.linalg.solve_triangular(corner, identity, upper=False)
@@ -183,4 +177,4 @@ class PrefixRidge(Prefixes):
             torch.mm(inverse, right, out=solved[start:stop])
             new = solved[start:stop]
             q = self.targets.shape[1]
-            yield Block(rows, new[:, :-q], new[:, -q:], diagonal)
+            yield Block(rows, new[:, :-q], new[:, -q:], corner.diagonal())

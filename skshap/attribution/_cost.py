@@ -112,7 +112,7 @@ def _draw_seconds(sampler):
     """Time pieces of a sweep; return seconds of a draw."""
     if type(sampler.game) is FeatureGame:
         return _direct_seconds(sampler)
-    m = len(sampler.problem.utilities[0].y)
+    m = sampler.problem.n_scored
     seconds, small = 0.0, None
     for route, count in zip(sampler.routes, sampler.counts, strict=True):
         fixed, by_row = sampler.game.walk_flops(route)
@@ -187,7 +187,7 @@ def _time_route(sampler, route):
         return list(sampler.visit(route, counts, order, stops, _random()))
 
     walking, visited = _timed(walk)
-    m = len(sampler.problem.utilities[0].y)
+    m = sampler.problem.n_scored
     kept = np.array([coalition.decision.shape[1] / m for _, coalition in visited])
     out = sampler.problem.zeros(sampler.game.n_players)
 
@@ -216,7 +216,7 @@ def _prefix_seconds(sampler):
         if time.perf_counter() - start > 1.0:
             break
     elapsed = time.perf_counter() - start
-    n, m = game.n_rows, len(sampler.problem.utilities[0].y)
+    n, m = game.n_rows, sampler.problem.n_scored
     # Later blocks take more: they lean on all rows before them.
     share = (done**3 / 3 + done**2 * m) / (n**3 / 3 + n**2 * m)
     linear = done / n

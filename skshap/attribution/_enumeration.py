@@ -6,7 +6,7 @@ from math import comb
 import numpy as np
 import torch
 
-from skshap.utils._ridge import check_pivots
+from skshap.utils._ridge import factorize
 
 __all__ = ["LARGEST_GAME", "enumerate_coalitions", "enumeration_numbers"]
 
@@ -69,7 +69,7 @@ def enumeration_numbers(game, problem):
     -------
     float
     """
-    n, m = game.n_players, len(problem.utilities[0].y)
+    n, m = game.n_players, problem.n_scored
     # The kernel of a batch of coalitions, with each other and with the rows to predict.
     batch, n_rows = 0, 1
     for size in range(1, n + 1):
@@ -96,8 +96,6 @@ def _predict(K, cross, targets, alpha, index, is_row):
     # Padding has a one of its own, and explains nothing.
     ones = torch.ones_like(A[:, :, 0])
     A.diagonal(dim1=1, dim2=2).add_(torch.where(is_row, alpha * ones, ones))
-    L, info = torch.linalg.cholesky_ex(A)
-    pivots, diagonal = (M.diagonal(dim1=1, dim2=2) for M in (L, A))
-    check_pivots(pivots.square(), info.max(), diagonal=diagonal, alpha=alpha)
+    L = factorize(A, alpha=alpha)
     weights = torch.cholesky_solve(targets[index] * is_row.unsqueeze(2), L)
     return torch.einsum("bsq,bsm->qbm", weights, cross[index])

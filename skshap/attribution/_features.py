@@ -13,7 +13,7 @@ import torch
 
 from skshap.attribution._coalitions import JOINED, Block, Prefixes
 from skshap.attribution._moves import Coalition, Product, Side
-from skshap.utils._ridge import check_pivots
+from skshap.utils._ridge import check_pivots, factorize
 
 __all__ = ["FeatureCoalitions", "FeaturePrefixes"]
 
@@ -88,9 +88,7 @@ class FeatureCoalitions:
                 A = A.addmm(F_new.T, F_new)
                 right = right.addmm(F_new.T, self.targets[new])
             start = size
-            L, info = torch.linalg.cholesky_ex(A)
-            pivots = L.diagonal().square()
-            check_pivots(pivots, info, diagonal=A.diagonal(), alpha=self.alpha)
+            L = factorize(A, alpha=self.alpha)
             inverse = torch.cholesky_inverse(L)
             weights = inverse @ right
             decision = (self.F_val @ weights).T
@@ -115,7 +113,7 @@ class FeatureCoalitions:
         for new, out in zip(F.T.split(ROWS, 1), white.split(ROWS, 1), strict=True):
             out.copy_(torch.linalg.solve_triangular(L, new, upper=False))
         left = 1 + sign * white.square().sum(0)
-        check_pivots(left, 0, diagonal=torch.ones_like(left), alpha=self.alpha)
+        check_pivots(left, diagonal=torch.ones_like(left), alpha=self.alpha)
         residual = self.targets[rows].addmm_(F, weights, alpha=-1)
         block = partial(self._block, white, sign)
         return Side(rows, Product(F, solved), residual, left, block, sign)
@@ -176,19 +174,14 @@ class FeaturePrefixes(Prefixes):
         m = len(self.F_val)
         for rows in order.split(rows_a_step(d)):
             F_new, Y_new = F[rows], self.targets[rows]
-            L, info = torch.linalg.cholesky_ex(A)
-            pivots = L.diagonal().square()
-            check_pivots(pivots, info, diagonal=A.diagonal(), alpha=alpha)
+            L = factorize(A, alpha=alpha)
             new = torch.linalg.solve_triangular(L, F_new.T, upper=False)
             whitened = torch.linalg.solve_triangular(L, right, upper=False)
             right[:, m:].addmm_(F_new.T, Y_new)
             A = A.addmm(F_new.T, F_new)
             local = alpha * (new.T @ new)
-            diagonal = local.diagonal() + alpha
             local.diagonal().add_(alpha)
-            corner, info = torch.linalg.cholesky_ex(local)
-            pivots = corner.diagonal().square()
-            check_pivots(pivots, info, diagonal=diagonal, alpha=alpha)
+            corner = factorize(local, alpha=alpha)
             explained = new.T @ whitened
             explained[:, :m] *= alpha
             explained[:, m:] = Y_new - explained[:, m:]

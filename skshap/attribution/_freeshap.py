@@ -14,10 +14,11 @@ from skshap.attribution._class_scores import (
     class_targets,
     class_utility,
 )
-from skshap.attribution._coalitions import PrefixRidge
-from skshap.attribution._features import FeaturePrefixes
+from skshap.attribution._feature_game import FeatureGame
+from skshap.attribution._kernel_game import KernelGame
+from skshap.attribution._problem import Data
 from skshap.attribution._utility import check_scoring
-from skshap.kernel_ridge._base import BaseKernelRidgeClassifier
+from skshap.kernel_ridge._base import BaseKernelRidgeClassifier, as_decision
 from skshap.utils._device import check_device
 from skshap.utils._labels import encode_targets
 from skshap.utils._progress import progress_bar
@@ -261,8 +262,8 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
         self._check_parameters()
         with unchanged_on_error(self):
             self._null_score = self.null_score
-            M, self._y_index = self._fit(X, y)
-            self._keep_training(M, X)
+            kernel, self._y_index = self._fit(X, y)
+            self._keep_training(kernel, X)
         return self
 
     def prequential_decision_function(self):
@@ -281,12 +282,17 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
         self._validate_params()  # they may have changed since `fit`
         check_device(self.device)
         Y = np.eye(len(self.classes_))[self._y_index]
-        is_binary = len(self.classes_) == 2
-        targets = torch.tensor(Y[:, [1]] - Y[:, [0]] if is_binary else Y)
-        rows = torch.tensor(self._rows, device=self.device)
-        game = (rows, rows[:0] if self._is_explicit else rows[:, :0])
-        kind = FeaturePrefixes if self._is_explicit else PrefixRidge
-        ridge = kind(*game, targets.to(rows.device), self._alpha)
+        kernel = self._training_kernel
+        data = Data(
+            kernel.values,
+            kernel.values[:0],
+            Y,
+            self._alpha,
+            kernel.is_explicit,
+            None,
+            self.device,
+        )
+        ridge = data.game(FeatureGame if kernel.is_explicit else KernelGame).prefixes()
         total = 0
         options = {"desc": "permutations", "unit": "permutation"}
         with progress_bar(
@@ -294,11 +300,10 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
         ) as bar:
             for t in range(self.n_permutations):
                 rng = np.random.default_rng([self._seed, t])
-                order = torch.from_numpy(rng.permutation(len(rows))).to(rows.device)
+                order = torch.from_numpy(rng.permutation(len(Y))).to(self.device)
                 total = total + ridge.prequential(order)
                 bar.update()
-        mean = (total / self.n_permutations).cpu().numpy()
-        return mean[:, 0] if is_binary else mean
+        return as_decision((total / self.n_permutations).cpu().numpy())
 
     def _check_scoring(self, scoring):
         check_scoring(scoring, CLASS_SCORINGS, SIGNATURE)

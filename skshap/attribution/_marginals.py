@@ -22,7 +22,7 @@ import torch
 
 from skshap.attribution._coalitions import JOINED, TRIANGLE
 from skshap.attribution._moves import Coalition, Side
-from skshap.utils._ridge import blocks, check_pivots, take_columns
+from skshap.utils._ridge import blocks, check_pivots, factorize, take_columns
 
 __all__ = ["GrowingCoalitions", "ShrinkingCoalitions"]
 
@@ -147,9 +147,8 @@ class GrowingCoalitions:
                 new = self._inverse[grown:size, :size]
                 inverse_diagonal[:size] += new.square().sum(0)
                 grown = size
-            check_pivots(
-                schur[size:], 0, diagonal=self._diagonal[order[size:]], alpha=self.alpha
-            )
+            own = self._diagonal[order[size:]]
+            check_pivots(schur[size:], diagonal=own, alpha=self.alpha)
             joining = Side(
                 order[size:],
                 rest[size:, q:width],
@@ -223,13 +222,8 @@ class GrowingCoalitions:
         width = stop - start
         panel[:, :width].diagonal().add_(self.alpha)
         panel.addmm_(U[:start, start:stop].T, U[:start, start:], alpha=-1)
-        corner, info = torch.linalg.cholesky_ex(panel[:, :width])
-        check_pivots(
-            corner.diagonal().square(),
-            info,
-            diagonal=self._diagonal[rows],
-            alpha=self.alpha,
-        )
+        own = self._diagonal[rows]
+        corner = factorize(panel[:, :width], diagonal=own, alpha=self.alpha)
         identity = torch.eye(width, dtype=corner.dtype, device=corner.device)
         corner = torch.linalg.solve_triangular(corner, identity, upper=False)
         U[start:stop, start:] = corner @ panel

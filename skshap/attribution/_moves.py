@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from skshap.utils._ridge import check_pivots
+from skshap.utils._ridge import factorize
 
 __all__ = ["Coalition", "JointMoves", "Moves", "Players", "Product", "Side"]
 
@@ -240,9 +240,7 @@ class Players:
         shape = (side.residual.shape[1], len(order), side.cross.shape[1])
         table = side.residual.new_empty(shape)
         for k, (i, j) in enumerate(itertools.pairwise(bounds)):
-            L, info = torch.linalg.cholesky_ex(side.block(i, j))
-            pivots, diagonal = L.diagonal().square(), side.diagonal[i:j]
-            check_pivots(pivots, info, diagonal=diagonal, alpha=alpha)
+            L = factorize(side.block(i, j), diagonal=side.diagonal[i:j], alpha=alpha)
             right = torch.cat([side.cross[i:j], side.residual[i:j]], 1)
             solved = torch.linalg.solve_triangular(L, right, upper=False)
             m = shape[2]

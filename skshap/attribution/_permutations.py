@@ -31,13 +31,18 @@ class Permutations:
         self.truncation_tol = truncation_tol
         self._full = None
 
+    @property
+    def options(self):
+        """What makes the same sampler again, besides its game."""
+        return {"problem": self.problem, "truncation_tol": self.truncation_tol}
+
     def start(self):
         """Return zeros: nothing is known before a permutation is drawn."""
         return self.problem.zeros(self.game.n_players)
 
     def flops(self):
         """Count what a draw takes: floating-point operations, or what takes as long."""
-        m = len(self.problem.utilities[0].y)
+        m = self.problem.n_scored
         work = scoring_work(self.game, self.problem) * m
         return self.game.prefix_flops() + work * self.game.n_rows
 

@@ -38,6 +38,11 @@ class Problem(NamedTuple):
     seed: int
 
     @property
+    def n_scored(self):
+        """Number of rows scored, m."""
+        return len(self.utilities[0].y)
+
+    @property
     def is_loo(self):
         """Which semivalues are leave-one-out values, for which a sweep draws nothing.
 
@@ -67,7 +72,7 @@ class Problem(NamedTuple):
     def shape(self, n_players):
         """Return the shape of values; players are on axis `PLAYERS`."""
         shape = (len(self.weights), len(self.utilities), n_players)
-        return (*shape, len(self.utilities[0].y)) if self.per_sample else shape
+        return (*shape, self.n_scored) if self.per_sample else shape
 
     def size(self, n_players):
         """Return the number of values."""

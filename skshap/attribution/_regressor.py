@@ -196,14 +196,16 @@ class FreeShapRegressor(BaseFreeShap, RegressorMixin, BaseKernelRidge):
             self._null_score = self.null_score
             rows = self._check_training_rows(X, y)
             self._y = np.array(check_numbers(y, rows))  # the caller's may change
-            M = self._map_rows(rows)
+            kernel = self._map_rows(rows)
             right = np.column_stack([self._y, np.ones(len(self._y))])
-            solved, inverse_diagonal, weights = self._solve(M, right, self.alpha)
+            solved, inverse_diagonal, weights = kernel.solve(
+                right, self.alpha, self.device
+            )
             self.intercept_ = 0.0
             self.dual_coef_, self._weights = solved[:, 0], weights[:, 0]
             loo = leave_one_out(self._y[:, None], solved, inverse_diagonal, 0.0)
             self.loo_prediction_ = loo[:, 0]
-            self._keep_training(M, X)
+            self._keep_training(kernel, X)
         return self
 
     def predict(self, X):

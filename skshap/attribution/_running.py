@@ -169,7 +169,7 @@ class Run:
                 type(game),
                 game.options,
                 type(self.sampler),
-                self._sampler_options(),
+                self.sampler.options,
                 method,
                 units[i : i + size],
                 *game.arrays,
@@ -194,12 +194,6 @@ class Run:
         returned = sampler.problem.size(sampler.game.n_players) * 8
         size = min(TASK_FLOPS / flops, TASK_BYTES / returned, n_units / n_workers)
         return max(1, int(size))
-
-    def _sampler_options(self):
-        options = {"problem": self.sampler.problem}
-        if isinstance(self.sampler, Sweep):
-            return {**options, "counts": self.sampler.counts}
-        return {**options, "truncation_tol": self.sampler.truncation_tol}
 
     def _adapt(self):
         """Choose the schedule of later draws by what the pilot has seen."""

@@ -30,7 +30,8 @@ def split_attributor(attributor, y, split, number, n_splits):
         The rows judged on, as `part` takes them.
     """
     train, test = split
-    rows, is_explicit = attributor._rows, attributor._is_explicit
+    kernel = attributor._training_kernel
+    rows, is_explicit = kernel.values, kernel.is_explicit
     part = copy(attributor)  # with all that a subclass has beside its parameters
     part.kernel = "linear" if is_explicit else "precomputed"
     part.kernel_params, part.alpha = None, attributor._alpha

@@ -69,6 +69,11 @@ class Sweep:
         self.parts = list_parts(self.routes, self.counts)
 
     @property
+    def options(self):
+        """What makes the same sampler again, besides its game."""
+        return {"problem": self.problem, "counts": self.counts}
+
+    @property
     def bins(self):
         """Sizes that one stop each is made in."""
         return usual_bins(self.game, self.problem)
@@ -144,7 +149,7 @@ class Sweep:
             entries = flat[:, :: max(1, flat.shape[1] // PROFILED)]
             profile.append(entries.cpu().numpy() * self.counts[route][j])
             out += stop
-            kept.append(coalition.decision.shape[1] / len(self.problem.utilities[0].y))
+            kept.append(coalition.decision.shape[1] / self.problem.n_scored)
         return out, np.stack(profile), np.array(kept)
 
     def stop_flops(self, index):
@@ -161,7 +166,7 @@ class Sweep:
             Floating-point operations, or what takes as long.
         """
         fixed, by_row = stop_costs(self.game, self.problem, self.routes[index])
-        m = len(self.problem.utilities[0].y)
+        m = self.problem.n_scored
         return fixed + m * self.kept[index] * by_row
 
     def flops(self):

@@ -3,7 +3,6 @@
 import numpy as np
 from scipy.sparse import issparse
 
-from skshap.attribution._training_kernel import TrainingKernel
 from skshap.inspection._cells import cells_of, has_names
 
 __all__ = ["FACTS", "summarize", "suspicious_rows", "transitions"]
@@ -54,7 +53,7 @@ def suspicious_rows(detector, X, labels, given, is_noisy, *, n_rows, n_neighbors
         X = X.tocsr()
     quality, issues = detector.label_quality_, detector.label_issues_
     n = len(quality)
-    rows, kernel = [], TrainingKernel.of(detector.attributor_)
+    rows, kernel = [], detector.attributor_._training_kernel
     sizes = kernel.diagonal()[:n]
     for i in np.argsort(quality, kind="stable")[:n_rows].tolist():
         values = kernel.between([i], slice(n))[0]

@@ -9,17 +9,18 @@ from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
+from skshap.kernel_ridge._training_kernel import TrainingKernel
 from skshap.kernels._base import check_kernel_rows, make_kernel, set_kernel_tags
 from skshap.kernels._features import explicit_features, has_features, lost_diagonal
 from skshap.utils._device import check_device
 from skshap.utils._kernel_values import check_gram, check_kernel_values
 from skshap.utils._labels import check_targets
 from skshap.utils._order import check_order
-from skshap.utils._ridge import TIE, leave_one_out, solve_explicit_ridge, solve_ridge
+from skshap.utils._ridge import TIE, leave_one_out
 from skshap.utils._rows import number_of_rows
 from skshap.utils._sklearn import HasMethods, Interval
 
-__all__ = ["BaseKernelRidge", "BaseKernelRidgeClassifier"]
+__all__ = ["BaseKernelRidge", "BaseKernelRidgeClassifier", "as_decision"]
 
 
 class BaseKernelRidge(BaseEstimator):
@@ -43,41 +44,25 @@ class BaseKernelRidge(BaseEstimator):
         return check_kernel_rows(self, X, reset=True)
 
     def _map_rows(self, rows):
-        """Fit the kernel; return its matrix of the rows, or their explicit features.
-
-        Features are preferred where they are fewer than the rows.
-        """
+        """Fit the kernel; return it, by features where they are fewer than the rows."""
         kernel = self.kernel_ = make_kernel(self.kernel, self.kernel_params)
-        self._is_explicit, self._more_alpha = False, 0.0
+        self._is_explicit = False
         if not self._takes_features() or not has_features(kernel):
-            return check_gram(kernel.fit_transform(rows))
+            return TrainingKernel(check_gram(kernel.fit_transform(rows)), False)
         # Whether there are features, and how many, may be known only now.
         kernel.fit(rows)
         if has_features(kernel):
             self._n_columns = explicit_features(kernel, rows[:1]).shape[1]
             self._is_explicit = self._n_columns < number_of_rows(rows)
         if self._is_explicit:
-            # The rest of the diagonal is a ridge of its own.
-            self._more_alpha = lost_diagonal(kernel)
-            return explicit_features(kernel, rows, self._n_columns)
+            features = explicit_features(kernel, rows, self._n_columns)
+            return TrainingKernel(features, True, lost_diagonal(kernel))
         K = check_kernel_values(kernel.transform(rows))
-        return check_gram((K + K.T) / 2)
+        return TrainingKernel(check_gram((K + K.T) / 2), False)
 
     def _takes_features(self):
         """Whether explicit features will do, which need a ridge."""
         return self.alpha > 0
-
-    def _solve(self, M, targets, alpha):
-        """Solve the ridge; M is what `_map_rows` returned.
-
-        Return weights of the rows, the diagonal of the inverse, and weights of the
-        columns of what `_map` returns.
-        """
-        if self._is_explicit:
-            alpha += self._more_alpha
-            return solve_explicit_ridge(M, targets, alpha, self.device)
-        solved, inverse_diagonal = solve_ridge(M, targets, alpha, self.device)
-        return solved, inverse_diagonal, solved
 
     def _map(self, X):
         """Map rows to their kernel with the training rows, or to features."""
@@ -101,18 +86,19 @@ class BaseKernelRidgeClassifier(ClassifierMixin, BaseKernelRidge):
     """What classifiers by kernel ridge regression share."""
 
     def _fit(self, X, y, *, class_prior=False, initial_outputs=False):
-        """Fit the ridge; return its map of the rows, and their labels."""
+        """Fit the ridge; return the kernel of the rows, and their labels."""
         rows = self._check_training_rows(X, y)
         self.classes_, y_index = check_targets(y, rows)
-        M = self._map_rows(rows)
+        kernel = self._map_rows(rows)
         Y = np.eye(len(self.classes_))[y_index]
         initial = self._initial_outputs(rows) if initial_outputs else 0.0
         Y -= initial
         # When a row is left out, so is its label from the class frequencies.
         priors = (Y.sum(0) - Y) / (len(Y) - 1) if class_prior else np.zeros_like(Y)
         ones = np.ones((len(Y), 1))
-        solved, inverse_diagonal, weights = self._solve(
-            M, np.hstack([Y, ones]), self._choose_alpha(M, Y, priors)
+        alpha = self._choose_alpha(kernel, Y, priors)
+        solved, inverse_diagonal, weights = kernel.solve(
+            np.hstack([Y, ones]), alpha, self.device
         )
         self.intercept_ = Y.mean(0) if class_prior else np.zeros(Y.shape[1])
         # The weights of a constant target give those of targets minus the prior.
@@ -121,9 +107,9 @@ class BaseKernelRidgeClassifier(ClassifierMixin, BaseKernelRidge):
         )
         loo = leave_one_out(Y, solved, inverse_diagonal, priors)
         self.loo_decision_function_ = as_decision(loo + initial)
-        return M, y_index
+        return kernel, y_index
 
-    def _choose_alpha(self, M, Y, priors):
+    def _choose_alpha(self, kernel, Y, priors):
         return self.alpha
 
     def decision_function(self, X):

@@ -102,7 +102,7 @@ class KernelRidgeClassifierCV(KernelRidgeClassifier):
     def _takes_features(self):
         return True  # no candidate is zero
 
-    def _choose_alpha(self, M, Y, priors):
+    def _choose_alpha(self, kernel, Y, priors):
         try:
             alphas = np.asarray(self.alphas, dtype=np.float64)
         except (TypeError, ValueError):  # texts, or rows of different lengths
@@ -114,13 +114,18 @@ class KernelRidgeClassifierCV(KernelRidgeClassifier):
                 f"{self.alphas!r}."
             )
         targets = np.hstack([Y, np.ones((len(Y), 1))])
-        path = RidgePath(M, targets, is_explicit=self._is_explicit, device=self.device)
+        path = RidgePath(
+            kernel.values,
+            targets,
+            is_explicit=kernel.is_explicit,
+            device=self.device,
+        )
         self.loo_errors_ = np.full(len(alphas), np.inf)
-        usable = np.array([path.has_factor(a) for a in alphas + self._more_alpha])
+        usable = np.array([path.has_factor(a) for a in alphas + kernel.lost])
         for i, alpha in enumerate(alphas):
             if not usable[i] and usable.any():
                 continue
-            solved, diagonal = path.solve(alpha + self._more_alpha)
+            solved, diagonal = path.solve(alpha + kernel.lost)
             loo = leave_one_out(Y, solved, diagonal, priors)
             self.loo_errors_[i] = np.mean((loo - Y) ** 2)
         self.alpha_ = float(alphas[self.loo_errors_.argmin()])

@@ -4,7 +4,6 @@ from typing import ClassVar
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
-from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
@@ -23,9 +22,11 @@ from skshap.kernels._features import (
     diagonal,
     explicit_features,
     has_features,
+    last_step,
     lost_diagonal,
 )
 from skshap.utils._sklearn import BaseComposition, fit_context
+from skshap.utils._unchanged import unchanged_on_error
 from skshap.utils._validation import check_table
 
 __all__ = ["ColumnKernel"]
@@ -43,8 +44,7 @@ def _may_have_features(kernel):
 def is_network(triple):
     """Whether a named kernel is that of a network, perhaps behind other steps."""
     _, kernel, _ = triple
-    last = kernel[-1] if isinstance(kernel, Pipeline) else kernel
-    return isinstance(last, EmpiricalNTK)
+    return isinstance(last_step(kernel), EmpiricalNTK)
 
 
 class ColumnKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseComposition):
@@ -339,7 +339,19 @@ class ColumnKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseCompos
     def _fit(self, X, call):
         """Fit kernels and scales; return what `call` makes of each kernel."""
         weights = self._check()
-        X = check_table(self, X, reset=True)
+        with unchanged_on_error(self):
+            X = check_table(self, X, reset=True)
+            fits = self._fit_each(X, call)
+        self.kernels_, scales, results = map(list, zip(*fits, strict=True))
+        self.named_kernels_ = Bunch(**{name: k for name, k, _ in self.kernels_})
+        self.scales_, self.weights_ = np.array(scales), weights / weights.sum()
+        lost = [lost_diagonal(kernel) for _, kernel, _ in self.kernels_]
+        self.lost_diagonal_ = float(self._factors() @ lost)
+        self._n_features_out = X.shape[0]
+        return results
+
+    def _fit_each(self, X, call):
+        """Fit the kernels; return each with its name, columns, scale and result."""
         found = {}
         # Networks last: what the other kernels refuse is told before they are computed.
         for name, kernel, columns in sorted(self.kernels, key=is_network):
@@ -362,14 +374,7 @@ class ColumnKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseCompos
                     f"diagonal is {scale}; check its columns {columns!r}."
                 )
             found[name] = (name, fitted, columns), scale, result
-        fits = [found[name] for name, _, _ in self.kernels]
-        self.kernels_, scales, results = map(list, zip(*fits, strict=True))
-        self.named_kernels_ = Bunch(**{name: k for name, k, _ in self.kernels_})
-        self.scales_, self.weights_ = np.array(scales), weights / weights.sum()
-        lost = [lost_diagonal(kernel) for _, kernel, _ in self.kernels_]
-        self.lost_diagonal_ = float(self._factors() @ lost)
-        self._n_features_out = X.shape[0]
-        return results
+        return [found[name] for name, _, _ in self.kernels]
 
     def _each(self, X, call):
         """Yield what `call` makes of each fitted kernel and its columns."""

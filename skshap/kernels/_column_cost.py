@@ -33,9 +33,8 @@ def predict_column_cost(kernel, X):
     """
     kernel = make_kernel(kernel)
     while isinstance(kernel, Pipeline):
-        for _, step in kernel.steps[:-1]:
-            X = X if step in (None, "passthrough") else step.fit_transform(X)
-        kernel = kernel.steps[-1][1]
+        X = kernel[:-1].fit_transform(X) if len(kernel) > 1 else X
+        kernel = kernel[-1]
     if hasattr(kernel, "estimate_cost"):
         return kernel.estimate_cost(X)
     n = number_of_rows(X)

@@ -32,8 +32,6 @@ class BaseRowChoice(Attributed, BaseEstimator):
         "random_state": ["random_state"],
         "n_jobs": [Interval(Integral, None, None, closed="neither"), None],
     }
-    # Whether rows are split though there are validation rows.
-    _always_splits = False
     _most_judged = 1000  # rows of a fold
     _needs_errors = False
 
@@ -74,7 +72,7 @@ class BaseRowChoice(Attributed, BaseEstimator):
         else:
             attributor = clone(self.attributor)
         self.attributor_ = set_seeds(attributor, seed).fit(X, y)
-        self.classes_, y_index = check_targets(y, self.attributor_.dual_coef_)
+        self.classes_, y_index = check_targets(y, X)
         self._take_names()
         if y_val is not None:
             encode_targets(y_val, self.classes_, X_val, "y_val")  # to check them

@@ -8,7 +8,7 @@ from sklearn.utils import indexable
 from sklearn.utils.validation import check_is_fitted
 
 from skshap.attribution._greedy import View, choose_greedily, order_by_class
-from skshap.attribution._training_kernel import TrainingKernel, kernel_with
+from skshap.kernel_ridge._training_kernel import kernel_with
 from skshap.selection._base import BaseRowChoice, count_rows
 from skshap.selection._held_out import errors_name_held_out
 from skshap.utils._labels import encode_targets
@@ -200,7 +200,7 @@ class DataSelector(BaseRowChoice):
                 f"classes and at most all of n_samples={n} rows."
             )
         if self.strategy == "greedy":
-            kernel = TrainingKernel.of(self.attributor_)
+            kernel = self.attributor_._training_kernel
             views = self._views(kernel, y_index, X_val, y_val, splits)
             order, values = self._order_greedily(kernel, y_index, views, n_kept)
         else:

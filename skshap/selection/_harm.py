@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from skshap.attribution._training_kernel import TrainingKernel
 from skshap.selection._negative import probability_negative
 from skshap.selection._noise_model import NoiseModel
 from skshap.selection._refits import fit_by_leaving_out
@@ -58,6 +57,6 @@ def label_suspicion(attributor, y):
     """
     classes, given = np.unique(y, return_inverse=True)
     model = NoiseModel(given, len(classes), np.zeros(len(y), dtype=bool))
-    kernel = TrainingKernel.of(attributor)
+    kernel = attributor._training_kernel
     fit_by_leaving_out(model, kernel, device=attributor.device)
     return 1 - model.posterior[np.arange(len(y)), given]

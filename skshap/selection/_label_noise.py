@@ -6,7 +6,6 @@ from typing import ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 
-from skshap.attribution._training_kernel import TrainingKernel
 from skshap.kernels._base import is_precomputed
 from skshap.selection._attributed import Attributed
 from skshap.selection._default_attributor import default_attributor
@@ -209,7 +208,7 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         else:
             rows, labels, n_clean = self._join(X, y, X_val, y_val)
         self.attributor_ = self._fitted_attributor(rows, labels, n_clean)
-        self.classes_, given = check_targets(labels, self.attributor_.dual_coef_)
+        self.classes_, given = check_targets(labels, rows)
         self._take_names()
 
         n = len(given) - n_clean
@@ -235,8 +234,9 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
             self.label_quality_[self.label_issues_].sum()
         )
         # The most probable of the other labels, of every row.
-        rivals = np.where(self._indicators(), -1, self._posterior).argmax(1)
-        self._rivals = self.classes_[rivals]
+        others = self._posterior.copy()
+        others[np.arange(n), self._given] = -1
+        self._rivals = self.classes_[others.argmax(1)]
         self.suggested_labels_ = np.where(
             self.label_issues_, self._rivals, self.classes_[self._given]
         )
@@ -303,7 +303,7 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         fitted = self.attributor_
         if self.method == "auto":
             alpha = fitted.alpha if self.attributor is None else None  # tuned or not
-            kernel = TrainingKernel.of(fitted)
+            kernel = fitted._training_kernel
             return fit_by_leaving_out(model, kernel, alpha, fitted.device)
         if self.method == "prequential":
             decision = fitted.prequential_decision_function()
@@ -313,6 +313,3 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
             decision = np.column_stack([-decision, decision]) / 2
         model.fit(decision)
         return np.zeros(2)
-
-    def _indicators(self):
-        return np.eye(len(self.classes_), dtype=bool)[self._given]

@@ -54,7 +54,7 @@ def fit_by_leaving_out(model, kernel, alpha=None, device=None):
 def leave_out(kernel, targets, alpha, copies, device=None):
     """Predict each row from rows that are no copies of it, shape (n, n_classes)."""
     right = np.hstack([targets, np.ones((len(targets), 1))])
-    solved, diagonal = kernel.solve(right, alpha, device)
+    solved, diagonal, _ = kernel.solve(right, alpha, device)
     diagonal = diagonal_of_copies(diagonal, copies, alpha + kernel.lost)
     # One prior for all rows: that of the others speaks against the given label.
     return leave_one_out(targets, solved, diagonal, prior=targets.mean(0))

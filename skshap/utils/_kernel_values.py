@@ -1,6 +1,7 @@
 """Checks of kernel matrices, given or computed."""
 
 import numpy as np
+from scipy.sparse import issparse
 
 __all__ = ["check_gram", "check_kernel_values"]
 
@@ -23,13 +24,13 @@ def check_gram(K):
     ValueError
         If it is not square, holds NaN or infinity, or is not symmetric.
     """
-    if np.ndim(K) != 2 or K.shape[0] != K.shape[1]:
+    K = check_kernel_values(K)
+    if K.ndim != 2 or K.shape[0] != K.shape[1]:
         raise ValueError(
             "Precomputed metric requires shape (n_samples, n_samples): the training "
-            f"kernel must be a square matrix, got an array of shape {np.shape(K)}; "
+            f"kernel must be a square matrix, got an array of shape {K.shape}; "
             "pass kernel values of every training row with every training row."
         )
-    K = check_kernel_values(K)
     scale = np.abs(K).max()
     skew = np.abs(K - K.T).max()
     if skew > 1e-8 * scale:
@@ -42,12 +43,17 @@ def check_gram(K):
 
 
 def check_kernel_values(K):
-    """Raise if a kernel matrix holds NaN or infinity; return it as float64."""
+    """Raise if a kernel is sparse, or holds NaN or infinity; return it as float64."""
+    if issparse(K):
+        raise ValueError(
+            f"the kernel must be a dense matrix, got a sparse one of shape {K.shape}; "
+            "pass K.toarray()."
+        )
     K = np.ascontiguousarray(K, dtype=np.float64)
     if not np.isfinite(K).all():
-        row, column = np.argwhere(~np.isfinite(K))[0]
+        place = np.argwhere(~np.isfinite(K))[0].tolist()
         raise ValueError(
-            f"the kernel must be finite, but K[{row}, {column}] is {K[row, column]}; "
+            f"the kernel must be finite, but K{place} is {K[tuple(place)]}; "
             "check the kernel's parameters and the rows it was computed from."
         )
     return K

@@ -9,6 +9,7 @@ __all__ = [
     "TIE",
     "blocks",
     "check_pivots",
+    "factorize",
     "invert_ridge",
     "leave_one_out",
     "multiply",
@@ -80,7 +81,7 @@ def solve_ridge(K, targets, alpha, device=None):
     inverse_diagonal = L.square_().sum(0)
     # The smallest pivot that each row can have, in whatever order rows are taken.
     diagonal = K.diagonal() + alpha
-    check_pivots(0.5 / inverse_diagonal, 0, diagonal=diagonal, alpha=alpha)
+    check_pivots(0.5 / inverse_diagonal, diagonal=diagonal, alpha=alpha)
     return solution.cpu().numpy(), inverse_diagonal.unsqueeze(1).cpu().numpy()
 
 
@@ -111,15 +112,8 @@ def invert_factor(K, alpha):
     spans = blocks(0, n, BLOCK)
     for i, j in spans:
         L[i:, i:j].addmm_(L[i:, :i], L[i:j, :i].T, alpha=-1)
-        corner, info = torch.linalg.cholesky_ex(L[i:j, i:j])
-        pivots = corner.diagonal().square()
-        check_pivots(
-            pivots,
-            info,
-            diagonal=diagonal[i:j],
-            alpha=alpha,
-            largest=diagonal.max(),
-        )
+        options = {"diagonal": diagonal[i:j], "largest": diagonal.max()}
+        corner = factorize(L[i:j, i:j], alpha=alpha, **options)
         L[i:j, i:j] = corner
         solved = torch.linalg.solve_triangular(corner, L[j:, i:j].T, upper=False)
         L[j:, i:j] = solved.T
@@ -218,14 +212,14 @@ def solve_explicit_ridge(F, targets, alpha, device=None):
     B = torch.tensor(targets, dtype=torch.float64, device=device)
     A = F.T @ F
     A.diagonal().add_(alpha)
-    L, info = torch.linalg.cholesky_ex(A)
     diagonal = F.square().sum(1).add_(alpha)
-    check_pivots(diagonal, info, diagonal=diagonal, alpha=alpha)
+    L, info = torch.linalg.cholesky_ex(A)
+    check_pivots(diagonal, info=info, diagonal=diagonal, alpha=alpha)
     whitened = torch.linalg.solve_triangular(L, F.T, upper=False)
     inverse_diagonal = (1 - whitened.square().sum(0)) / alpha
     # What the others leave of a row is at most all of it; rounding may say otherwise.
     inverse_diagonal = torch.maximum(inverse_diagonal, 1 / diagonal)
-    check_pivots(0.5 / inverse_diagonal, 0, diagonal=diagonal, alpha=alpha)
+    check_pivots(0.5 / inverse_diagonal, diagonal=diagonal, alpha=alpha)
     weights = torch.linalg.solve_triangular(L.T, whitened @ B, upper=True)
     solution = (B - F @ weights) / alpha
     found = solution, inverse_diagonal.unsqueeze(1), weights
@@ -247,7 +241,28 @@ def take_columns(A, index):
     return A.gather(1, index.expand(len(A), -1))
 
 
-def check_pivots(pivots, info, *, diagonal, alpha, largest=None):
+def factorize(A, *, alpha, diagonal=None, largest=None):
+    """Return the Cholesky factor of a matrix, or of several; see `check_pivots`.
+
+    Parameters
+    ----------
+    A : Tensor of shape (..., n, n)
+    alpha, diagonal, largest
+        See `check_pivots`; None is the diagonal of `A`.
+
+    Returns
+    -------
+    Tensor of shape (..., n, n)
+    """
+    L, info = torch.linalg.cholesky_ex(A)
+    pivots, own = (M.diagonal(dim1=-2, dim2=-1) for M in (L, A))
+    diagonal = own if diagonal is None else diagonal
+    options = {"alpha": alpha, "info": info.max(), "largest": largest}
+    check_pivots(pivots.square(), diagonal=diagonal, **options)
+    return L
+
+
+def check_pivots(pivots, *, diagonal, alpha, info=0, largest=None):
     """Raise if a Cholesky factor failed, or succeeded by rounding alone.
 
     Parameters

@@ -13,7 +13,7 @@ from skshap.attribution._greedy import (
     choose_greedily,
     open_classes,
 )
-from skshap.attribution._training_kernel import TrainingKernel
+from skshap.kernel_ridge._training_kernel import TrainingKernel
 from tests.oracles import greedy_gains
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.compose import make_column_selector
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -354,7 +354,8 @@ def test_what_kernels_refuse_is_told_before_networks_are_read(make, monkeypatch)
     X = pd.DataFrame(TABLE).assign(size=np.nan)
     monkeypatch.setattr(EmpiricalNTK, "fit_transform", None)
     piped = make_pipeline(FunctionTransformer(), make())
-    for text in (make(), piped):
+    nested = make_pipeline(FunctionTransformer(), piped)
+    for text in (make(), piped, nested):
         kernel = make_column_kernel((text, "text"), ("rbf", ["size"]))
         with pytest.raises(ValueError, match=r"cannot read columns \['size'\]"):
             kernel.fit_transform(X)
@@ -597,6 +598,34 @@ def test_cost_of_a_vector_kernel_grows_with_the_pairs_of_rows(monkeypatch):
     for kernel in ("rbf", steps):
         cost = make_column_kernel((kernel, [0])).estimate_cost(np.ones((n, 1)))
         assert cost.seconds == 9
+
+
+class Doubled(BaseEstimator):
+    """Has no fit_transform, which a pipeline does without."""
+
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        return 2 * np.asarray(X)
+
+
+def test_steps_without_fit_transform(X):
+    kernel = make_column_kernel((make_pipeline(Doubled(), PairwiseKernel()), ["size"]))
+    assert kernel.estimate_cost(X).seconds > 0
+    K = make_column_kernel((PairwiseKernel(), ["double"])).fit_transform(
+        pd.DataFrame({"double": 2 * np.array(TABLE["size"])})
+    )
+    assert_allclose(kernel.fit_transform(X), K)
+
+
+def test_a_fit_that_fails_changes_nothing(X):
+    kernel = make_column_kernel(("rbf", ["size"])).fit(X)
+    K = kernel.transform(X)
+    with pytest.raises(ValueError, match="gap"):
+        other = pd.DataFrame(TABLE).assign(size=np.nan, gap=np.nan)
+        kernel.set_params(kernels=[("rbf", "rbf", ["size", "gap"])]).fit(other)
+    assert_array_equal(kernel.transform(X), K)
 
 
 def test_tables_that_are_none(small, X):

@@ -13,7 +13,7 @@ from skshap import (
     LabelNoiseDetector,
     flip_labels,
 )
-from skshap.attribution._training_kernel import TrainingKernel
+from skshap.kernel_ridge._training_kernel import TrainingKernel
 from skshap.selection import _refits
 from skshap.selection._copies import diagonal_of_copies, find_copies
 from skshap.selection._refits import leave_out
@@ -179,5 +179,5 @@ def test_copies_of_texts(tiny_encoder, tiny_tokenizer):
         tiny_encoder, tokenizer=tiny_tokenizer, max_length=32, random_state=0
     )
     fitted = FreeShapAttributor(kernel).fit(texts, y)
-    number = find_copies(TrainingKernel.of(fitted), y)
+    number = find_copies(fitted._training_kernel, y)
     assert_array_equal(number, [*range(12), 0, 1, 2])

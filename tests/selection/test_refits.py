@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from skshap.attribution._training_kernel import TrainingKernel
+from skshap.kernel_ridge._training_kernel import TrainingKernel
 from skshap.selection._noise_model import NoiseModel
 from skshap.selection._refits import fit_by_leaving_out, leave_out
 

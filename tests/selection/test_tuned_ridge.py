@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 from sklearn.metrics.pairwise import rbf_kernel
 
 from skshap import KernelRidgeClassifier, KernelRidgeClassifierCV
-from skshap.attribution._training_kernel import TrainingKernel
+from skshap.kernel_ridge._training_kernel import TrainingKernel
 from skshap.selection._tuned_ridge import ALPHAS, tune_kernel, tune_ridge
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from scipy.sparse import csr_array
 
 from skshap.utils._kernel_values import check_gram, check_kernel_values
 
@@ -14,6 +15,14 @@ def test_kernel_values_are_finite_float64():
         K[1, 2] = value
         with pytest.raises(ValueError, match=rf"K\[1, 2\] is {value}"):
             check_kernel_values(K)
+
+
+def test_kernels_come_as_lists_but_not_sparse():
+    assert_array_equal(check_gram([[2, 1], [1, 2]]), [[2.0, 1.0], [1.0, 2.0]])
+    with pytest.raises(ValueError, match=r"sparse one of shape \(2, 2\).*toarray"):
+        check_gram(csr_array(np.eye(2)))
+    with pytest.raises(ValueError, match=r"K\[1\] is nan"):
+        check_gram([1.0, np.nan])
 
 
 def test_gram_must_be_square_and_symmetric():

@@ -17,14 +17,14 @@ from skshap.utils._ridge import (
 @pytest.mark.parametrize("shape", [(4,), (2, 4)])
 def test_pivots_count_relative_to_their_own_entry(shape):
     diagonal = torch.tensor([1e12, 1.0, 1e-12, 1.0]).double().expand(shape)
-    check_pivots(1e-8 * diagonal, torch.tensor(0), diagonal=diagonal, alpha=0.5)
+    check_pivots(1e-8 * diagonal, info=torch.tensor(0), diagonal=diagonal, alpha=0.5)
     for bad in (1e-10, 0.0, np.nan):
         pivots = diagonal.clone()
         pivots[..., 2] *= bad
         with pytest.raises(NotPositiveDefiniteError, match=r"alpha=0\.5"):
-            check_pivots(pivots, torch.tensor(0), diagonal=diagonal, alpha=0.5)
+            check_pivots(pivots, info=torch.tensor(0), diagonal=diagonal, alpha=0.5)
     with pytest.raises(NotPositiveDefiniteError, match=r"alpha=0\.5"):
-        check_pivots(diagonal, torch.tensor(2), diagonal=diagonal, alpha=0.5)
+        check_pivots(diagonal, info=torch.tensor(2), diagonal=diagonal, alpha=0.5)
 
 
 def test_what_the_others_leave_of_an_outlier_is_not_nothing():

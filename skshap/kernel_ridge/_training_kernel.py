@@ -27,11 +27,6 @@ class TrainingKernel:
     is_explicit: bool
     lost: float = 0.0
 
-    @classmethod
-    def of(cls, attributor):
-        """Return that of the rows that an attributor was fitted on."""
-        return cls(attributor._rows, attributor._is_explicit, attributor._more_alpha)
-
     def __len__(self):
         """Return the number of rows."""
         return len(self.values)
@@ -78,11 +73,16 @@ class TrainingKernel:
         return TrainingKernel(values, self.is_explicit, self.lost)
 
     def solve(self, targets, alpha, device=None):
-        """Solve the ridge; see :func:`skshap.utils._ridge.solve_ridge`."""
+        """Solve the ridge; see :func:`skshap.utils._ridge.solve_explicit_ridge`.
+
+        Without features, the third return is the first: weights of what new rows are
+        mapped to.
+        """
         if self.is_explicit:
             alpha += self.lost
-            return solve_explicit_ridge(self.values, targets, alpha, device)[:2]
-        return solve_ridge(self.values, targets, alpha, device)
+            return solve_explicit_ridge(self.values, targets, alpha, device)
+        solved, inverse_diagonal = solve_ridge(self.values, targets, alpha, device)
+        return solved, inverse_diagonal, solved
 
 
 def kernel_with(attributor, X):
@@ -100,4 +100,5 @@ def kernel_with(attributor, X):
     ndarray of shape (n, m)
     """
     M = attributor._map(X)
-    return attributor._rows @ M.T if attributor._is_explicit else M.T
+    kernel = attributor._training_kernel
+    return kernel.values @ M.T if kernel.is_explicit else M.T
