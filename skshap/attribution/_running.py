@@ -5,20 +5,17 @@ anywhere and added up here, in their order, so that results do not depend on whe
 has been added up is all the state there is.
 """
 
-import warnings
-
 import numpy as np
 import torch
-from joblib import delayed, effective_n_jobs
 
-from skshap.attribution._allocation import allocate
 from skshap.attribution._moments import (
     SMALLEST_SAMPLE,
     Estimate,
     RunningMoments,
 )
+from skshap.attribution._parts import compute_parts
+from skshap.attribution._pilot import adapted
 from skshap.attribution._sweep import Sweep
-from skshap.utils._parallel import make_parallel
 from skshap.utils._progress import progress_bar
 
 __all__ = ["STATE", "Run"]
@@ -26,8 +23,6 @@ __all__ = ["STATE", "Run"]
 PILOT = 4  # draws, after which the schedule of a sweep is adapted
 LEAST_DRAWS = 12  # for which a pilot is worth the trouble, if they are worth
 LEAST_FLOPS = 3e10  # in all
-TASK_FLOPS = 1e10  # of the parts that are sent to a worker at once
-TASK_BYTES = 1 << 26  # of what they return
 STATE = 4  # arrays of the shape of values: start, sum, mean and squares
 
 
@@ -126,7 +121,8 @@ class Run:
             for t in range(self.moments.count, stop)
             for part in range(self._part if t == self.moments.count else 0, n_parts)
         ]
-        results = self._compute(units, is_pilot)
+        options = {"is_pilot": is_pilot, "n_jobs": self.n_jobs}
+        results = compute_parts(self.sampler, units, **options)
         try:
             for values, profile in results:
                 if self._sum is None:
@@ -152,75 +148,11 @@ class Run:
             results.close()
         return False
 
-    def _compute(self, units, is_pilot):
-        """Compute parts, here or by workers, in their order."""
-        method = "profile" if is_pilot else "run"
-        n_workers = effective_n_jobs(self.n_jobs)
-        if n_workers == 1 or len(units) < 2:
-            for unit in units:
-                yield _result(self.sampler, method, unit)
-            return
-        game = self.sampler.game
-        size = self._units_a_task(n_workers, len(units))
-        # Arrays are arguments of their own: joblib maps them into memory, or has them
-        # sent once, whatever the backend.
-        tasks = (
-            delayed(_work)(
-                type(game),
-                game.options,
-                type(self.sampler),
-                self.sampler.options,
-                method,
-                units[i : i + size],
-                *game.arrays,
-            )
-            for i in range(0, len(units), size)
-        )
-        parallel = make_parallel(n_jobs=self.n_jobs, mmap_mode="c")
-        results = parallel(tasks)
-        try:
-            for batch in results:
-                for values, profile in batch:
-                    yield torch.from_numpy(values), profile
-        finally:
-            with warnings.catch_warnings():
-                # joblib tells that what was begun ahead of a stop is thrown away.
-                warnings.filterwarnings("ignore", ".*tasks which were still being")
-                results.close()
-
-    def _units_a_task(self, n_workers, n_units):
-        sampler = self.sampler
-        flops = sampler.flops() / len(sampler.parts)
-        returned = sampler.problem.size(sampler.game.n_players) * 8
-        size = min(TASK_FLOPS / flops, TASK_BYTES / returned, n_units / n_workers)
-        return max(1, int(size))
-
     def _adapt(self):
         """Choose the schedule of later draws by what the pilot has seen."""
-        sampler = self.sampler
-        if self.moments.count < PILOT:
-            return
-        indices = [part.route for part in sampler.parts] * PILOT
-        covariances, kept = [], []
-        for index in range(len(sampler.routes)):
-            own = [
-                p for i, p in zip(indices, self._profiles, strict=True) if i == index
-            ]
-            stops, shares = zip(*own, strict=True)
-            stacked = np.stack(stops)  # permutations, stops, outputs, entries
-            stacked = stacked - stacked.mean(0)
-            by_output = np.einsum("pioe,pjoe->oij", stacked, stacked) / (len(own) - 1)
-            covariances.append(by_output)
-            kept.append(np.mean(shares, 0))
-        # Every output counts the same, whatever its unit.
-        scale = sum(np.trace(c, axis1=1, axis2=2) for c in covariances)
-        scale = np.where(scale > 0, scale, 1)
-        covariances = [(c / scale[:, None, None]).sum(0) for c in covariances]
-        sampler = Sweep(sampler.game, sampler.problem, sampler.counts, kept)
-        costs = [sampler.stop_flops(index) for index in range(len(sampler.routes))]
-        counts = allocate(covariances, costs, sampler.counts)
-        self.sampler = Sweep(sampler.game, sampler.problem, counts, kept)
-        self._profiles = []
+        if self.moments.count >= PILOT:
+            self.sampler = adapted(self.sampler, self._profiles)
+            self._profiles = []
 
     def _n_draws(self, is_adaptive):
         """Return how many draws take as long as those asked for, as schedules are."""
@@ -248,7 +180,7 @@ class Run:
         if self._sum is not None:
             state["sum"] = self._sum.numpy()
         for name in ("counts", "kept"):
-            for i, numbers in enumerate(getattr(self.sampler, name, [])):
+            for i, numbers in enumerate(self.sampler.options.get(name, [])):
                 state[f"{name}_{i}"] = numbers
         for i, (stops, kept) in enumerate(self._profiles):
             state[f"profile_{i}"] = stops
@@ -267,7 +199,13 @@ class Run:
                 f"checkpoint={str(self.checkpoint.path)!r} was begun with another "
                 "random_state; use that one, another path, or delete the file."
             )
-        problem = self.sampler.problem._replace(seed=seed)
+        options = {**self.sampler.options}
+        options["problem"] = options["problem"]._replace(seed=seed)
+        for name in ("counts", "kept"):
+            if name in options:
+                n_routes = len(options[name])
+                options[name] = [state[f"{name}_{i}"] for i in range(n_routes)]
+        self.sampler = type(self.sampler)(self.sampler.game, **options)
         moments = self.moments
         moments.count = int(state["count"])
         self._part = int(state["part"])
@@ -281,25 +219,3 @@ class Run:
             (state[f"profile_{i}"], state[f"profile_kept_{i}"])
             for i in range(n_profiles)
         ]
-        if isinstance(self.sampler, Sweep):
-            counts, kept = (
-                [state[f"{name}_{i}"] for i in range(len(self.sampler.routes))]
-                for name in ("counts", "kept")
-            )
-            self.sampler = Sweep(self.sampler.game, problem, counts, kept)
-        else:
-            self.sampler.problem = problem
-
-
-def _result(sampler, method, unit):
-    if method == "run":
-        return sampler.run(*unit).cpu(), None
-    values, *profile = sampler.profile(*unit)
-    return values.cpu(), profile
-
-
-def _work(game_kind, game_options, kind, options, method, units, *arrays):
-    """Compute some parts in a worker."""
-    sampler = kind(game_kind(arrays, **game_options), **options)
-    results = (_result(sampler, method, unit) for unit in units)
-    return [(values.numpy(), profile) for values, profile in results]

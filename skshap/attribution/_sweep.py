@@ -71,7 +71,7 @@ class Sweep:
     @property
     def options(self):
         """What makes the same sampler again, besides its game."""
-        return {"problem": self.problem, "counts": self.counts}
+        return {"problem": self.problem, "counts": self.counts, "kept": self.kept}
 
     @property
     def bins(self):

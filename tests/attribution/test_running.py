@@ -23,6 +23,7 @@ from skshap.attribution import (
     _columns,
     _cost,
     _estimation,
+    _parts,
     _running,
     _sweep,
 )
@@ -254,26 +255,26 @@ def test_a_stopped_run_goes_on(params, n_parts, tmp_path, monkeypatch, adaptive)
     expected = attribute(params)
     params = {**params, "checkpoint": tmp_path / "state.npz"}
     monkeypatch.setattr(_checkpoint, "INTERVAL", 0.0)
-    result, done = _running._result, []
+    result, done = _parts._compute, []
 
     def stop(*args):
         if len(done) == n_parts:
             raise Stopped
-        done.append(args[2])
+        done.append(args[1])
         return result(*args)
 
-    monkeypatch.setattr(_running, "_result", stop)
+    monkeypatch.setattr(_parts, "_compute", stop)
     try:
         attribute(params)
     except Stopped:
         monkeypatch.setattr(
-            _running, "_result", lambda *a: again.append(a[2]) or result(*a)
+            _parts, "_compute", lambda *a: again.append(a[1]) or result(*a)
         )
         again = []
         assert_array_equal(attribute(params), expected)
         assert not set(done) & set(again)  # no part is computed twice
     # Once complete, nothing is computed.
-    monkeypatch.setattr(_running, "_result", None)
+    monkeypatch.setattr(_parts, "_compute", None)
     if len(done) < n_parts or "again" in vars():
         assert_array_equal(attribute(params), expected)
 

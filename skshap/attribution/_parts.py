@@ -1,0 +1,87 @@
+"""Parts of draws, computed in this process or in joblib's workers."""
+
+import warnings
+
+import torch
+from joblib import delayed, effective_n_jobs
+
+from skshap.utils._parallel import make_parallel
+
+__all__ = ["compute_parts"]
+
+TASK_FLOPS = 1e10  # of the parts that are sent to a worker at once
+TASK_BYTES = 1 << 26  # of what they return
+
+
+def compute_parts(sampler, units, *, is_pilot, n_jobs):
+    """Compute parts of draws, and hand them on in their order.
+
+    Parameters
+    ----------
+    sampler : Sweep or Permutations
+    units : list of tuple of int
+        Which draw, and which part of it.
+    is_pilot : bool
+        Whether to profile what each stop of a sweep contributes.
+    n_jobs : int or None
+        Of joblib.
+
+    Yields
+    ------
+    values : Tensor
+        What the part adds to its draw.
+    profile : list of ndarray or None
+        See :meth:`Sweep.profile`; None if `is_pilot` is not set.
+    """
+    n_workers = effective_n_jobs(n_jobs)
+    if n_workers == 1 or len(units) < 2:
+        for unit in units:
+            yield _compute(sampler, unit, is_pilot)
+        return
+    game, size = sampler.game, _units_a_task(sampler, n_workers, len(units))
+    # Arrays are arguments of their own: joblib maps them into memory, or has them sent
+    # once, whatever the backend.
+    tasks = (
+        delayed(_work)(
+            type(game),
+            game.options,
+            type(sampler),
+            sampler.options,
+            units[i : i + size],
+            is_pilot,
+            *game.arrays,
+        )
+        for i in range(0, len(units), size)
+    )
+    results = make_parallel(n_jobs=n_jobs, mmap_mode="c")(tasks)
+    try:
+        for batch in results:
+            for values, profile in batch:
+                yield torch.from_numpy(values), profile
+    finally:
+        with warnings.catch_warnings():
+            # joblib tells that what was begun ahead of a stop is thrown away.
+            warnings.filterwarnings("ignore", ".*tasks which were still being")
+            results.close()
+
+
+def _units_a_task(sampler, n_workers, n_units):
+    """Return how many parts are sent to a worker at once."""
+    flops = sampler.flops() / len(sampler.parts)
+    returned = sampler.problem.size(sampler.game.n_players) * 8
+    size = min(TASK_FLOPS / flops, TASK_BYTES / returned, n_units / n_workers)
+    return max(1, int(size))
+
+
+def _compute(sampler, unit, is_pilot):
+    if not is_pilot:
+        return sampler.run(*unit).cpu(), None
+    values, *profile = sampler.profile(*unit)
+    return values.cpu(), profile
+
+
+def _work(game_kind, game_options, kind, options, units, is_pilot, *arrays):
+    """Compute some parts in a worker."""
+    sampler = kind(game_kind(arrays, **game_options), **options)
+    results = (_compute(sampler, unit, is_pilot) for unit in units)
+    return [(values.numpy(), profile) for values, profile in results]
