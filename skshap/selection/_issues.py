@@ -46,7 +46,7 @@ def find_issues(quality, given, contamination):
     return issues
 
 
-def are_told(missed, noise_rate):
+def are_told(missed, noise_rate, quality):
     """Say whether wrong labels can be told from hard rows.
 
     Parameters
@@ -55,9 +55,13 @@ def are_told(missed, noise_rate):
         Share of the rows that the first and the last ridge miss.
     noise_rate : float
         Share of the labels that are expected to be wrong.
+    quality : ndarray of shape (n_issues,)
+        Of the labels that look wrong, if all classes have the same rate of them.
 
     Returns
     -------
     bool
     """
-    return bool((missed - noise_rate <= MISSED_SHARES).any())
+    is_rate_known = (missed - noise_rate <= MISSED_SHARES).any()
+    # Else rows of one class among those of another pass for its labels gone wrong.
+    return bool(is_rate_known and np.mean(quality) <= 0.5)

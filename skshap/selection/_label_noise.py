@@ -225,10 +225,12 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         self.label_quality_ = self._posterior[np.arange(n), self._given]
         self.noise_rate_ = float(1 - self.label_quality_.mean())
         issues = find_issues(self.label_quality_, self._given, self.contamination)
-        is_told = self.contamination != "auto" or are_told(
-            self._missed, self.noise_rate_
-        )
-        self.issues_withheld_ = bool(issues.any()) and not is_told
+        self.issues_withheld_ = False
+        if self.contamination == "auto" and issues.any():
+            rows = np.flatnonzero(issues)
+            quality = model.symmetric_posterior()[rows, self._given[rows]]
+            is_told = are_told(self._missed, self.noise_rate_, quality)
+            self.issues_withheld_ = not is_told
         self.label_issues_ = issues & (not self.issues_withheld_)
         self.expected_false_alarms_ = float(
             self.label_quality_[self.label_issues_].sum()

@@ -1,8 +1,8 @@
 """How wrong labels came about: true label from the rows, given label from the true."""
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import softmax
+from scipy.optimize import brentq, minimize
+from scipy.special import expit, logit, softmax
 
 __all__ = ["NoiseModel"]
 
@@ -18,6 +18,9 @@ RIDGE = 1e-3  # on the biases of the link
 # rows. With less of it, rates of wrong labels that differ between classes are taken
 # for rows that differ in how hard they are; with more, the reverse.
 SLOPE_RIDGE = {"class-conditional": 10.0, "symmetric": 1e4}
+# Of the labels of a class that are believed, on average: with less, rows do not tell
+# this class from others, and all of it passes for labels gone wrong.
+LEAST_BELIEVED = 0.25
 LARGEST_LOGIT = 30.0  # so that probabilities near 1 stay apart in floating point
 MAX_STEPS = 30
 TOL = 1e-3  # of a step, in probability
@@ -31,7 +34,10 @@ class NoiseModel:
     label k was given label g with probability ``transition[k, g]``. Slopes, biases and
     transitions are those of largest likelihood of the given labels, with weak priors on
     the transitions and on how far slopes differ, found by expectation maximization; the
-    share e of rows that are hard to tell follows from the softmax.
+    share e of rows that are hard to tell follows from the softmax. A class that rows do
+    not tell from others would vanish, as if all its labels were wrong ones of others:
+    the model is then fitted as if no others were turned into it, and as many of its
+    labels are expected to be wrong as where the data say nothing.
 
     Parameters
     ----------
@@ -58,12 +64,34 @@ class NoiseModel:
     def __init__(self, given, n_classes, is_clean, *, noise="class-conditional"):
         self.given, self.n_classes, self.is_clean = given, n_classes, is_clean
         self.noise = noise
+        self._untold = np.zeros(n_classes, dtype=bool)  # classes
         self.transition = uniform_noise(PRIOR_RATE, n_classes)
         self._link = np.zeros(2 * n_classes)  # logarithms of slopes, then biases
 
     def fit(self, decision):
         """Fit link and transitions, from where they are; return the posterior."""
-        z = decision / max(decision.std(), 1e-9)
+        self._z = z = decision / max(decision.std(), 1e-9)
+        self._untold = np.zeros(self.n_classes, dtype=bool)
+        self._maximize(z)
+        while (vanished := self._believed() < LEAST_BELIEVED).any():
+            self._untold |= vanished
+            self._maximize(z)
+        self.posterior = self._judge()
+        for c in np.flatnonzero(self._untold):
+            rows = (self.given == c) & ~self.is_clean
+            self.posterior[rows] = tilted(self.probabilities[rows], c, 1 - PRIOR_RATE)
+        return self.posterior
+
+    def symmetric_posterior(self):
+        """Return the posterior if all classes had the same rate of wrong labels."""
+        if self.noise == "symmetric":
+            return self.posterior
+        other = NoiseModel(self.given, self.n_classes, self.is_clean, noise="symmetric")
+        other._link = self._link
+        return other.fit(self._z)
+
+    def _maximize(self, z):
+        """Fit link and transitions by expectation maximization."""
         n_hard = 0.0
         for _ in range(MAX_STEPS):
             self._fit_link(z, n_hard)
@@ -75,8 +103,12 @@ class NoiseModel:
             previous, self.transition = self.transition, self._count()
             if np.abs(self.transition - previous).max() < TOL:
                 break
-        self.posterior = self._judge()
-        return self.posterior
+
+    def _believed(self):
+        """Share of the labels of each class that are expected to be right."""
+        right = self._judge()[np.arange(len(self.given)), self.given]
+        counts = np.bincount(self.given, minlength=self.n_classes)
+        return np.bincount(self.given, right, self.n_classes) / np.maximum(counts, 1)
 
     def _softmax(self, z):
         log_slopes, biases = np.split(self._link, 2)
@@ -105,8 +137,10 @@ class NoiseModel:
         counts += PRIOR_WEIGHT * a_class * uniform_noise(PRIOR_RATE, k)
         rate = 1 - np.trace(counts) / counts.sum()
         if self.noise == "symmetric":
-            return uniform_noise(rate, k)
-        counts += SYMMETRY_WEIGHT * a_class * uniform_noise(rate, k)
+            counts = uniform_noise(rate, k)
+        else:
+            counts += SYMMETRY_WEIGHT * a_class * uniform_noise(rate, k)
+        counts[:, self._untold] *= np.eye(k)[:, self._untold]
         return counts / counts.sum(1, keepdims=True)
 
     def _fit_link(self, z, n_hard):
@@ -145,6 +179,28 @@ class NoiseModel:
 def behind(z):
     """How far each decision value of a row is behind the largest, negative."""
     return z - z.max(1, keepdims=True)
+
+
+def tilted(probabilities, c, believed):
+    """Weigh class c against the others, so that it has a given mean probability.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (n, n_classes)
+    c : int
+    believed : float
+        The mean.
+
+    Returns
+    -------
+    ndarray of shape (n, n_classes)
+    """
+    own = logit(np.clip(probabilities[:, c], 1e-12, 1 - 1e-12))
+    shift = brentq(lambda s: expit(own + s).mean() - believed, -100, 100)
+    others = np.delete(probabilities, c, 1)
+    others /= others.sum(1, keepdims=True)
+    own = expit(own + shift)
+    return np.insert(others * (1 - own[:, None]), c, own, axis=1)
 
 
 def uniform_noise(rate, n_classes):

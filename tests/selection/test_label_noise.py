@@ -260,6 +260,32 @@ def test_no_issues_where_hard_rows_are_many(noisy_iris, monkeypatch):
     assert not shared.issues_withheld_
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("share", [0.02, 0.05, 0.1])
+def test_a_rare_class_that_rows_do_not_tell_is_not_called_wrong(share, seed):
+    rng = np.random.default_rng(seed)
+    X, y = rng.normal(size=(400, 5)), (rng.random(400) < share).astype(int)
+    for options in ({}, {"noise": "symmetric"}, {"method": "loo"}):
+        detector = LabelNoiseDetector(**options).fit(X, y)
+        assert not detector.label_issues_.any()
+        assert detector.label_quality_[y == 1].mean() > 0.25
+
+
+@pytest.mark.parametrize("seed", range(3, 6))
+def test_rows_of_a_class_among_those_of_another_are_not_called_wrong(seed):
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 2, 600)
+    X = (rng.gamma(2, 30, 600) + 60 * y)[:, None]  # below 60 only the first class
+    detector = LabelNoiseDetector().fit(X, y)
+    assert not detector.label_issues_.any()
+    assert detector.issues_withheld_
+    # Where labels are wrong in both classes, it can be told.
+    y_noisy, is_flipped = flip_labels(y, rate=0.1, random_state=seed)
+    detector.fit(X + 1000 * y[:, None], y_noisy)
+    assert detector.label_issues_.sum() > 50
+    assert is_flipped[detector.label_issues_].mean() > 0.9
+
+
 def test_a_wrong_label_among_few_clear_rows_is_called():
     """It makes right rows miss, at first."""
     X = (

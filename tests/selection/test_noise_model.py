@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize
 from scipy.special import softmax
+from sklearn.metrics import roc_auc_score
 
 from skshap.selection import _noise_model
-from skshap.selection._noise_model import NoiseModel, uniform_noise
+from skshap.selection._noise_model import NoiseModel, tilted, uniform_noise
 
 
 def draw_labels(n, transition, seed, slope=6.0):
@@ -171,3 +172,65 @@ def test_fewer_rows_are_untold_where_few_are_hard():
     assert parts == sorted(parts)
     assert parts[0] < 0.1
     assert parts[2] == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("noise", ["class-conditional", "symmetric"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_a_class_that_rows_do_not_tell_does_not_vanish(n_classes, noise):
+    rng = np.random.default_rng(0)
+    decision, last = rng.normal(size=(900, n_classes)), n_classes - 1
+    decision[:, 0] += 5 * np.sign(decision[:, 0])
+    decision[:, last] = -9  # the same of all rows, and of none the largest
+    labels = decision[:, :last].argmax(1)
+    labels[rng.random(900) < 0.05] = last
+    model = NoiseModel(labels, n_classes, np.zeros(900, dtype=bool), noise=noise)
+    model.fit(decision)
+    rows = labels == last
+    assert model.posterior[rows, last].mean() == pytest.approx(7 / 8)
+    assert (model.transition[:last, last] == 0).all()
+    assert_allclose(model.transition.sum(1), 1)
+    assert_allclose(model.posterior.sum(1), 1)
+    assert model.posterior[~rows, labels[~rows]].mean() > 0.9
+    # Fitted anew to what tells the class, it is no exception any more.
+    decision[:, last] = np.where(rows, 5.0, -5.0)
+    model.fit(decision)
+    assert (model.transition[:last, last] > 0).all()
+
+
+def test_a_class_that_rows_tell_may_have_mostly_wrong_labels():
+    rng = np.random.default_rng(0)
+    true = (rng.random(2000) < 0.1).astype(int)
+    decision = np.column_stack([-true, true]) + 0.3 * rng.normal(size=(2000, 2))
+    labels = true.copy()
+    labels[rng.choice(np.flatnonzero(true == 0), 400, replace=False)] = 1
+    model = fitted(decision, labels, 2)
+    assert model.transition[0, 1] == pytest.approx(400 / 1800, abs=0.05)
+    rows = labels == 1
+    quality = model.posterior[rows, 1]
+    assert quality.mean() < 0.5
+    assert roc_auc_score(true[rows], quality) > 0.95
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.05, 0.95), st.integers(2, 4))
+def test_tilting_keeps_odds(seed, believed, n_classes):
+    rng = np.random.default_rng(seed)
+    p = rng.dirichlet(np.ones(n_classes), 20)
+    c = seed % n_classes
+    q = tilted(p, c, believed)
+    assert_allclose(q.sum(1), 1)
+    assert q[:, c].mean() == pytest.approx(believed)
+    others = np.arange(n_classes) != c
+    assert_allclose(q[:, others] * (1 - p[:, [c]]), p[:, others] * (1 - q[:, [c]]))
+    odds = (q[:, c] / (1 - q[:, c])) / (p[:, c] / (1 - p[:, c]))
+    assert_allclose(odds, odds[0], rtol=1e-6)
+
+
+def test_one_rate_for_all_classes_from_the_same_decision_values():
+    transition = np.array([[1.0, 0.0], [0.3, 0.7]])
+    decision, _, labels = draw_labels(3000, transition, seed=1)
+    model = fitted(decision, labels, 2)
+    posterior = model.symmetric_posterior()
+    other = NoiseModel(labels, 2, np.zeros(3000, dtype=bool), noise="symmetric")
+    assert_allclose(posterior, other.fit(decision), atol=1e-3)
+    assert np.abs(posterior - model.posterior).max() > 0.1
+    assert other.symmetric_posterior() is other.posterior
