@@ -102,8 +102,8 @@ def summarize(detector, detected, is_noisy):
     }
     if detector.issues_withheld_:
         facts["Called wrong"] += (
-            ": some labels look wrong, but so many rows are hard to predict that it "
-            "cannot be told which of them are"
+            ": some labels look wrong, but so do too many right ones of rows that are "
+            "hard to predict, to tell which are"
         )
         facts["Wrong labels in all"] += ", for that reason only a guess"
     if not n_issues:

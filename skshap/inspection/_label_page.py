@@ -94,9 +94,10 @@ def article(rank, row):
         f"{len(row['neighbors'])}</summary><ul>{against}</ul></details>"
     )
     name = row_name(row["row"], row.get("index"))
+    word = "rather" if row["quality"] < 0.5 else "perhaps"
     return (
         f'<article><h3>{rank}. <bdi class="label">{quote(row["given"])}</bdi>, '
-        f'rather <bdi class="suggested">{quote(row["suggested"])}</bdi></h3>'
+        f'{word} <bdi class="suggested">{quote(row["suggested"])}</bdi></h3>'
         f'<p class="calm">Row {name}; right with probability '
         f"{row['quality']:.1%}; {verdict}.</p>{row_html(row['cells'])}{against}"
         "</article>"

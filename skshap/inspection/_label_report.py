@@ -88,7 +88,7 @@ class LabelNoiseReport:
         is_noisy=None,
         n_rows=50,
         n_neighbors=3,
-        title="Labels that are probably wrong",
+        title="Suspicious labels",
     ):
         """Gather what a fitted detector says of its training rows.
 
@@ -109,7 +109,7 @@ class LabelNoiseReport:
         n_neighbors : int, default=3
             How many rows of other labels are shown beside each: those most similar by
             the kernel, scaled so that each row has similarity 1 with itself.
-        title : str, default="Labels that are probably wrong"
+        title : str, default="Suspicious labels"
             Title of the page.
 
         Returns

@@ -72,7 +72,7 @@ class BaseRowChoice(Attributed, BaseEstimator):
         else:
             attributor = clone(self.attributor)
         self.attributor_ = set_seeds(attributor, seed).fit(X, y)
-        self.classes_, y_index = check_targets(y, X)
+        self.classes_, y_index = check_targets(y, self.attributor_._training_kernel)
         self._take_names()
         if y_val is not None:
             encode_targets(y_val, self.classes_, X_val, "y_val")  # to check them

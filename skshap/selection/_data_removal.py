@@ -299,11 +299,6 @@ class DataRemoval(
             X, y, y_index, choice = self._choose_by_values(X, y, X_val, y_val, params)
         order, n_removed = choice.order, choice.n_removed
         advice = "lower n_samples_to_remove"
-        if n_removed >= len(y):
-            raise ValueError(
-                f"n_samples_to_remove={self.n_samples_to_remove!r} leaves nothing of "
-                f"n_samples={len(y)} rows; {advice}."
-            )
         kept = self._first(order[::-1], len(y) - n_removed, y_index, advice)
         X_kept, y_kept = safe_split(self.estimator, X, y, kept)
         self.estimator_ = clone(self.estimator).fit(
@@ -345,6 +340,13 @@ class DataRemoval(
 
     def _choose_by_values(self, X, y, X_val, y_val, params):
         """Choose the rows of lowest value, or those that harm with confidence."""
+        if y is not None and not self._needs_errors:  # before what takes long
+            n = len(as_labels(y))
+            if 0 < n <= count_rows(self.n_samples_to_remove, n):
+                raise ValueError(
+                    f"n_samples_to_remove={self.n_samples_to_remove!r} leaves nothing "
+                    f"of n_samples={n} rows; lower it."
+                )
         X, y, y_index, splits = self._fit_attributor(X, y, X_val, y_val)
         is_other = None  # not needed where values come from X_val
         if self._always_splits and X_val is None:

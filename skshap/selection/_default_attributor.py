@@ -6,7 +6,7 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.kernel_approximation import Nystroem
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import RobustScaler, StandardScaler
 
 from skshap.attribution import FreeShapAttributor
 from skshap.kernels import PairwiseKernel
@@ -17,6 +17,7 @@ from skshap.utils._validation import check_rows
 __all__ = ["LARGE", "default_attributor"]
 
 UNEQUAL = 10  # ratio of standard deviations of columns from which on scaling is tried
+OUTLYING = 30  # interquartile ranges from the median of a column, of an outlier
 TRIED_ROWS = 1000  # by which a kernel is chosen
 # Rows from which on an rbf kernel is approximated, and by how many features: all pairs
 # take memory and time that few have.
@@ -31,7 +32,7 @@ class Candidate(NamedTuple):
     ----------
     rows : {ndarray, sparse matrix} of shape (n, d)
         What it is a kernel of.
-    scaler : StandardScaler or None
+    scaler : StandardScaler, RobustScaler or None
         What they were scaled by.
     kernel : {"rbf", "linear"}
     kernel_params : dict or None
@@ -40,7 +41,7 @@ class Candidate(NamedTuple):
     """
 
     rows: object
-    scaler: StandardScaler | None
+    scaler: StandardScaler | RobustScaler | None
     kernel: str
     kernel_params: dict | None
     scale: float
@@ -61,7 +62,8 @@ def default_attributor(estimator, X, y, **options):
     """Return an attributor for the numbers that an estimator is fitted on.
 
     Its kernel, linear or rbf, of the columns as they are or, where their standard
-    deviations differ much, standardized, is that of least leave-one-out error on some
+    deviations differ much, standardized, or, where there are outliers, rbf of columns
+    scaled by their interquartile ranges, is that of least leave-one-out error on some
     rows; `alpha` that of least such error on all. With many rows, a kernel that is rbf
     is approximated by explicit features.
 
@@ -94,6 +96,9 @@ def default_attributor(estimator, X, y, **options):
         # That of columns around their means, as of dense rows, which are centred.
         variance = (scaler.var_ / scaler.scale_**2).mean()
         candidates += kernels_of(scaler.transform(rows), variance, scaler)
+    if not issparse(rows) and has_outliers(rows):
+        scaler = RobustScaler(unit_variance=True).fit(rows)
+        candidates.append(rbf_of(scaler.transform(rows), 1.0, scaler))
     tried = some_rows(rows, y_index)
     ridges = [candidate.tune(y, tried) for candidate in candidates]
     best = np.argmin([ridge.loo_errors_.min() for ridge in ridges])
@@ -119,14 +124,27 @@ def default_attributor(estimator, X, y, **options):
 
 
 def kernels_of(rows, variance, scaler=None):
-    """List the kernels of rows: rbf, as wide as `SVC` calls "scale", and linear."""
+    """List the kernels of rows: rbf and linear."""
     squares = (rows.multiply(rows) if issparse(rows) else np.square(rows)).mean()
-    tiny = np.finfo(float).tiny  # its inverse is finite, that of what is below not
-    gamma = float(1 / (rows.shape[1] * variance)) if variance > tiny else 1.0
     return [
-        Candidate(rows, scaler, "rbf", {"gamma": gamma}, 1.0),
+        rbf_of(rows, variance, scaler),
         Candidate(rows, scaler, "linear", None, rows.shape[1] * squares),
     ]
+
+
+def rbf_of(rows, variance, scaler):
+    """Return the rbf kernel of rows, as wide as `SVC` calls "scale"."""
+    tiny = np.finfo(float).tiny  # its inverse is finite, that of what is below not
+    gamma = float(1 / (rows.shape[1] * variance)) if variance > tiny else 1.0
+    return Candidate(rows, scaler, "rbf", {"gamma": gamma}, 1.0)
+
+
+def has_outliers(rows):
+    """Whether some values are very far from the others of their columns."""
+    low, middle, high = np.percentile(rows, [25, 50, 75], axis=0)
+    spread = high - low  # zero where most values are the same
+    is_far = np.abs(rows - middle) > OUTLYING * spread
+    return bool((is_far & (spread > 0)).any())
 
 
 def some_rows(rows, y_index):

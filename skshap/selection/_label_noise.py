@@ -37,9 +37,11 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         Carries the kernel; a clone is fitted. For texts, one with an
         :class:`skshap.EmpiricalNTK`. None works on numbers: with the kernel, linear or
         rbf of the width that :class:`sklearn.svm.SVC` calls "scale", of columns as they
-        are or, where their standard deviations differ tenfold, standardized, that has
-        the least leave-one-out error on at most 1,000 of the rows, and the `alpha` that
-        has it on all. Of more than 5,000 rows, rbf is approximated by 500 features
+        are or, where their standard deviations differ tenfold, standardized, or, where
+        a value is more than 30 interquartile ranges from the median of its column, rbf
+        of columns scaled by these ranges, that has the least leave-one-out error on at
+        most 1,000 of the rows, and the `alpha` that has it on all. Of more than 5,000
+        rows, rbf is approximated by 500 features
         (:class:`sklearn.kernel_approximation.Nystroem`): no kernel matrix is formed
         then, nor with other kernels of fewer explicit features than rows. With its
         ``verbose=1`` a progress bar shows the permutations of "prequential".
@@ -53,9 +55,9 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
     contamination : "auto" or float, default="auto"
         Which rows are called issues, always those of lowest quality. "auto": as many as
         possible of those that are more probably wrong than right, while a quarter of
-        them at most are expected to be false alarms, and none where hard rows are too
-        many to tell, which `issues_withheld_` says, see Notes; a float: that share of
-        the rows. One row of every class is always left.
+        them at most are expected to be false alarms, and none where right labels of
+        hard rows may look the same, which `issues_withheld_` says, see Notes; a float:
+        that share of the rows. One row of every class is always left.
     noise : {"class-conditional", "symmetric"}, default="class-conditional"
         How labels go wrong. "class-conditional": each class at a rate of its own, to
         some classes more than to others; "symmetric": all classes at one rate, to all
@@ -71,8 +73,8 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         True where the label is called wrong.
     issues_withheld_ : bool
         True where some labels look wrong and ``contamination="auto"`` calls none of
-        them so, because hard rows are too many to tell, see Notes; False where no label
-        is suspicious enough.
+        them so, because right labels of hard rows may look the same, see Notes; False
+        where no label is suspicious enough.
     suggested_labels_ : ndarray of shape (n_samples,)
         The most probable other label where the label is called wrong, elsewhere the
         given label.
@@ -111,11 +113,20 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
     missed by leave-one-out predictions and yet not taken for wrong labels, more than 8
     % of them by the first ridge and more than 4 % by the last, ``contamination="auto"``
     with ``method="auto"`` calls none at all: how often the surest of such predictions
-    are wrong does not show. Rows that are hard to tell between two classes alone can
-    still pass for labels that were swapped. How fast a prediction gets surer with its
-    decision value is fitted for each predicted class, so that a class of hard rows
-    passes less for one of wrong labels; with ``noise="symmetric"``, not at all. Labels
-    that were wrong before any were flipped on purpose count as wrong labels too.
+    are wrong does not show. How fast a prediction gets surer with its decision value is
+    fitted for each predicted class, so that a class of hard rows passes less for one of
+    wrong labels; with ``noise="symmetric"``, not at all. Labels that were wrong before
+    any were flipped on purpose count as wrong labels too.
+
+    Two things look like wrong labels and are none. Where rows of one class lie among
+    those of another, as where two measurements overlap on one side, a constant share of
+    sure predictions is wrong, as if labels of one class had been swapped: so "auto"
+    calls none where most of those that look wrong look right to a model with one rate
+    for all classes, from the same predictions. Labels of small data that went wrong in
+    one class alone are not called then either. And a class that rows do not tell from
+    others, often a rare one, would vanish, all its labels taken for wrong ones: where
+    less than a quarter of its labels would be believed, it is assumed that no other
+    labels were turned into it, and that one in eight of its own is wrong.
 
     Copies of a row that all have the same label may have been copied with it, and would
     vouch for each other: with ``method="auto"`` each is predicted without the others,
@@ -208,7 +219,7 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         else:
             rows, labels, n_clean = self._join(X, y, X_val, y_val)
         self.attributor_ = self._fitted_attributor(rows, labels, n_clean)
-        self.classes_, given = check_targets(labels, rows)
+        self.classes_, given = check_targets(labels, self.attributor_._training_kernel)
         self._take_names()
 
         n = len(given) - n_clean

@@ -50,7 +50,7 @@ def holds_dates(values):
 
 
 def column_advice(X):
-    """Name the columns of texts, dates and other objects, and with gaps: what to do.
+    """Name the columns of texts, dates, other objects, gaps and infinity: what to do.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def column_advice(X):
     table = X if is_frame or hasattr(X, "shape") else as_array(X)
     if len(table.shape) != 2 or hasattr(table, "nnz"):
         return []
-    texts, dates, others, gaps = [], [], [], []
+    texts, dates, others, gaps, infinite = [], [], [], [], []
     for name in list(table.columns) if is_frame else range(table.shape[1]):
         values = np.asarray(table[name] if is_frame else table[:, name]).ravel()
         if values.dtype.kind in "mM" or holds_dates(values):
@@ -78,8 +78,11 @@ def column_advice(X):
             others.append(name)
         if has_gaps(values):
             gaps.append(name)
+        if values.dtype.kind == "f" and np.isinf(values).any():
+            infinite.append(name)
     advice = []
-    texts, dates, others, gaps = map(shortened, (texts, dates, others, gaps))
+    found = (texts, dates, others, gaps, infinite)
+    texts, dates, others, gaps, infinite = map(shortened, found)
     if texts:
         advice.append(
             f"Columns {texts} hold texts: give each kind of columns a kernel of its "
@@ -100,6 +103,11 @@ def column_advice(X):
         advice.append(
             f"Columns {gaps} have missing values (NaN): fill them, as with "
             "SimpleImputer, or drop the rows."
+        )
+    if infinite:
+        advice.append(
+            f"Columns {infinite} hold infinity: replace it by a number, or drop the "
+            "rows."
         )
     return advice
 

@@ -280,11 +280,15 @@ def test_nothing_called_wrong():
     report = LabelNoiseReport.from_detector(detector, X, [0, 1] * 10)
     assert "0 (0.0%)" in report.to_html()
     assert not report.to_frame()["is_issue"].any()
+    assert report.title == "Suspicious labels"
+    page = "".join(Reader(report.to_html()).texts)
+    assert "perhaps" in page
+    assert "rather" not in page
 
 
 def test_page_says_that_hard_rows_are_too_many(fitted, monkeypatch):
     _, X, y, _ = fitted
-    words = "so many rows are hard to predict that it cannot be told which of them are"
+    words = "so do too many right ones of rows that are hard to predict, to tell which"
     pages = []
     for shares in (_issues.MISSED_SHARES, (-1.0, -1.0)):
         monkeypatch.setattr(_issues, "MISSED_SHARES", shares)

@@ -169,6 +169,7 @@ def test_precomputed_kernels(precomputed_removal, table):
     ("parameters", "message"),
     [
         ({"n_samples_to_remove": 50}, "leaves nothing of n_samples=50 rows"),
+        ({"n_samples_to_remove": 0.999}, "leaves nothing of n_samples=50 rows"),
         ({"n_samples_to_remove": 48}, "keeping 2 of 50 rows would leave none of class"),
         ({"n_samples_to_remove": 1.0}, "n_samples_to_remove"),
         ({"n_samples_to_remove": -1}, "n_samples_to_remove"),
@@ -353,3 +354,11 @@ def test_progress_tells_the_split(removal, table, monkeypatch, capsys):
     assert "split" not in shown
     removal.set_params(attributor__verbose=0).fit(X, y)
     assert capsys.readouterr().err == ""
+
+
+def test_too_many_rows_to_remove_are_refused_before_they_are_valued(table):
+    X, y, _ = table
+    attributor = FreeShapAttributor(kernel=lambda a, b: 1 / 0)
+    removal = DataRemoval(LogisticRegression(), attributor, n_samples_to_remove=10_000)
+    with pytest.raises(ValueError, match="leaves nothing"):
+        removal.fit(X, y)

@@ -6,11 +6,12 @@ import polars as pl
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
-from sklearn.datasets import load_wine
+from sklearn.datasets import load_wine, make_moons
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import RobustScaler, StandardScaler
 
 from skshap import (
     DataRemoval,
@@ -128,6 +129,33 @@ def test_scaling_is_tried_where_columns_differ(ratio, n_kernels, monkeypatch):
     X[0] = 1.0, -ratio, 5.0
     LabelNoiseDetector().fit(X, [0, 1] * 10)
     assert tried == ["rbf", "linear"] * (n_kernels // 2)
+
+
+@pytest.mark.parametrize("value", [-9999.0, 1e9])
+def test_an_outlier_does_not_hide_the_other_rows(value):
+    X, y = make_moons(400, noise=0.15, random_state=0)
+    y_noisy, is_flipped = flip_labels(y, rate=0.1, random_state=0)
+    X[3] = value
+    detector = LabelNoiseDetector().fit(X, y_noisy)
+    assert roc_auc_score(~is_flipped, detector.label_quality_) > 0.98
+    assert detector.label_issues_.sum() > 30
+    kernel = detector.attributor_.kernel
+    K = rbf_kernel(RobustScaler(unit_variance=True).fit_transform(X), gamma=0.5)
+    assert_allclose(kernel.fit_transform(X), K)
+
+
+@pytest.mark.parametrize(
+    ("X", "expected"),
+    [
+        ([[0.0], [1], [2], [3], [50]], False),  # 24 ranges of 2 from the median
+        ([[0.0], [1], [2], [3], [63]], True),
+        ([[0.0], [1], [2], [3], [-61]], True),
+        ([[0.0], [0], [0], [0], [1e9]], False),  # whose range is zero
+        ([[0.0, 0], [0, 1], [0, 2], [0, 3], [1, 63]], True),
+    ],
+)
+def test_outliers_are_thirty_ranges_from_the_median(X, expected):
+    assert _default_attributor.has_outliers(np.array(X)) is expected
 
 
 def test_sparse_columns_of_other_units_go_as_dense_ones(wine):
