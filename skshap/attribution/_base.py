@@ -30,7 +30,7 @@ class BaseFreeShap:
     """Values of training rows by what they add to coalitions of others.
 
     Subclasses are kernel ridge estimators, and define `_check_scoring`, `_null`,
-    `_utility`, `_targets` and `_encode`.
+    `_utility`, `_targets`, `_encode` and `_predict`.
     """
 
     _value_constraints: ClassVar[dict] = {

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from joblib import cpu_count, effective_n_jobs
 
-from skshap.attribution._columns import make_choice
 from skshap.attribution._enumeration import enumerate_coalitions
 from skshap.attribution._estimation import (
     check_enumerable,
@@ -20,6 +19,7 @@ from skshap.attribution._kernel_game import KernelGame
 from skshap.attribution._leave_one_out import leave_one_out_values
 from skshap.attribution._memory import enumeration_bytes, peak_bytes
 from skshap.attribution._schedule import stop_shares
+from skshap.attribution._scored import make_choice
 from skshap.utils._threads import at_most
 
 __all__ = ["predict_cost"]
@@ -74,12 +74,12 @@ def predict_cost(data, problem, method):
 def _make_piece(data, kind, y):
     """Return a game on the training rows, some of which stand in for those to predict.
 
-    These belong to players that `_players` puts last, so that few coalitions hold them.
+    These belong to players that `_random_order` puts last: few coalitions hold them.
     """
     rows, n_players = data.rows, data.n_players
     if kind is KernelGame and data.is_explicit:
         rows = rows @ rows.T
-    last = _players(n_players)[n_players // 2 :]
+    last = _random_order(n_players)[n_players // 2 :]
     groups = np.arange(n_players) if data.groups is None else data.groups
     likely = _stand_ins(np.flatnonzero(np.isin(groups, last)), data.targets, y)
     cross = rows[:, likely] if kind is KernelGame else rows[likely]
@@ -98,7 +98,7 @@ def _stand_ins(rows, targets, y):
     return out
 
 
-def _players(n):
+def _random_order(n):
     """Return a random order of players."""
     return _random().permutation(n)
 
@@ -142,7 +142,7 @@ def _kept_of_large(sampler, route, count, small):
     if choose is None:
         return np.ones(len(count))
     n, sizes, seen = game.n_players, _middles(small), []
-    order = _players(n)
+    order = _random_order(n)
     next(game.walk(small, order, sizes, lambda *found: seen.extend(found)))
     left = sizes[-1] * (1 - np.array(_middles(route)) / n)
     nearest = np.abs(np.subtract.outer(left, sizes)).argmin(1)
@@ -179,7 +179,7 @@ def _time_route(sampler, route):
     kept : ndarray of shape (n_stops,)
         Share of these that stops are scored on.
     """
-    order = _players(sampler.game.n_players)
+    order = _random_order(sampler.game.n_players)
     counts = np.ones(len(route.ranges))
     stops = _middles(route)
 
@@ -205,13 +205,13 @@ def _prefix_seconds(sampler):
     ridge = game.prefixes()
 
     def look():
-        """Score a block in the middle."""
-        for size, decision in ridge.decisions(rows):
-            yield len(size), [u.score(decision) for u in sampler.problem.utilities]
+        """Predict and score block by block; tell how many prefixes each has."""
+        for joined, decision in ridge.decisions(rows):
+            yield len(joined), [u.score(decision) for u in sampler.problem.utilities]
 
     start = time.perf_counter()
-    done, blocks = 0, look()
-    for size, _ in blocks:
+    done = 0
+    for size, _ in look():
         done += size
         if time.perf_counter() - start > 1.0:
             break

@@ -69,9 +69,10 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
         work a permutation and many times the variance; "exact": enumerate the
         coalitions of at most 20 training rows, or groups of them.
     n_permutations : int, default=100
-        How many permutations, or sweeps of a few permutations, are drawn. Of 12 sweeps
-        or more of a large problem, the first four tell which sizes to look at more
-        often; then so many are drawn as take as long as the number asked for.
+        How many permutations, or sweeps of a few permutations, are drawn. On large
+        problems with at least 12 sweeps, the first four decide which sizes of
+        coalitions are looked at more often; the number of later sweeps is then adjusted
+        so that the total time stays the same.
     tol : float, ("sign", confidence), ("lowest", k, confidence) or None, default=None
         Stop after 10 draws or more. A float: once every standard error is at most this,
         in the units of `scoring`. ("sign", 0.95): once the sign of every value is

@@ -4,7 +4,8 @@ import numpy as np
 
 from skshap.attribution._coalitions import PrefixRidge
 from skshap.attribution._game import PASS_WORK, Game, Route
-from skshap.attribution._marginals import GrowingCoalitions, ShrinkingCoalitions
+from skshap.attribution._marginals import GrowingCoalitions
+from skshap.attribution._shrinking import ShrinkingCoalitions
 from skshap.utils._ridge import BLOCK, invert_ridge, multiply
 
 __all__ = ["KernelGame"]

@@ -6,11 +6,6 @@ c_i(x) its kernel with x that S does not explain and r_i its residual; a member 
 leaves moves it by ``-g_i(x) b_i / d_i``, where d is the diagonal of the inverse of
 ``K_SS + alpha I``, g that inverse times the kernel with x and b it times the targets.
 
-Large coalitions are reached from the other end. With ``P = (K + alpha I)^-1``, taking a
-set R out of all rows lowers the prediction by what ridge without penalty predicts from
-R with kernel P, cross kernel ``P k(x)`` and targets ``P Y``: the same algebra with
-joining and leaving exchanged, from one inverse for all permutations.
-
 The factor alone tells the weights, so the predictions, of all coalitions on the way.
 Moves, which take most of the work, are then carried only for those rows to predict that
 are chosen by their predictions.
@@ -24,7 +19,7 @@ from skshap.attribution._coalitions import JOINED, TRIANGLE
 from skshap.attribution._moves import Coalition, Side
 from skshap.utils._ridge import blocks, check_pivots, factorize, take_columns
 
-__all__ = ["GrowingCoalitions", "ShrinkingCoalitions"]
+__all__ = ["GrowingCoalitions"]
 
 
 class GrowingCoalitions:
@@ -108,7 +103,7 @@ class GrowingCoalitions:
             Increasing sizes, from 0 to `largest`.
         choose : callable or None, default=None
             Of the predictions at all stops, (n_stops, n_outputs, m), and of how far a
-            row moves them there, (n_stops,); returns `Columns`, or None for all.
+            row moves them there, (n_stops,); returns `KeptRows`, or None for all.
 
         Yields
         ------
@@ -123,12 +118,12 @@ class GrowingCoalitions:
         """
         q = self.targets.shape[1]
         self._factorize(order, sizes[-1] if len(sizes) else 0)
-        columns = None if choose is None else choose(*self._predict(order, sizes))
+        kept = None if choose is None else choose(*self._predict(order, sizes))
         rest = self._unexplained
-        if columns is None:
+        if kept is None:
             torch.index_select(self._right, 0, order, out=rest)
         else:
-            index = torch.cat([torch.arange(q, device=order.device), q + columns.index])
+            index = torch.cat([torch.arange(q, device=order.device), q + kept.index])
             # Rows and columns in one pass, by their places in memory.
             rows = self._right.shape[1] * order
             rest = self._right.take(rows.unsqueeze(1) + index)
@@ -137,7 +132,7 @@ class GrowingCoalitions:
         inverse_diagonal = torch.zeros_like(schur)
         grown = 0
         for t, size in enumerate(sizes):
-            scored = None if columns is None else columns.at(t)
+            scored = None if kept is None else kept.at(t)
             width = rest.shape[1] if scored is None else q + len(scored.index)
             decision = decision[:, : width - q]
             if size > grown:
@@ -251,64 +246,3 @@ class GrowingCoalitions:
         """Add rows that join to what the members' kernel solves."""
         solved[:start].addmm_(self._inverse[start:stop, :start].T, joined)
         solved[start:stop] = self._inverse[start:stop, start:stop].T @ joined
-
-
-class ShrinkingCoalitions:
-    """Kernel ridge regression on all rows but some, with all moves.
-
-    Parameters
-    ----------
-    P : Tensor of shape (n, n)
-        ``(K + alpha I)^-1``, from `invert_ridge`.
-    cross : Tensor of shape (n, m)
-        ``P`` times the kernel between training rows and the rows to predict.
-    weights : Tensor of shape (n, n_outputs)
-        ``P`` times the targets.
-    decision : Tensor of shape (n_outputs, m)
-        What the ridge on all rows predicts.
-    most : int
-        How many rows are taken out at most.
-
-    Notes
-    -----
-    Taking out k of n rows takes what growing to k rows takes.
-    """
-
-    def __init__(self, P, cross, weights, decision, *, most):
-        self._decision = decision
-        self._taken = GrowingCoalitions(P, cross, weights, 0.0, largest=most)
-
-    def coalitions(self, order, numbers, choose=None):
-        """Take rows out along a permutation and stop at some numbers of them.
-
-        Parameters
-        ----------
-        order : Tensor of shape (n,)
-            The permutation.
-        numbers : list of int
-            Increasing numbers of rows taken out, from 0 to `most`.
-        choose : callable or None, default=None
-            See :class:`GrowingCoalitions`.
-
-        Yields
-        ------
-        Coalition
-            Of the other rows, each time; rows on both sides as in the permutation. Its
-            tensors are overwritten by the next one.
-        """
-
-        def choose_left(taken, reach):
-            return choose(self._decision - taken, reach)
-
-        wrapped = None if choose is None else choose_left
-        for taken in self._taken.coalitions(order, numbers, wrapped):
-            everyone, scored = self._decision, taken.scored
-            if scored is not None:
-                everyone = everyone[:, scored.index]
-            yield Coalition(
-                len(order) - taken.size,
-                everyone - taken.decision,
-                taken.leaving._replace(sign=-taken.leaving.sign),
-                taken.joining._replace(sign=-taken.joining.sign),
-                scored,
-            )

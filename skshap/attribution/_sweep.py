@@ -9,7 +9,6 @@ marginal at every bin.
 import numpy as np
 import torch
 
-from skshap.attribution._columns import make_choice
 from skshap.attribution._schedule import (
     list_parts,
     stop_costs,
@@ -17,6 +16,7 @@ from skshap.attribution._schedule import (
     usual_bins,
     usual_counts,
 )
+from skshap.attribution._scored import make_choice
 
 __all__ = ["Sweep"]
 

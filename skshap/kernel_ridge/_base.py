@@ -85,13 +85,13 @@ class BaseKernelRidge(BaseEstimator):
 class BaseKernelRidgeClassifier(ClassifierMixin, BaseKernelRidge):
     """What classifiers by kernel ridge regression share."""
 
-    def _fit(self, X, y, *, class_prior=False, initial_outputs=False):
+    def _fit(self, X, y, *, class_prior=False):
         """Fit the ridge; return the kernel of the rows, and their labels."""
         rows = self._check_training_rows(X, y)
         self.classes_, y_index = check_targets(y, rows)
         kernel = self._map_rows(rows)
         Y = np.eye(len(self.classes_))[y_index]
-        initial = self._initial_outputs(rows) if initial_outputs else 0.0
+        initial = self._initial_outputs(rows)
         Y -= initial
         # When a row is left out, so is its label from the class frequencies.
         priors = (Y.sum(0) - Y) / (len(Y) - 1) if class_prior else np.zeros_like(Y)
@@ -111,6 +111,10 @@ class BaseKernelRidgeClassifier(ClassifierMixin, BaseKernelRidge):
 
     def _choose_alpha(self, kernel, Y, priors):
         return self.alpha
+
+    def _initial_outputs(self, rows):
+        """Return what is predicted before training, which only fits the rest."""
+        return 0.0
 
     def decision_function(self, X):
         """Return decision values.

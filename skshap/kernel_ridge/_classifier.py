@@ -135,9 +135,8 @@ class KernelRidgeClassifier(BaseKernelRidgeClassifier):
                 "class_prior=True and initial_outputs=True both say what is predicted "
                 "far from all training rows; set one of them to False."
             )
-        options = {"initial_outputs": self.initial_outputs}
         with unchanged_on_error(self):
-            self._fit(X, y, class_prior=self.class_prior, **options)
+            self._fit(X, y, class_prior=self.class_prior)
         return self
 
     def _indicators(self, X):
@@ -149,6 +148,8 @@ class KernelRidgeClassifier(BaseKernelRidgeClassifier):
 
     def _initial_outputs(self, rows):
         """Return what the kernel's network predicts, of shape (n, n_classes)."""
+        if not self.initial_outputs:
+            return 0.0
         if not hasattr(self.kernel_, "initial_outputs"):
             raise ValueError(
                 f"initial_outputs=True needs a kernel of a network, such as "

@@ -13,8 +13,8 @@ from skshap.kernels._column_cost import predict_column_cost
 from skshap.kernels._column_errors import (
     check_columns,
     check_kernel,
+    check_kernel_weights,
     check_triples,
-    check_weights,
     noted,
 )
 from skshap.kernels._entk import EmpiricalNTK
@@ -401,7 +401,7 @@ class ColumnKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseCompos
         self._validate_names([name for name, _, _ in self.kernels])
         for name, kernel, _ in self.kernels:
             check_kernel(name, kernel)
-        return check_weights(self.weights, len(self.kernels))
+        return check_kernel_weights(self.weights, len(self.kernels))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

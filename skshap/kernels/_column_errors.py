@@ -10,7 +10,13 @@ from skshap.kernels._features import last_step
 from skshap.utils._columns import column_advice
 from skshap.utils._sklearn import select_columns
 
-__all__ = ["check_columns", "check_kernel", "check_triples", "check_weights", "noted"]
+__all__ = [
+    "check_columns",
+    "check_kernel",
+    "check_kernel_weights",
+    "check_triples",
+    "noted",
+]
 
 # What messages have in common, on one dimension where two are wanted, and on values
 # that are no numbers.
@@ -45,7 +51,7 @@ def check_kernel(name, kernel):
         )
 
 
-def check_weights(weights, n):
+def check_kernel_weights(weights, n):
     """Return the weights of n kernels as an array; ones for None."""
     checked = np.ones(n) if weights is None else np.asarray(weights)
     is_valid = checked.shape == (n,) and checked.dtype.kind in "iuf"

@@ -9,7 +9,8 @@ from sklearn.utils import Bunch
 from skshap.kernels import _memory_store, _row_gram
 from skshap.kernels._store import DiskStore
 from skshap.nn._factors import Layout
-from skshap.nn._gram import BUCKET, CHUNK_BYTES, CHUNK_COLUMNS, gram
+from skshap.nn._gram import CHUNK_BYTES, gram
+from skshap.nn._sorted_rows import BUCKET, CHUNK_COLUMNS
 from skshap.nn._texts import cut_batches
 
 __all__ = ["padded_tokens", "predict_cost", "timed", "typical_rows"]

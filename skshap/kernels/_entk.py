@@ -151,8 +151,8 @@ class EmpiricalNTK(
     lost_diagonal_ : float
         What the features of a sketch lack of the mean training diagonal; zero if the
         kernel is exact. The kernel has it where a row meets itself. Estimators that
-        work on features add it to `alpha`, and do not know a training row again that
-        they are to predict, or that is there twice.
+        work on features add it to `alpha` instead: they do not recognise a row that is
+        both trained on and predicted, or that occurs twice.
     n_features_in_ : int
         Number of columns of a table seen in `fit`; not set for texts.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -325,7 +325,7 @@ class EmpiricalNTK(
             If rows or parameters do not fit together; the message names them.
         """
         check_device(self.device)
-        # Of an earlier fit: without them this one is none until it ends.
+        # Without it the kernel counts as not fitted, should this fit be broken off.
         vars(self).pop("lost_diagonal_", None)
         self.X_fit_ = check_rows(self, X, reset=True)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))

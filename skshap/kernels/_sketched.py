@@ -35,7 +35,7 @@ class SketchedRows:
     Attributes
     ----------
     sketch : GradientSketch
-        The projections, after `fit` or where they were put by the caller.
+        The projections, after `fit` or `set_state`.
     error : float
         Relative error of the kernel on pairs of rows that no projection has seen; NaN
         if there are too few rows.
@@ -106,7 +106,7 @@ class SketchedRows:
         return out[:, 1:], out[:, 0]
 
     def state(self):
-        """Return what `set_state` needs in another process: an array and a digest."""
+        """Return what `set_state` needs in another process."""
         return self.digest, self.error, self.sketch.to_flat()
 
     def set_state(self, rows, state):

@@ -17,16 +17,15 @@ import torch
 from skshap.exceptions import SmallerBatchWarning
 from skshap.nn._batch import batch_size, network_outputs, take_rows
 from skshap.nn._capture_checks import (
-    TOLERANCES,
     check_finite,
     check_padding,
     check_separate,
     is_memory_error,
-    spread,
 )
 from skshap.nn._factors import BatchGradients, Layout, concatenate
-from skshap.nn._passes import Passes, exact_gradients, gradients_of, widen
+from skshap.nn._passes import Passes, gradients_of, widen
 from skshap.nn._plan import Plan
+from skshap.nn._rule_checks import wrong_rules
 
 __all__ = ["GradientCapture"]
 
@@ -59,8 +58,8 @@ class GradientCapture:
         self._plan = Plan(network)
         self._passes = Passes(network, self._plan, outputs)
         self._layout = None
-        # Once rows were seen to go in a batch as alone, the layers that had one row for
-        # all of them.
+        # Layers that read a single row for a whole batch; None until a batch was tried
+        # against its rows one by one.
         self._shared = None
         self._most = sys.maxsize  # rows in a batch, as far as is known
 
@@ -101,51 +100,9 @@ class GradientCapture:
         plan, one = self._plan, self._passes.to_device(one)
         calls, outputs = self._passes.forward(one)
         plan.arrange(calls)
-        plan.general |= self._wrong_rules(one, calls, outputs)
+        plan.general |= wrong_rules(self._passes, one, calls, outputs)
         plan.arrange(calls)
         return [output.requires_grad for output in outputs]
-
-    @torch.enable_grad()
-    def _wrong_rules(self, batch, calls, outputs):
-        """Return parameters whose gradients, by their rules, are not autograd's.
-
-        Compared are sums over the examples with a weight for each, as many as they are:
-        what is credited to another example shows as well.
-        """
-        plan, weights = self._plan, spread(outputs[0])
-        names = [name for name in plan.wanted if name not in plan.general]
-        again, wrong = self._passes.run(batch), set()
-        for output, plain in zip(outputs, again, strict=True):
-            off = (output - plain).detach().abs().max()
-            if off > TOLERANCES[plain.dtype] * plain.detach().abs().max():
-                return set(names)  # hooks make another network of it
-            parameters = [plan.wanted[name] for name in names]
-            exact = exact_gradients(plain * weights, parameters)
-            try:
-                found = self._passes.backward(calls, output, weights)
-            except RuntimeError as error:  # layers are run again, without hooks
-                if is_memory_error(error):
-                    raise
-                return set(names)
-            whole = sum(gradient.double().norm() ** 2 for gradient in exact) ** 0.5
-            for name, gradient in zip(names, exact, strict=True):
-                if not self._holds(name, found, gradient, whole):
-                    wrong.add(name)
-        return wrong
-
-    @torch.no_grad()
-    def _holds(self, name, calls, gradient, whole):
-        """Whether the rule of a parameter gives the gradient that autograd gives."""
-        # Of biases before a softmax, gradients are rounding of the `whole` ones' size.
-        tolerance = TOLERANCES[gradient.dtype]
-        largest = tolerance * (gradient.double().norm() + tolerance * whole)
-        try:
-            rest = self._plan.remainder(name, calls, widen(gradient))
-        except Exception as error:  # it takes the layer for one of another kind
-            if is_memory_error(error):
-                raise
-            return False
-        return not rest.double().norm() > largest  # True for NaN
 
     def _goes_together(self, batch):
         """Whether rows of a batch may be captured together; some are tried, once.
@@ -165,7 +122,7 @@ class GradientCapture:
         try:
             calls, outputs = self._passes.forward(some)
             told = are_apart(calls, some)
-            if told and not self._wrong_rules(some, calls, outputs):
+            if told and not wrong_rules(self._passes, some, calls, outputs):
                 self._shared = shared_layers(calls)
                 return True
         except Exception as error:  # of the network, which hooks have changed
@@ -173,7 +130,7 @@ class GradientCapture:
                 raise
         for i in range(len(places)):
             one = take_rows(some, [i])
-            if wrong := self._wrong_rules(one, *self._passes.forward(one)):
+            if wrong := wrong_rules(self._passes, one, *self._passes.forward(one)):
                 raise ValueError(
                     f"model uses {min(wrong)!r} outside of its layer, or in another "
                     "way, for some rows only, which the kernel cannot follow; freeze "

@@ -10,7 +10,6 @@ __all__ = [
     "check_padding",
     "check_separate",
     "is_memory_error",
-    "spread",
 ]
 
 # Relative, of a rule's gradient against autograd's, and of the output of an example
@@ -27,15 +26,6 @@ def is_memory_error(error):
     """Whether an error says that there is not enough memory."""
     is_torch = isinstance(error, torch.OutOfMemoryError)
     return is_torch or "can't allocate memory" in str(error)
-
-
-def spread(output):
-    """Return a weight for each of n examples, no two alike: -1, 2, -3, 4 and so on.
-
-    Weighted sums of gradients that are all alike, or opposite, are not near zero.
-    """
-    numbers = torch.arange(1, len(output) + 1, device=output.device, dtype=output.dtype)
-    return numbers * (-1) ** numbers
 
 
 def check_separate(run, batch):

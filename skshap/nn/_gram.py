@@ -12,80 +12,11 @@ import numpy as np
 import torch
 from scipy.linalg import get_blas_funcs
 
-__all__ = [
-    "BUCKET",
-    "CHUNK_BYTES",
-    "CHUNK_COLUMNS",
-    "add_product",
-    "gram",
-    "gram_cost",
-    "squared_norms",
-]
+from skshap.nn._sorted_rows import CHUNK_COLUMNS, SortedRows
 
-CHUNK_COLUMNS = 1 << 15  # longest sum in the working precision, then float64
+__all__ = ["CHUNK_BYTES", "add_product", "gram", "gram_cost", "squared_norms"]
+
 CHUNK_BYTES = 1 << 29  # of multiplied-out gradients held at once
-BUCKET = 64  # rows of similar length padded to one tensor
-
-
-class _Rows:
-    """Flat gradients sorted by length, cut into the tensors that products need."""
-
-    def __init__(self, layout, rows, device):
-        self.layout = layout
-        self.device = device
-        n_factors = len(layout.factors)
-        counts = np.array([layout.counts(row) for row in rows], dtype=np.intp)
-        counts = counts.reshape(len(rows), n_factors)
-        self.order = np.argsort(-counts.sum(1), kind="stable")
-        self.rows = [rows[i] for i in self.order]
-        self.counts = counts[self.order]
-
-    def __len__(self):
-        return len(self.rows)
-
-    def vectors(self):
-        """Yield the vectors of all rows, some columns at a time."""
-        for start in range(0, self.layout.n_vector, CHUNK_COLUMNS):
-            columns = slice(start, start + CHUNK_COLUMNS)
-            out = np.stack([self.layout.vector(row)[columns] for row in self.rows])
-            yield torch.from_numpy(out).to(self.device)
-
-    def buckets(self, index):
-        """Return (a, d) of a factor for each bucket of rows, padded with zeros."""
-        factor = self.layout.factors[index]
-        buckets = []
-        for start in range(0, len(self.rows), BUCKET):
-            rows = self.rows[start : start + BUCKET]
-            most = max(1, self.counts[start : start + BUCKET, index].max())
-            sizes = factor.n_inputs, factor.n_outputs
-            pair = [np.zeros((len(rows), most, s), dtype=rows[0].dtype) for s in sizes]
-            for i, row in enumerate(rows):
-                for out, part in zip(pair, self.layout.tokens(row, index), strict=True):
-                    out[i, : len(part)] = part
-            buckets.append([torch.from_numpy(part).to(self.device) for part in pair])
-        return buckets
-
-    def lookups(self, index):
-        """Return which rows looked up which numbers, and their summed gradients.
-
-        Returns
-        -------
-        numbers, rows : ndarray of shape (n_pairs,)
-            Sorted by number.
-        sums : Tensor of shape (n_pairs, n_outputs)
-            float64.
-        """
-        pairs = [self.layout.tokens(row, index) for row in self.rows]
-        owners = np.repeat(np.arange(len(pairs)), [len(a) for a, _ in pairs])
-        numbers = np.concatenate([a[:, 0] for a, _ in pairs]).astype(np.intp)
-        grads = np.concatenate([d for _, d in pairs])
-        keys, inverse = np.unique(
-            numbers * len(self.rows) + owners, return_inverse=True
-        )
-        grads = torch.from_numpy(grads).to(self.device, torch.float64)
-        sums = grads.new_zeros(len(keys), grads.shape[1])
-        sums.index_add_(0, torch.from_numpy(inverse).to(self.device), grads)
-        return keys // len(self.rows), keys % len(self.rows), sums
 
 
 def gram(layout, left, right=None, *, is_sign=False, device="cpu", advance=None):
@@ -111,8 +42,8 @@ def gram(layout, left, right=None, *, is_sign=False, device="cpu", advance=None)
     ndarray of shape (n, m)
         float64; exactly symmetric if `right` is None.
     """
-    left = _Rows(layout, left, device)
-    right = None if right is None else _Rows(layout, right, device)
+    left = SortedRows(layout, left, device)
+    right = None if right is None else SortedRows(layout, right, device)
     other = left if right is None else right
     K = torch.zeros(len(left), len(other), dtype=torch.float64, device=device)
 
@@ -124,7 +55,7 @@ def gram(layout, left, right=None, *, is_sign=False, device="cpu", advance=None)
         if factor.is_lookup:
             _add_lookups(K, left.lookups(index), other.lookups(index), is_sign)
         else:
-            plans.append((index, _plan(factor, index, left, right, is_sign)))
+            plans.append((index, _product_tasks(factor, index, left, right, is_sign)))
     steps = [(task, index) for index, tasks in plans for task in tasks]
     current, buffers = None, ([], [])
     for outputs, index in steps:
@@ -166,7 +97,7 @@ def squared_norms(layout, rows, *, is_sign=False, device="cpu"):
     ndarray of shape (n,)
         float64.
     """
-    rows = _Rows(layout, rows, device)
+    rows = SortedRows(layout, rows, device)
     total = torch.zeros(len(rows), dtype=torch.float64, device=device)
     for vectors in rows.vectors():
         (vectors,) = _signs(is_sign, vectors.double())
@@ -228,7 +159,7 @@ def _signs(is_sign, *gradients):
     return [g.sign() if is_sign and g is not None else g for g in gradients]
 
 
-def _plan(factor, index, left, right, is_sign):
+def _product_tasks(factor, index, left, right, is_sign):
     """Split one factor's products into tasks: output ranges, or None for tokens."""
     other = left if right is None else right
     p, q = factor.n_inputs, factor.n_outputs

@@ -71,7 +71,7 @@ class Plan:
         for layer_name, layer in network.named_modules():
             own = {k: p for k, p in layer._parameters.items() if p in names}
             if own:
-                _check_separate(layer_name, layer)
+                _refuse_mixing(layer_name, layer)
                 for attribute, parameter in own.items():
                     self._users[names[parameter]].append((layer_name, attribute))
                 rule = find_rule(layer)
@@ -248,7 +248,7 @@ class Plan:
         return like.new_zeros(shape, dtype=torch.promote_types(like.dtype, torch.float))
 
 
-def _check_separate(name, layer):
+def _refuse_mixing(name, layer):
     """Raise if a layer mixes the examples of a batch."""
     why = None
     is_norm = isinstance(layer, nn.modules.batchnorm._BatchNorm)

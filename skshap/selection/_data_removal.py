@@ -1,7 +1,7 @@
 """`DataRemoval`: drops training rows before an estimator is trained."""
 
 from numbers import Integral
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 from sklearn.base import ClassifierMixin, MetaEstimatorMixin, clone, is_regressor
@@ -13,8 +13,10 @@ from sklearn.utils.metadata_routing import (
 )
 
 from skshap.selection._base import BaseRowChoice, count_rows, set_seeds, spare_classes
+from skshap.selection._choice import Choice
 from skshap.selection._comparison import compare_without
 from skshap.selection._delegated import DelegatedPredictions
+from skshap.selection._doubt import doubted_rows
 from skshap.selection._harm import harmful_rows, label_suspicion
 from skshap.selection._label_noise import LabelNoiseDetector
 from skshap.selection._removal_report import removal_report
@@ -34,33 +36,6 @@ from skshap.utils._sklearn import (
 from skshap.utils._unchanged import unchanged_on_error
 
 __all__ = ["DataRemoval"]
-
-# Probability below which "auto" does not trust a label. A right one that is doubted so
-# much is worth less to a model than a wrong one costs.
-TRUSTED = 2 / 3
-FEW = 10  # rows of a class, of fewer of which none is doubted
-
-
-class Choice(NamedTuple):
-    """Rows to remove.
-
-    Attributes
-    ----------
-    values : ndarray of shape (n,)
-        Of the rows: they are removed by these.
-    order : ndarray of shape (n,)
-        The row to remove first on top.
-    n_removed : int
-        How many of these are removed.
-    errors, probability : ndarray of shape (n,) or None
-        Of values, and that rows are harmful.
-    """
-
-    values: np.ndarray
-    order: np.ndarray
-    n_removed: int
-    errors: np.ndarray | None = None
-    probability: np.ndarray | None = None
 
 
 class DataRemoval(
@@ -306,14 +281,9 @@ class DataRemoval(
         )
         self._keep(order[::-1], kept)
         self.sample_values_ = choice.values
-        self.removal_report_ = removal_report(
-            order[:n_removed],
-            y,
-            choice.values,
-            choice.errors,
-            choice.probability,
-            None if self.n_samples_to_remove == "auto" else self.attributor_.scoring,
-        )
+        is_auto = self.n_samples_to_remove == "auto"
+        scoring = None if is_auto else self.attributor_.scoring
+        self.removal_report_ = removal_report(choice, y, scoring)
         return self
 
     def _choose_by_labels(self, X, y, X_val, y_val):
@@ -327,16 +297,8 @@ class DataRemoval(
         self.attributor_, self.classes_ = detector.attributor_, detector.classes_
         self._take_names()
         y, (X,) = as_labels(y), indexable(X)
-        quality = detector.label_quality_
         y_index = encode_targets(y, self.classes_, X, "y")
-        # Of few rows, and of a class that looks mostly wrong, it cannot be told whether
-        # they are only hard.
-        counts = np.bincount(y_index)
-        is_hard = (counts < FEW) | (np.bincount(y_index, quality) < counts / 2)
-        order, n_removable = spare_classes(np.lexsort((quality, is_hard[y_index])), y)
-        is_doubted = (quality < TRUSTED) & ~is_hard[y_index]
-        n_removed = int(is_doubted[order[:n_removable]].sum())
-        return X, y, y_index, Choice(quality, order, n_removed)
+        return X, y, y_index, doubted_rows(detector.label_quality_, y_index)
 
     def _choose_by_values(self, X, y, X_val, y_val, params):
         """Choose the rows of lowest value, or those that harm with confidence."""

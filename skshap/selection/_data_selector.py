@@ -7,9 +7,10 @@ import numpy as np
 from sklearn.utils import indexable
 from sklearn.utils.validation import check_is_fitted
 
-from skshap.attribution._greedy import View, choose_greedily, order_by_class
 from skshap.kernel_ridge._training_kernel import kernel_with
 from skshap.selection._base import BaseRowChoice, count_rows
+from skshap.selection._draft import order_by_class
+from skshap.selection._greedy import View, choose_greedily
 from skshap.selection._held_out import errors_name_held_out
 from skshap.utils._labels import encode_targets
 from skshap.utils._sklearn import (

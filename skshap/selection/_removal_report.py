@@ -6,21 +6,15 @@ from sklearn.utils import Bunch
 __all__ = ["removal_report"]
 
 
-def removal_report(removed, y, values, errors, probability, scoring):
+def removal_report(choice, y, scoring):
     """Say of removed rows what they were removed for.
 
     Parameters
     ----------
-    removed : ndarray of shape (n_removed,)
-        Positions, the row that was removed first on top.
+    choice : Choice
+        Of these rows.
     y : ndarray of shape (n,)
         Labels of all rows.
-    values : ndarray of shape (n,)
-        Their values.
-    errors : ndarray of shape (n,) or None
-        Standard errors of these; read only with `probability`.
-    probability : ndarray of shape (n,) or None
-        That each row is harmful; None where the rows of lowest value were removed.
     scoring : str, callable or None
         Which gives values their unit; None where they are probabilities that labels are
         right.
@@ -31,6 +25,8 @@ def removal_report(removed, y, values, errors, probability, scoring):
         A column an entry: `sample_index`, `label`, `value`, `reason` and, with
         `probability`, `standard_error` and `probability_harmful`.
     """
+    values, errors, probability = choice.values, choice.errors, choice.probability
+    removed = choice.order[: choice.n_removed]
     report = {
         "sample_index": removed,
         "label": y[removed],

@@ -11,8 +11,9 @@ from skshap.attribution import _estimation
 from skshap.attribution._class_scores import CLASS_SCORINGS
 from skshap.attribution._coalitions import PrefixRidge
 from skshap.attribution._features import FeatureCoalitions
-from skshap.attribution._marginals import GrowingCoalitions, ShrinkingCoalitions
+from skshap.attribution._marginals import GrowingCoalitions
 from skshap.attribution._semivalues import size_weights
+from skshap.attribution._shrinking import ShrinkingCoalitions
 from skshap.exceptions import NotPositiveDefiniteError
 from skshap.utils._ridge import invert_ridge
 from tests.oracles import exact_ridge, per_sample_score, semivalues

@@ -20,11 +20,11 @@ from sklearn.datasets import make_classification
 from skshap import FreeShapAttributor, FreeShapRegressor
 from skshap.attribution import (
     _checkpoint,
-    _columns,
     _cost,
     _estimation,
     _parts,
     _running,
+    _scored,
     _sweep,
 )
 from skshap.attribution._feature_game import FeatureGame
@@ -112,7 +112,7 @@ def test_sampled_rows_do_not_depend_on_n_jobs(monkeypatch):
     assert_allclose(
         attributor.attribute(X_val, y_val), expected, rtol=1e-12, atol=1e-15
     )
-    monkeypatch.setattr(_columns, "LEAST_FLOPS", np.inf)
+    monkeypatch.setattr(_scored, "LEAST_FLOPS", np.inf)
     attributor.set_params(n_jobs=1)
     assert not np.allclose(attributor.attribute(X_val, y_val), expected)
 
@@ -148,12 +148,12 @@ KILLED = """
     import os, signal, sys, time
     import numpy as np
     from numpy.testing import assert_array_equal
-    from skshap.attribution import _checkpoint, _columns, _running
+    from skshap.attribution import _checkpoint, _scored, _running
     from skshap.utils._files import read_arrays
     from tests.attribution.test_running import attribute
 
     _checkpoint.INTERVAL = 0.0
-    _running.LEAST_FLOPS = _columns.LEAST_FLOPS = 0
+    _running.LEAST_FLOPS = _scored.LEAST_FLOPS = 0
     rng = np.random.default_rng(int(sys.argv[2]))
 
     def start(params, per_sample, name):
@@ -251,7 +251,7 @@ def test_a_stopped_run_goes_on(params, n_parts, tmp_path, monkeypatch, adaptive)
     class Stopped(BaseException):
         pass
 
-    monkeypatch.setattr(_columns, "LEAST_FLOPS", 0)
+    monkeypatch.setattr(_scored, "LEAST_FLOPS", 0)
     expected = attribute(params)
     params = {**params, "checkpoint": tmp_path / "state.npz"}
     monkeypatch.setattr(_checkpoint, "INTERVAL", 0.0)

@@ -17,9 +17,10 @@ from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._features import FeatureCoalitions
 from skshap.attribution._kernel_game import KernelGame
 from skshap.attribution._leave_one_out import leave_one_out_values
-from skshap.attribution._marginals import GrowingCoalitions, ShrinkingCoalitions
+from skshap.attribution._marginals import GrowingCoalitions
 from skshap.attribution._moves import Moves
 from skshap.attribution._semivalues import size_weights
+from skshap.attribution._shrinking import ShrinkingCoalitions
 from skshap.attribution._sweep import Sweep
 from skshap.exceptions import NotPositiveDefiniteError
 from skshap.utils import _ridge

@@ -28,7 +28,8 @@ from threadpoolctl import threadpool_limits
 from torch.utils.flop_counter import FlopCounterMode
 
 from skshap import EmpiricalNTK
-from skshap.nn._gram import CHUNK_COLUMNS, gram
+from skshap.nn._gram import gram
+from skshap.nn._sorted_rows import CHUNK_COLUMNS
 
 CHUNK_PARAMETERS = 10_000_000  # of the paper's code
 N_NAIVE = 40  # examples that the naive loop is timed on

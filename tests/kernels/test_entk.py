@@ -15,7 +15,7 @@ from torch import nn
 
 from skshap.exceptions import ModelNotFoundError, TruncatedTextWarning
 from skshap.kernels import EmpiricalNTK
-from skshap.nn import _gram
+from skshap.nn import _gram, _sorted_rows
 from skshap.nn._capture import GradientCapture
 from tests.conftest import WORDS, make_encoder
 from tests.oracles import encoder_kernel, tangent_kernel
@@ -199,8 +199,8 @@ def test_either_form_of_the_products(
     make, bert, tiny_tokenizer, form, dtype, monkeypatch
 ):
     tasks = {"tokens": [None], "whole": [slice(None)]}[form]
-    monkeypatch.setattr(_gram, "_plan", lambda *args: tasks)
-    monkeypatch.setattr(_gram, "BUCKET", 3)
+    monkeypatch.setattr(_gram, "_product_tasks", lambda *args: tasks)
+    monkeypatch.setattr(_sorted_rows, "BUCKET", 3)
     texts = long_texts(8)
     expected = encoder_kernel(bert, tiny_tokenizer, texts, seed=0)
     kernel = make(normalize=False, dtype=dtype)
@@ -828,7 +828,7 @@ def test_kernel_that_overflows(form, monkeypatch):
             return self.layer(x[..., None]).sum(1)
 
     tasks = {"tokens": [None], "whole": [slice(None)]}[form]
-    monkeypatch.setattr(_gram, "_plan", lambda *args: tasks)
+    monkeypatch.setattr(_gram, "_product_tasks", lambda *args: tasks)
     # By tokens, infinity minus infinity: NaN, which also means not computed yet.
     X = np.array([[1e30, 1e30], [1e30, -1e30]])
     with pytest.raises(ValueError, match="dtype='float64'"):

@@ -1,5 +1,7 @@
 """Gram matrices of factored gradients against gradients multiplied out."""
 
+from contextlib import ExitStack, contextmanager
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,10 +9,21 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from torch.utils.flop_counter import FlopCounterMode
 
-from skshap.nn import _gram
+from skshap.nn import _gram, _sorted_rows
 from skshap.nn._factors import Factor, Layout
 from skshap.nn._gram import add_product, gram, squared_norms
 from tests.patching import using
+
+
+@contextmanager
+def cut(**sizes):
+    """Set sizes in the modules that have them."""
+    with ExitStack() as stack:
+        for module in (_gram, _sorted_rows):
+            own = {name: sizes[name] for name in sizes if hasattr(module, name)}
+            stack.enter_context(using(module, **own))
+        yield
+
 
 # What is least work by tokens, multiplied out at once, and one output at a time.
 FORMS = {
@@ -79,7 +92,7 @@ def test_every_form_equals_the_definition(name, columns, left, right, bucket):
     layout = LAYOUTS[name]
     left = random_rows(layout, left)
     right = random_rows(layout, right, seed=1)
-    with using(_gram, CHUNK_COLUMNS=columns, BUCKET=bucket):
+    with cut(CHUNK_COLUMNS=columns, BUCKET=bucket):
         K = gram(layout, left, right)
         square = gram(layout, left)
         norms = squared_norms(layout, left)
@@ -103,11 +116,11 @@ def test_chunks_change_nothing(lengths, columns, n_bytes, bucket):
     layout = LAYOUTS["all"]
     rows = random_rows(layout, lengths)
     expected = naive(layout, rows, rows)
-    with using(_gram, CHUNK_COLUMNS=columns, CHUNK_BYTES=n_bytes, BUCKET=bucket):
+    with cut(CHUNK_COLUMNS=columns, CHUNK_BYTES=n_bytes, BUCKET=bucket):
         K = gram(layout, rows)
-        cut = gram(layout, rows, rows[:3])
+        part = gram(layout, rows, rows[:3])
     assert_allclose(K, expected, rtol=0, atol=1e-13 * expected.max())
-    assert_allclose(cut, expected[:, :3], rtol=0, atol=1e-13 * expected.max())
+    assert_allclose(part, expected[:, :3], rtol=0, atol=1e-13 * expected.max())
 
 
 @pytest.mark.parametrize("n_tokens", [1, 3, 5, 6, 20])
@@ -131,7 +144,7 @@ def test_no_more_is_multiplied_out_at_once_than_fits(limit):
         widths.append(G.shape[1])
         add_product(K, G, H)
 
-    with using(_gram, add_product=watched, **limit):
+    with cut(add_product=watched, **limit):
         K = gram(layout, left, right)
     assert widths == [80] * 30  # two outputs
     expected = naive(layout, left, right)
@@ -144,7 +157,7 @@ def test_many_rows_in_blocks(form):
     layout, options = FORMS[form]
     lengths = np.random.default_rng(0).integers(1, 6, 600)
     rows = random_rows(layout, lengths)
-    with using(_gram, **options):
+    with cut(**options):
         K = gram(layout, rows)
         part = gram(layout, rows[:7], rows)
     expected = naive(layout, rows, rows)
@@ -158,7 +171,7 @@ def test_order_of_rows(form):
     layout, options = FORMS[form]
     rows = random_rows(layout, [3, 5, 1, 4, 4, 2])
     order = [4, 0, 5, 1, 3, 2]
-    with using(_gram, BUCKET=2, **options):
+    with cut(BUCKET=2, **options):
         K = gram(layout, rows)
         shuffled = gram(layout, [rows[i] for i in order])
     assert_allclose(shuffled, K[np.ix_(order, order)], rtol=1e-12, atol=1e-12)
@@ -170,7 +183,7 @@ def test_single_precision(form):
     layout = Layout(50, [*layout.factors, Factor(1, 20, True)])
     rows = random_rows(layout, [3, 40, 17], dtype=np.float32)
     expected = naive(layout, rows, rows)
-    with using(_gram, **options):
+    with cut(**options):
         K = gram(layout, rows)
     assert K.dtype == np.float64
     assert_allclose(K, expected, rtol=0, atol=2e-6 * expected.max())

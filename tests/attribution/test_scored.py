@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skshap.attribution import _columns, _schedule
+from skshap.attribution import _schedule, _scored
 from skshap.attribution._class_scores import class_targets, class_utility
-from skshap.attribution._columns import LEAST, keep_columns, keep_probabilities
 from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._kernel_game import KernelGame
+from skshap.attribution._scored import LEAST, keep_probabilities, keep_rows
 from skshap.attribution._semivalues import size_weights
 from skshap.attribution._sweep import Sweep
 from tests.attribution.games import FixedOrder, Game, average
@@ -37,8 +37,8 @@ def test_unbiased(n_classes, groups, kind, monkeypatch):
     A draw is linear in which rows are kept, so that keeping them together changes no
     mean.
     """
-    monkeypatch.setattr(_columns, "LEAST_FLOPS", 0)
-    monkeypatch.setattr(_columns, "keep_probabilities", quarters)
+    monkeypatch.setattr(_scored, "LEAST_FLOPS", 0)
+    monkeypatch.setattr(_scored, "keep_probabilities", quarters)
     n_rows = 4 if groups is None else len(groups)
     noise = 0.05 if kind is KernelGame else 0.0
     game = Game(n_rows, 3, n_classes, "accuracy", noise=noise, groups=groups)
@@ -63,7 +63,7 @@ def test_unbiased(n_classes, groups, kind, monkeypatch):
 @pytest.mark.parametrize("kind", [KernelGame, FeatureGame])
 def test_close_to_the_values(kind, monkeypatch):
     """With the probabilities that are really used."""
-    monkeypatch.setattr(_columns, "LEAST_FLOPS", 0)
+    monkeypatch.setattr(_scored, "LEAST_FLOPS", 0)
     monkeypatch.setattr(_schedule, "STOP_WORK", 0)  # which is all there is, of so few
     game = Game(8, 30, 2, "accuracy", seed=1, noise=0.0)
     sweep = Sweep(game.game(kind), game.problem(per_sample=False))
@@ -111,9 +111,9 @@ def test_rows_are_kept_as_often_as_they_should_be():
     p = torch.tensor([[1.0, 0.6, 0.3], [0.8, 0.6, 0.0625], [0.5, 0.02, 0.0625]])
     seen = torch.zeros(3, 3).double()
     for _ in range(4000):
-        columns = keep_columns(p.double(), torch.tensor(rng.random(3)))
+        kept = keep_rows(p.double(), torch.tensor(rng.random(3)))
         for t in range(3):
-            scored = columns.at(t)
+            scored = kept.at(t)
             assert_allclose(scored.weights, 1 / p[t, scored.index])
             seen[t, scored.index] += scored.weights
     error = ((1 - p) / p / 4000).sqrt()
@@ -121,7 +121,7 @@ def test_rows_are_kept_as_often_as_they_should_be():
 
 
 def test_all_rows_are_scored_where_they_are_needed(monkeypatch):
-    monkeypatch.setattr(_columns, "LEAST_FLOPS", 0)
+    monkeypatch.setattr(_scored, "LEAST_FLOPS", 0)
     monkeypatch.setattr(_schedule, "STOP_WORK", 0)  # which is all there is, of so few
     game = Game(8, 30, 2, "accuracy", seed=1)
     smooth = class_utility("neg_log_loss", game.y_val, 2)
@@ -152,10 +152,10 @@ def test_rows_far_from_a_jump_are_kept_at_times(far, monkeypatch):
 
     def keep(p, draws):
         seen.append(p)
-        return keep_columns(p, draws)
+        return keep_rows(p, draws)
 
-    monkeypatch.setattr(_columns, "LEAST_FLOPS", 0)
-    monkeypatch.setattr(_columns, "keep_columns", keep)
+    monkeypatch.setattr(_scored, "LEAST_FLOPS", 0)
+    monkeypatch.setattr(_scored, "keep_rows", keep)
     n, m = 8, 40
     rng = np.random.default_rng(0)
     cross = rng.choice([-1.0, 1.0], size=(n, m))

@@ -7,13 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skshap.attribution._greedy import (
-    GrowingRidge,
-    View,
-    choose_greedily,
-    open_classes,
-)
 from skshap.kernel_ridge._training_kernel import TrainingKernel
+from skshap.selection._draft import open_classes
+from skshap.selection._greedy import GrowingRidge, View, choose_greedily
 from tests.oracles import greedy_gains
 
 
@@ -148,21 +144,3 @@ def test_a_twin_of_a_chosen_row_adds_next_to_nothing():
     assert abs(ridge.gains()[0]) > 0.01
     ridge.choose(0)
     assert abs(ridge.gains()[1]) < 1e-6
-
-
-@pytest.mark.parametrize(
-    ("counts", "sizes", "n_left", "expected"),
-    [
-        ([0, 0], [5, 5], 10, [1, 1]),
-        ([1, 0], [5, 5], 9, [0, 1]),
-        ([4, 5], [48, 52], 9, [1, 0]),
-        ([3, 2, 0], [50, 49, 1], 95, [0, 1, 0]),
-        ([3, 2, 0], [50, 49, 1], 1, [0, 0, 1]),
-        ([0, 0, 0], [50, 49, 1], 3, [1, 1, 1]),
-        ([0, 0, 0], [50, 49, 1], 100, [1, 1, 1]),
-    ],
-)
-def test_open_classes_by_hand(counts, sizes, n_left, expected):
-    assert_array_equal(
-        open_classes(np.array(counts), np.array(sizes), n_left), expected
-    )

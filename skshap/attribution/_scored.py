@@ -13,7 +13,7 @@ import torch
 
 from skshap.attribution._schedule import stop_costs
 
-__all__ = ["Columns", "Scored", "keep_columns", "keep_probabilities", "make_choice"]
+__all__ = ["KeptRows", "Scored", "keep_probabilities", "keep_rows", "make_choice"]
 
 LEAST = 0.02  # probability of a row scored
 LEAST_FLOPS = 1e8  # of a route's rows to predict, for which choosing them is worth it
@@ -36,7 +36,7 @@ class Scored(NamedTuple):
     weights: torch.Tensor
 
 
-class Columns(NamedTuple):
+class KeptRows(NamedTuple):
     """The rows to predict that are kept along a permutation, fewer at each stop.
 
     Attributes
@@ -100,7 +100,7 @@ def keep_probabilities(gains, costs, fixed):
     return p
 
 
-def keep_columns(p, draws):
+def keep_rows(p, draws):
     """Keep rows to predict with given probabilities.
 
     Parameters
@@ -112,14 +112,14 @@ def keep_columns(p, draws):
 
     Returns
     -------
-    Columns
+    KeptRows
         Perhaps none.
     """
     lasting = (draws < p).sum(0)  # at how many stops each is kept
     index = torch.argsort(lasting, descending=True, stable=True)
     index = index[: int((lasting > 0).sum())]
     counts = (draws < p).sum(1).tolist()
-    return Columns(index, counts, 1 / p[:, index])
+    return KeptRows(index, counts, 1 / p[:, index])
 
 
 def make_choice(game, problem, route, shares, rng):
@@ -136,7 +136,7 @@ def make_choice(game, problem, route, shares, rng):
 
     Returns
     -------
-    ColumnChoice or None
+    ScoredChoice or None
         None also where there is too little work to save.
     """
     utilities = problem.utilities
@@ -150,7 +150,7 @@ def make_choice(game, problem, route, shares, rng):
     sizes = moved if route.kind != "shrinking" else game.n_players - moved
     weights = problem.weights.mean(0)[np.minimum(sizes, game.n_players - 1)]
     device = utilities[0].y.device
-    return ColumnChoice(
+    return ScoredChoice(
         utilities,
         game.n_rows / game.n_players,
         scale=torch.from_numpy(shares * weights).to(device).square_().unsqueeze(1),
@@ -160,7 +160,7 @@ def make_choice(game, problem, route, shares, rng):
     )
 
 
-class ColumnChoice:
+class ScoredChoice:
     """Chooses rows to predict along a permutation; see :class:`GrowingCoalitions`.
 
     Parameters
@@ -175,7 +175,7 @@ class ColumnChoice:
     fixed : float
         See `keep_probabilities`.
     draws : Tensor of shape (m,)
-        See `keep_columns`.
+        See `keep_rows`.
     """
 
     def __init__(self, utilities, rows_a_player, *, scale, costs, fixed, draws):
@@ -198,4 +198,4 @@ class ColumnChoice:
         nearness = torch.logsumexp(torch.stack(nearness), 0)
         gains = (nearness - nearness.max()).exp_()
         p = keep_probabilities(gains * self.scale, self.costs, self.fixed)
-        return keep_columns(p, self.draws)
+        return keep_rows(p, self.draws)

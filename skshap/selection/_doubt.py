@@ -1,0 +1,37 @@
+"""Which rows are better left out, by how probably their labels are right."""
+
+import numpy as np
+
+from skshap.selection._base import spare_classes
+from skshap.selection._choice import Choice
+
+__all__ = ["doubted_rows"]
+
+# Probability below which a label is not trusted. A right one that is doubted so much is
+# worth less to a model than a wrong one costs.
+TRUSTED = 2 / 3
+FEW = 10  # rows of a class, of fewer of which none is doubted
+
+
+def doubted_rows(quality, y_index):
+    """Choose the rows whose labels are not trusted.
+
+    Parameters
+    ----------
+    quality : ndarray of shape (n,)
+        Probability that each label is right.
+    y_index : ndarray of shape (n,)
+        Index of each label, from 0 on, without gaps.
+
+    Returns
+    -------
+    Choice
+        Half of each class is left, and all of a class of few rows or whose labels look
+        mostly wrong: it cannot be told whether they are only hard.
+    """
+    counts = np.bincount(y_index)
+    is_hard = (counts < FEW) | (np.bincount(y_index, quality) < counts / 2)
+    order = np.lexsort((quality, is_hard[y_index]))
+    order, n_removable = spare_classes(order, y_index)
+    is_doubted = (quality < TRUSTED) & ~is_hard[y_index]
+    return Choice(quality, order, int(is_doubted[order[:n_removable]].sum()))
