@@ -151,7 +151,10 @@ class LogLoss(SoftmaxUtility):
 
     def of_shares(self, shares, total):
         own = self._own(shares)
-        return own.div_(total).log_() if own.min() > LEAST else None
+        least = own.min()
+        probability = own.div_(total)
+        is_whole = torch.minimum(least, probability.min()) > LEAST
+        return probability.log_() if is_whole else None
 
 
 class Brier(SoftmaxUtility):

@@ -72,10 +72,12 @@ class NoiseModel:
         """Fit link and transitions, from where they are; return the posterior."""
         self._z = z = decision / max(decision.std(), 1e-9)
         self._untold = np.zeros(self.n_classes, dtype=bool)
-        self._maximize(z)
-        while (vanished := self._believed() < LEAST_BELIEVED).any():
-            self._untold |= vanished
+        for _ in range(self.n_classes):
             self._maximize(z)
+            vanished = self._believed() < LEAST_BELIEVED
+            if not vanished.any():
+                break
+            self._untold |= vanished
         self.posterior = self._judge()
         for c in np.flatnonzero(self._untold):
             rows = (self.given == c) & ~self.is_clean

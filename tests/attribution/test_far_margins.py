@@ -66,6 +66,16 @@ def test_probabilities_too_small_for_all_their_digits(before, move):
     assert_allclose(found, [[move]], rtol=1e-12)
 
 
+def test_a_probability_that_vanishes_though_its_share_does_not():
+    """As another class gains more than the label had lost."""
+    decision = torch.tensor([[0.0], [-100.0], [-170.0]]).double()  # e^-510 of the label
+    weight = torch.tensor([[0.0, 195, 0]]).double()
+    moves = Moves(torch.arange(1), torch.ones(1, 1).double(), weight)
+    utility = class_utility("neg_log_loss", np.array([2]), 3)
+    found = utility.gains(decision, moves, per_sample=True)
+    assert_allclose(found, [[-3 * 95.0]])
+
+
 def test_columns_that_were_not_scaled():
     X, y = load_breast_cancer(return_X_y=True)
     rows = np.random.default_rng(0).permutation(len(X))

@@ -283,6 +283,8 @@ def test_nothing_called_wrong():
     assert report.title == "Suspicious labels"
     page = "".join(Reader(report.to_html()).texts)
     assert "perhaps" in page
+    frame = report.to_frame()
+    assert (frame["suggested"] != frame["given"]).all()
     assert "rather" not in page
 
 

@@ -197,6 +197,34 @@ def test_a_class_that_rows_do_not_tell_does_not_vanish(n_classes, noise):
     assert (model.transition[:last, last] > 0).all()
 
 
+def test_rows_known_to_be_clean_stay_so_in_a_class_that_rows_do_not_tell():
+    rng = np.random.default_rng(0)
+    decision = np.column_stack([np.ones(4000), -np.ones(4000)])
+    decision += 0.1 * rng.normal(size=(4000, 2))
+    labels = (rng.random(4000) < 0.05).astype(int)
+    is_clean = np.zeros(4000, dtype=bool)
+    is_clean[np.flatnonzero(labels)[0]] = True
+    model = fitted(decision, labels, 2, is_clean)
+    assert (model.posterior[is_clean, 1] == 1).all()
+    rows = (labels == 1) & ~is_clean
+    assert model.posterior[rows, 1].mean() == pytest.approx(7 / 8)
+
+
+def test_several_classes_that_rows_do_not_tell():
+    rng = np.random.default_rng(0)
+    decision = np.array([[1.0, 0.9, -1.0, -2.0]]) + 0.02 * rng.normal(size=(900, 4))
+    decision[:, 1] += 0.5 * np.sign(rng.normal(size=900))
+    labels = decision.argmax(1)
+    draws = rng.random(900)
+    labels[draws < 0.13] = 2
+    labels[draws < 0.03] = 3
+    model = fitted(decision, labels, 4)
+    for c in (2, 3):
+        rows = labels == c
+        assert model.posterior[rows, c].mean() == pytest.approx(7 / 8)
+        assert (np.delete(model.transition[:, c], c) == 0).all()
+
+
 def test_a_class_that_rows_tell_may_have_mostly_wrong_labels():
     rng = np.random.default_rng(0)
     true = (rng.random(2000) < 0.1).astype(int)

@@ -105,6 +105,11 @@ def test_columns_of_other_objects_are_named(values, kind, words):
         KernelRidgeClassifier(kernel="rbf").fit(frame, [0, 1, 0, 1])
 
 
+def test_columns_of_bytes_are_named():
+    (advice,) = column_advice(np.array([[b"a", b"b"], [b"c", b"d"]]))
+    assert advice.startswith("Columns [0, 1] hold neither")
+
+
 def test_columns_with_infinity_are_named():
     frame = pd.DataFrame({"a": [1.0, 2.0], "ratio": [0.0, -np.inf]})
     with pytest.raises(ValueError, match=r"Columns \['ratio'\] hold infinity"):
