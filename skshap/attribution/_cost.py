@@ -1,6 +1,7 @@
 """Predicting time and memory: operations counted, and pieces of them timed here."""
 
 import time
+from functools import partial
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from skshap.attribution._memory import enumeration_bytes, peak_bytes
 from skshap.attribution._schedule import stop_shares
 from skshap.attribution._scored import make_choice
 from skshap.utils._threads import at_most
+from skshap.utils._timing import timed
 
 __all__ = ["predict_cost"]
 
@@ -60,7 +62,8 @@ def predict_cost(data, problem, method):
             seconds += outline.setup_flops() * per_flop
         piece = _make_piece(data, kind, problem.utilities[0].y.cpu().numpy())
         if problem.is_loo.any() and is_sweep and kind is FeatureGame:
-            seconds += _timed(lambda: leave_one_out_values(piece, problem))[0]
+            compute = partial(leave_one_out_values, piece, problem)
+            seconds += timed(compute, compute)[0]
         if is_sampled:
             sampler = make_sampler(piece, sampled_part(problem, method), method)
             measure = _draw_seconds if is_sweep else _prefix_seconds
@@ -186,7 +189,7 @@ def _time_route(sampler, route):
     def walk():
         return list(sampler.visit(route, counts, order, stops, _random()))
 
-    walking, visited = _timed(walk)
+    walking, visited = timed(walk, walk)
     m = sampler.problem.n_scored
     kept = np.array([coalition.decision.shape[1] / m for _, coalition in visited])
     out = sampler.problem.zeros(sampler.game.n_players)
@@ -195,7 +198,7 @@ def _time_route(sampler, route):
         for share, coalition in visited:
             sampler.add_marginals(out, coalition, share)
 
-    return walking, _timed(score)[0] / max(kept.sum(), 1 / m), kept
+    return walking, timed(score, score)[0] / max(kept.sum(), 1 / m), kept
 
 
 def _prefix_seconds(sampler):
@@ -223,18 +226,11 @@ def _prefix_seconds(sampler):
     return elapsed / (share if type(game) is KernelGame else linear)
 
 
-def _timed(function):
-    """Call a function twice, since the first call makes buffers; time the second."""
-    function()
-    start = time.perf_counter()
-    result = function()
-    return time.perf_counter() - start, result
-
-
 def _product_seconds(n):
     """Time a matrix product, in seconds a floating-point operation."""
     A = torch.ones(n, n, dtype=torch.float64)
-    return _timed(lambda: A @ A)[0] / (2 * n**3)
+    seconds, _ = timed(lambda: A @ A, lambda: A @ A)
+    return seconds / (2 * n**3)
 
 
 def _enumeration_cost(data, problem):
@@ -250,7 +246,8 @@ def _enumeration_cost(data, problem):
     )
     game = small.game(KernelGame)
     piece = problem._replace(weights=problem.weights[:, :k])
-    seconds, _ = _timed(lambda: enumerate_coalitions(game, piece))
+    compute = partial(enumerate_coalitions, game, piece)
+    seconds, _ = timed(compute, compute)
     growth = len(labels) / kept.sum()  # of the rows of a coalition, and their solve
     memory = enumeration_bytes(data.outline(KernelGame), problem)
     return {"seconds": seconds * 2.0 ** (n - k) * growth, "memory": memory}

@@ -76,7 +76,7 @@ class StoppingRule:
         every value is settled. "lowest": once the set of the k lowest values is. None:
         never.
     axis : int, default=-1
-        Of the values of one prediction, the lowest of which are looked for.
+        Along which players lie, the k lowest of which are looked for.
 
     Raises
     ------

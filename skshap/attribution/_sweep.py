@@ -229,7 +229,7 @@ class Sweep:
         stops : list of int
             How many players have joined, or been taken out, at each stop.
         rng : numpy.random.Generator
-            Where rows to predict are chosen by.
+            Draws which rows to predict are kept.
 
         Yields
         ------

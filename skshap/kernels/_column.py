@@ -11,11 +11,11 @@ from sklearn.utils.validation import check_is_fitted
 from skshap.kernels._base import make_kernel
 from skshap.kernels._column_cost import predict_column_cost
 from skshap.kernels._column_errors import (
-    check_columns,
     check_kernel,
     check_kernel_weights,
     check_triples,
     noted,
+    read_columns,
 )
 from skshap.kernels._entk import EmpiricalNTK
 from skshap.kernels._features import (
@@ -323,8 +323,7 @@ class ColumnKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseCompos
         X = check_table(clone(self), X, reset=True)
         costs = []
         for name, kernel, columns in self.kernels:
-            columns = columns(X) if callable(columns) else columns
-            part = check_columns(X, name, columns)
+            columns, part = read_columns(X, name, columns)
             with noted(name, columns, part):
                 costs.append(predict_column_cost(kernel, part))
         matrix = 8 * X.shape[0] ** 2
@@ -355,8 +354,7 @@ class ColumnKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseCompos
         found = {}
         # Networks last: what the other kernels refuse is told before they are computed.
         for name, kernel, columns in sorted(self.kernels, key=is_network):
-            columns = columns(X) if callable(columns) else columns
-            part = check_columns(X, name, columns)
+            columns, part = read_columns(X, name, columns)
             fitted = make_kernel(kernel)
             with noted(name, columns, part):
                 result = call(fitted, part)
@@ -381,7 +379,7 @@ class ColumnKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseCompos
         check_is_fitted(self)
         X = check_table(self, X, reset=False)
         for name, kernel, columns in self.kernels_:
-            part = check_columns(X, name, columns)
+            _, part = read_columns(X, name, columns)
             with noted(name, columns, part):
                 yield call(kernel, part)
 

@@ -1,7 +1,5 @@
 """Predicting the cost of a kernel on some columns of a table."""
 
-import time
-
 import numpy as np
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
@@ -10,6 +8,7 @@ from sklearn.utils import Bunch
 from skshap.kernels._base import make_kernel
 from skshap.utils._rows import number_of_rows
 from skshap.utils._sklearn import safe_indexing
+from skshap.utils._timing import timed
 
 __all__ = ["predict_column_cost"]
 
@@ -39,7 +38,6 @@ def predict_column_cost(kernel, X):
         return kernel.estimate_cost(X)
     n = number_of_rows(X)
     some = safe_indexing(X, np.arange(min(n, N_TIMED)))
-    start = time.perf_counter()
-    clone(kernel).fit_transform(some)
-    seconds = (time.perf_counter() - start) * (n / min(n, N_TIMED)) ** 2
+    seconds, _ = timed(lambda: clone(kernel).fit_transform(some))
+    seconds *= (n / min(n, N_TIMED)) ** 2
     return Bunch(seconds=seconds, memory=3 * 8 * n**2, disk=0)

@@ -11,11 +11,11 @@ from skshap.utils._columns import column_advice
 from skshap.utils._sklearn import select_columns
 
 __all__ = [
-    "check_columns",
     "check_kernel",
     "check_kernel_weights",
     "check_triples",
     "noted",
+    "read_columns",
 ]
 
 # What messages have in common, on one dimension where two are wanted, and on values
@@ -63,8 +63,8 @@ def check_kernel_weights(weights, n):
     return checked
 
 
-def check_columns(X, name, columns):
-    """Return the columns of X that a kernel reads.
+def read_columns(X, name, columns):
+    """Select the columns of X that a kernel reads.
 
     Parameters
     ----------
@@ -73,17 +73,21 @@ def check_columns(X, name, columns):
     name : str
         Of the kernel.
     columns : object
-        What is said to select them.
+        What is said to select them, or a function of X that returns it.
 
     Returns
     -------
-    dataframe, series or ndarray
+    columns : object
+        What selects them, in any table.
+    part : dataframe, series or ndarray
+        What they hold.
 
     Raises
     ------
     ValueError
         If X has not these, if none is selected, or one twice.
     """
+    columns = columns(X) if callable(columns) else columns
     try:
         part = select_columns(X, columns)
     except Exception as error:  # of the dataframe's own library
@@ -105,7 +109,7 @@ def check_columns(X, name, columns):
             f"kernel {name!r} reads columns {columns!r}, of which there must be no two "
             "of one name; name each once, and give it a kernel of its own to weigh it."
         )
-    return part
+    return columns, part
 
 
 @contextmanager

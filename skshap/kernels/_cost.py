@@ -12,8 +12,9 @@ from skshap.nn._factors import Layout
 from skshap.nn._gram import CHUNK_BYTES, gram
 from skshap.nn._sorted_rows import BUCKET, CHUNK_COLUMNS
 from skshap.nn._texts import cut_batches
+from skshap.utils._timing import timed
 
-__all__ = ["padded_tokens", "predict_cost", "timed", "typical_rows"]
+__all__ = ["padded_tokens", "predict_cost", "typical_rows"]
 
 N_MEASURED = 1000  # rows whose lengths are looked at
 N_PASSED = 8, 64  # rows that go through the network, at least and at most
@@ -183,12 +184,3 @@ def _disk_seconds(flat):
             store.get_row(key)
         stop = time.perf_counter()
     return (middle - start) / len(flat), (stop - middle) / len(flat)
-
-
-def timed(function, warm_up=None):
-    """Time a call, after a cheap one if the first makes buffers and checks more."""
-    if warm_up is not None:
-        warm_up()
-    start = time.perf_counter()
-    result = function()
-    return time.perf_counter() - start, result

@@ -6,11 +6,12 @@ import numpy as np
 import torch
 from sklearn.utils import Bunch
 
-from skshap.kernels._cost import padded_tokens, timed, typical_rows
+from skshap.kernels._cost import padded_tokens, typical_rows
 from skshap.kernels._sketched import CHUNK, N_HELD_OUT, SAMPLE_BYTES, SAMPLE_ROWS
 from skshap.nn._factors import BatchGradients, Layout, squared_norms_of_batch
 from skshap.nn._gram import gram
 from skshap.nn._sketch import GradientSketch
+from skshap.utils._timing import timed
 
 __all__ = ["predict_sketch_cost"]
 

@@ -64,14 +64,13 @@ class NoiseModel:
     def __init__(self, given, n_classes, is_clean, *, noise="class-conditional"):
         self.given, self.n_classes, self.is_clean = given, n_classes, is_clean
         self.noise = noise
-        self._untold = np.zeros(n_classes, dtype=bool)  # classes
         self.transition = uniform_noise(PRIOR_RATE, n_classes)
         self._link = np.zeros(2 * n_classes)  # logarithms of slopes, then biases
 
     def fit(self, decision):
         """Fit link and transitions, from where they are; return the posterior."""
         self._z = z = decision / max(decision.std(), 1e-9)
-        self._untold = np.zeros(self.n_classes, dtype=bool)
+        self._untold = np.zeros(self.n_classes, dtype=bool)  # classes
         for _ in range(self.n_classes):
             self._maximize(z)
             vanished = self._believed() < LEAST_BELIEVED

@@ -79,7 +79,8 @@ def solve_ridge(K, targets, alpha, device=None):
     B = torch.tensor(targets, dtype=torch.float64, device=device)
     solution = L.T @ (L @ B)
     inverse_diagonal = L.square_().sum(0)
-    # The smallest pivot that each row can have, in whatever order rows are taken.
+    # The smallest pivot that each row can have, in whatever order rows are taken; half
+    # of it, so that rounding refuses no coalition where all rows together pass.
     diagonal = K.diagonal() + alpha
     check_pivots(0.5 / inverse_diagonal, diagonal=diagonal, alpha=alpha)
     return solution.cpu().numpy(), inverse_diagonal.unsqueeze(1).cpu().numpy()

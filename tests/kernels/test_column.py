@@ -34,6 +34,7 @@ from skshap import (
 )
 from skshap.exceptions import ModelNotFoundError
 from skshap.kernels import _column_cost
+from skshap.utils import _timing
 from tests.conftest import WORDS
 from tests.oracles import encoder_kernel
 
@@ -592,7 +593,7 @@ def test_costs_of_kernels_add_up_but_for_the_memory_of_their_work():
 
 def test_cost_of_a_vector_kernel_grows_with_the_pairs_of_rows(monkeypatch):
     clock = SimpleNamespace(perf_counter=count().__next__)  # the piece takes a second
-    monkeypatch.setattr(_column_cost, "time", clock)
+    monkeypatch.setattr(_timing, "time", clock)
     n = 3 * _column_cost.N_TIMED
     steps = make_pipeline(None, "passthrough", StandardScaler(), PairwiseKernel("rbf"))
     for kernel in ("rbf", steps):
