@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from skshap.kernels._base import make_kernel
 from skshap.kernels._column_cost import predict_column_cost
 from skshap.kernels._column_errors import (
+    check_dates,
     check_kernel,
     check_kernel_weights,
     check_triples,
@@ -355,6 +356,7 @@ class ColumnKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseCompos
         # Networks last: what the other kernels refuse is told before they are computed.
         for name, kernel, columns in sorted(self.kernels, key=is_network):
             columns, part = read_columns(X, name, columns)
+            check_dates(name, kernel, part)
             fitted = make_kernel(kernel)
             with noted(name, columns, part):
                 result = call(fitted, part)
@@ -380,6 +382,7 @@ class ColumnKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseCompos
         X = check_table(self, X, reset=False)
         for name, kernel, columns in self.kernels_:
             _, part = read_columns(X, name, columns)
+            check_dates(name, kernel, part)
             with noted(name, columns, part):
                 yield call(kernel, part)
 

@@ -4,7 +4,7 @@ from datetime import date, time, timedelta
 
 import numpy as np
 
-__all__ = ["column_advice", "has_dates", "is_missing"]
+__all__ = ["column_advice", "has_dates", "is_missing", "missing_dates"]
 
 N_NAMED = 10  # columns that a message names
 # Types of dates, times and spans of time, missing ones included.
@@ -67,8 +67,7 @@ def column_advice(X):
     if len(table.shape) != 2 or hasattr(table, "nnz"):
         return []
     texts, dates, others, gaps, infinite = [], [], [], [], []
-    for name in list(table.columns) if is_frame else range(table.shape[1]):
-        values = np.asarray(table[name] if is_frame else table[:, name]).ravel()
+    for name, values in named_columns(table):
         if values.dtype.kind in "mM" or holds_dates(values):
             dates.append(name)
             continue
@@ -110,6 +109,22 @@ def column_advice(X):
             "rows."
         )
     return advice
+
+
+def named_columns(table):
+    """Yield the columns of a table as arrays, with their names or positions."""
+    is_frame = hasattr(table, "columns")
+    for name in list(table.columns) if is_frame else range(table.shape[1]):
+        yield name, np.asarray(table[name] if is_frame else table[:, name]).ravel()
+
+
+def missing_dates(table):
+    """Name the columns of dates, times or spans of time some of which are missing."""
+    return [
+        name
+        for name, values in named_columns(table)
+        if values.dtype.kind in "mM" and np.isnat(values).any()
+    ]
 
 
 def shortened(names):

@@ -30,6 +30,7 @@ from skshap.attribution import (
 from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._kernel_game import KernelGame
 from skshap.exceptions import DamagedStoreWarning
+from skshap.utils import _timing
 from skshap.utils._parallel import make_parallel
 from tests.scripts import assert_equal_on_dask, run_script
 
@@ -494,7 +495,8 @@ def test_cost_is_told_before_anything_runs(kernel, sampler, monkeypatch):
 def test_cost_adds_up(kernel, sampler, monkeypatch):
     """By a clock that has gone on by a second whenever it is looked at."""
     clock = SimpleNamespace(perf_counter=map(float, count()).__next__)
-    monkeypatch.setattr(_cost, "time", clock)
+    for module in (_cost, _timing):
+        monkeypatch.setattr(module, "time", clock)
     X, y, X_val, y_val = train_and_val(MANY)
     regressor = FreeShapRegressor(kernel, sampler=sampler).fit(X, y)
     groups = np.arange(MANY) % 9
@@ -606,3 +608,22 @@ def test_few_rows_are_worked_on_by_one_thread(n, expected):
     finally:
         torch.set_num_threads(before)
     assert seen[-1] == expected
+
+
+@pytest.mark.parametrize(
+    ("flops", "size", "n_units", "expected"),
+    [
+        (1e6, 10, 1000, 500),  # all of them, shared out
+        (3e9, 10, 1000, 3),
+        (1e12, 10, 1000, 1),
+        (1e6, 1 << 20, 1000, 8),  # 64 MB are returned
+    ],
+)
+def test_tasks_are_neither_too_long_nor_too_large(flops, size, n_units, expected):
+    sampler = SimpleNamespace(
+        flops=lambda: 2 * flops,
+        parts=[0, 1],
+        problem=SimpleNamespace(size=lambda n_players: size),
+        game=SimpleNamespace(n_players=5),
+    )
+    assert _parts._units_a_task(sampler, 2, n_units) == expected

@@ -16,6 +16,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.compose import make_column_selector
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.impute import SimpleImputer
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
@@ -685,3 +686,39 @@ def test_methods_before_fit(method):
     kernel = make_column_kernel(("linear", ["a"]))
     with pytest.raises(NotFittedError):
         getattr(kernel, method)(pd.DataFrame({"a": [1.0, 2.0]}))
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame])
+@pytest.mark.parametrize(
+    ("steps", "taker"),
+    [
+        ([SimpleImputer(), StandardScaler()], "SimpleImputer"),
+        ([None, make_pipeline("passthrough", StandardScaler())], "StandardScaler"),
+    ],
+    ids=["imputer", "nested"],
+)
+def test_missing_dates_are_no_numbers(steps, taker, make):
+    days = np.arange("2026-01-01", "2026-01-09", dtype="M8[D]").astype("M8[ms]")
+    kernel = ColumnKernel(
+        [("days", make_pipeline(*steps, PairwiseKernel()), ["day", "other"])]
+    )
+    whole = make({"day": days, "other": days})
+    gap = days.copy()
+    gap[3] = "NaT"
+    gaps = make({"day": gap, "other": days})
+    message = rf"kernel 'days' reads columns \['day'\] of dates.*{taker} takes"
+    with pytest.raises(ValueError, match=message):
+        kernel.fit(gaps)
+    kernel.fit(whole)
+    with pytest.raises(ValueError, match=message):
+        kernel.transform(gaps)
+
+
+def test_missing_dates_are_left_to_steps_that_know_them():
+    frame = pd.DataFrame({"day": pd.to_datetime(["2026-01-01", None, "2026-01-03"])})
+    for step in (
+        FunctionTransformer(lambda day: day.isna()),
+        OneHotEncoder(handle_unknown="ignore", sparse_output=False),
+    ):
+        kernel = make_column_kernel((make_pipeline(step, PairwiseKernel()), ["day"]))
+        assert np.isfinite(kernel.fit_transform(frame)).all()
