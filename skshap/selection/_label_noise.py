@@ -125,8 +125,9 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
     for all classes, from the same predictions. Labels of small data that went wrong in
     one class alone are not called then either. And a class that rows do not tell from
     others, often a rare one, would vanish, all its labels taken for wrong ones: where
-    less than a quarter of its labels would be believed, it is assumed that no other
-    labels were turned into it, and that one in eight of its own is wrong.
+    less than a quarter of its labels are expected to be right, and less than a tenth
+    are so more probably than not, it is assumed that no other labels were turned into
+    it, and that one in eight of its own is wrong.
 
     Copies of a row that all have the same label may have been copied with it, and would
     vouch for each other: with ``method="auto"`` each is predicted without the others,

@@ -18,9 +18,11 @@ RIDGE = 1e-3  # on the biases of the link
 # rows. With less of it, rates of wrong labels that differ between classes are taken
 # for rows that differ in how hard they are; with more, the reverse.
 SLOPE_RIDGE = {"class-conditional": 10.0, "symmetric": 1e4}
-# Of the labels of a class that are believed, on average: with less, rows do not tell
-# this class from others, and all of it passes for labels gone wrong.
+# Of the labels of a class, how far they are believed on average, and the share that is
+# believed more than not: with less of both, rows do not tell this class from others,
+# and all of it passes for labels gone wrong.
 LEAST_BELIEVED = 0.25
+LEAST_SURE = 0.1
 LARGEST_LOGIT = 30.0  # so that probabilities near 1 stay apart in floating point
 MAX_STEPS = 30
 TOL = 1e-3  # of a step, in probability
@@ -73,7 +75,7 @@ class NoiseModel:
         self._untold = np.zeros(self.n_classes, dtype=bool)  # classes
         for _ in range(self.n_classes):
             self._maximize(z)
-            vanished = self._believed() < LEAST_BELIEVED
+            vanished = self._vanished()
             if not vanished.any():
                 break
             self._untold |= vanished
@@ -105,11 +107,15 @@ class NoiseModel:
             if np.abs(self.transition - previous).max() < TOL:
                 break
 
-    def _believed(self):
-        """Share of the labels of each class that are expected to be right."""
+    def _vanished(self):
+        """Whether next to none of the labels of each class are believed."""
         right = self._judge()[np.arange(len(self.given)), self.given]
-        counts = np.bincount(self.given, minlength=self.n_classes)
-        return np.bincount(self.given, right, self.n_classes) / np.maximum(counts, 1)
+        counts = np.maximum(np.bincount(self.given, minlength=self.n_classes), 1)
+        believed, sure = (
+            np.bincount(self.given, share, self.n_classes) / counts
+            for share in (right, right > 0.5)
+        )
+        return (believed < LEAST_BELIEVED) & (sure < LEAST_SURE)
 
     def _softmax(self, z):
         log_slopes, biases = np.split(self._link, 2)

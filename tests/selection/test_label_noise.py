@@ -275,6 +275,18 @@ def test_a_rare_class_that_rows_do_not_tell_is_not_called_wrong(share, seed):
         assert detector.label_quality_[y == 1].mean() > 0.25
 
 
+@pytest.mark.parametrize("seed", [0, 3])
+def test_a_rare_class_that_rows_tell_may_have_mostly_wrong_labels(seed):
+    rng = np.random.default_rng(seed)
+    true = (rng.random(1000) < 0.05).astype(int)
+    X = rng.normal(size=(1000, 5))
+    X[:, 0] += 6 * true
+    is_flipped = rng.random(1000) < 0.2  # some five of six labels of the class
+    detector = LabelNoiseDetector().fit(X, np.where(is_flipped, 1 - true, true))
+    assert detector.label_issues_.sum() > 150
+    assert is_flipped[detector.label_issues_].all()
+
+
 @pytest.mark.parametrize("seed", range(3, 6))
 def test_rows_of_a_class_among_those_of_another_are_not_called_wrong(seed):
     rng = np.random.default_rng(seed)
