@@ -10,6 +10,9 @@ FALSE_ALARM_SHARE = 0.25  # expected among the issues at most, by "auto"
 # With more it cannot be told how often the surest predictions are wrong, and most of
 # the issues may be labels that are right.
 MISSED_SHARES = (0.08, 0.04)
+# Share of hard rows below which no others lie between the classes, so that labels that
+# went wrong mostly in one class do not pass for rows among those of another.
+SURE_SHARE = 0.025
 
 
 def find_issues(quality, given, contamination):
@@ -46,7 +49,7 @@ def find_issues(quality, given, contamination):
     return issues
 
 
-def are_told(missed, noise_rate, quality):
+def are_told(missed, noise_rate, quality, hard_share):
     """Say whether wrong labels can be told from hard rows.
 
     Parameters
@@ -57,6 +60,8 @@ def are_told(missed, noise_rate, quality):
         Share of the labels that are expected to be wrong.
     quality : ndarray of shape (n_issues,)
         Of the labels that look wrong, if all classes have the same rate of them.
+    hard_share : float
+        Of `NoiseModel`.
 
     Returns
     -------
@@ -64,4 +69,5 @@ def are_told(missed, noise_rate, quality):
     """
     is_rate_known = (missed - noise_rate <= MISSED_SHARES).any()
     # Else rows of one class among those of another pass for its labels gone wrong.
-    return bool(is_rate_known and np.mean(quality) <= 0.5)
+    is_noise = np.mean(quality) <= 0.5 or hard_share < SURE_SHARE
+    return bool(is_rate_known and is_noise)

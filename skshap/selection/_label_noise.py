@@ -122,15 +122,13 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
     those of another, as where two measurements overlap on one side, a constant share of
     sure predictions is wrong, as if labels of one class had been swapped: so "auto"
     calls none where most of those that look wrong look right to a model with one rate
-    for all classes, from the same predictions. Labels that went wrong mostly in one
-    class may not be called then either; and a part of a class that lies wholly inside
-    another can still pass for wrong labels. A class that rows do not tell from others,
-    often a rare one, would vanish, all its labels taken for wrong ones: where less than
-    a quarter of its labels are expected to be right, and less than a tenth are so more
-    probably than not, it is assumed that no other labels were turned into it, and that
-    one in eight of its own is wrong. A rare class of which even fewer labels are right
-    is then taken for right as well, and `noise_rate_` is too low, though its wrong
-    labels still have the lowest quality in it.
+    for all classes, from the same predictions, unless nearly all rows are sure, as no
+    overlap leaves them. Labels that went wrong mostly in one class may not be called
+    then either; and a part of a class that lies wholly inside another still passes for
+    wrong labels. A class that rows do not tell from others, often a rare one, would
+    vanish, all its labels taken for wrong ones: where about a third of its labels or
+    fewer are expected to be right, and no rows are surely of it, it is assumed that no
+    other labels were turned into it, and that one in eight of its own is wrong.
 
     Copies of a row that all have the same label may have been copied with it, and would
     vouch for each other: with ``method="auto"`` each is predicted without the others,
@@ -244,8 +242,9 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         if self.contamination == "auto" and issues.any():
             rows = np.flatnonzero(issues)
             quality = model.symmetric_posterior()[rows, self._given[rows]]
-            is_told = are_told(self._missed, self.noise_rate_, quality)
-            self.issues_withheld_ = not is_told
+            self.issues_withheld_ = not are_told(
+                self._missed, self.noise_rate_, quality, model.hard_share
+            )
         self.label_issues_ = issues & (not self.issues_withheld_)
         self.expected_false_alarms_ = float(
             self.label_quality_[self.label_issues_].sum()

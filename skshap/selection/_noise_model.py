@@ -18,11 +18,12 @@ RIDGE = 1e-3  # on the biases of the link
 # rows. With less of it, rates of wrong labels that differ between classes are taken
 # for rows that differ in how hard they are; with more, the reverse.
 SLOPE_RIDGE = {"class-conditional": 10.0, "symmetric": 1e4}
-# Of the labels of a class, how far they are believed on average, and the share that is
-# believed more than not: with less of both, rows do not tell this class from others,
-# and all of it passes for labels gone wrong.
-LEAST_BELIEVED = 0.25
-LEAST_SURE = 0.1
+# Of the labels of a class, how far they are believed on average; and the share that is
+# believed more than not, or how surely decision values tell rows of it, whichever is
+# less. With less of both, rows do not tell this class from others, and all of it passes
+# for labels gone wrong; where some rows are surely of it, most of it may be.
+LEAST_BELIEVED = 0.35
+LEAST_SURE = 0.06
 LARGEST_LOGIT = 30.0  # so that probabilities near 1 stay apart in floating point
 MAX_STEPS = 30
 TOL = 1e-3  # of a step, in probability
@@ -61,6 +62,9 @@ class NoiseModel:
         Of the true label, from decision values alone.
     posterior : ndarray of shape (n, n_classes)
         Of the true label, from decision values and the given label.
+    hard_share : float
+        Mean probability of the classes but the most probable one, by the softmax; 1 if
+        all are equally probable for every row.
     """
 
     def __init__(self, given, n_classes, is_clean, *, noise="class-conditional"):
@@ -101,6 +105,7 @@ class NoiseModel:
             soft = self._softmax(z)
             n_classes = self.n_classes
             hard = (1 - soft.max(1).mean()) * n_classes / (n_classes - 1)
+            self.hard_share = float(hard)
             n_hard = min(HARD_SHARE, HARD_GROWTH * hard) * hard
             self.probabilities = (1 - n_hard) * soft + n_hard / n_classes
             previous, self.transition = self.transition, self._count()
@@ -108,14 +113,17 @@ class NoiseModel:
                 break
 
     def _vanished(self):
-        """Whether next to none of the labels of each class are believed."""
+        """Whether labels of each class are not believed, and no rows surely its."""
         right = self._judge()[np.arange(len(self.given)), self.given]
         counts = np.maximum(np.bincount(self.given, minlength=self.n_classes), 1)
         believed, sure = (
             np.bincount(self.given, share, self.n_classes) / counts
             for share in (right, right > 0.5)
         )
-        return (believed < LEAST_BELIEVED) & (sure < LEAST_SURE)
+        # The mean probability of a class over rows drawn by that probability.
+        p = self.probabilities
+        told = (p**2).sum(0) / np.maximum(p.sum(0), 1e-300)
+        return (believed < LEAST_BELIEVED) & (np.minimum(sure, told) < LEAST_SURE)
 
     def _softmax(self, z):
         log_slopes, biases = np.split(self._link, 2)

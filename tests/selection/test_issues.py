@@ -92,14 +92,20 @@ def test_no_label_is_called_that_is_more_probably_right():
 
 def test_wrong_labels_are_told_if_few_rows_are_missed_at_first_or_at_last():
     rate, few, many = 0.1, 0.1, 0.4
-    wrong = np.zeros(3)
-    assert are_told(np.array([few, many]), rate, wrong)
-    assert are_told(np.array([many, few]), rate, wrong)
-    assert not are_told(np.array([many, many]), rate, wrong)
-    assert are_told(np.array([many, many]), many, wrong)  # as many labels are wrong
+    wrong, hard = np.zeros(3), 0.2
+    assert are_told(np.array([few, many]), rate, wrong, hard)
+    assert are_told(np.array([many, few]), rate, wrong, hard)
+    assert not are_told(np.array([many, many]), rate, wrong, hard)
+    assert not are_told(np.array([many, many]), rate, wrong, 0.0)
+    assert are_told(np.array([many, many]), many, wrong, hard)  # as many are wrong
 
 
 def test_wrong_labels_are_told_if_most_are_wrong_at_one_rate_as_well():
-    missed = np.zeros(2)
-    assert are_told(missed, 0.1, np.array([0.1, 0.9, 0.4]))
-    assert not are_told(missed, 0.1, np.array([0.1, 0.9, 0.6]))
+    missed, hard = np.zeros(2), 0.05
+    assert are_told(missed, 0.1, np.array([0.1, 0.9, 0.4]), hard)
+    assert not are_told(missed, 0.1, np.array([0.1, 0.9, 0.6]), hard)
+
+
+def test_wrong_labels_are_told_if_next_to_no_row_is_hard():
+    assert are_told(np.zeros(2), 0.1, np.ones(3), 0.02)
+    assert not are_told(np.zeros(2), 0.1, np.ones(3), 0.03)

@@ -10,7 +10,7 @@ from scipy import sparse
 from scipy.stats import spearmanr
 from sklearn import config_context
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, load_digits, load_iris
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 from sklearn.metrics import roc_auc_score
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.preprocessing import scale
@@ -275,16 +275,53 @@ def test_a_rare_class_that_rows_do_not_tell_is_not_called_wrong(share, seed):
         assert detector.label_quality_[y == 1].mean() > 0.25
 
 
-@pytest.mark.parametrize("seed", [0, 3])
-def test_a_rare_class_that_rows_tell_may_have_mostly_wrong_labels(seed):
+@pytest.mark.parametrize("seed", range(3))
+def test_a_rare_class_that_rows_tell_a_little_is_an_ordinary_one(seed):
     rng = np.random.default_rng(seed)
-    true = (rng.random(1000) < 0.05).astype(int)
+    X, y = rng.normal(size=(800, 5)), (rng.random(800) < 0.05).astype(int)
+    X[:, 0] += y
+    detector = LabelNoiseDetector().fit(X, y)
+    p = detector.probabilities_[:, 1]
+    assert (p[y == 1] > 0.5).mean() < 0.3
+    assert detector.label_quality_[y == 1].mean() > 0.5
+    assert detector.transition_matrix_[0, 1] > 0
+
+
+@pytest.mark.parametrize("seed", [1, 5])
+def test_a_rare_class_that_rows_do_not_tell_from_two_that_overlap(seed):
+    rng = np.random.default_rng(seed)
+    X, y = rng.normal(size=(900, 5)), rng.integers(0, 2, 900)
+    X[:, 0] += 3 * y
+    y[rng.random(900) < 0.05] = 2
+    detector = LabelNoiseDetector().fit(X, y)
+    assert not detector.label_issues_.any()
+    assert detector.label_quality_[y == 2].mean() > 0.5
+
+
+@pytest.mark.parametrize(
+    ("share", "seed"), [(0.02, 0), (0.02, 1), (0.02, 4), (0.05, 0), (0.05, 3)]
+)
+def test_a_rare_class_that_rows_tell_may_have_mostly_wrong_labels(share, seed):
+    rng = np.random.default_rng(seed)
+    true = (rng.random(1000) < share).astype(int)
     X = rng.normal(size=(1000, 5))
     X[:, 0] += 6 * true
-    is_flipped = rng.random(1000) < 0.2  # some five of six labels of the class
-    detector = LabelNoiseDetector().fit(X, np.where(is_flipped, 1 - true, true))
+    is_flipped = (rng.random(1000) < 0.2) & (true == 0)  # most of it
+    detector = LabelNoiseDetector().fit(X, np.where(is_flipped, 1, true))
     assert detector.label_issues_.sum() > 150
-    assert is_flipped[detector.label_issues_].all()
+    assert is_flipped[detector.label_issues_].mean() > 0.98
+
+
+@pytest.mark.parametrize("load", [load_digits, load_wine])
+def test_wrong_labels_of_one_class_are_called_where_rows_are_sure(load):
+    X, y = load(return_X_y=True)
+    rows = np.flatnonzero(y == 1)[::3]
+    y_noisy = y.copy()
+    y_noisy[rows] = 0
+    detector = LabelNoiseDetector().fit(X, y_noisy)
+    called = np.flatnonzero(detector.label_issues_)
+    assert len(np.intersect1d(called, rows)) > 0.8 * len(rows)
+    assert len(np.setdiff1d(called, rows)) <= 2
 
 
 @pytest.mark.parametrize("seed", range(3, 6))

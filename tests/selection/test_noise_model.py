@@ -225,6 +225,21 @@ def test_several_classes_that_rows_do_not_tell():
         assert (np.delete(model.transition[:, c], c) == 0).all()
 
 
+def test_a_class_stays_untold_where_another_one_follows():
+    rng = np.random.default_rng(10)  # one of few where they are found in two rounds
+    spread, place = rng.normal(size=(600, 4)), rng.choice([0.05, 0.3, 1], 4)
+    decision = spread * place + rng.choice([-2, -1, 0, 1], 4)
+    labels = (3 * decision + rng.gumbel(size=(600, 4))).argmax(1)
+    draws = rng.random(600)
+    labels[draws < 0.15] = 2
+    labels[draws < 0.05] = 3
+    labels[:4] = range(4)
+    model = fitted(decision, labels, 4)
+    for c in (2, 3):
+        assert model.posterior[labels == c, c].mean() == pytest.approx(7 / 8)
+        assert (np.delete(model.transition[:, c], c) == 0).all()
+
+
 def test_a_class_that_rows_tell_may_have_mostly_wrong_labels():
     rng = np.random.default_rng(0)
     true = (rng.random(2000) < 0.1).astype(int)
