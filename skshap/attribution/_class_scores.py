@@ -43,12 +43,18 @@ class MarginAccuracy(MarginUtility):
     def __call__(self, decision):
         return ((decision[0] > TIE) == (self.y == 1)).double()
 
-    def mean_gains(self, margin, cross, weight):
-        after = torch.mul(cross, weight).gt_(TIE - margin)
-        # One where the second class is predicted now, minus the same before.
+    def mean_gains(self, margin):
         sign = self._sign if self.weights is None else self._sign * self.weights
-        gains = after @ sign - (margin > TIE).to(margin.dtype) @ sign
-        return gains / len(margin) if self.weights is None else gains
+        bar = TIE - margin
+        before = (margin > TIE).to(margin.dtype) @ sign
+        n = len(margin) if self.weights is None else 1
+
+        def gains(cross, weight):
+            # One where the second class is predicted now, minus the same before.
+            after = torch.mul(cross, weight).gt_(bar) @ sign
+            return after.sub_(before).div_(n)
+
+        return gains
 
     def distance(self, decision):
         return (decision[0] - TIE).abs()
@@ -60,23 +66,27 @@ class MarginLogLoss(MarginUtility):
     def __call__(self, decision):
         return torch.nn.functional.logsigmoid(2 * self._sign * decision[0])
 
-    def mean_gains(self, margin, cross, weight):
+    def mean_gains(self, margin):
         # log p after - log p before = -log(p + q exp(-2 sign move)), with p and
         # q = 1 - p before; one logarithm of a product serves several rows.
-        own = 2 * self._sign * margin
-        p, q = torch.sigmoid(own), torch.sigmoid(-own)
+        twice = 2 * self._sign
+        p, q = torch.sigmoid(twice * margin), torch.sigmoid(-twice * margin)
         m = len(margin)
         groups = -(-m // LOGS)
-        factors = cross.new_ones(len(cross), LOGS * groups)
-        ratio = torch.mul(cross, weight, out=factors[:, :m])
-        ratio.mul_(-2 * self._sign).exp_()
-        torch.addcmul(p, ratio, q, out=ratio)
-        products = factors.view(len(cross), LOGS, groups).prod(1)
-        least, largest = torch.aminmax(products)
-        if not (least > LEAST and largest < torch.inf):  # nor if one is NaN
-            after = self((margin + cross * weight).unsqueeze(0))
-            return (after - self(margin.unsqueeze(0))).mean(1)
-        return -products.log_().sum(1) / m
+
+        def gains(cross, weight):
+            factors = cross.new_ones(len(cross), LOGS * groups)
+            ratio = torch.mul(cross, weight, out=factors[:, :m])
+            ratio.mul_(-twice).exp_()
+            torch.addcmul(p, ratio, q, out=ratio)
+            products = factors.view(len(cross), LOGS, groups).prod(1)
+            least, largest = torch.aminmax(products)
+            if not (least > LEAST and largest < torch.inf):  # nor if one is NaN
+                after = self((margin + cross * weight).unsqueeze(0))
+                return (after - self(margin.unsqueeze(0))).mean(1)
+            return -products.log_().sum(1) / m
+
+        return gains
 
 
 class MarginBrier(MarginUtility):
@@ -85,10 +95,14 @@ class MarginBrier(MarginUtility):
     def __call__(self, decision):
         return -torch.sigmoid(-2 * self._sign * decision[0]).square()
 
-    def mean_gains(self, margin, cross, weight):
-        after = torch.addcmul(margin, cross, weight).mul_(-2 * self._sign)
-        before = self(margin.unsqueeze(0)).mean()
-        return -after.sigmoid_().square_().mean(1) - before
+    def mean_gains(self, margin):
+        before, twice = self(margin.unsqueeze(0)).mean(), 2 * self._sign
+
+        def gains(cross, weight):
+            after = torch.addcmul(margin, cross, weight).mul_(-twice)
+            return -after.sigmoid_().square_().mean(1) - before
+
+        return gains
 
 
 class ClassUtility(Utility):

@@ -221,14 +221,14 @@ class GrowingCoalitions:
         corner = factorize(panel[:, :width], diagonal=own, alpha=self.alpha)
         identity = torch.eye(width, dtype=corner.dtype, device=corner.device)
         corner = torch.linalg.solve_triangular(corner, identity, upper=False)
-        U[start:stop, start:] = corner @ panel
+        torch.mm(corner, panel, out=U[start:stop, start:])
         targets = self.targets.index_select(0, rows)
         targets.addmm_(U[:start, start:stop].T, whitened[:start], alpha=-1)
         whitened[start:stop] = corner @ targets
         new = corner.new_zeros(width, start)
         for i, j in done:
             new[:, :j].addmm_(U[i:j, start:stop].T, inverse[i:j, :j])
-        inverse[start:stop, :start] = torch.mm(corner, new).neg_()
+        torch.mm(corner.neg(), new, out=inverse[start:stop, :start])
         inverse[start:stop, start:stop] = corner
 
     def _move(self, rest, start, stop):

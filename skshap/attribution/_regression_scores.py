@@ -16,12 +16,16 @@ class SquaredError(Utility):
     def __call__(self, decision):
         return -(decision[0] - self.y).square()
 
-    def mean_gains(self, prediction, cross, weight):
-        # e^2 - (e + w c)^2 = -w (2 e c + w c^2): two products of matrix and vector.
-        weight = weight.squeeze(1)
+    def mean_gains(self, prediction):
         error = prediction - self.y
-        slope = 2 * (cross @ error) + weight * cross.square().sum(1)
-        return -weight * slope / len(error)
+
+        def gains(cross, weight):
+            # e^2 - (e + w c)^2 = -w (2 e c + w c^2): two products of matrix and vector.
+            weight = weight.squeeze(1)
+            slope = 2 * (cross @ error) + weight * cross.square().sum(1)
+            return -weight * slope / len(error)
+
+        return gains
 
 
 class AbsoluteError(Utility):
@@ -32,10 +36,14 @@ class AbsoluteError(Utility):
     def __call__(self, decision):
         return -(decision[0] - self.y).abs()
 
-    def mean_gains(self, prediction, cross, weight):
+    def mean_gains(self, prediction):
         error = prediction - self.y
-        after = torch.addcmul(error, cross, weight).abs_().mean(1)
-        return error.abs().mean() - after
+        before = error.abs().mean()
+
+        def gains(cross, weight):
+            return before - torch.addcmul(error, cross, weight).abs_().mean(1)
+
+        return gains
 
 
 class CallableError(Utility):

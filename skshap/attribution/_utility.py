@@ -49,12 +49,12 @@ class Utility:
     """Scores predictions at rows whose target is known.
 
     Subclasses define `__call__`, and `at` if they keep more than `y` by row. They may
-    define ``mean_gains(prediction, cross, weight)``, if moves of a single output can be
-    scored with less work than each prediction that they lead to: predictions of shape
-    (m,) that move by ``cross * weight``, of shapes (b, m) and (b, 1), give mean gains
-    of shape (b,). And ``distance(decision)``, of shape (m,), if scores jump, and are
-    the same wherever predictions move by less: then some rows are sampled, and
-    `mean_gains` must count them by `weights`.
+    define ``mean_gains(prediction)``, if moves of a single output can be scored with
+    less work than each prediction that they lead to: from predictions of shape (m,), a
+    function of `cross` and `weight`, of shapes (b, m) and (b, 1), that returns the mean
+    gains, of shape (b,), of moves by ``cross * weight``. And ``distance(decision)``, of
+    shape (m,), if scores jump, and are the same wherever predictions move by less: then
+    some rows are sampled, and `mean_gains` must count them by `weights`.
 
     Parameters
     ----------
@@ -149,14 +149,16 @@ class Utility:
         k, m = len(moves.players), decision.shape[1]
         shape = (k, m) if per_sample else (k,)
         out = torch.empty(shape, dtype=decision.dtype, device=decision.device)
-        before = None if is_fused else self(decision)
+        if is_fused:
+            mean_gains = self.mean_gains(decision[0])
+        else:
+            before = self(decision)
         is_cached = decision.device.type == "cpu"
         step = max(1, SCORED // max(1, decision.numel()) if is_cached else k)
         for i in range(0, k, step):
             part = slice(i, i + step)
             if is_fused:
-                cross, weight = moves.cross[part], moves.weight[part]
-                out[part] = self.mean_gains(decision[0], cross, weight)
+                out[part] = mean_gains(moves.cross[part], moves.weight[part])
                 continue
             after = self.moved(decision, moves, part) - before
             out[part] = after if per_sample else self.mean(after)
