@@ -68,8 +68,8 @@ class Prefixes:
         raise NotImplementedError
 
     @staticmethod
-    def row_numbers(m, n_outputs):
-        """Count the numbers that predictions after one row, and their scores, take."""
+    def row_floats(m, n_outputs):
+        """Count the floats that predictions after one row, and their scores, take."""
         return (3 * n_outputs + 3) * m
 
     def decisions(self, order):
@@ -146,10 +146,10 @@ class PrefixRidge(Prefixes):
         self._diagonal = K.diagonal() + alpha
 
     @staticmethod
-    def numbers(n, m, n_outputs):
-        """Count the numbers that are written on the way, by n rows and m to predict."""
+    def count_floats(n, m, n_outputs):
+        """Count the floats that are written on the way, by n rows and m to predict."""
         held = TRIANGLE * n * n + 2 * n * (m + n_outputs)
-        return held + JOINED * (2 * n + Prefixes.row_numbers(m, n_outputs))
+        return held + JOINED * (2 * n + Prefixes.row_floats(m, n_outputs))
 
     def blocks(self, order):
         """Grow the coalition along a permutation; see `Prefixes`."""

@@ -8,7 +8,7 @@ import torch
 
 from skshap.utils._ridge import factorize
 
-__all__ = ["LARGEST_GAME", "enumerate_coalitions", "enumeration_numbers"]
+__all__ = ["LARGEST_GAME", "enumerate_coalitions", "enumeration_floats"]
 
 LARGEST_GAME = 20  # players
 CHUNK_NUMBERS = 1 << 22  # of a batch of enumerated coalitions
@@ -56,8 +56,8 @@ def enumerate_coalitions(game, problem):
     return values if problem.per_sample else values.mean(3)
 
 
-def enumeration_numbers(game, problem):
-    """Count the numbers, of 8 bytes each, that enumeration takes on the way.
+def enumeration_floats(game, problem):
+    """Count the floats, of 8 bytes each, that enumeration takes on the way.
 
     Parameters
     ----------

@@ -48,19 +48,20 @@ class FeatureGame(Game):
         by_row = 2.0 * d * (n + d) + PASS_WORK * n
         return d**2 * (2 * k + n + 2 * d), np.full(len(k), by_row)
 
-    def walk_numbers(self, route, *, is_chosen):
-        return 0, FeatureCoalitions.numbers(*self.arrays[0].shape, len(self.arrays[1]))
+    def walk_floats(self, route, *, is_chosen):
+        n, d = self.arrays[0].shape
+        return 0, FeatureCoalitions.count_floats(n, d, len(self.arrays[1]))
 
     def prefix_flops(self):
         n, d = self.arrays[0].shape
         return 4 * n * d * (d + len(self.arrays[1]))
 
-    def prefix_numbers(self):
+    def prefix_floats(self):
         m, d = self.arrays[1].shape
-        return FeaturePrefixes.numbers(d, m, self.n_outputs)
+        return FeaturePrefixes.count_floats(d, m, self.n_outputs)
 
     def setup_flops(self):
         return 0
 
-    def setup_numbers(self):
+    def setup_floats(self):
         return 0, 0

@@ -48,11 +48,11 @@ class FeatureCoalitions:
         self.alpha = alpha
 
     @staticmethod
-    def numbers(n, d, m):
-        """Count the numbers that are written on the way, by n rows and m to predict."""
+    def count_floats(n, d, m):
+        """Count the floats that are written on the way, by n rows and m to predict."""
         # Of rows, as they are and whitened; then squared, and once these are gone,
         # the products of both sides.
-        rows = 2 * n * d + max(n * d, 2 * Product.numbers(n, m))
+        rows = 2 * n * d + max(n * d, 2 * Product.count_floats(n, m))
         return rows + 5 * d * d + 2 * d * m
 
     def coalitions(self, order, sizes, choose=None):
@@ -159,10 +159,10 @@ class FeaturePrefixes(Prefixes):
         self.alpha = alpha
 
     @staticmethod
-    def numbers(d, m, n_outputs):
-        """Count the numbers that are written on the way, by m rows to predict."""
+    def count_floats(d, m, n_outputs):
+        """Count the floats that are written on the way, by m rows to predict."""
         b = rows_a_step(d)
-        rows = b * (2 * d + 3 * b + Prefixes.row_numbers(m, n_outputs))
+        rows = b * (2 * d + 3 * b + Prefixes.row_floats(m, n_outputs))
         return 5 * d * d + 3 * d * (m + n_outputs) + rows
 
     def blocks(self, order):

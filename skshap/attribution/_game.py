@@ -164,8 +164,8 @@ class Game:
         """
         raise NotImplementedError
 
-    def walk_numbers(self, route, *, is_chosen):
-        """Count the numbers, of 8 bytes each, that a route is walked with.
+    def walk_floats(self, route, *, is_chosen):
+        """Count the floats, of 8 bytes each, that a route is walked with.
 
         Parameters
         ----------
@@ -184,16 +184,16 @@ class Game:
         """Count the floating-point operations of all prefixes of a permutation."""
         raise NotImplementedError
 
-    def prefix_numbers(self):
-        """Count the numbers that all prefixes of a permutation are made with."""
+    def prefix_floats(self):
+        """Count the floats that all prefixes of a permutation are made with."""
         raise NotImplementedError
 
     def setup_flops(self):
         """Count the floating-point operations of `with_inverse`."""
         raise NotImplementedError
 
-    def setup_numbers(self):
-        """Count the numbers that `with_inverse` takes meanwhile, and afterwards."""
+    def setup_floats(self):
+        """Count the floats that `with_inverse` takes meanwhile, and afterwards."""
         raise NotImplementedError
 
 

@@ -71,25 +71,25 @@ class KernelGame(Game):
         fixed = np.diff(n * k**2 - k**3 / 3, prepend=0.0)
         return fixed, 2 * n * np.diff(k, prepend=0.0) + PASS_WORK * n
 
-    def walk_numbers(self, route, *, is_chosen):
+    def walk_floats(self, route, *, is_chosen):
         n, m = self.arrays[1].shape
         most = self.players.most_rows(route.ranges[-1][1])
         n_sizes = len(route.ranges) * is_chosen
         q = self.n_outputs
-        return GrowingCoalitions.numbers(n, m, q, most, n_chosen_at=n_sizes)
+        return GrowingCoalitions.count_floats(n, m, q, most, n_chosen_at=n_sizes)
 
     def prefix_flops(self):
         n, m = self.arrays[1].shape
         return n**3 / 3 + n**2 * (m + self.n_outputs)
 
-    def prefix_numbers(self):
-        return PrefixRidge.numbers(*self.arrays[1].shape, self.n_outputs)
+    def prefix_floats(self):
+        return PrefixRidge.count_floats(*self.arrays[1].shape, self.n_outputs)
 
     def setup_flops(self):
         n, m = self.arrays[1].shape
         return 2 * n**3 + 2 * n**2 * m
 
-    def setup_numbers(self):
+    def setup_floats(self):
         n, m = self.arrays[1].shape
         block = min(n, BLOCK) * n
         kept = n * n + n * (m + self.n_outputs)

@@ -1,6 +1,6 @@
 """Leave-one-out values: what every player adds to all others."""
 
-__all__ = ["leave_one_out_numbers", "leave_one_out_values"]
+__all__ = ["leave_one_out_floats", "leave_one_out_values"]
 
 
 def leave_one_out_values(game, problem):
@@ -27,8 +27,8 @@ def leave_one_out_values(game, problem):
     return out
 
 
-def leave_one_out_numbers(game, problem):
-    """Count the numbers, of 8 bytes each, that these values take on the way.
+def leave_one_out_floats(game, problem):
+    """Count the floats, of 8 bytes each, that these values take on the way.
 
     Parameters
     ----------
@@ -42,6 +42,6 @@ def leave_one_out_numbers(game, problem):
         As those of a draw; see :meth:`Sweep.numbers`.
     """
     n, q, utility = game.n_players, game.n_outputs, problem.utilities[0]
-    walk = game.walk_numbers(game.to_everyone, is_chosen=False)
-    moves = game.players.moves_numbers(len(utility.y), q)
-    return *walk, moves + utility.gains_numbers(n, q, per_sample=problem.per_sample)
+    walk = game.walk_floats(game.to_everyone, is_chosen=False)
+    moves = game.players.moves_floats(len(utility.y), q)
+    return *walk, moves + utility.gains_floats(n, q, per_sample=problem.per_sample)

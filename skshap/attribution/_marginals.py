@@ -65,8 +65,8 @@ class GrowingCoalitions:
         self._solved = K.new_empty(largest, width)
 
     @staticmethod
-    def numbers(n, m, q, largest, *, n_chosen_at):
-        """Count the numbers that are written on the way.
+    def count_floats(n, m, q, largest, *, n_chosen_at):
+        """Count the floats that are written on the way.
 
         Parameters
         ----------

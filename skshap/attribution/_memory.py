@@ -1,11 +1,11 @@
 """Memory: what is alive at the peak of an estimate, from what its parts count.
 
-Counts are of numbers, of 8 bytes each, and of those that are ever written: a buffer
+Counts are of floats, of 8 bytes each, and of those that are ever written: a buffer
 that is made but not touched takes no memory. Each stands beside what writes them.
 """
 
-from skshap.attribution._enumeration import enumeration_numbers
-from skshap.attribution._leave_one_out import leave_one_out_numbers
+from skshap.attribution._enumeration import enumeration_floats
+from skshap.attribution._leave_one_out import leave_one_out_floats
 from skshap.attribution._running import STATE
 
 __all__ = ["enumeration_bytes", "peak_bytes"]
@@ -37,13 +37,13 @@ def peak_bytes(data, game, problem, sampler, *, n_workers, is_inverted):
     """
     given = data.cross.size
     held = given + sum(array.size for array in game.arrays)
-    meanwhile, afterwards = game.setup_numbers() if is_inverted else (0, 0)
+    meanwhile, afterwards = game.setup_floats() if is_inverted else (0, 0)
     setup, held = held + meanwhile, held + afterwards + LIBRARIES
     if sampler is None:  # nothing to share out among workers
-        n_workers, numbers = 1, leave_one_out_numbers(game, problem)
+        n_workers, floats = 1, leave_one_out_floats(game, problem)
     else:
-        numbers = sampler.numbers()
-    kept, passing, own = numbers
+        floats = sampler.count_floats()
+    kept, passing, own = floats
     running = kept + passing + own
     if n_workers > 1 or not kept:  # a task finds no buffers of the one before
         running += min(kept + passing, KEPT)
@@ -67,4 +67,4 @@ def enumeration_bytes(game, problem):
     -------
     int
     """
-    return int(8 * (enumeration_numbers(game, problem) + LIBRARIES))
+    return int(8 * (enumeration_floats(game, problem) + LIBRARIES))

@@ -35,8 +35,8 @@ class Product:
         self._start, self._rows = 0, left.new_empty(0, self.shape[1])
 
     @staticmethod
-    def numbers(n, m):
-        """Count the numbers of an (n, m) product that are held at a time."""
+    def count_floats(n, m):
+        """Count the floats of an (n, m) product that are held at a time."""
         return m * min(n, rows_ahead(m))
 
     def __len__(self):
@@ -212,8 +212,8 @@ class Players:
         bounds = np.cumsum([0, *map(len, parts)])
         return torch.cat(parts).to(self.device), bounds
 
-    def moves_numbers(self, m, n_outputs):
-        """Count the numbers that moves take, where they are no products."""
+    def moves_floats(self, m, n_outputs):
+        """Count the floats that moves take, where they are no products."""
         return 0 if self.rows is None else (n_outputs + 1) * self.n * m
 
     def moves(self, side, order, bounds, *, alpha):

@@ -46,8 +46,8 @@ class Permutations:
         work = scoring_work(self.game, self.problem) * m
         return self.game.prefix_flops() + work * self.game.n_rows
 
-    def numbers(self):
-        """Count the numbers, of 8 bytes each, that a draw takes.
+    def count_floats(self):
+        """Count the floats, of 8 bytes each, that a draw takes.
 
         Returns
         -------
@@ -55,7 +55,7 @@ class Permutations:
             See :meth:`Sweep.numbers`.
         """
         values = self.problem.size(self.game.n_players)
-        return self.game.prefix_numbers(), 0, 3 * values
+        return self.game.prefix_floats(), 0, 3 * values
 
     def run(self, t, part):
         """Compute one draw.

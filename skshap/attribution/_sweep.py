@@ -176,13 +176,13 @@ class Sweep:
             for index, count in enumerate(self.counts)
         )
 
-    def numbers(self):
-        """Count the numbers, of 8 bytes each, that a draw takes.
+    def count_floats(self):
+        """Count the floats, of 8 bytes each, that a draw takes.
 
         Returns
         -------
         kept, passing : float
-            That coalitions are reached with; see :meth:`Game.walk_numbers`.
+            That coalitions are reached with; see :meth:`Game.walk_floats`.
         own : int
             Of moves, scores and values.
         """
@@ -191,13 +191,13 @@ class Sweep:
         for route, count in zip(self.routes, self.counts, strict=True):
             shares = stop_shares(route, count, game.n_players)
             choose = make_choice(game, problem, route, shares, rng)
-            walk = game.walk_numbers(route, is_chosen=choose is not None)
+            walk = game.walk_floats(route, is_chosen=choose is not None)
             kept, passing = kept + walk[0], max(passing, walk[1])
             n_stops = max(n_stops, len(count))
         n, q, utility = game.n_players, game.n_outputs, problem.utilities[0]
         m = len(utility.y)
-        own = utility.gains_numbers(n, q, per_sample=problem.per_sample)
-        own += game.players.moves_numbers(m, q) + 6 * n_stops * m
+        own = utility.gains_floats(n, q, per_sample=problem.per_sample)
+        own += game.players.moves_floats(m, q) + 6 * n_stops * m
         return kept, passing, own + 3 * problem.size(n)
 
     def _visit(self, t, part):

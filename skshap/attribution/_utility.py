@@ -181,8 +181,8 @@ class Utility:
         """
         return self(moves.changes(part).add_(decision.unsqueeze(1)))
 
-    def gains_numbers(self, n_players, n_outputs, *, per_sample):
-        """Count the numbers that `gains` works on at a time, and returns."""
+    def gains_floats(self, n_players, n_outputs, *, per_sample):
+        """Count the floats that `gains` works on at a time, and returns."""
         m = len(self.y)
         return 4 * max(SCORED, n_outputs * m) + n_players * m * per_sample
 

@@ -187,7 +187,7 @@ def test_what_is_made_anew_where_rows_are_chosen_is_counted(q):
     shapes = [(300, 300), (300, 40), (300, q)]
     game = KernelGame(tuple(np.broadcast_to(0.0, s) for s in shapes), 1.0)
     route = Route("growing", [(1, 9), (10, 100)])
-    all_rows, chosen = (game.walk_numbers(route, is_chosen=c) for c in (False, True))
+    all_rows, chosen = (game.walk_floats(route, is_chosen=c) for c in (False, True))
     assert chosen[0] == all_rows[0] - 300 * (40 + q)
     # Weights and predictions at both stops, twice; columns of all rows, and which.
     assert chosen[1] - all_rows[1] == 2 * 2 * q * 340 + 2 * 300 * (40 + q)

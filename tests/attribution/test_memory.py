@@ -106,14 +106,14 @@ def test_buffers_are_counted(monkeypatch):
     empty = ["_factor", "_whitened", "_unexplained", "_solved"]
     sizes = [*range(largest + 1)]
     found = written(grow, empty, lambda: list(grow.coalitions(order, sizes)))
-    expected, _ = GrowingCoalitions.numbers(
+    expected, _ = GrowingCoalitions.count_floats(
         n, m, targets.shape[1], largest, n_chosen_at=0
     )
     assert_allclose(found, expected, rtol=0.05)
     ridge = PrefixRidge(K, cross, targets, alpha)
     found = written(ridge, ["_L", "_solved"], lambda: list(ridge.blocks(order)))
-    joining = 5 * (2 * n + ridge.row_numbers(m, targets.shape[1]))
-    expected = PrefixRidge.numbers(n, m, targets.shape[1]) - joining
+    joining = 5 * (2 * n + ridge.row_floats(m, targets.shape[1]))
+    expected = PrefixRidge.count_floats(n, m, targets.shape[1]) - joining
     assert_allclose(found, expected, rtol=0.05)
 
 
