@@ -71,14 +71,16 @@ def check_rows(estimator, X, *, reset, sparse=False):
         )
     if X is None:
         raise ValueError(f"{NO_ROWS}, got None.")
-    if np.ma.is_masked(X):
+    is_list = isinstance(X, (list, tuple))
+    masked = [part for part in (X if is_list else [X]) if np.ma.isMaskedArray(part)]
+    n_masked = sum(np.ma.count_masked(part) for part in masked)
+    if n_masked > 0:
         raise ValueError(
-            f"X must not be missing, but {np.ma.count_masked(X)} entries are masked: "
-            "fill them, as with SimpleImputer after X.filled(np.nan), or drop the rows."
+            f"X must not be missing, but {n_masked} entries are masked: fill them, as "
+            "with SimpleImputer after X.filled(np.nan), or drop the rows."
         )
     if has_dates(X):
         raise ValueError(" ".join(["X must hold numbers.", *column_advice(X)]))
-    is_list = isinstance(X, (list, tuple))
     if is_list and any(isinstance(row, str) for row in X):
         check_text(X)  # texts, apart from the first one
     if len(getattr(X, "shape", ())) == 1 or (
@@ -92,6 +94,12 @@ def check_rows(estimator, X, *, reset, sparse=False):
             "data with reshape(-1, 1), or to_frame(), if it is one column of numbers, "
             "with reshape(1, -1), or X.iloc[[i]], if it is one row."
         )
+    lengths = {len(row) for row in X if hasattr(row, "__len__")} if is_list else {0}
+    if len(lengths) > 1:
+        raise ValueError(
+            f"Rows of X must have one length, got rows of {min(lengths)} to "
+            f"{max(lengths)} entries; fill or drop those that lack some."
+        )
     try:
         return validate_data(
             estimator,
@@ -100,6 +108,11 @@ def check_rows(estimator, X, *, reset, sparse=False):
             dtype=np.float64,
             accept_sparse="csr" if sparse else False,
         )
+    except OverflowError as error:
+        raise ValueError(
+            f"X holds an integer that is too large for float64 ({error}); divide the "
+            "column by a power of ten, or take logarithms."
+        ) from error
     except (TypeError, ValueError) as error:
         is_table = not get_tags(estimator).input_tags.pairwise
         advice = (

@@ -54,8 +54,22 @@ def test_masked_values_are_missing():
     table = np.ma.masked_array([[1.0, 2.0], [3.0, 4.0]], mask=[[0, 0], [1, 0]])
     with pytest.raises(ValueError, match="1 entries are masked"):
         check_rows(BaseEstimator(), table, reset=True)
+    with pytest.raises(ValueError, match="1 entries are masked"):
+        check_rows(BaseEstimator(), list(table), reset=True)
     unmasked = np.ma.masked_array(table.data)
     assert_array_equal(check_rows(BaseEstimator(), unmasked, reset=True), table.data)
+
+
+def test_rows_of_several_lengths_are_told_by_them():
+    words = "one length, got rows of 1 to 3 entries"
+    with pytest.raises(ValueError, match=words):
+        check_rows(BaseEstimator(), [[1, 2], [3, 4, 5], [6]], reset=True)
+
+
+def test_integers_beyond_all_floats_are_refused():
+    for X in ([[10**400], [1]], np.array([[10**400], [1]], dtype=object)):
+        with pytest.raises(ValueError, match="X holds an integer that is too large"):
+            check_rows(BaseEstimator(), X, reset=True)
 
 
 @pytest.mark.parametrize("make", [np.array, pd.Series, pl.Series, list])
