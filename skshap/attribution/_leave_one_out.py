@@ -39,7 +39,7 @@ def leave_one_out_floats(game, problem):
     Returns
     -------
     kept, passing, own : float
-        As those of a draw; see :meth:`Sweep.numbers`.
+        As those of a draw; see :meth:`Sweep.count_floats`.
     """
     n, q, utility = game.n_players, game.n_outputs, problem.utilities[0]
     walk = game.walk_floats(game.to_everyone, is_chosen=False)

@@ -52,7 +52,7 @@ class Permutations:
         Returns
         -------
         kept, passing, own : float
-            See :meth:`Sweep.numbers`.
+            See :meth:`Sweep.count_floats`.
         """
         values = self.problem.size(self.game.n_players)
         return self.game.prefix_floats(), 0, 3 * values
