@@ -94,7 +94,7 @@ def check_rows(estimator, X, *, reset, sparse=False):
             "data with reshape(-1, 1), or to_frame(), if it is one column of numbers, "
             "with reshape(1, -1), or X.iloc[[i]], if it is one row."
         )
-    lengths = {len(row) for row in X if hasattr(row, "__len__")} if is_list else {0}
+    lengths = {len(row) for row in X if is_sequence(row)} if is_list else set()
     if len(lengths) > 1:
         raise ValueError(
             f"Rows of X must have one length, got rows of {min(lengths)} to "
@@ -124,6 +124,12 @@ def check_rows(estimator, X, *, reset, sparse=False):
         if isinstance(error, TypeError):  # names the type: it is none that is known
             raise TypeError(" ".join([*words, f"({error})"])) from error
         raise ValueError(" ".join(words)) from error
+
+
+def is_sequence(row):
+    """Say whether a row of a list is one whose entries can be counted."""
+    is_array = isinstance(row, np.ndarray) and row.ndim > 0
+    return is_array or isinstance(row, (list, tuple))
 
 
 def check_table(estimator, X, *, reset):

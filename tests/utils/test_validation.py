@@ -66,6 +66,15 @@ def test_rows_of_several_lengths_are_told_by_them():
         check_rows(BaseEstimator(), [[1, 2], [3, 4, 5], [6]], reset=True)
 
 
+@pytest.mark.parametrize(
+    "row", [np.array(1.0), {"a": 1.0}, sparse.csr_matrix([[1.0, 2.0]])]
+)
+def test_rows_without_a_length_get_the_message_of_scikit_learn(row):
+    words = "Expected 2D array|setting an array element|must be a string or a real"
+    with pytest.raises((TypeError, ValueError), match=words):
+        check_rows(BaseEstimator(), [row, row], reset=True)
+
+
 def test_integers_beyond_all_floats_are_refused():
     for X in ([[10**400], [1]], np.array([[10**400], [1]], dtype=object)):
         with pytest.raises(ValueError, match="X holds an integer that is too large"):
