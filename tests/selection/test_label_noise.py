@@ -298,6 +298,18 @@ def test_a_rare_class_that_rows_do_not_tell_from_two_that_overlap(seed):
     assert detector.label_quality_[y == 2].mean() > 0.5
 
 
+@pytest.mark.parametrize("seed", [0, 3])
+def test_a_rare_class_that_rows_tell_loses_labels_too(seed):
+    rng = np.random.default_rng(seed)
+    true = (rng.random(1000) < 0.05).astype(int)
+    X = rng.normal(size=(1000, 5))
+    X[:, 0] += 6 * true
+    is_flipped = rng.random(1000) < 0.2  # some five of six labels of the class
+    detector = LabelNoiseDetector().fit(X, np.where(is_flipped, 1 - true, true))
+    assert detector.label_issues_.sum() > 150
+    assert is_flipped[detector.label_issues_].all()
+
+
 @pytest.mark.parametrize(
     ("share", "seed"), [(0.02, 0), (0.02, 1), (0.02, 4), (0.05, 0), (0.05, 3)]
 )
