@@ -155,7 +155,8 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
     only, and at each other size as rarely: where a size that weighs much shows a jump
     of accuracy in few of its coalitions, as for Banzhaf and Beta values by row scored,
     and none of these was met, the error is understated, at times many times. "sweep"
-    takes what every row adds to nobody exactly, and meets all sizes in every draw.
+    takes what every row adds to nobody exactly, and tells all rows at every size that
+    it visits.
 
     `kernel`, `alpha`, `scoring` and `null_score` are those that `fit` saw; parameters
     of the sampling are read whenever values are computed.

@@ -122,13 +122,15 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
     those of another, as where two measurements overlap on one side, a constant share of
     sure predictions is wrong, as if labels of one class had been swapped: so "auto"
     calls none where most of those that look wrong look right to a model with one rate
-    for all classes, from the same predictions, unless nearly all rows are sure, as no
-    overlap leaves them. Labels that went wrong mostly in one class may not be called
-    then either; and a part of a class that lies wholly inside another still passes for
-    wrong labels. A class that rows do not tell from others, often a rare one, would
-    vanish, all its labels taken for wrong ones: where about a third of its labels or
-    fewer are expected to be right, and no rows are surely of it, it is assumed that no
-    other labels were turned into it, and that one in eight of its own is wrong.
+    for all classes, from the same predictions, unless nearly all rows are sure, as an
+    overlap seldom leaves them. Labels that went wrong mostly in one class may not be
+    called then either; and a part of a class that lies wholly inside another still
+    passes for wrong labels. Where no label is wrong at all, those few that are called
+    are all false alarms, more than `expected_false_alarms_` says. A class that rows do
+    not tell from others, often a rare one, would vanish, all its labels taken for wrong
+    ones: where about a third of its labels or fewer are expected to be right, and no
+    rows are surely of it, it is assumed that no other labels were turned into it, and
+    that one in eight of its own is wrong.
 
     Copies of a row that all have the same label may have been copied with it, and would
     vouch for each other: with ``method="auto"`` each is predicted without the others,
