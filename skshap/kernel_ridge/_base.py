@@ -1,6 +1,7 @@
 """What classifiers and regressors by kernel ridge regression share."""
 
 from numbers import Real
+from os import PathLike
 from typing import ClassVar
 
 import numpy as np
@@ -10,7 +11,12 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skshap.kernel_ridge._training_kernel import TrainingKernel
-from skshap.kernels._base import check_kernel_rows, make_kernel, set_kernel_tags
+from skshap.kernels._base import (
+    check_kernel_rows,
+    fit_gram,
+    make_kernel,
+    set_kernel_tags,
+)
 from skshap.kernels._features import explicit_features, has_features, lost_diagonal
 from skshap.utils._device import check_device
 from skshap.utils._kernel_values import check_gram, check_kernel_values
@@ -18,7 +24,7 @@ from skshap.utils._labels import check_targets
 from skshap.utils._order import check_order
 from skshap.utils._ridge import TIE, leave_one_out
 from skshap.utils._rows import number_of_rows
-from skshap.utils._sklearn import HasMethods, Interval
+from skshap.utils._sklearn import HasMethods, Hidden, Interval
 
 __all__ = ["BaseKernelRidge", "BaseKernelRidgeClassifier", "as_decision"]
 
@@ -32,7 +38,12 @@ class BaseKernelRidge(BaseEstimator):
 
     _parameter_constraints: ClassVar[dict] = {
         "alpha": [Interval(Real, 0, None, closed="left")],
-        "kernel": [str, callable, HasMethods(["fit_transform", "transform"])],
+        "kernel": [
+            str,
+            callable,
+            HasMethods(["fit_transform", "transform"]),
+            Hidden(PathLike),  # refused with a hint by `make_kernel`
+        ],
         "kernel_params": [dict, None],
         "device": [str, torch.device, None],
     }
@@ -48,7 +59,7 @@ class BaseKernelRidge(BaseEstimator):
         kernel = self.kernel_ = make_kernel(self.kernel, self.kernel_params)
         self._is_explicit = False
         if not self._takes_features() or not has_features(kernel):
-            return TrainingKernel(check_gram(kernel.fit_transform(rows)), False)
+            return TrainingKernel(fit_gram(kernel, rows), False)
         # Whether there are features, and how many, may be known only now.
         kernel.fit(rows)
         if has_features(kernel):

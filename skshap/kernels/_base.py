@@ -10,16 +10,26 @@ it may add `lost_diagonal_`, which features do not tell. ``estimate_cost(X)`` an
 kernel is one. `make_kernel` turns what users pass as ``kernel=`` into such an object.
 """
 
+import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
+from skshap.kernels._features import last_step
 from skshap.kernels._pairwise import PairwiseKernel, check_name
+from skshap.utils._kernel_values import check_gram
+from skshap.utils._rows import number_of_rows
 from skshap.utils._texts import is_text
 from skshap.utils._validation import check_rows, check_table
 
-__all__ = ["check_kernel_rows", "is_precomputed", "make_kernel", "set_kernel_tags"]
+__all__ = [
+    "check_kernel_rows",
+    "fit_gram",
+    "is_precomputed",
+    "make_kernel",
+    "set_kernel_tags",
+]
 
 
 class PrecomputedKernel(TransformerMixin, BaseEstimator):
@@ -74,6 +84,46 @@ def make_kernel(kernel, kernel_params=None):
         return PrecomputedKernel()
     check_name(kernel)
     return PairwiseKernel(kernel, kernel_params=kernel_params)
+
+
+def fit_gram(kernel, rows):
+    """Fit a kernel and return the kernel matrix of the training rows.
+
+    Parameters
+    ----------
+    kernel : object
+        Of `make_kernel`.
+    rows : rows
+        n of them.
+
+    Returns
+    -------
+    ndarray of shape (n, n)
+        float64.
+
+    Raises
+    ------
+    ValueError
+        If what the kernel gives is none, as of a transformer that gives features.
+    """
+    K = kernel.fit_transform(rows)
+    if isinstance(kernel, PrecomputedKernel):
+        return check_gram(K)
+    n, is_sparse = number_of_rows(rows), issparse(K)
+    name = type(last_step(kernel)).__name__
+    before = "..., " if isinstance(kernel, Pipeline) else ""
+    hint = (
+        f"If {name} gives features, put a kernel of them behind it: "
+        f"kernel=make_pipeline({before}{name}(), "
+        f'PairwiseKernel("{"linear" if is_sparse else "rbf"}")).'
+    )
+    if is_sparse or np.shape(K) != (n, n):
+        raise ValueError(
+            f"kernel must give the values of {n} training rows with each other, a "
+            f"dense array of shape ({n}, {n}), but {name} gave a "
+            f"{'sparse' if is_sparse else 'dense'} one of shape {np.shape(K)}. {hint}"
+        )
+    return check_gram(K, hint)
 
 
 def check_kernel_rows(estimator, X, *, reset):

@@ -1,5 +1,6 @@
 """`PairwiseKernel`: a kernel of vectors, by name or as a function."""
 
+from os import PathLike
 from typing import ClassVar
 
 import numpy as np
@@ -214,11 +215,18 @@ class PairwiseKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
 def check_name(kernel):
     """Raise unless a kernel given by name is one that scikit-learn knows."""
-    if isinstance(kernel, str) and kernel not in kernel_metrics():
-        raise ValueError(
+    is_path = isinstance(kernel, PathLike)
+    if is_path or (isinstance(kernel, str) and kernel not in kernel_metrics()):
+        message = (
             f"kernel={kernel!r} is not known; use 'precomputed', one of "
             f"{sorted(kernel_metrics())}, a callable or a kernel object."
         )
+        if is_path or set(kernel) & set("-/\\"):
+            message += (
+                " For a pretrained model of this name, or in this folder, that is "
+                f"kernel=EmpiricalNTK({str(kernel)!r})."
+            )
+        raise ValueError(message)
 
 
 def check_callable(kernel, params, x, y):

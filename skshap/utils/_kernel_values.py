@@ -6,13 +6,15 @@ from scipy.sparse import issparse
 __all__ = ["check_gram", "check_kernel_values"]
 
 
-def check_gram(K):
+def check_gram(K, hint=""):
     """Check a kernel matrix between training rows: square, finite and symmetric.
 
     Parameters
     ----------
     K : ndarray of shape (n_samples, n_samples)
         Kernel values.
+    hint : str, default=""
+        Why it may be none, said where it is not symmetric.
 
     Returns
     -------
@@ -37,7 +39,7 @@ def check_gram(K):
         raise ValueError(
             "the training kernel must be symmetric, but K - K.T has entries of up to "
             f"{skew:.2g} (largest entry of K: {scale:.2g}); use (K + K.T) / 2 if this "
-            "is rounding."
+            f"is rounding. {hint}".rstrip()
         )
     return K
 

@@ -11,6 +11,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils._metadata_requests import _raise_for_params
 from sklearn.utils._param_validation import (
     HasMethods,
+    Hidden,
     RealNotInt,
     StrOptions,
 )
@@ -21,6 +22,7 @@ from sklearn.utils.validation import _check_method_params
 __all__ = [
     "BaseComposition",
     "HasMethods",
+    "Hidden",
     "Interval",
     "RealNotInt",
     "StrOptions",

@@ -373,7 +373,7 @@ TEXTS = ["good", "bad"] * 4
         ({"kernel": "rbff"}, X_BAD, Y_BAD, ["kernel='rbff'", "'rbf'"]),
         ({"alpha": -1}, X_BAD, Y_BAD, ["'alpha'", "-1"]),
         ({"alpha": np.nan}, X_BAD, Y_BAD, ["'alpha'", "nan"]),
-        ({"kernel": StandardScaler()}, X_BAD, Y_BAD, ["square", "(8, 3)"]),
+        ({"kernel": StandardScaler()}, X_BAD, Y_BAD, ["kernel", "(8, 3)"]),
     ],
 )
 def test_bad_input_is_named(params, X, y, words):

@@ -1,14 +1,19 @@
 """What users pass as ``kernel=`` becomes an object that gives kernel matrices."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.base import clone
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MaxAbsScaler, StandardScaler
+from sklearn.preprocessing import KernelCenterer, MaxAbsScaler, StandardScaler
 from sklearn.utils import get_tags
 
+from skshap import FreeShapAttributor, FreeShapRegressor
 from skshap.kernel_ridge import KernelRidgeClassifier
 from skshap.kernels import EmpiricalNTK, PairwiseKernel
 from skshap.kernels._base import make_kernel, takes_sparse
@@ -101,6 +106,41 @@ def test_object_of_another_library():
     assert_array_equal(kernel.fit_transform(X), 2 * X @ X.T)
 
 
+@pytest.mark.parametrize(
+    "estimator", [KernelRidgeClassifier(), FreeShapAttributor(), FreeShapRegressor()]
+)
+def test_features_are_no_kernel(estimator):
+    texts, y = ["a film", "a plot", "no film"], [0, 1, 0]
+    estimator.set_params(kernel=TfidfVectorizer())
+    hint = 'kernel=make_pipeline(TfidfVectorizer(), PairwiseKernel("linear"))'
+    with pytest.raises(ValueError, match=re.escape(hint)) as caught:
+        estimator.fit(texts, y)
+    assert "array of shape (3, 3), but" in str(caught.value)
+    estimator.set_params(
+        kernel=make_pipeline(TfidfVectorizer(), PairwiseKernel("linear"))
+    ).fit(texts, y)
+    estimator.set_params(kernel=StandardScaler())
+    with pytest.raises(ValueError, match=r'\(StandardScaler\(\), PairwiseKernel\("rbf'):
+        estimator.fit(X, X[:, 0] > 0)
+    estimator.set_params(kernel=make_pipeline(StandardScaler(), MaxAbsScaler()))
+    with pytest.raises(ValueError, match=r"\(\.\.\., MaxAbsScaler\(\), Pair"):
+        estimator.fit(X, X[:, 0] > 0)
+
+
+def test_as_many_features_as_rows_are_no_kernel():
+    square, y = X[:3], [0, 1, 0]
+    with pytest.raises(ValueError, match=r"symmetric.* If StandardScaler gives feat"):
+        KernelRidgeClassifier(kernel=StandardScaler()).fit(square, y)
+    # A transformer of kernel values is a kernel.
+    K = X @ X.T
+    centered = KernelRidgeClassifier(kernel=KernelCenterer()).fit(K, X[:, 0] > 0)
+    assert_allclose(
+        centered.kernel_.transform(K), KernelCenterer().fit_transform(K), atol=1e-12
+    )
+    with pytest.raises(ValueError, match=r"symmetric.* rounding\.$"):
+        KernelRidgeClassifier(kernel="precomputed").fit(square, y)
+
+
 @pytest.mark.parametrize("kernel", ["precomputed", EmpiricalNTK()])
 def test_parameters_for_a_kernel_that_takes_none(kernel):
     with pytest.raises(ValueError, match=r"kernel_params=.*gamma"):
@@ -111,6 +151,19 @@ def test_parameters_for_a_kernel_that_takes_none(kernel):
 def test_unknown_name():
     with pytest.raises(ValueError, match=r"kernel='rfb'.*'rbf'"):
         make_kernel("rfb").fit(X).transform(X)
+
+
+@pytest.mark.parametrize("model", ["org/model", "bert-tiny", Path("a", "folder")])
+def test_models_are_no_kernels(model):
+    hint = f"kernel=EmpiricalNTK({str(model)!r})"
+    with pytest.raises(ValueError, match=re.escape(hint)):
+        FreeShapAttributor(model).fit(["a film", "a plot"], [0, 1])
+    with pytest.raises(ValueError) as caught:
+        FreeShapAttributor(kernel=3).fit(X, X[:, 0] > 0)
+    assert "Path" not in str(caught.value)
+    with pytest.raises(ValueError) as caught:
+        make_kernel("rfb")
+    assert "EmpiricalNTK" not in str(caught.value)
 
 
 @pytest.mark.parametrize("kernel", ["linear", "precomputed", dots])
