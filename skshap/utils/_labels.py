@@ -1,5 +1,6 @@
 """Checks of labels and targets, and the indices that labels are encoded by."""
 
+import warnings
 from numbers import Real
 
 import numpy as np
@@ -17,6 +18,8 @@ __all__ = [
     "encode_targets",
     "find_classes",
 ]
+
+OF_NUMBERS = "what trains on numbers is valued by FreeShapRegressor"
 
 
 def check_targets(y, rows):
@@ -75,23 +78,31 @@ def find_classes(y):
     ------
     ValueError
         If labels are continuous, of several types, or neither numbers nor texts.
+
+    Warns
+    -----
+    UserWarning
+        If more than half of the labels are different ones.
     """
     try:
         is_mixed = y.dtype.kind == "O" and not all(isinstance(v, str) for v in y)
         if is_mixed or y.dtype.kind == "S":
             raise TypeError("labels do not compare")
-        check_classification_targets(y)
-        return np.unique(y, return_inverse=True)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            check_classification_targets(y)
+        found = np.unique(y, return_inverse=True)
     except ValueError as error:
-        raise ValueError(
-            "y must hold class labels; what trains on numbers is valued by "
-            f"FreeShapRegressor. {error}"
-        ) from error
+        raise ValueError(f"y must hold class labels; {OF_NUMBERS}. {error}") from error
     except TypeError as error:
         raise ValueError(
             "y must hold labels of one type, numbers or str, got "
             f"{sorted({type(label).__name__ for label in y})}; convert them to str."
         ) from error
+    hint = f" If so, {OF_NUMBERS}." if y.dtype.kind in "iuf" else ""
+    for warning in caught:
+        warnings.warn(f"{warning.message}{hint}", warning.category, stacklevel=2)
+    return found
 
 
 def encode_targets(y, classes, rows, name="y"):

@@ -10,6 +10,7 @@ from sklearn.linear_model import RidgeClassifier
 from skshap import (
     DataRemoval,
     DataSelector,
+    FreeShapAttributor,
     FreeShapRegressor,
     KernelRidgeClassifier,
     flip_labels,
@@ -35,6 +36,14 @@ def test_targets_of_the_other_kind():
     for y in (["a", "b", "a"], np.array(["a", "b", "a"], dtype=object)):
         with pytest.raises(ValueError, match=r"y must hold numbers.*"):
             FreeShapRegressor().fit(np.eye(3), y)
+
+
+def test_numbers_that_may_be_no_classes():
+    y = np.arange(30)
+    with pytest.warns(UserWarning, match=r"unique classes.* FreeShapRegressor\.$"):
+        FreeShapAttributor().fit(np.eye(30), y)
+    with pytest.warns(UserWarning, match=r"unique classes.* classification problem\.$"):
+        FreeShapAttributor().fit(np.eye(30), y.astype(str))
 
 
 def test_labels_may_be_read_only():
