@@ -8,7 +8,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, column_or_1d
 
 from skshap.utils._columns import is_missing
-from skshap.utils._rows import number_of_rows
+from skshap.utils._rows import check_several, number_of_rows
 
 __all__ = [
     "as_labels",
@@ -262,8 +262,9 @@ def as_labels(y, name="y"):
     Raises
     ------
     ValueError
-        If labels are masked, or on more than one axis.
+        If labels are masked, a single one, or on more than one axis.
     """
+    check_several(y, name)
     if hasattr(getattr(y, "dtype", None), "numpy_dtype"):
         y = y.to_numpy()  # of pandas: integers that may be missing would be floats
     labels = column_or_1d(y, warn=True)

@@ -1,14 +1,16 @@
-"""Whether labels are in the order of their rows, by the indices of pandas."""
+"""Whether there are labels of rows, in their order by the indices of pandas."""
 
 import warnings
 
 import numpy as np
 
+from skshap.utils._rows import check_several
+
 __all__ = ["check_order"]
 
 
 def check_order(X, y, names=("X", "y")):
-    """Raise if labels are those of the rows in another order, by their indices.
+    """Raise if labels are a single value, or, by their indices, in another order.
 
     Indices of other names say nothing of which row is whose. One that only numbers its
     rows may have been reset, so that there is a warning only.
@@ -25,14 +27,15 @@ def check_order(X, y, names=("X", "y")):
     Raises
     ------
     ValueError
-        If both are of pandas and their indices, without duplicates, hold the same
-        names in another order.
+        If labels are a single text or number, or if both are of pandas and their
+        indices, without duplicates, hold the same names in another order.
 
     Warns
     -----
     UserWarning
         If so, but one of them only numbers its rows.
     """
+    check_several(y, names[1])
     if not (hasattr(X, "iloc") and hasattr(y, "iloc")):
         return
     index, other = X.index, y.index

@@ -1,9 +1,34 @@
 """Rows: how many there are, and how much each counts."""
 
+from numbers import Real
+
 import numpy as np
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
-__all__ = ["check_weights", "number_of_rows"]
+__all__ = ["check_several", "check_weights", "number_of_rows"]
+
+
+def check_several(y, name="y"):
+    """Raise if a single text or number stands where there must be one a row.
+
+    Parameters
+    ----------
+    y : object
+        What a user passed as labels or targets.
+    name : str, default="y"
+        Of it, in messages.
+
+    Raises
+    ------
+    ValueError
+        If it is a single text or number.
+    """
+    if isinstance(y, (str, bytes, Real)) or getattr(y, "shape", None) == ():
+        y = y.item() if hasattr(y, "item") else y
+        raise ValueError(
+            f"{name} must be a list or array with one entry a row, got the single "
+            f"value {y!r:.40}; for a single row wrap it in a list: [{y!r:.40}]."
+        )
 
 
 def number_of_rows(X, name="X"):

@@ -112,7 +112,7 @@ def test_one_class():
         ([0.5, 1.5, 2.0], "Unknown label type"),
         ([0.0, 1.0, np.nan], "NaN"),
         ([], "at least two classes|minimum of 1 is required"),
-        ("yes", "1d array"),
+        ("yes", "must be a list or array"),
     ],
 )
 def test_bad_labels(y, message):

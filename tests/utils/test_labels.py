@@ -46,6 +46,16 @@ def test_numbers_that_may_be_no_classes():
         FreeShapAttributor().fit(np.eye(30), y.astype(str))
 
 
+@pytest.mark.parametrize("method", ["explain", "attribute", "score", "estimate_cost"])
+def test_the_label_of_a_single_row_goes_into_a_list(method):
+    attributor = FreeShapAttributor(n_permutations=2)
+    attributor.fit(np.eye(4), ["neg", "pos"] * 2)
+    k = {"k": 1} if method == "explain" else {}
+    getattr(attributor, method)(np.eye(4)[:1], ["neg"], **k)
+    with pytest.raises(ValueError, match=r"y must be a list .*: \['neg'\]\.$"):
+        getattr(attributor, method)(np.eye(4)[:1], "neg", **k)
+
+
 def test_labels_may_be_read_only():
     y = np.array([0.0, 1.0, 2.0])
     y.flags.writeable = False

@@ -1,12 +1,14 @@
 """How many rows there are, and how much each counts."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
 from scipy import sparse
 
-from skshap.utils._rows import check_weights, number_of_rows
+from skshap.utils._rows import check_several, check_weights, number_of_rows
 
 
 @pytest.mark.parametrize(
@@ -20,6 +22,18 @@ def test_rows_are_counted_of_any_kind(make):
 def test_what_holds_no_rows_is_named(rows):
     with pytest.raises(ValueError, match=f"^Z must hold rows, .*{type(rows).__name__}"):
         number_of_rows(rows, "Z")
+
+
+@pytest.mark.parametrize("y", ["neg", b"neg", 3, 0.5, True, np.array("neg")])
+def test_a_single_entry_goes_into_a_list(y):
+    value = re.escape(repr(np.asarray(y).item()))
+    with pytest.raises(
+        ValueError, match=rf"^Z must be a list .* value {value}; .*: \[{value}\]\.$"
+    ):
+        check_several(y, "Z")
+    check_several([y], "Z")
+    check_several(np.array([y]), "Z")
+    check_several(None)
 
 
 def test_weights_are_numbers_of_which_some_count():
