@@ -93,27 +93,36 @@ def summarize(detector, detected, is_noisy):
     """What is said of all rows, by its name in words."""
     issues = detector.label_issues_
     n, n_issues = len(issues), int(issues.sum())
-    facts = {
-        "Rows": f"{n:,}",
-        "Called wrong": f"{n_issues:,} ({n_issues / n:.1%})",
-        "False alarms among them": f"{detector.expected_false_alarms_:.1f} expected",
-        "Wrong labels in all": f"{detector.noise_rate_ * n:.1f} expected "
-        f"({detector.noise_rate_:.1%})",
-    }
+    called = f"{n_issues:,} ({n_issues / n:.1%})"
+    false = f"{detector.expected_false_alarms_:.1f} expected"
+    wrong = f"{detector.noise_rate_ * n:.1f} expected ({detector.noise_rate_:.1%})"
     if detector.issues_withheld_:
-        facts["Called wrong"] += (
-            ": some labels look wrong, but so do too many right ones of rows that are "
-            "hard to predict, to tell which are"
+        called = (
+            "none: some labels look wrong, but so do too many right ones of rows that "
+            "are hard to predict, to tell which are; inspect from the most suspicious "
+            "row down, or fit LabelNoiseDetector with contamination, the share of "
+            "labels to call wrong"
         )
-        facts["Wrong labels in all"] += ", for that reason only a guess"
-    if not n_issues:
-        facts["Called wrong"] += "; inspect from the most suspicious row down"
+        wrong += ", for that reason only a guess"
+    elif not n_issues:
+        called = "none; inspect from the most suspicious row down"
     if detected is not None:
-        n_false = int((issues & ~is_noisy).sum())
-        facts["False alarms among them"] += f", {n_false} in truth"
-        facts["Wrong labels in all"] += f", {detected.n_noisy} in truth"
-        facts["AUROC"] = f"{detected.roc_auc:.3f}"
-        facts["Average precision"] = f"{detected.average_precision:.3f}"
+        false += f", {int((issues & ~is_noisy).sum())} in truth"
+        wrong += f", {detected.n_noisy} in truth"
+    facts = {"Rows": f"{n:,}", "Called wrong": called}
+    if n_issues:
+        facts["False alarms among them"] = false
+    facts["Wrong labels in all"] = wrong
+    if detected is not None:
+        facts["AUROC"] = (
+            f"{detected.roc_auc:.3f}: the probability that a wrong label is more "
+            "suspicious than a right one; by chance 0.5"
+        )
+        facts["Average precision"] = (
+            f"{detected.average_precision:.3f}: read down to a wrong label, the share "
+            "of labels read that are wrong, as a mean over the wrong ones; by chance "
+            f"{detected.n_noisy / n:.3f}"
+        )
     return facts
 
 

@@ -69,7 +69,11 @@ def transitions_table(transitions):
         f"<td>{rate:.1%}</td></tr>"
         for a, b, rate in transitions
     )
-    return f"<h2>How labels went wrong, by estimate</h2><table>{rows}</table>"
+    return (
+        '<h2>How labels went wrong, by estimate</h2><p class="calm">Of all rows whose '
+        "true label is the first of the two, the share labelled as the second.</p>"
+        f"<table>{rows}</table>"
+    )
 
 
 def article(rank, row):
@@ -80,7 +84,7 @@ def article(rank, row):
     names = row.get("neighbor_index", [None] * len(row["neighbors"]))
     against = "".join(
         f'<li><bdi class="label">{quote(label)}</bdi> '
-        f'<span class="calm">row {row_name(i, name)}</span>{row_html(cells)}</li>'
+        f'<span class="calm">row at {row_name(i, name)}</span>{row_html(cells)}</li>'
         for i, name, label, cells in zip(
             row["neighbors"],
             names,
@@ -94,16 +98,18 @@ def article(rank, row):
         f"{len(row['neighbors'])}</summary><ul>{against}</ul></details>"
     )
     name = row_name(row["row"], row.get("index"))
-    word = "rather" if row["quality"] < 0.5 else "perhaps"
+    rival = f', rather <bdi class="suggested">{quote(row["suggested"])}</bdi>'
+    if row["quality"] >= 0.5:
+        rival = ""
     return (
-        f'<article><h3>{rank}. <bdi class="label">{quote(row["given"])}</bdi>, '
-        f'{word} <bdi class="suggested">{quote(row["suggested"])}</bdi></h3>'
-        f'<p class="calm">Row {name}; right with probability '
+        f'<article><h3>{rank}. <bdi class="label">{quote(row["given"])}</bdi>'
+        f'{rival}</h3><p class="calm">Row at {name}; right with probability '
         f"{row['quality']:.1%}; {verdict}.</p>{row_html(row['cells'])}{against}"
         "</article>"
     )
 
 
 def row_name(position, name):
-    """Position of a row and, in brackets, its name in an index if it has one."""
-    return str(position) if name is None else f"{position} ({quote(name)})"
+    """Position of a row and, if it has one, its name in an index."""
+    place = f"position {position}"
+    return place if name is None else f"{place}, index {quote(name)}"

@@ -224,6 +224,13 @@ class LabelNoiseReport:
         """
         Path(path).write_text(self.to_html(), encoding="utf-8")
 
+    def __repr__(self):
+        """Say how many rows there are, and how many are called wrong."""
+        return (
+            f"{type(self).__name__}(n_samples={len(self.quality)}, "
+            f"n_issues={int(self.issues.sum())})"
+        )
+
     def _repr_html_(self):
         """Show the page in a notebook, in a frame of its own."""
         return (

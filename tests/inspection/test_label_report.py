@@ -125,9 +125,28 @@ def test_page_says_how_well_wrong_labels_are_found(fitted):
     report = LabelNoiseReport.from_detector(detector, X, y, is_noisy=is_noisy)
     shown = "".join(Reader(report.to_html()).texts)
     suspicion = 1 - detector.label_quality_
-    assert f"AUROC{roc_auc_score(is_noisy, suspicion):.3f}" in shown
+    assert f"AUROC{roc_auc_score(is_noisy, suspicion):.3f}: the prob" in shown
     precision = average_precision_score(is_noisy, suspicion)
-    assert f"Average precision{precision:.3f}" in shown
+    assert f"Average precision{precision:.3f}: read down" in shown
+    assert "by chance 0.100" in shown  # 15 of 150
+
+
+def test_another_label_beside_those_more_probably_wrong_than_right(fitted):
+    detector, X, y, _ = fitted
+    report = LabelNoiseReport.from_detector(detector, X, y, n_rows=150)
+    heads = re.findall(r"<h3>.*?</h3>", report.to_html())
+    assert ["rather" in head for head in heads] == [
+        row["quality"] < 0.5 for row in report.rows
+    ]
+    assert 0 < sum("suggested" in head for head in heads) < 150
+
+
+def test_short_form(fitted):
+    detector, X, y, _ = fitted
+    report = LabelNoiseReport.from_detector(detector, X, y)
+    n_issues = detector.label_issues_.sum()
+    assert repr(report) == f"LabelNoiseReport(n_samples=150, n_issues={n_issues})"
+    assert n_issues > 0
 
 
 def test_transitions_go_from_true_to_given_labels_the_most_frequent_first(fitted):
@@ -141,6 +160,7 @@ def test_transitions_go_from_true_to_given_labels_the_most_frequent_first(fitted
         for a, b in sorted(off, key=lambda pair: T[pair], reverse=True)
     ]
     assert len(set(lines)) == 6
+    assert f"the share labelled as the second.{lines[0]}" in shown
     assert "".join(lines) in shown
 
 
@@ -234,18 +254,19 @@ def test_names_of_rows_and_dates(fitted):
     frame = pd.DataFrame({"day": day, "hour": day + pd.Timedelta(hours=7)}, range(150))
     report = LabelNoiseReport.from_detector(detector, frame, y, n_rows=1)
     assert "index" not in report.to_frame()
+    assert re.search(r"Row at position \d+; right", report.to_html())
     assert '<dd dir="auto">2024-05-06</dd>' in report.to_html()
     assert '<dd dir="auto">2024-05-06 07:00:00</dd>' in report.to_html()
     frame.index = [f"<{i}>" for i in range(150)]
     report = LabelNoiseReport.from_detector(detector, frame, y, n_rows=1)
     row = report.to_frame().index[0]
     assert report.to_frame()["index"].tolist() == [f"<{row}>"]
-    assert f"Row {row} (&lt;{row}&gt;); right with" in report.to_html()
+    assert f"Row at position {row}, index &lt;{row}&gt;; right with" in report.to_html()
     near = report.to_frame()["neighbors"].iloc[0]
     assert report.to_frame()["neighbor_index"].iloc[0] == [f"<{i}>" for i in near]
     assert near
     for i in near:
-        assert f">row {i} (&lt;{i}&gt;)</span>" in report.to_html()
+        assert f">row at position {i}, index &lt;{i}&gt;</span>" in report.to_html()
 
 
 def test_many_columns_are_counted(fitted):
@@ -278,11 +299,12 @@ def test_nothing_called_wrong():
     X = np.zeros((20, 1))
     detector = LabelNoiseDetector().fit(X, [0, 1] * 10)
     report = LabelNoiseReport.from_detector(detector, X, [0, 1] * 10)
-    assert "0 (0.0%)" in report.to_html()
+    assert repr(report) == "LabelNoiseReport(n_samples=20, n_issues=0)"
     assert not report.to_frame()["is_issue"].any()
     assert report.title == "Suspicious labels"
     page = "".join(Reader(report.to_html()).texts)
-    assert "perhaps" in page
+    assert "Called wrongnone; inspect from the most suspicious row down" in page
+    assert "alse alarms" not in page
     frame = report.to_frame()
     assert (frame["suggested"] != frame["given"]).all()
     assert "rather" not in page
@@ -302,7 +324,9 @@ def test_page_says_that_hard_rows_are_too_many(fitted, monkeypatch):
         assert ("only a guess" in shown) == detector.issues_withheld_
         pages.append(shown)
     assert words not in pages[0]
-    assert "0 (0.0%): some labels look wrong, but" in pages[1]
+    assert "none: some labels look wrong, but" in pages[1]
+    assert "contamination" in pages[1]
+    assert "alse alarms" not in pages[1]
     assert ", called wrong." not in pages[1]
     zeros, labels = np.zeros((20, 1)), [0, 1] * 10
     detector = LabelNoiseDetector().fit(zeros, labels)  # none is suspicious
