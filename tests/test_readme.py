@@ -14,7 +14,7 @@ def test_quick_start(tmp_path, monkeypatch):
     )
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
-    assert len(blocks) == 9
+    assert len(blocks) == 10
     names = {}
     for block in blocks:
         exec(compile(block, str(README), "exec"), names)
@@ -27,4 +27,5 @@ def test_quick_start(tmp_path, monkeypatch):
     assert 0 < removed.sum() < 100
     assert names["flipped"][removed].mean() > 0.3
     assert len(names["X_few"]) == len(names["y_few"]) == 30
+    assert len(names["by_words"].label_quality_) == len(names["df"])
     assert (tmp_path / "kernel_cache").is_dir()
