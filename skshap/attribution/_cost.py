@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from joblib import cpu_count, effective_n_jobs
 
-from skshap.attribution._enumeration import enumerate_coalitions
+from skshap.attribution._enumeration import enumerate_coalitions, enumeration_flops
 from skshap.attribution._estimation import (
-    check_enumerable,
     choose_game,
+    is_enumerated,
     make_sampler,
     n_threads,
     sampled_part,
@@ -46,10 +46,9 @@ def predict_cost(data, problem, method):
     dict
         `seconds` of wall time and `memory` in bytes.
     """
-    if method.sampler == "exact":
-        check_enumerable(data)
-        return _enumeration_cost(data, problem)
     kind = choose_game(data, problem, method)
+    if is_enumerated(data, problem, method):
+        return _enumeration_cost(data, problem, kind)
     outline = data.outline(kind)
     n_workers = effective_n_jobs(method.n_jobs)
     is_sweep = method.sampler == "sweep"
@@ -233,21 +232,34 @@ def _product_seconds(n):
     return seconds / (2 * n**3)
 
 
-def _enumeration_cost(data, problem):
-    """Time a game of fewer players."""
-    n = data.n_players
-    k = min(n, PIECE_PLAYERS)
-    labels = np.arange(n) if data.groups is None else data.groups
-    kept = labels < k
-    rows = data.rows[kept] if data.is_explicit else data.rows[np.ix_(kept, kept)]
-    cross = data.cross if data.is_explicit else data.cross[:, kept]
-    small = data._replace(
-        rows=rows, cross=cross, targets=data.targets[kept], groups=labels[kept]
-    )
-    game = small.game(KernelGame)
-    piece = problem._replace(weights=problem.weights[:, :k])
-    compute = partial(enumerate_coalitions, game, piece)
-    seconds, _ = timed(compute, compute)
-    growth = len(labels) / kept.sum()  # of the rows of a coalition, and their solve
-    memory = enumeration_bytes(data.outline(KernelGame), problem)
-    return {"seconds": seconds * 2.0 ** (n - k) * growth, "memory": memory}
+def _enumeration_cost(data, problem, kind):
+    """Time a game of fewer players, of fewer rows if it must be."""
+    n, labels = data.n_players, data.groups
+    if labels is None:
+        labels = np.arange(n)
+    whole, k, step = data.outline(kind), min(n, PIECE_PLAYERS), 1
+    while True:
+        kept = np.flatnonzero(labels < k)
+        kept = kept[np.argsort(labels[kept], kind="stable")][::step]
+        piece = _part_of(data, kept, np.unique(labels[kept], return_inverse=True)[1])
+        flops = enumeration_flops(piece.outline(kind))
+        if flops <= PIECE_FLOPS or len(kept) == 1:
+            break
+        k, step = (k - 1, 1) if k > 2 else (k, 2 * step)
+    game = piece.game(kind)
+    weights = problem.weights[:, : piece.n_players]
+    small = problem._replace(weights=weights)
+    compute = partial(enumerate_coalitions, game, small)
+    seconds = timed(compute, compute)[0] * enumeration_flops(whole) / flops
+    memory = enumeration_bytes(data, whole, problem)
+    return {"seconds": seconds, "memory": memory}
+
+
+def _part_of(data, kept, groups):
+    """Return data of some of the training rows."""
+    if data.is_explicit:
+        rows, cross = data.rows[kept], data.cross
+    else:
+        rows, cross = data.rows[np.ix_(kept, kept)], data.cross[:, kept]
+    targets = data.targets[kept]
+    return data._replace(rows=rows, cross=cross, targets=targets, groups=groups)

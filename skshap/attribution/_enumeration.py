@@ -3,57 +3,86 @@
 from itertools import combinations, islice
 from math import comb
 
-import numpy as np
 import torch
 
-from skshap.utils._ridge import factorize
+from skshap.utils._progress import progress_bar
 
-__all__ = ["LARGEST_GAME", "enumerate_coalitions", "enumeration_floats"]
+__all__ = [
+    "LARGEST_GAME",
+    "enumerate_coalitions",
+    "enumeration_floats",
+    "enumeration_flops",
+]
 
 LARGEST_GAME = 20  # players
 CHUNK_NUMBERS = 1 << 22  # of a batch of enumerated coalitions
 
 
-def enumerate_coalitions(game, problem):
+def enumerate_coalitions(game, problem, *, verbose=0):
     """Compute semivalues from the utility of every coalition.
 
     Parameters
     ----------
-    game : KernelGame
+    game : KernelGame or FeatureGame
         Of at most 20 players.
     problem : Problem
         What is computed.
+    verbose : int, default=0
+        Show a progress bar.
 
     Returns
     -------
     Tensor of shape (n_semivalues, n_scorings, n_players)
         Or with m more if values are kept by the row scored.
     """
-    K, cross, targets = game.tensors[:3]
-    n, m = game.n_players, cross.shape[1]
-    rows = [game.players.arrange(np.array([p]))[0] for p in range(n)]
-    weights = torch.tensor(problem.weights, device=K.device)
-    nulls = K.new_tensor(problem.nulls).reshape(1, -1, 1, 1)
+    subsets, n, m = game.subsets(), game.n_players, problem.n_scored
+    device = problem.utilities[0].y.device
+    weights = torch.tensor(problem.weights, device=device)
+    nulls = weights.new_tensor(problem.nulls).reshape(1, -1, 1, 1)
     # The empty coalition: minus its utility, weighted, to everyone who joins it.
     values = -weights[:, :1, None, None] * nulls.expand(1, -1, n, m)
-    for size in range(1, n + 1):
-        coalitions = combinations(range(n), size)
-        n_rows = game.players.most_rows(size)
-        batch = max(1, CHUNK_NUMBERS // (n_rows * (n_rows + m) + n))
-        while chunk := list(islice(coalitions, batch)):
-            index, is_row = _pad([[rows[p] for p in players] for players in chunk])
-            decision = _predict(K, cross, targets, game.alpha, index, is_row)
+    options = {"desc": "coalitions", "unit": "coalition", "verbose": verbose}
+    with progress_bar(total=2**n - 1, **options) as bar:
+        for size, chunk in chunks(game, n):
+            decision = subsets.predict(chunk)
             scores = torch.stack([u.score(decision) for u in problem.utilities])
             # A member gains the coalition's utility, an outsider is charged it.
             member = weights[:, size - 1] / comb(n - 1, size - 1)
             outsider = -weights[:, size] / comb(n - 1, size) if size < n else 0 * member
-            players = torch.tensor(chunk, device=K.device)
-            is_member = K.new_zeros(len(chunk), n).scatter_(1, players, 1.0)
+            players = torch.tensor(chunk, device=device)
+            is_member = weights.new_zeros(len(chunk), n).scatter_(1, players, 1.0)
             share = (
                 outsider[:, None, None] + is_member * (member - outsider)[:, None, None]
             )
             values = values + torch.einsum("vbn,sbm->vsnm", share, scores)
+            bar.update(len(chunk))
     return values if problem.per_sample else values.mean(3)
+
+
+def chunks(game, n):
+    """Yield sizes and coalitions of that size, as many at a time as memory is for."""
+    for size in range(1, n + 1):
+        coalitions = combinations(range(n), size)
+        batch = max(1, CHUNK_NUMBERS // (game.subset_floats(size)[0] + n))
+        while chunk := list(islice(coalitions, batch)):
+            yield size, chunk
+
+
+def enumeration_flops(game):
+    """Count the floating-point operations of predictions by all coalitions.
+
+    Parameters
+    ----------
+    game : KernelGame or FeatureGame
+        Of the right shapes.
+
+    Returns
+    -------
+    float
+    """
+    n = game.n_players
+    each = (comb(n, size) * game.subset_flops(size) for size in range(1, n + 1))
+    return game.subsets_flops() + sum(each)
 
 
 def enumeration_floats(game, problem):
@@ -61,7 +90,7 @@ def enumeration_floats(game, problem):
 
     Parameters
     ----------
-    game : KernelGame
+    game : KernelGame or FeatureGame
         Of the right shapes.
     problem : Problem
 
@@ -69,33 +98,11 @@ def enumeration_floats(game, problem):
     -------
     float
     """
-    n, m = game.n_players, problem.n_scored
-    # The kernel of a batch of coalitions, with each other and with the rows to predict.
-    batch, n_rows = 0, 1
+    n, largest = game.n_players, (0, 0)
     for size in range(1, n + 1):
-        k = game.players.most_rows(size)
-        numbers = min(CHUNK_NUMBERS, comb(n, size) * k * (k + m))
-        batch, n_rows = max((batch, n_rows), (numbers, k), key=lambda found: found[0])
-    # It twice, at most, and predictions, scores and what these are made by.
-    return batch * (2 + 3 * game.n_outputs / n_rows) + 3 * problem.size(n)
-
-
-def _pad(coalitions):
-    """Return rows of coalitions, of shape (b, k), and which of them are not padding."""
-    coalitions = [torch.cat(parts) for parts in coalitions]
-    index = torch.nn.utils.rnn.pad_sequence(
-        coalitions, batch_first=True, padding_value=-1
-    )
-    return index.clamp_min(0), index >= 0
-
-
-def _predict(K, cross, targets, alpha, index, is_row):
-    """Predict with every coalition, (n_outputs, n_coalitions, m)."""
-    A = K[index[:, :, None], index[:, None, :]]
-    A *= is_row[:, :, None] & is_row[:, None, :]
-    # Padding has a one of its own, and explains nothing.
-    ones = torch.ones_like(A[:, :, 0])
-    A.diagonal(dim1=1, dim2=2).add_(torch.where(is_row, alpha * ones, ones))
-    L = factorize(A, alpha=alpha)
-    weights = torch.cholesky_solve(targets[index] * is_row.unsqueeze(2), L)
-    return torch.einsum("bsq,bsm->qbm", weights, cross[index])
+        one, outputs = game.subset_floats(size)
+        count = max(1, min(CHUNK_NUMBERS // one, comb(n, size)))
+        largest = max(largest, (count * one, count * outputs))
+    # What is solved twice, at most, and predictions, scores and what these are made by.
+    solved, outputs = largest
+    return game.subsets_floats() + 2 * solved + 3 * outputs + 3 * problem.size(n)

@@ -7,7 +7,11 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 
 from skshap.attribution._checkpoint import Checkpoint, digest
-from skshap.attribution._enumeration import LARGEST_GAME, enumerate_coalitions
+from skshap.attribution._enumeration import (
+    LARGEST_GAME,
+    enumerate_coalitions,
+    enumeration_flops,
+)
 from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._kernel_game import KernelGame
 from skshap.attribution._leave_one_out import leave_one_out_values
@@ -20,9 +24,9 @@ from skshap.utils._describe import describe
 from skshap.utils._threads import at_most
 
 __all__ = [
-    "check_enumerable",
     "choose_game",
     "estimate_values",
+    "is_enumerated",
     "make_sampler",
     "n_threads",
     "sampled_part",
@@ -47,11 +51,11 @@ def choose_game(data, problem, method):
     Returns
     -------
     type
-        The one of less work, where there are features and they are well-conditioned. It
-        does not depend on the number of permutations, so that a checkpoint may go on
-        with more of them.
+        The one of less work, where there are features and they are well-conditioned.
+        Unless coalitions are enumerated, it does not depend on the number of
+        permutations, so that a checkpoint may go on with more of them.
     """
-    if not data.is_explicit or method.sampler == "exact":
+    if not data.is_explicit:
         return KernelGame
     # By features, rounding grows with the square of the condition.
     if largest_eigenvalue(data.rows) > LARGEST_CONDITION * data.alpha:
@@ -60,6 +64,12 @@ def choose_game(data, problem, method):
     for kind in (FeatureGame, KernelGame):
         outline = data.outline(kind)
         work[kind] = 0.0
+        if is_enumerated(data, problem, method):
+            work[kind] += enumeration_flops(outline)
+            if kind is KernelGame:
+                n, d = data.rows.shape
+                work[kind] += 2 * n * d * (n + len(data.cross))
+            continue
         if method.sampler == "sweep":
             fixed, by_row = outline.walk_flops(outline.to_everyone)
             work[kind] += (fixed + len(data.cross) * by_row).sum()
@@ -88,13 +98,37 @@ def sampled_part(problem, method):
     return problem._replace(weights=problem.weights[~problem.is_loo])
 
 
-def check_enumerable(data):
-    """Raise unless a game is small enough to be enumerated."""
-    if data.n_players > LARGEST_GAME:
-        raise ValueError(
-            f"sampler='exact' enumerates the coalitions of at most {LARGEST_GAME} "
-            f"players, but there are {data.n_players}; use sampler='sweep'."
-        )
+def is_enumerated(data, problem, method):
+    """Whether all coalitions are looked at.
+
+    Parameters
+    ----------
+    data : Data
+    problem : Problem
+    method : Method
+
+    Returns
+    -------
+    bool
+        True for "exact", and for a sweep of groups so few that all their coalitions are
+        no more than those that its permutations go through.
+
+    Raises
+    ------
+    ValueError
+        If "exact" is asked of too many players.
+    """
+    n = data.n_players
+    if method.sampler == "exact":
+        if n > LARGEST_GAME:
+            raise ValueError(
+                f"sampler='exact' enumerates the coalitions of at most {LARGEST_GAME} "
+                f"players, but there are {n}; use sampler='sweep'."
+            )
+        return True
+    are_few = n <= LARGEST_GAME and 2**n <= n * method.n_permutations
+    is_sweep = method.sampler == "sweep" and not problem.is_loo.all()
+    return is_sweep and data.groups is not None and are_few
 
 
 def make_sampler(game, problem, method):
@@ -127,11 +161,10 @@ def estimate_values(data, problem, method):
         Of shape (n_semivalues, n_scorings, n_players), or (n_semivalues, n_scorings, m,
         n_players) if values are kept by the row scored.
     """
-    if method.sampler == "exact":
-        check_enumerable(data)
-        values = enumerate_coalitions(data.game(KernelGame), problem)
-        return _arrange(problem, values.cpu().numpy(), 0.0)
     game = data.game(choose_game(data, problem, method))
+    if is_enumerated(data, problem, method):
+        values = enumerate_coalitions(game, problem, verbose=method.verbose)
+        return _arrange(problem, values.cpu().numpy(), 0.0)
     if method.sampler == "permutation":
         return _arrange(problem, *_run(data, game, problem, method))
     game, is_loo = game.with_inverse(), problem.is_loo

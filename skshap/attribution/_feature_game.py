@@ -4,6 +4,7 @@ import numpy as np
 
 from skshap.attribution._features import FeatureCoalitions, FeaturePrefixes
 from skshap.attribution._game import PASS_WORK, Game, Route
+from skshap.attribution._subsets import FeatureSubsets
 
 __all__ = ["FeatureGame"]
 
@@ -35,6 +36,9 @@ class FeatureGame(Game):
         """Return the ridge on every prefix of a permutation of rows."""
         return FeaturePrefixes(*self.tensors, self.alpha)
 
+    def subsets(self):
+        return FeatureSubsets(*self.tensors, self.alpha, self.rows_of_players)
+
     @property
     def to_everyone(self):
         return Route("direct", [(self.n_players, self.n_players)])
@@ -59,6 +63,23 @@ class FeatureGame(Game):
     def prefix_floats(self):
         m, d = self.arrays[1].shape
         return FeaturePrefixes.count_floats(d, m, self.n_outputs)
+
+    def subset_flops(self, size):
+        m, d = self.arrays[1].shape
+        sums = 2 * d**2 * self.n_players
+        return sums + d**3 / 3 + 2 * d * (d + m) * self.n_outputs + PASS_WORK * d**2
+
+    def subset_floats(self, size):
+        m, d = self.arrays[1].shape
+        return d * d, (d + m) * self.n_outputs
+
+    def subsets_flops(self):
+        n, d = self.arrays[0].shape
+        return 2 * n * d * (d + self.n_outputs)
+
+    def subsets_floats(self):
+        d = self.arrays[0].shape[1]
+        return 2 * self.n_players * d * (d + self.n_outputs)  # a list, then a stack
 
     def setup_flops(self):
         return 0

@@ -65,9 +65,11 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
     sampler : {"sweep", "permutation", "exact"}, default="sweep"
         "sweep": take the marginals of all rows, in closed form, at many sizes of every
         permutation, and of accuracy mostly for those rows to predict whose prediction
-        is close; "permutation": what each row adds when it joins, as in [1]_, at less
-        work a permutation and many times the variance; "exact": enumerate the
-        coalitions of at most 20 training rows, or groups of them.
+        is close, or enumerate the coalitions of groups so few that they are at most
+        ``n_permutations * n_groups``, as of 9 groups; "permutation": what each row adds
+        when it joins, as in [1]_, at less work a permutation and many times the
+        variance; "exact": enumerate the coalitions of at most 20 training rows, or
+        groups of them.
     n_permutations : int, default=100
         How many permutations, or sweeps of a few permutations, are drawn. On large
         problems with at least 12 sweeps, the first four decide which sizes of
@@ -107,7 +109,7 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
         a smaller one it returns what there is. A file of another computation is
         refused; of a callable `scoring`, its code and state tell, and the functions
         and plain data of its module that it reads.
-        `explain` keeps no file.
+        `explain` and enumerations keep no file.
     random_state : int, RandomState instance or None, default=None
         Seed of the permutations.
     verbose : int, default=0

@@ -93,6 +93,12 @@ class Game:
         return [as_tensor(array, self.device) for array in self.arrays]
 
     @property
+    def rows_of_players(self):
+        """The training rows of each player, a list of Tensors."""
+        alone = map(np.array, range(self.n_players))
+        return [self.players.arrange(player[None])[0] for player in alone]
+
+    @property
     def options(self):
         """What makes the same game again, besides its arrays."""
         return {"alpha": self.alpha, "groups": self.groups, "device": self.device}
@@ -186,6 +192,37 @@ class Game:
 
     def prefix_floats(self):
         """Count the floats that all prefixes of a permutation are made with."""
+        raise NotImplementedError
+
+    def subsets(self):
+        """Return the ridge on any coalitions of few players."""
+        raise NotImplementedError
+
+    def subset_flops(self, size):
+        """Count the floating-point operations of a coalition of so many players."""
+        raise NotImplementedError
+
+    def subset_floats(self, size):
+        """Count the floats that are solved for such a coalition, and of what comes out.
+
+        Parameters
+        ----------
+        size : int
+            Number of players.
+
+        Returns
+        -------
+        solved, outputs : int
+            The latter are predictions, and weights.
+        """
+        raise NotImplementedError
+
+    def subsets_flops(self):
+        """Count the floating-point operations that `subsets` takes by itself."""
+        raise NotImplementedError
+
+    def subsets_floats(self):
+        """Count the floats that `subsets` keeps."""
         raise NotImplementedError
 
     def setup_flops(self):

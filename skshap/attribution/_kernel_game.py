@@ -6,6 +6,7 @@ from skshap.attribution._coalitions import PrefixRidge
 from skshap.attribution._game import PASS_WORK, Game, Route
 from skshap.attribution._marginals import GrowingCoalitions
 from skshap.attribution._shrinking import ShrinkingCoalitions
+from skshap.attribution._subsets import KernelSubsets
 from skshap.utils._ridge import BLOCK, invert_ridge, multiply
 
 __all__ = ["KernelGame"]
@@ -50,6 +51,9 @@ class KernelGame(Game):
             self._ridges["prefixes"] = PrefixRidge(*self.tensors[:3], self.alpha)
         return self._ridges["prefixes"]
 
+    def subsets(self):
+        return KernelSubsets(*self.tensors[:3], self.alpha, self.rows_of_players)
+
     @property
     def to_everyone(self):
         return Route("shrinking", [(0, 0)])
@@ -84,6 +88,20 @@ class KernelGame(Game):
 
     def prefix_floats(self):
         return PrefixRidge.count_floats(*self.arrays[1].shape, self.n_outputs)
+
+    def subset_flops(self, size):
+        k, m = size * self.n_rows / self.n_players, self.arrays[1].shape[1]
+        return k**3 / 3 + 2 * k * (k + m) * self.n_outputs + PASS_WORK * k * (k + m)
+
+    def subset_floats(self, size):
+        k, m = self.players.most_rows(size), self.arrays[1].shape[1]
+        return k * (k + m), (k + m) * self.n_outputs
+
+    def subsets_flops(self):
+        return 0
+
+    def subsets_floats(self):
+        return 0
 
     def setup_flops(self):
         n, m = self.arrays[1].shape

@@ -54,12 +54,13 @@ def peak_bytes(data, game, problem, sampler, *, n_workers, is_inverted):
     return int(8 * max(setup, held + running))
 
 
-def enumeration_bytes(game, problem):
+def enumeration_bytes(data, game, problem):
     """Count the bytes that enumerating all coalitions takes at its peak.
 
     Parameters
     ----------
-    game : KernelGame
+    data : Data
+    game : KernelGame or FeatureGame
         Of the right shapes.
     problem : Problem
 
@@ -67,4 +68,5 @@ def enumeration_bytes(game, problem):
     -------
     int
     """
-    return int(8 * (enumeration_floats(game, problem) + LIBRARIES))
+    held = data.cross.size + sum(array.size for array in game.arrays)
+    return int(8 * (held + enumeration_floats(game, problem) + LIBRARIES))

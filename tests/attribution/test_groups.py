@@ -6,8 +6,10 @@ import pytest
 from numpy.testing import assert_allclose
 
 from skshap import FreeShapAttributor
-from skshap.attribution import _coalitions
+from skshap.attribution import _coalitions, _cost, _enumeration, _estimation
 from skshap.attribution._class_scores import CLASS_SCORINGS
+from skshap.attribution._feature_game import FeatureGame
+from skshap.attribution._kernel_game import KernelGame
 from skshap.attribution._leave_one_out import leave_one_out_values
 from skshap.attribution._semivalues import size_weights
 from tests.attribution.games import Game, average, check_errors
@@ -16,6 +18,7 @@ from tests.oracles import permutation_gains, semivalues
 
 GROUPS = np.array([2, 0, 1, 2, 2, 3, 1, 4, 4, 0, 2])
 NAMES = np.array(["e", "b", "c", "z", "a"])
+MANY = 11  # groups: more coalitions than 180 permutations go through
 
 
 def yes_or_no(n, seed=0):
@@ -31,6 +34,22 @@ def test_enumeration_equals_the_definition(n_classes, scoring):
     for semivalue in ("shapley", "banzhaf", "loo"):
         expected = semivalues(game.value, size_weights(semivalue, 5)).T
         assert_allclose(game.enumerate(semivalue), expected, atol=1e-11)
+
+
+@pytest.mark.parametrize("groups", [None, GROUPS])
+@pytest.mark.parametrize("chunk", [1, 100, 1 << 22])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_enumeration_by_features_equals_that_by_kernel(
+    n_classes, chunk, groups, monkeypatch
+):
+    monkeypatch.setattr(_enumeration, "CHUNK_NUMBERS", chunk)
+    game = Game(11, 4, n_classes, noise=0, groups=groups)
+    problem = game.problem()
+    by_kernel, by_features = (
+        _enumeration.enumerate_coalitions(game.game(kind), problem)
+        for kind in (KernelGame, FeatureGame)
+    )
+    assert_allclose(by_features, by_kernel, atol=1e-11)
 
 
 @pytest.mark.parametrize("joined", [1, 4, 128])
@@ -59,15 +78,15 @@ def test_leave_one_group_out_is_exact(n_classes):
 def test_samplers_agree_with_enumeration(sampler, kernel):
     X, y = yes_or_no(33)
     X_val, y_val = yes_or_no(8, seed=1)
-    groups = NAMES[np.arange(33) % 5]
+    groups = np.arange(33) % MANY
     options = {"scoring": "neg_log_loss", "random_state": 0}
     exact = FreeShapAttributor(kernel, sampler="exact", **options).fit(X, y)
     expected = exact.attribute(X_val, y_val, groups=groups)
-    sampled = FreeShapAttributor(kernel, sampler=sampler, n_permutations=200, **options)
+    sampled = FreeShapAttributor(kernel, sampler=sampler, n_permutations=180, **options)
     values, std = sampled.fit(X, y).attribute(
         X_val, y_val, groups=groups, return_std=True
     )
-    assert values.shape == (5,)
+    assert values.shape == (MANY,)
     check_errors(values, expected, std)
 
 
@@ -148,3 +167,74 @@ def test_groups_are_in_the_order_of_the_rows():
         fitted.attribute(X, y, groups=groups.sort_index())
     by_place = fitted.fit(X, y).attribute(X, y, groups=groups.sort_index())
     assert np.abs(by_place - expected).max() > 1e-3
+
+
+def values_of_groups(n_groups, *, kernel="linear", n_rows=60, **params):
+    X, y = yes_or_no(n_rows)
+    params = {"scoring": "neg_log_loss", "random_state": 0, **params}
+    attributor = FreeShapAttributor(kernel, **params).fit(X, y)
+    options = {"semivalues": ["shapley", "loo"], "return_std": True}
+    groups = np.arange(n_rows) % n_groups
+    values, errors = attributor.attribute(X[:9], y[:9], groups=groups, **options)
+    return np.array(list(values.values())), np.array(list(errors.values()))
+
+
+@pytest.mark.parametrize("kernel", ["rbf", "linear"])
+def test_few_groups_are_enumerated(kernel):
+    """So long as their coalitions are no more than those of all permutations."""
+    exact, _ = values_of_groups(8, kernel=kernel, sampler="exact")
+    values, errors = values_of_groups(8, kernel=kernel, n_permutations=32)
+    assert_allclose(values, exact)
+    assert (errors == 0).all()
+    for params in ({"n_permutations": 31}, {"sampler": "permutation"}):
+        values, errors = values_of_groups(8, kernel=kernel, **params)
+        assert errors[0].min() > 0
+        assert abs(values - exact)[0].min() > 0
+
+
+def test_few_groups_are_enumerated_at_any_number_of_permutations():
+    errors = values_of_groups(22, n_permutations=2, sampler="sweep")[1]
+    assert errors[0].min() > 0
+    with pytest.raises(ValueError, match="at most 20 players, but there are 22"):
+        values_of_groups(22, sampler="exact")
+
+
+@pytest.mark.parametrize("n, d, kind", [(400, 3, FeatureGame), (13, 12, KernelGame)])
+def test_enumeration_takes_the_way_of_less_work(n, d, kind, monkeypatch):
+    X, seen = np.random.default_rng(0).normal(size=(n, d)), []
+    y, groups = np.arange(n) % 2, np.arange(n) % 13
+    options = {"scoring": "neg_brier_score", "sampler": "exact"}
+
+    def enumerate_coalitions(game, problem, **options):
+        seen.append(type(game))
+        return _enumeration.enumerate_coalitions(game, problem, **options)
+
+    monkeypatch.setattr(_estimation, "enumerate_coalitions", enumerate_coalitions)
+    by_kernel, values = (
+        FreeShapAttributor(kernel, **options).fit(X, y).attribute(X, y, groups=groups)
+        for kernel in (lambda a, b: a @ b, "linear")
+    )
+    assert seen == [KernelGame, kind]
+    assert_allclose(values, by_kernel, atol=1e-10)
+
+
+def test_cost_of_an_enumeration_is_told_from_a_part(monkeypatch):
+    seen = []
+
+    def enumerate_coalitions(game, problem):
+        seen.append((game.n_players, game.n_rows))
+        return _enumeration.enumerate_coalitions(game, problem)
+
+    monkeypatch.setattr(_cost, "enumerate_coalitions", enumerate_coalitions)
+    X, y = yes_or_no(900)
+    attributor = FreeShapAttributor("rbf").fit(X, y)
+    costs = []
+    for n_groups in (3, 9):
+        groups = np.arange(900) % n_groups
+        costs.append(attributor.estimate_cost(X[:9], y[:9], groups=groups))
+    assert seen[0] == (3, 900)
+    assert 1 < seen[-1][0] < 9 and seen[-1][1] == 100 * seen[-1][0]
+    assert costs[0].seconds < costs[1].seconds
+    monkeypatch.setattr(_cost, "PIECE_FLOPS", 1e6)
+    attributor.estimate_cost(X[:9], y[:9], groups=groups)
+    assert seen[-1][0] == 2 and seen[-1][1] < 100

@@ -464,6 +464,9 @@ def test_progress_shows_the_error_and_the_time_left(monkeypatch):
         attribute({"verbose": 1}, 40)
     assert "standard error" in shown.getvalue()
     assert "40/40" in shown.getvalue() and "<" in shown.getvalue()
+    with redirect_stderr(shown):
+        attribute({"verbose": 1}, 40, groups=np.arange(N) % 4)
+    assert "coalitions" in shown.getvalue() and "15/15" in shown.getvalue()
 
 
 @pytest.mark.parametrize("sampler", ["sweep", "permutation", "exact"])
