@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_random_state, indexable
 
 from skshap.selection._attributed import Attributed
-from skshap.selection._default_attributor import LARGE, default_attributor
+from skshap.selection._default_attributor import default_attributor
 from skshap.selection._held_out import check_held_out, errors_name_held_out
 from skshap.selection._splits import make_splits
 from skshap.selection._values import combine, judge_splits, values_on
@@ -18,6 +18,9 @@ from skshap.utils._rows import number_of_rows
 from skshap.utils._sklearn import HasMethods, Interval
 
 __all__ = ["BaseRowChoice", "count_rows", "set_seeds", "spare_classes"]
+
+PERMUTED = 5000  # rows, in all permutations together, if values are without errors
+MOST_PERMUTATIONS = 10
 
 
 class BaseRowChoice(Attributed, BaseEstimator):
@@ -62,12 +65,9 @@ class BaseRowChoice(Attributed, BaseEstimator):
             (X,) = indexable(X)
         check_held_out(X, X_val, y_val)
         if self.attributor is None:
-            # Of many rows, which rows judge adds more to the noise than permutations.
-            n_permutations = 10
-            if number_of_rows(X) > LARGE:
-                n_permutations = 2 if self._needs_errors else 1
+            number = self._n_permutations(number_of_rows(X))
             attributor = default_attributor(
-                self, X, y, scoring="neg_brier_score", n_permutations=n_permutations
+                self, X, y, scoring="neg_brier_score", n_permutations=number
             )
         else:
             attributor = clone(self.attributor)
@@ -86,6 +86,14 @@ class BaseRowChoice(Attributed, BaseEstimator):
                 most_judged=self._most_judged,
             )
         return X, y, y_index, splits
+
+    def _n_permutations(self, n):
+        """Return how many permutations of n rows are drawn, if nobody says so.
+
+        The more rows there are, the more of the noise comes from which rows judge.
+        """
+        least = 2 if self._needs_errors else 1
+        return int(np.clip(least * PERMUTED // max(n, 1), least, MOST_PERMUTATIONS))
 
     def _draw_seed(self):
         return int(check_random_state(self.random_state).randint(2**31 - 1))

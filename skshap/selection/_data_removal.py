@@ -49,8 +49,9 @@ class DataRemoval(
         Trained on the rows that are kept; a clone is fitted.
     attributor : FreeShapAttributor or None, default=None
         Values the rows; a clone is fitted. For texts, one with an
-        :class:`skshap.EmpiricalNTK`. None works on numbers: 10 permutations by Brier
-        score, one of more than 5,000 rows, or two with "harmful", and the kernel that
+        :class:`skshap.EmpiricalNTK`. None works on numbers: values by Brier score
+        from 10 permutations, of more than 500 rows from ``5000 // n_samples``, one at
+        least, with "harmful" from twice as many, and the kernel that
         :class:`skshap.LabelNoiseDetector` chooses. Its parameters can be searched, as
         ``attributor__alpha``, only if one is passed.
         With its ``verbose=1`` a progress bar shows the permutations of each split.

@@ -33,8 +33,9 @@ class DataSelector(BaseRowChoice):
     ----------
     attributor : FreeShapAttributor or None, default=None
         Carries the kernel and `alpha`; a clone is fitted. For texts, one with an
-        :class:`skshap.EmpiricalNTK`. None works on numbers: 10 permutations by Brier
-        score, one of more than 5,000 rows, and the kernel that
+        :class:`skshap.EmpiricalNTK`. None works on numbers: values by Brier score
+        from 10 permutations, of more than 500 rows from ``5000 // n_samples``, one at
+        least, and the kernel that
         :class:`skshap.LabelNoiseDetector` chooses. With its ``verbose=1`` a progress
         bar shows the rows selected or, of other strategies than "greedy", the
         permutations of each split.

@@ -282,8 +282,7 @@ def test_none_is_what_it_chooses(method, wine):
 
 @pytest.fixture
 def few_rows_are_many(monkeypatch):
-    for module in (_base, _default_attributor):
-        monkeypatch.setattr(module, "LARGE", 150)
+    monkeypatch.setattr(_default_attributor, "LARGE", 150)
     monkeypatch.setattr(_default_attributor, "N_LANDMARKS", 100)
 
 
@@ -302,14 +301,31 @@ def test_many_rows_take_features_in_place_of_pairs(container, wine, few_rows_are
     assert is_flipped[np.argsort(found.label_quality_)[:10]].all()
 
 
-def test_many_rows_are_valued_by_fewer_permutations(wine, few_rows_are_many):
+@pytest.mark.parametrize(
+    "n, number, n_permutations",
+    [
+        (50, 5, 10),
+        (51, 5, 9),
+        (100, 0.1, 5),
+        (100, "harmful", 10),
+        (160, 5, 3),
+        (160, "harmful", 6),
+    ],
+)
+def test_many_rows_are_valued_by_fewer_permutations(
+    n, number, n_permutations, wine, monkeypatch
+):
+    monkeypatch.setattr(_base, "PERMUTED", 500)
     _, X, y, _ = wine
     removal = DataRemoval(LogisticRegression(max_iter=500), random_state=0)
-    for n, number, n_permutations in (
-        (150, 5, 10),
-        (151, 5, 1),
-        (151, 0.1, 1),
-        (151, "harmful", 2),
-    ):
-        removal.set_params(n_samples_to_remove=number).fit(X[:n], y[:n])
+    removal.set_params(n_samples_to_remove=number).fit(X[:n], y[:n])
+    assert removal.attributor_.n_permutations == n_permutations
+
+
+def test_very_many_rows_are_valued_by_a_permutation_or_two(wine, monkeypatch):
+    monkeypatch.setattr(_base, "PERMUTED", 10)
+    _, X, y, _ = wine
+    removal = DataRemoval(LogisticRegression(max_iter=500), random_state=0)
+    for number, n_permutations in ((5, 1), ("harmful", 2)):
+        removal.set_params(n_samples_to_remove=number).fit(X, y)
         assert removal.attributor_.n_permutations == n_permutations
