@@ -1,5 +1,6 @@
 """`LabelNoiseDetector`: finds training rows whose label is probably wrong."""
 
+import warnings
 from numbers import Real
 from typing import ClassVar
 
@@ -212,6 +213,11 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
             by their indices, not in one order, only one of `X_val` and `y_val` is
             given, `X_val` has no rows or other columns than `X`, or `y_val` has a label
             that `y` has not.
+
+        Warns
+        -----
+        UserWarning
+            If classes have a single row, such as one with a misspelt label.
         """
         with unchanged_on_error(self):
             return self._fit(X, y, X_val, y_val)
@@ -225,6 +231,7 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         self.attributor_ = self._fitted_attributor(rows, labels, n_clean)
         self.classes_, given = check_targets(labels, self.attributor_._training_kernel)
         self._take_names()
+        self._warn_of_single_rows(given)
 
         n = len(given) - n_clean
         model = NoiseModel(
@@ -297,6 +304,18 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
             raise ValueError(
                 f"X, with X_val below it from row {n} on, is not valid: {error}"
             ) from error
+
+    def _warn_of_single_rows(self, given):
+        """Warn of classes of one row: of its label no other row says anything."""
+        single = self.classes_[np.bincount(given) == 1].tolist()
+        if single:
+            warnings.warn(
+                f"{len(single)} classes have a single row each, such as {single[0]!r}: "
+                "nothing tells whether its label is right, and it is never called "
+                "wrong. Look whether it is misspelt, or give the class more rows.",
+                UserWarning,
+                stacklevel=5,
+            )
 
     def _join(self, X, y, X_val, y_val):
         """Put rows of right labels behind the others."""

@@ -1,6 +1,7 @@
 """Tests of the detector of wrong labels."""
 
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -577,3 +578,14 @@ def test_where_there_are_features_no_matrix_of_pairs_is_formed(method):
     tracemalloc.stop()
     assert peak < 0.2 * 8 * n**2
     assert (np.argsort(detector.label_quality_)[:40] < 40).mean() > 0.9
+
+
+def test_a_class_of_one_row_is_warned_of(noisy_iris):
+    X, y = noisy_iris[0], noisy_iris[1].astype(str).astype(object)
+    y[3] = "virginca"
+    with pytest.warns(UserWarning, match="'virginca'.*misspelt") as caught:
+        detector = LabelNoiseDetector().fit(X, y)
+    assert Path(caught[0].filename).name == "test_label_noise.py"
+    assert not detector.label_issues_[3]
+    y[4] = "virginca"  # no longer alone
+    LabelNoiseDetector().fit(X, y)
