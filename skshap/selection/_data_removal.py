@@ -262,7 +262,8 @@ class DataRemoval(
             raise ValueError(
                 f"estimator must be a classifier, got {type(self.estimator).__name__}, "
                 "which is a regressor: rows are valued by what they do to predictions "
-                "of labels."
+                "of labels. Of a regression FreeShapRegressor().fit(X, y).attribute("
+                "X_val, y_val) values the rows; train without those of lowest value."
             )
         with unchanged_on_error(self):
             return self._fit(X, y, X_val, y_val, params)
