@@ -5,11 +5,12 @@ import numpy as np
 __all__ = ["are_told", "find_issues"]
 
 FALSE_ALARM_SHARE = 0.25  # expected among the issues at most, by "auto"
-# Of rows that a ridge misses though their label is taken for right, the largest shares
-# at which "auto" calls issues: by the first ridge, on the given labels, and the last.
-# With more it cannot be told how often the surest predictions are wrong, and most of
-# the issues may be labels that are right.
-MISSED_SHARES = (0.08, 0.04)
+# Of rows that a ridge misses though their label is taken for right, the largest share
+# at which "auto" calls issues; and, where it is larger, the largest if each row counts
+# as much as its prediction is sure. With more of both it cannot be told how often the
+# surest predictions are wrong, and most of the issues may be labels that are right.
+MISSED_SHARE = 0.08
+SURELY_MISSED_SHARE = 0.047
 # Share of hard rows below which no others lie between the classes, so that labels that
 # went wrong mostly in one class do not pass for rows among those of another.
 SURE_SHARE = 0.025
@@ -49,13 +50,13 @@ def find_issues(quality, given, contamination):
     return issues
 
 
-def are_told(missed, noise_rate, quality, hard_share):
+def are_told(misses, noise_rate, quality, hard_share):
     """Say whether wrong labels can be told from hard rows.
 
     Parameters
     ----------
-    missed : ndarray of shape (2,)
-        Share of the rows that the first and the last ridge miss.
+    misses : Misses
+        Of the ridges that labels are judged by.
     noise_rate : float
         Share of the labels that are expected to be wrong.
     quality : ndarray of shape (n_issues,)
@@ -67,7 +68,8 @@ def are_told(missed, noise_rate, quality, hard_share):
     -------
     bool
     """
-    is_rate_known = (missed - noise_rate <= MISSED_SHARES).any()
+    are_few = misses.at_first - noise_rate <= MISSED_SHARE
+    is_rate_known = are_few or misses.surely <= SURELY_MISSED_SHARE
     # Else rows of one class among those of another pass for its labels gone wrong.
     is_noise = np.mean(quality) <= 0.5 or hard_share < SURE_SHARE
     return bool(is_rate_known and is_noise)

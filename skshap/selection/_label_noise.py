@@ -13,7 +13,7 @@ from skshap.selection._default_attributor import default_attributor
 from skshap.selection._held_out import check_held_out
 from skshap.selection._issues import are_told, find_issues
 from skshap.selection._noise_model import NoiseModel
-from skshap.selection._refits import fit_by_leaving_out
+from skshap.selection._refits import Misses, fit_by_leaving_out
 from skshap.selection._stack import stack_rows
 from skshap.utils._labels import check_targets, encode_targets
 from skshap.utils._order import check_order
@@ -112,12 +112,13 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
     labels, wrong labels cannot be told from hard rows. The model then assumes that one
     label in eight is wrong, and calls few rows issues or none. Where too many rows are
     missed by leave-one-out predictions and yet not taken for wrong labels, more than 8
-    % of them by the first ridge and more than 4 % by the last, ``contamination="auto"``
-    with ``method="auto"`` calls none at all: how often the surest of such predictions
-    are wrong does not show. How fast a prediction gets surer with its decision value is
-    fitted for each predicted class, so that a class of hard rows passes less for one of
-    wrong labels; with ``noise="symmetric"``, not at all. Labels that were wrong before
-    any were flipped on purpose count as wrong labels too.
+    % of them by the first ridge and, counted by how sure predictions are, more than 4.7
+    % by the last, ``contamination="auto"`` with ``method="auto"`` calls none at all:
+    how often the surest of such predictions are wrong does not show. Rows that say
+    nothing, such as empty ones, count little there. How fast a prediction gets surer
+    with its decision value is fitted for each predicted class, so that a class of hard
+    rows passes less for one of wrong labels; with ``noise="symmetric"``, not at all.
+    Labels that were wrong before any were flipped on purpose count as wrong labels too.
 
     Two things look like wrong labels and are none. Where rows of one class lie among
     those of another, as where two measurements overlap on one side, a constant share of
@@ -240,7 +241,7 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
             np.arange(len(given)) >= n,
             noise=self.noise,
         )
-        self._missed = self._fit_noise(model)
+        self._misses = self._fit_noise(model)
         self.transition_matrix_ = model.transition
         self.probabilities_ = model.probabilities[:n]
         self._given, self._posterior = given[:n], model.posterior[:n]
@@ -252,7 +253,7 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
             rows = np.flatnonzero(issues)
             quality = model.symmetric_posterior()[rows, self._given[rows]]
             self.issues_withheld_ = not are_told(
-                self._missed, self.noise_rate_, quality, model.hard_share
+                self._misses, self.noise_rate_, quality, model.hard_share
             )
         self.label_issues_ = issues & (not self.issues_withheld_)
         self.expected_false_alarms_ = float(
@@ -334,8 +335,7 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
     def _fit_noise(self, model):
         """Fit the noise model to out-of-sample decision values of the rows.
 
-        Return the shares of the rows to judge that the first and the last ridge miss;
-        zeros where alpha is not tuned, so that they tell nothing.
+        Return what ridges miss; nothing where alpha is not tuned, which tells nothing.
         """
         fitted = self.attributor_
         if self.method == "auto":
@@ -349,4 +349,4 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         if decision.ndim == 1:  # the second class minus the first
             decision = np.column_stack([-decision, decision]) / 2
         model.fit(decision)
-        return np.zeros(2)
+        return Misses(0.0, 0.0)

@@ -1,14 +1,32 @@
 """A noise model of leave-one-out predictions, which are refitted to what it says."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from skshap.selection._copies import diagonal_of_copies, find_copies
 from skshap.selection._tuned_ridge import tune_kernel
 from skshap.utils._ridge import leave_one_out
 
-__all__ = ["fit_by_leaving_out"]
+__all__ = ["Misses", "fit_by_leaving_out"]
 
 N_REFITS = 2  # of the ridge, on what the labels are taken to be
+
+
+class Misses(NamedTuple):
+    """Rows whose given label is not the one predicted, as shares of those judged.
+
+    Attributes
+    ----------
+    at_first : float
+        By the first ridge.
+    surely : float
+        By the last; each row counts by how probably its label is right, and by how sure
+        the prediction is, from 0 where all classes are equally probable to 1.
+    """
+
+    at_first: float
+    surely: float
 
 
 def fit_by_leaving_out(model, kernel, alpha=None, device=None):
@@ -30,9 +48,8 @@ def fit_by_leaving_out(model, kernel, alpha=None, device=None):
 
     Returns
     -------
-    ndarray of shape (2,)
-        Shares of the rows not known to be clean whose given label is missed by the
-        first ridge, and by the last.
+    Misses
+        Among the rows not known to be clean.
     """
     # A clean row that is the same says something of the label.
     copies = find_copies(kernel, np.where(model.is_clean, -1, model.given))
@@ -42,13 +59,18 @@ def fit_by_leaving_out(model, kernel, alpha=None, device=None):
     elif alpha is None:
         alpha = tune_kernel(kernel, model.given, device)
     targets = np.eye(model.n_classes)[model.given]
-    missed = []
+    is_missed = []
     for _ in range(1 + N_REFITS):
         decision = leave_out(kernel, targets, alpha, copies, device)
         targets = model.fit(decision)
-        is_missed = decision.argmax(1) != model.given
-        missed.append(is_missed[~model.is_clean].mean())
-    return np.array([missed[0], missed[-1]])
+        is_missed.append(decision.argmax(1) != model.given)
+    judged, chance = ~model.is_clean, 1 / model.n_classes
+    sure = (model.probabilities.max(1) - chance) / (1 - chance)
+    right = model.posterior[np.arange(len(sure)), model.given]
+    return Misses(
+        at_first=float(is_missed[0][judged].mean()),
+        surely=float((is_missed[-1] * sure * right)[judged].mean()),
+    )
 
 
 def leave_out(kernel, targets, alpha, copies, device=None):

@@ -314,8 +314,9 @@ def test_page_says_that_hard_rows_are_too_many(fitted, monkeypatch):
     _, X, y, _ = fitted
     words = "so do too many right ones of rows that are hard to predict, to tell which"
     pages = []
-    for shares in (_issues.MISSED_SHARES, (-1.0, -1.0)):
-        monkeypatch.setattr(_issues, "MISSED_SHARES", shares)
+    for limit in (_issues.MISSED_SHARE, -1.0):
+        monkeypatch.setattr(_issues, "MISSED_SHARE", limit)
+        monkeypatch.setattr(_issues, "SURELY_MISSED_SHARE", limit)
         detector = LabelNoiseDetector().fit(X, y)
         report = LabelNoiseReport.from_detector(detector, X, y)
         shown = "".join(Reader(report.to_html()).texts)

@@ -326,7 +326,10 @@ def test_a_regressor_is_refused(regressor, quick, table, monkeypatch):
     monkeypatch.setattr(DataRemoval, "_fit_attributor", None)  # nothing is computed
     X, y, _ = table
     removal = DataRemoval(regressor, quick)
-    with pytest.raises(ValueError, match=r"estimator must be a classifier, got (L|P).*FreeShapRegressor"):
+    with pytest.raises(
+        ValueError,
+        match=r"estimator must be a classifier, got (L|P).*FreeShapRegressor",
+    ):
         removal.fit(X, y)
 
 

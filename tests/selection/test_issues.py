@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from sklearn.datasets import load_digits
 
 from skshap import FreeShapAttributor, LabelNoiseDetector, flip_labels
 from skshap.selection._issues import are_told, find_issues
+from skshap.selection._refits import Misses
 
 
 def test_contamination_is_a_share_of_the_rows(noisy_iris):
@@ -19,12 +21,24 @@ def test_contamination_is_a_share_of_the_rows(noisy_iris):
     assert detector.label_quality_[detector.label_issues_].max() <= worst_kept
 
 
-def test_issues_are_withheld_where_rows_say_nothing():
-    rng = np.random.default_rng(0)
-    y = rng.integers(0, 2, 300)
-    X = rng.normal(size=(300, 2))
-    X[:45] *= 0.3  # these say nothing of their label
-    X[45:, 0] += 8 * y[45:] - 4
+@pytest.mark.parametrize("share", [0.05, 0.1, 0.2])
+def test_rows_that_say_nothing_do_not_hide_wrong_labels(share):
+    X, y = load_digits(return_X_y=True)
+    X, y, rng = X[:800] / 16, y[:800], np.random.default_rng(0)
+    y_noisy, is_wrong = flip_labels(y, rate=0.1, random_state=0)
+    blank = rng.choice(800, int(share * 800), replace=False)
+    X[blank] = 0.3 * rng.uniform(size=(len(blank), 64))
+    detector = LabelNoiseDetector().fit(X, y_noisy)
+    issues = detector.label_issues_
+    is_wrong[blank] = False  # of these nobody can say
+    assert issues[is_wrong].mean() > 0.85
+    assert is_wrong[issues].mean() > 0.95
+
+
+def test_issues_are_withheld_where_many_rows_are_hard():
+    rng = np.random.default_rng(4)
+    y = rng.integers(0, 3, 300)
+    X = rng.normal(size=(300, 2)) + 2.5 * np.eye(3, 2)[y]
     y_noisy, _ = flip_labels(y, rate=0.05, random_state=0)
     detector = LabelNoiseDetector(FreeShapAttributor()).fit(X, y_noisy)
     assert detector.issues_withheld_
@@ -55,7 +69,8 @@ def test_no_class_is_emptied(contamination):
 def test_one_row_of_a_class(noisy_iris):
     X, y, _, _ = noisy_iris
     y = np.append(y[:-1], 3)
-    detector = LabelNoiseDetector(contamination=0.1).fit(X, y)
+    with pytest.warns(UserWarning, match="single row"):
+        detector = LabelNoiseDetector(contamination=0.1).fit(X, y)
     assert not detector.label_issues_[-1]  # it is the last of its class
     assert np.isfinite(detector.label_quality_).all()
 
@@ -93,19 +108,20 @@ def test_no_label_is_called_that_is_more_probably_right():
 def test_wrong_labels_are_told_if_few_rows_are_missed_at_first_or_at_last():
     rate, few, many = 0.1, 0.1, 0.4
     wrong, hard = np.zeros(3), 0.2
-    assert are_told(np.array([few, many]), rate, wrong, hard)
-    assert are_told(np.array([many, few]), rate, wrong, hard)
-    assert not are_told(np.array([many, many]), rate, wrong, hard)
-    assert not are_told(np.array([many, many]), rate, wrong, 0.0)
-    assert are_told(np.array([many, many]), many, wrong, hard)  # as many are wrong
+    assert are_told(Misses(few, many), rate, wrong, hard)
+    assert are_told(Misses(many, 0.04), rate, wrong, hard)
+    assert not are_told(Misses(many, many), rate, wrong, hard)
+    assert not are_told(Misses(many, many), rate, wrong, 0.0)
+    assert are_told(Misses(many, many), many, wrong, hard)  # as many are wrong
 
 
 def test_wrong_labels_are_told_if_most_are_wrong_at_one_rate_as_well():
-    missed, hard = np.zeros(2), 0.05
+    missed, hard = Misses(0.0, 0.0), 0.05
     assert are_told(missed, 0.1, np.array([0.1, 0.9, 0.4]), hard)
     assert not are_told(missed, 0.1, np.array([0.1, 0.9, 0.6]), hard)
 
 
 def test_wrong_labels_are_told_if_next_to_no_row_is_hard():
-    assert are_told(np.zeros(2), 0.1, np.ones(3), 0.02)
-    assert not are_told(np.zeros(2), 0.1, np.ones(3), 0.03)
+    none = Misses(0.0, 0.0)
+    assert are_told(none, 0.1, np.ones(3), 0.02)
+    assert not are_told(none, 0.1, np.ones(3), 0.03)

@@ -249,12 +249,16 @@ def test_no_issues_where_hard_rows_are_many(noisy_iris, monkeypatch):
     detector = LabelNoiseDetector().fit(X, y)
     assert detector.label_issues_.any()
     assert detector.issues_withheld_ is False
-    quality, shares = detector.label_quality_, detector._missed - detector.noise_rate_
+    quality, misses = detector.label_quality_, detector._misses
+    names = "MISSED_SHARE", "SURELY_MISSED_SHARE"
+    shares = np.array([misses.at_first - detector.noise_rate_, misses.surely])
     for more in ((1e-9, -1e-9), (-1e-9, 1e-9)):  # either is enough
-        monkeypatch.setattr(_issues, "MISSED_SHARES", shares + more)
+        for name, share in zip(names, shares + more, strict=True):
+            monkeypatch.setattr(_issues, name, share)
         assert detector.fit(X, y).label_issues_.any()
         assert not detector.issues_withheld_
-    monkeypatch.setattr(_issues, "MISSED_SHARES", shares - 1e-9)
+    for name, share in zip(names, shares - 1e-9, strict=True):
+        monkeypatch.setattr(_issues, name, share)
     assert not detector.fit(X, y).label_issues_.any()
     assert detector.issues_withheld_ is True
     assert detector.expected_false_alarms_ == 0
@@ -377,9 +381,12 @@ def test_misses_are_counted_among_the_rows_judged(noisy_iris):
     for _ in range(3):
         decision = refits(K, targets, alpha, lambda targets, rest: targets.mean(0))
         targets = model.fit(decision)
-        missed.append(np.mean(decision.argmax(1)[:100] != y[:100]))
-    assert_allclose(detector._missed, [missed[0], missed[2]])
-    assert detector._missed.all()
+        missed.append(decision.argmax(1)[:100] != y[:100])
+    assert_allclose(detector._misses.at_first, missed[0].mean())
+    sure = (detector.probabilities_.max(1) - 1 / 3) * 3 / 2
+    surely = missed[2] * sure * detector.label_quality_
+    assert_allclose(detector._misses.surely, surely.mean(), rtol=1e-6)
+    assert min(detector._misses) > 0
 
 
 @pytest.mark.parametrize("method", ["auto", "loo", "prequential"])
