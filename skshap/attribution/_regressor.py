@@ -198,11 +198,11 @@ class FreeShapRegressor(BaseFreeShap, RegressorMixin, BaseKernelRidge):
             self._y = np.array(check_numbers(y, rows))  # the caller's may change
             kernel = self._map_rows(rows)
             right = np.column_stack([self._y, np.ones(len(self._y))])
-            solved, inverse_diagonal, weights = kernel.solve(
-                right, self.alpha, self.device
-            )
+            factor = kernel.factorize(self.alpha, self.device)
+            solved, weights = factor.solve(right)
             self.intercept_ = 0.0
             self.dual_coef_, self._weights = solved[:, 0], weights[:, 0]
+            inverse_diagonal = factor.inverse_diagonal
             loo = leave_one_out(self._y[:, None], solved, inverse_diagonal, 0.0)
             self.loo_prediction_ = loo[:, 0]
             self._keep_training(kernel, X)

@@ -108,15 +108,14 @@ class BaseKernelRidgeClassifier(ClassifierMixin, BaseKernelRidge):
         priors = (Y.sum(0) - Y) / (len(Y) - 1) if class_prior else np.zeros_like(Y)
         ones = np.ones((len(Y), 1))
         alpha = self._choose_alpha(kernel, Y, priors)
-        solved, inverse_diagonal, weights = kernel.solve(
-            np.hstack([Y, ones]), alpha, self.device
-        )
+        factor = kernel.factorize(alpha, self.device)
+        solved, weights = factor.solve(np.hstack([Y, ones]))
         self.intercept_ = Y.mean(0) if class_prior else np.zeros(Y.shape[1])
         # The weights of a constant target give those of targets minus the prior.
         self.dual_coef_, self._weights = (
             part[:, :-1] - part[:, -1:] * self.intercept_ for part in (solved, weights)
         )
-        loo = leave_one_out(Y, solved, inverse_diagonal, priors)
+        loo = leave_one_out(Y, solved, factor.inverse_diagonal, priors)
         self.loo_decision_function_ = as_decision(loo + initial)
         return kernel, y_index
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skshap.utils._ridge import solve_explicit_ridge, solve_ridge
+from skshap.utils._ridge_factor import FeatureRidgeFactor, KernelRidgeFactor
 
 __all__ = ["TrainingKernel", "kernel_with"]
 
@@ -72,17 +72,23 @@ class TrainingKernel:
             values = values[:, some]
         return TrainingKernel(values, self.is_explicit, self.lost)
 
-    def solve(self, targets, alpha, device=None):
-        """Solve the ridge; see :func:`skshap.utils._ridge.solve_explicit_ridge`.
+    def factorize(self, alpha, device=None):
+        """Return the factor of the ridge, which solves for any targets.
 
-        Without features, the third return is the first: weights of what new rows are
-        mapped to.
+        Parameters
+        ----------
+        alpha : float
+            Strength of the ridge.
+        device : str, torch.device or None, default=None
+            Where to compute.
+
+        Returns
+        -------
+        KernelRidgeFactor or FeatureRidgeFactor
         """
         if self.is_explicit:
-            alpha += self.lost
-            return solve_explicit_ridge(self.values, targets, alpha, device)
-        solved, inverse_diagonal = solve_ridge(self.values, targets, alpha, device)
-        return solved, inverse_diagonal, solved
+            return FeatureRidgeFactor(self.values, alpha + self.lost, device)
+        return KernelRidgeFactor(self.values, alpha, device)
 
 
 def kernel_with(attributor, X):

@@ -58,10 +58,12 @@ def fit_by_leaving_out(model, kernel, alpha=None, device=None):
         alpha = tune_kernel(kernel.part(one), model.given[one], device)
     elif alpha is None:
         alpha = tune_kernel(kernel, model.given, device)
+    factor = kernel.factorize(alpha, device)
+    diagonal = diagonal_of_copies(factor.inverse_diagonal, copies, alpha + kernel.lost)
     targets = np.eye(model.n_classes)[model.given]
     is_missed = []
     for _ in range(1 + N_REFITS):
-        decision = leave_out(kernel, targets, alpha, copies, device)
+        decision = leave_out(factor, targets, diagonal)
         targets = model.fit(decision)
         is_missed.append(decision.argmax(1) != model.given)
     judged, chance = ~model.is_clean, 1 / model.n_classes
@@ -73,10 +75,9 @@ def fit_by_leaving_out(model, kernel, alpha=None, device=None):
     )
 
 
-def leave_out(kernel, targets, alpha, copies, device=None):
-    """Predict each row from rows that are no copies of it, shape (n, n_classes)."""
+def leave_out(factor, targets, diagonal):
+    """Predict each row from the others, shape (n, n_classes)."""
     right = np.hstack([targets, np.ones((len(targets), 1))])
-    solved, diagonal, _ = kernel.solve(right, alpha, device)
-    diagonal = diagonal_of_copies(diagonal, copies, alpha + kernel.lost)
+    solved, _ = factor.solve(right)
     # One prior for all rows: that of the others speaks against the given label.
     return leave_one_out(targets, solved, diagonal, prior=targets.mean(0))

@@ -10,11 +10,10 @@ __all__ = [
     "blocks",
     "check_pivots",
     "factorize",
+    "invert_factor",
     "invert_ridge",
     "leave_one_out",
     "multiply",
-    "solve_explicit_ridge",
-    "solve_ridge",
     "take_columns",
 ]
 
@@ -46,44 +45,6 @@ def leave_one_out(Y, solved, inverse_diagonal, prior):
     """
     loo = Y - solved[:, :-1] / inverse_diagonal
     return loo + prior * solved[:, -1:] / inverse_diagonal
-
-
-def solve_ridge(K, targets, alpha, device=None):
-    """Solve ``(K + alpha I) x = targets`` by one Cholesky factor.
-
-    Parameters
-    ----------
-    K : ndarray of shape (n, n)
-        Symmetric.
-    targets : ndarray of shape (n, k)
-        Right-hand sides.
-    alpha : float
-        Added to the diagonal.
-    device : str, torch.device or None, default=None
-        Where to compute.
-
-    Returns
-    -------
-    solution : ndarray of shape (n, k)
-        The weights.
-    inverse_diagonal : ndarray of shape (n, 1)
-        Diagonal of the inverse of the matrix.
-
-    Raises
-    ------
-    NotPositiveDefiniteError
-        If the matrix is not positive definite to working precision.
-    """
-    K = torch.tensor(K, dtype=torch.float64, device=device)
-    L = invert_factor(K, alpha)
-    B = torch.tensor(targets, dtype=torch.float64, device=device)
-    solution = L.T @ (L @ B)
-    inverse_diagonal = L.square_().sum(0)
-    # The smallest pivot that each row can have, in whatever order rows are taken; half
-    # of it, so that rounding refuses no coalition where all rows together pass.
-    diagonal = K.diagonal() + alpha
-    check_pivots(0.5 / inverse_diagonal, diagonal=diagonal, alpha=alpha)
-    return solution.cpu().numpy(), inverse_diagonal.unsqueeze(1).cpu().numpy()
 
 
 def invert_factor(K, alpha):
@@ -178,53 +139,6 @@ def multiply(A, B):
 def blocks(start, stop, size):
     """Cut a range into blocks."""
     return [(i, min(i + size, stop)) for i in range(start, stop, size)]
-
-
-def solve_explicit_ridge(F, targets, alpha, device=None):
-    """Solve ``(F F' + alpha I) x = targets`` by a factor of the size of the columns.
-
-    Parameters
-    ----------
-    F : ndarray of shape (n, d)
-        Features, of which the kernel is the inner product.
-    targets : ndarray of shape (n, k)
-        Right-hand sides.
-    alpha : float
-        Positive.
-    device : str, torch.device or None, default=None
-        Where to compute.
-
-    Returns
-    -------
-    solution : ndarray of shape (n, k)
-        The weights.
-    inverse_diagonal : ndarray of shape (n, 1)
-        Diagonal of the inverse of the matrix.
-    column_weights : ndarray of shape (d, k)
-        Weights of the features. They are ``F' x``, but more exact: where columns are
-        large beside `alpha`, most of x cancels in that product.
-
-    Raises
-    ------
-    NotPositiveDefiniteError
-        If the matrix is not positive definite to working precision.
-    """
-    F = torch.tensor(F, dtype=torch.float64, device=device)
-    B = torch.tensor(targets, dtype=torch.float64, device=device)
-    A = F.T @ F
-    A.diagonal().add_(alpha)
-    diagonal = F.square().sum(1).add_(alpha)
-    L, info = torch.linalg.cholesky_ex(A)
-    check_pivots(diagonal, info=info, diagonal=diagonal, alpha=alpha)
-    whitened = torch.linalg.solve_triangular(L, F.T, upper=False)
-    inverse_diagonal = (1 - whitened.square().sum(0)) / alpha
-    # What the others leave of a row is at most all of it; rounding may say otherwise.
-    inverse_diagonal = torch.maximum(inverse_diagonal, 1 / diagonal)
-    check_pivots(0.5 / inverse_diagonal, diagonal=diagonal, alpha=alpha)
-    weights = torch.linalg.solve_triangular(L.T, whitened @ B, upper=True)
-    solution = (B - F @ weights) / alpha
-    found = solution, inverse_diagonal.unsqueeze(1), weights
-    return tuple(part.cpu().numpy() for part in found)
 
 
 def take_columns(A, index):

@@ -33,9 +33,10 @@ def test_a_part_solves_as_a_kernel_of_its_own():
     some, targets = np.array([8, 0, 3, 4, 6]), np.arange(10.0).reshape(5, 2)
     A = np.linalg.inv(MATRIX.matrix()[np.ix_(some, some)] + 0.2 * np.eye(5))
     for kernel in (EXPLICIT, MATRIX):
-        solved, diagonal, _ = kernel.part(some).solve(targets, 0.2)
-        assert_allclose(solved, A @ targets)
-        assert_allclose(diagonal, A.diagonal()[:, None])
+        factor = kernel.part(some).factorize(0.2)
+        for right in (targets, targets[:, :1]):  # any, one after the other
+            assert_allclose(factor.solve(right)[0], A @ right)
+        assert_allclose(factor.inverse_diagonal, A.diagonal()[:, None])
 
 
 @pytest.mark.parametrize("kernel", ["linear", "rbf"])

@@ -16,8 +16,8 @@ from skshap import (
 from skshap.kernel_ridge._training_kernel import TrainingKernel
 from skshap.selection import _refits
 from skshap.selection._copies import diagonal_of_copies, find_copies
-from skshap.selection._refits import leave_out
-from skshap.utils._ridge import leave_one_out, solve_ridge
+from skshap.utils._ridge import leave_one_out
+from skshap.utils._ridge_factor import KernelRidgeFactor
 from tests.conftest import WORDS
 
 # Row by row: which distinct row it is, and its label.
@@ -98,11 +98,11 @@ def test_copies_do_not_choose_alpha(attributor, monkeypatch):
     rows, y = scale(X)[:200], flip_labels(y[:200], rate=0.2, random_state=0)[0]
     used = []
 
-    def spy(kernel, targets, alpha, *args):
+    def spy(inverse_diagonal, copies, alpha):
         used.append(alpha)
-        return leave_out(kernel, targets, alpha, *args)
+        return diagonal_of_copies(inverse_diagonal, copies, alpha)
 
-    monkeypatch.setattr(_refits, "leave_out", spy)
+    monkeypatch.setattr(_refits, "diagonal_of_copies", spy)
     detector = LabelNoiseDetector(attributor)
     plain = detector.fit(rows, y).label_quality_
     twice = np.concatenate([np.arange(200), np.arange(50)])
@@ -119,8 +119,10 @@ def test_predictions_are_those_of_refits_without_copies(alpha):
     for i in range(N):  # targets of copies are as alike as their labels
         Y[i] = Y[np.flatnonzero(number == number[i])[0]]
     prior = Y.mean(0)
-    solved, diagonal = solve_ridge(K, np.column_stack([Y, np.ones(N)]), alpha)
+    factor = KernelRidgeFactor(K, alpha)
+    diagonal = factor.inverse_diagonal
     joint = diagonal_of_copies(diagonal, number, alpha)
+    solved, _ = factor.solve(np.column_stack([Y, np.ones(N)]))
     found = leave_one_out(Y, solved, joint, prior)
     for i in range(N):
         rest = np.flatnonzero(number != number[i])

@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from skshap.kernel_ridge._training_kernel import TrainingKernel
+from skshap.selection._copies import diagonal_of_copies
 from skshap.selection._noise_model import NoiseModel
 from skshap.selection._refits import fit_by_leaving_out, leave_out
 
@@ -39,7 +40,9 @@ def test_copies_among_features_are_left_out_together():
     copies[2:] -= 1
     targets = np.eye(3)[np.where(np.arange(N) == 1, GIVEN[0], GIVEN)]
     kernel = TrainingKernel(rows, is_explicit=True, lost=LOST)
-    found = leave_out(kernel, targets, alpha, copies)
+    factor = kernel.factorize(alpha)
+    diagonal = diagonal_of_copies(factor.inverse_diagonal, copies, alpha + LOST)
+    found = leave_out(factor, targets, diagonal)
     prior = targets.mean(0)
     for i in range(N):
         rest = np.flatnonzero(copies != copies[i])
