@@ -9,8 +9,7 @@ from joblib import cpu_count, effective_n_jobs
 
 from skshap.attribution._enumeration import enumerate_coalitions, enumeration_flops
 from skshap.attribution._estimation import (
-    choose_game,
-    is_enumerated,
+    make_plan,
     make_sampler,
     n_threads,
     sampled_part,
@@ -20,7 +19,7 @@ from skshap.attribution._kernel_game import KernelGame
 from skshap.attribution._leave_one_out import leave_one_out_values
 from skshap.attribution._memory import enumeration_bytes, peak_bytes
 from skshap.attribution._schedule import stop_shares
-from skshap.attribution._scored import make_choice
+from skshap.attribution._scored import Scored, make_choice
 from skshap.utils._threads import at_most
 from skshap.utils._timing import timed
 
@@ -29,6 +28,7 @@ __all__ = ["predict_cost"]
 PIECE_FLOPS = 1e10  # of a piece that is timed
 PIECE_STOPS = 3  # that are timed if each is reached directly
 PIECE_PLAYERS = 13  # of an enumeration that is timed
+PIECE_SCORED = 500  # rows to predict of it
 
 
 def predict_cost(data, problem, method):
@@ -46,8 +46,8 @@ def predict_cost(data, problem, method):
     dict
         `seconds` of wall time and `memory` in bytes.
     """
-    kind = choose_game(data, problem, method)
-    if is_enumerated(data, problem, method):
+    kind, is_enumerated = make_plan(data, problem, method)
+    if is_enumerated:
         return _enumeration_cost(data, problem, kind)
     outline = data.outline(kind)
     n_workers = effective_n_jobs(method.n_jobs)
@@ -233,26 +233,36 @@ def _product_seconds(n):
 
 
 def _enumeration_cost(data, problem, kind):
-    """Time a game of fewer players, of fewer rows if it must be."""
+    """Time a game of fewer players and rows to predict, and rows if it must be."""
+    whole = data.outline(kind)
+    whole_flops = enumeration_flops(whole, problem)
+    memory = enumeration_bytes(data, whole, problem)
+    data, problem = _fewer_scored(data, problem)
     n, labels = data.n_players, data.groups
     if labels is None:
         labels = np.arange(n)
-    whole, k, step = data.outline(kind), min(n, PIECE_PLAYERS), 1
+    k, step = min(n, PIECE_PLAYERS), 1
     while True:
         kept = np.flatnonzero(labels < k)
         kept = kept[np.argsort(labels[kept], kind="stable")][::step]
         piece = _part_of(data, kept, np.unique(labels[kept], return_inverse=True)[1])
-        flops = enumeration_flops(piece.outline(kind))
+        small = problem._replace(weights=problem.weights[:, : piece.n_players])
+        flops = enumeration_flops(piece.outline(kind), small)
         if flops <= PIECE_FLOPS or len(kept) == 1:
             break
         k, step = (k - 1, 1) if k > 2 else (k, 2 * step)
-    game = piece.game(kind)
-    weights = problem.weights[:, : piece.n_players]
-    small = problem._replace(weights=weights)
-    compute = partial(enumerate_coalitions, game, small)
-    seconds = timed(compute, compute)[0] * enumeration_flops(whole) / flops
-    memory = enumeration_bytes(data, whole, problem)
+    compute = partial(enumerate_coalitions, piece.game(kind), small)
+    seconds = timed(compute, compute)[0] * whole_flops / flops
     return {"seconds": seconds, "memory": memory}
+
+
+def _fewer_scored(data, problem):
+    """Return data and problem with at most so many rows to predict as are timed."""
+    m = min(PIECE_SCORED, problem.n_scored)
+    some = torch.arange(m, device=data.device)
+    scored = Scored(some, torch.ones(m, dtype=torch.float64, device=data.device))
+    utilities = [utility.at(scored) for utility in problem.utilities]
+    return data._replace(cross=data.cross[:m]), problem._replace(utilities=utilities)
 
 
 def _part_of(data, kept, groups):

@@ -5,6 +5,7 @@ from math import comb
 
 import torch
 
+from skshap.attribution._schedule import scoring_work
 from skshap.utils._progress import progress_bar
 
 __all__ = [
@@ -15,7 +16,8 @@ __all__ = [
 ]
 
 LARGEST_GAME = 20  # players
-CHUNK_NUMBERS = 1 << 22  # of a batch of enumerated coalitions
+CHUNK_NUMBERS = 1 << 23  # of a batch of enumerated coalitions
+SCORED_TIMES = 10  # floats a prediction: itself, and what scores are made by
 
 
 def enumerate_coalitions(game, problem, *, verbose=0):
@@ -43,7 +45,7 @@ def enumerate_coalitions(game, problem, *, verbose=0):
     values = -weights[:, :1, None, None] * nulls.expand(1, -1, n, m)
     options = {"desc": "coalitions", "unit": "coalition", "verbose": verbose}
     with progress_bar(total=2**n - 1, **options) as bar:
-        for size, chunk in chunks(game, n):
+        for size, chunk in chunks(game, problem):
             decision = subsets.predict(chunk)
             scores = torch.stack([u.score(decision) for u in problem.utilities])
             # A member gains the coalition's utility, an outsider is charged it.
@@ -59,30 +61,44 @@ def enumerate_coalitions(game, problem, *, verbose=0):
     return values if problem.per_sample else values.mean(3)
 
 
-def chunks(game, n):
+def chunks(game, problem):
     """Yield sizes and coalitions of that size, as many at a time as memory is for."""
+    n = game.n_players
     for size in range(1, n + 1):
         coalitions = combinations(range(n), size)
-        batch = max(1, CHUNK_NUMBERS // (game.subset_floats(size)[0] + n))
+        batch = max(1, int(CHUNK_NUMBERS // coalition_floats(game, problem, size)))
         while chunk := list(islice(coalitions, batch)):
             yield size, chunk
 
 
-def enumeration_flops(game):
-    """Count the floating-point operations of predictions by all coalitions.
+def coalition_floats(game, problem, size):
+    """Count the floats that a coalition of so many players takes in a batch."""
+    solved, outputs = game.subset_floats(size)
+    n_scores = len(problem.utilities) * problem.n_scored
+    # What is solved twice, at most, and predictions, scores and what these are made by.
+    return 2 * solved + SCORED_TIMES * outputs + n_scores + 2 * game.n_players
+
+
+def enumeration_flops(game, problem):
+    """Count the floating-point operations of scores of all coalitions.
 
     Parameters
     ----------
     game : KernelGame or FeatureGame
         Of the right shapes.
+    problem : Problem
 
     Returns
     -------
     float
     """
     n = game.n_players
-    each = (comb(n, size) * game.subset_flops(size) for size in range(1, n + 1))
-    return game.subsets_flops() + sum(each)
+    solving = sum(comb(n, size) * game.subset_flops(size) for size in range(1, n + 1))
+    # Each score goes to every player.
+    n_outputs = len(problem.weights) * len(problem.utilities)
+    by_score = scoring_work(game, problem) + 2 * n * n_outputs
+    scoring = 2.0**n * by_score * problem.n_scored
+    return game.subsets_flops() + solving + scoring
 
 
 def enumeration_floats(game, problem):
@@ -98,11 +114,11 @@ def enumeration_floats(game, problem):
     -------
     float
     """
-    n, largest = game.n_players, (0, 0)
+    n, largest = game.n_players, 0.0
     for size in range(1, n + 1):
-        one, outputs = game.subset_floats(size)
+        one = coalition_floats(game, problem, size)
         count = max(1, min(CHUNK_NUMBERS // one, comb(n, size)))
-        largest = max(largest, (count * one, count * outputs))
-    # What is solved twice, at most, and predictions, scores and what these are made by.
-    solved, outputs = largest
-    return game.subsets_floats() + 2 * solved + 3 * outputs + 3 * problem.size(n)
+        largest = max(largest, count * one)
+    # Values are kept by the row scored until they are averaged.
+    values = 3 * problem._replace(per_sample=True).size(n)
+    return game.subsets_floats() + largest + values

@@ -1,6 +1,7 @@
 """The choice of how values are computed: by which game, exactly or by which sampler."""
 
 import warnings
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -24,9 +25,8 @@ from skshap.utils._describe import describe
 from skshap.utils._threads import at_most
 
 __all__ = [
-    "choose_game",
     "estimate_values",
-    "is_enumerated",
+    "make_plan",
     "make_sampler",
     "n_threads",
     "sampled_part",
@@ -39,8 +39,23 @@ USUAL_DRAWS = 100  # that the work of setting up a game is spread over
 FORMAT = 3  # of checkpoints; another one for draws that differ
 
 
-def choose_game(data, problem, method):
-    """Choose between a game by kernel and one by explicit features.
+class Plan(NamedTuple):
+    """How values are computed.
+
+    Attributes
+    ----------
+    kind : type
+        KernelGame or FeatureGame.
+    is_enumerated : bool
+        Whether all coalitions are looked at.
+    """
+
+    kind: type
+    is_enumerated: bool
+
+
+def make_plan(data, problem, method):
+    """Choose between a game by kernel and one by features, and whether to enumerate.
 
     Parameters
     ----------
@@ -50,35 +65,69 @@ def choose_game(data, problem, method):
 
     Returns
     -------
-    type
-        The one of less work, where there are features and they are well-conditioned.
-        Unless coalitions are enumerated, it does not depend on the number of
-        permutations, so that a checkpoint may go on with more of them.
+    Plan
+        Enumeration for "exact", and for sweeps of few groups that take more work. The
+        game is that of less work, where there are features and they are
+        well-conditioned; of samplers it does not depend on the number of permutations,
+        so that a checkpoint may go on with more of them.
+
+    Raises
+    ------
+    ValueError
+        If "exact" is asked of too many players.
     """
-    if not data.is_explicit:
-        return KernelGame
+    kinds, n = [KernelGame], data.n_players
     # By features, rounding grows with the square of the condition.
-    if largest_eigenvalue(data.rows) > LARGEST_CONDITION * data.alpha:
-        return KernelGame
-    work = {}
-    for kind in (FeatureGame, KernelGame):
-        outline = data.outline(kind)
-        work[kind] = 0.0
-        if is_enumerated(data, problem, method):
-            work[kind] += enumeration_flops(outline)
-            if kind is KernelGame:
-                n, d = data.rows.shape
-                work[kind] += 2 * n * d * (n + len(data.cross))
-            continue
-        if method.sampler == "sweep":
-            fixed, by_row = outline.walk_flops(outline.to_everyone)
-            work[kind] += (fixed + len(data.cross) * by_row).sum()
-            work[kind] += outline.setup_flops()
-        sampled = sampled_part(problem, method)
-        if len(sampled.weights):
-            sampler = make_sampler(outline, sampled, method)
-            work[kind] += USUAL_DRAWS * sampler.flops()
-    return min(work, key=work.get)
+    if data.is_explicit:
+        limit = LARGEST_CONDITION * data.alpha
+        if largest_eigenvalue(data.rows) <= limit:
+            kinds.insert(0, FeatureGame)
+    is_exact = method.sampler == "exact"
+    if is_exact and n > LARGEST_GAME:
+        raise ValueError(
+            f"sampler='exact' enumerates the coalitions of at most {LARGEST_GAME} "
+            f"players, but there are {n}; use sampler='sweep'."
+        )
+    is_sweep_of_few = (
+        method.sampler == "sweep"
+        and data.groups is not None
+        and n <= LARGEST_GAME
+        and not problem.is_loo.all()
+    )
+    if is_exact or is_sweep_of_few:
+        by_all = {kind: enumeration_work(data, problem, kind) for kind in kinds}
+        least = min(by_all, key=by_all.get)
+        if is_exact:
+            return Plan(least, True)
+    setup, draw = {}, {}
+    for kind in kinds:
+        setup[kind], draw[kind] = sampling_work(data, problem, method, kind)
+    kind = min(kinds, key=lambda kind: setup[kind] + USUAL_DRAWS * draw[kind])
+    sampled = setup[kind] + method.n_permutations * draw[kind]
+    if is_sweep_of_few and by_all[least] <= sampled:
+        return Plan(least, True)
+    return Plan(kind, False)
+
+
+def enumeration_work(data, problem, kind):
+    """Count the operations of looking at all coalitions."""
+    work = enumeration_flops(data.outline(kind), problem)
+    if data.is_explicit and kind is KernelGame:
+        n, d = data.rows.shape
+        work += 2 * n * d * (n + len(data.cross))
+    return work
+
+
+def sampling_work(data, problem, method, kind):
+    """Count the operations before any draw, and those of a draw."""
+    outline, setup, draw = data.outline(kind), 0.0, 0.0
+    if method.sampler == "sweep":
+        fixed, by_row = outline.walk_flops(outline.to_everyone)
+        setup += (fixed + len(data.cross) * by_row).sum() + outline.setup_flops()
+    sampled = sampled_part(problem, method)
+    if len(sampled.weights):
+        draw += make_sampler(outline, sampled, method).flops()
+    return setup, draw
 
 
 def largest_eigenvalue(F):
@@ -96,39 +145,6 @@ def sampled_part(problem, method):
     if method.sampler != "sweep":
         return problem
     return problem._replace(weights=problem.weights[~problem.is_loo])
-
-
-def is_enumerated(data, problem, method):
-    """Whether all coalitions are looked at.
-
-    Parameters
-    ----------
-    data : Data
-    problem : Problem
-    method : Method
-
-    Returns
-    -------
-    bool
-        True for "exact", and for a sweep of groups so few that all their coalitions are
-        no more than those that its permutations go through.
-
-    Raises
-    ------
-    ValueError
-        If "exact" is asked of too many players.
-    """
-    n = data.n_players
-    if method.sampler == "exact":
-        if n > LARGEST_GAME:
-            raise ValueError(
-                f"sampler='exact' enumerates the coalitions of at most {LARGEST_GAME} "
-                f"players, but there are {n}; use sampler='sweep'."
-            )
-        return True
-    are_few = n <= LARGEST_GAME and 2**n <= n * method.n_permutations
-    is_sweep = method.sampler == "sweep" and not problem.is_loo.all()
-    return is_sweep and data.groups is not None and are_few
 
 
 def make_sampler(game, problem, method):
@@ -161,22 +177,30 @@ def estimate_values(data, problem, method):
         Of shape (n_semivalues, n_scorings, n_players), or (n_semivalues, n_scorings, m,
         n_players) if values are kept by the row scored.
     """
-    game = data.game(choose_game(data, problem, method))
-    if is_enumerated(data, problem, method):
+    plan = make_plan(data, problem, method)
+    with at_most(n_threads(data)):
+        estimate = _estimate(data, problem, method, plan)
+    return _arrange(problem, *estimate)
+
+
+def _estimate(data, problem, method, plan):
+    """Follow a plan; return values and standard errors."""
+    game = data.game(plan.kind)
+    if plan.is_enumerated:
         values = enumerate_coalitions(game, problem, verbose=method.verbose)
-        return _arrange(problem, values.cpu().numpy(), 0.0)
+        return values.cpu().numpy(), 0.0
     if method.sampler == "permutation":
-        return _arrange(problem, *_run(data, game, problem, method))
+        return _run(data, game, problem, method)
     game, is_loo = game.with_inverse(), problem.is_loo
     if not is_loo.any():
-        return _arrange(problem, *_run(data, game, problem, method))
+        return _run(data, game, problem, method)
     shape = problem.shape(data.n_players)
     values, errors = np.empty(shape), np.zeros(shape)
     values[is_loo] = leave_one_out_values(game, problem).cpu().numpy()
     if not is_loo.all():
         rest = sampled_part(problem, method)
         values[~is_loo], errors[~is_loo] = _run(data, game, rest, method)
-    return _arrange(problem, values, errors)
+    return values, errors
 
 
 def _run(data, game, problem, method):
@@ -196,8 +220,7 @@ def _run(data, game, problem, method):
         verbose=method.verbose,
         task=method.task,
     )
-    with at_most(n_threads(data)):
-        estimate, is_met = run.estimate(is_seeded=method.is_seeded)
+    estimate, is_met = run.estimate(is_seeded=method.is_seeded)
     if not is_met:
         why = (
             f"was not reached in n_permutations={method.n_permutations}; the largest "

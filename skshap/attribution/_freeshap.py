@@ -65,10 +65,9 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
     sampler : {"sweep", "permutation", "exact"}, default="sweep"
         "sweep": take the marginals of all rows, in closed form, at many sizes of every
         permutation, and of accuracy mostly for those rows to predict whose prediction
-        is close, or enumerate the coalitions of groups so few that they are at most
-        ``n_permutations * n_groups``, as of 9 groups; "permutation": what each row adds
-        when it joins, as in [1]_, at less work a permutation and many times the
-        variance; "exact": enumerate the coalitions of at most 20 training rows, or
+        is close, or enumerate the coalitions of at most 20 groups where that takes less
+        work; "permutation": what each row adds when it joins, as in [1]_, at less work
+        a permutation and many times the variance; "exact": enumerate the coalitions of at most 20 training rows, or
         groups of them.
     n_permutations : int, default=100
         How many permutations, or sweeps of a few permutations, are drawn. On large

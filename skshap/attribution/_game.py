@@ -150,6 +150,22 @@ class Game:
         route = self.to_everyone
         return next(self.walk(route, np.arange(self.n_players), [route.ranges[0][0]]))
 
+    def with_inverse(self):
+        """Return the same game with what large coalitions are reached from."""
+        raise NotImplementedError
+
+    def routes(self, bins):
+        """Return how bins of sizes, of players, are visited."""
+        raise NotImplementedError
+
+    def prefixes(self):
+        """Return the ridge on every prefix of a permutation of rows."""
+        raise NotImplementedError
+
+    def _ridge(self, kind, most):
+        """Return the ridge that reaches coalitions, of so many rows at most."""
+        raise NotImplementedError
+
     @property
     def to_everyone(self):
         """The route whose only stop is the coalition of all players."""

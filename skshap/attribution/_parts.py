@@ -19,8 +19,8 @@ def compute_parts(sampler, units, *, is_pilot, n_jobs):
     Parameters
     ----------
     sampler : Sweep or Permutations
-    units : list of tuple of int
-        Which draw, and which part of it.
+    units : range
+        Of draws times their number of parts, plus which part of it.
     is_pilot : bool
         Whether to profile what each stop of a sweep contributes.
     n_jobs : int or None
@@ -74,9 +74,10 @@ def _units_a_task(sampler, n_workers, n_units):
 
 
 def _compute(sampler, unit, is_pilot):
+    draw, part = divmod(unit, len(sampler.parts))
     if not is_pilot:
-        return sampler.run(*unit).cpu(), None
-    values, *profile = sampler.profile(*unit)
+        return sampler.run(draw, part).cpu(), None
+    values, *profile = sampler.profile(draw, part)
     return values.cpu(), profile
 
 

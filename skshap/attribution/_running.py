@@ -116,11 +116,7 @@ class Run:
     def _draw(self, stop, bar, is_pilot=False):
         """Take draws up to a number of them, or until the rule is met."""
         n_parts = len(self.sampler.parts)
-        units = [
-            (t, part)
-            for t in range(self.moments.count, stop)
-            for part in range(self._part if t == self.moments.count else 0, n_parts)
-        ]
+        units = range(self.moments.count * n_parts + self._part, stop * n_parts)
         options = {"is_pilot": is_pilot, "n_jobs": self.n_jobs}
         results = compute_parts(self.sampler, units, **options)
         try:

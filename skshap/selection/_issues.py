@@ -11,9 +11,9 @@ FALSE_ALARM_SHARE = 0.25  # expected among the issues at most, by "auto"
 # surest predictions are wrong, and most of the issues may be labels that are right.
 MISSED_SHARE = 0.08
 SURELY_MISSED_SHARE = 0.047
-# Share of hard rows below which no others lie between the classes, so that labels that
-# went wrong mostly in one class do not pass for rows among those of another.
-SURE_SHARE = 0.025
+# Largest share of hard rows at which next to none lie between the classes: labels that
+# went wrong mostly in one class are then no rows among those of another.
+FEW_HARD_SHARE = 0.025
 
 
 def find_issues(quality, given, contamination):
@@ -71,5 +71,5 @@ def are_told(misses, noise_rate, quality, hard_share):
     are_few = misses.at_first - noise_rate <= MISSED_SHARE
     is_rate_known = are_few or misses.surely <= SURELY_MISSED_SHARE
     # Else rows of one class among those of another pass for its labels gone wrong.
-    is_noise = np.mean(quality) <= 0.5 or hard_share < SURE_SHARE
+    is_noise = np.mean(quality) <= 0.5 or hard_share < FEW_HARD_SHARE
     return bool(is_rate_known and is_noise)

@@ -308,12 +308,17 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
 
     def _warn_of_single_rows(self, given):
         """Warn of classes of one row: of its label no other row says anything."""
-        single = self.classes_[np.bincount(given) == 1].tolist()
-        if single:
+        single = np.flatnonzero(np.bincount(given) == 1)
+        if len(single):
+            names = [
+                f"{self.classes_.tolist()[c]!r} (row {np.flatnonzero(given == c)[0]})"
+                for c in single[:3]
+            ]
+            more = " and others" if len(single) > 3 else ""
             warnings.warn(
-                f"{len(single)} classes have a single row each, such as {single[0]!r}: "
-                "nothing tells whether its label is right, and it is never called "
-                "wrong. Look whether it is misspelt, or give the class more rows.",
+                f"a class of a single row is never called wrong, as {', '.join(names)}"
+                f"{more}: nothing tells whether its label is right. Look whether it is "
+                "misspelt, or give the class more rows.",
                 UserWarning,
                 stacklevel=5,
             )
@@ -335,7 +340,7 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
     def _fit_noise(self, model):
         """Fit the noise model to out-of-sample decision values of the rows.
 
-        Return what ridges miss; nothing where alpha is not tuned, which tells nothing.
+        Return what ridges miss: none by methods that have no rule of what is too many.
         """
         fitted = self.attributor_
         if self.method == "auto":

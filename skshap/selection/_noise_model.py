@@ -13,6 +13,7 @@ SYMMETRY_WEIGHT = 0.1  # of the same rate for all classes, as a share of the row
 # them every hard row would pass for a wrong label. Where few rows are hard it is less.
 HARD_SHARE = 0.25
 HARD_GROWTH = 0.8  # of that share, by the share of rows that are hard
+STEP = 0.2  # from all classes equally probable towards one that is sure
 RIDGE = 1e-3  # on the biases of the link
 # On the spread of its slopes, in logarithms, by `noise`, against the log loss of all
 # rows. With less of it, rates of wrong labels that differ between classes are taken
@@ -63,8 +64,7 @@ class NoiseModel:
     posterior : ndarray of shape (n, n_classes)
         Of the true label, from decision values and the given label.
     hard_share : float
-        Mean probability of the classes but the most probable one, by the softmax; 1 if
-        all are equally probable for every row.
+        How far from sure the softmax is, see `unsure_share`.
     """
 
     def __init__(self, given, n_classes, is_clean, *, noise="class-conditional"):
@@ -99,15 +99,13 @@ class NoiseModel:
 
     def _maximize(self, z):
         """Fit link and transitions by expectation maximization."""
-        n_hard = 0.0
+        blind = 0.0
         for _ in range(MAX_STEPS):
-            self._fit_link(z, n_hard)
+            self._fit_link(z, blind)
             soft = self._softmax(z)
-            n_classes = self.n_classes
-            hard = (1 - soft.max(1).mean()) * n_classes / (n_classes - 1)
-            self.hard_share = float(hard)
-            n_hard = min(HARD_SHARE, HARD_GROWTH * hard) * hard
-            self.probabilities = (1 - n_hard) * soft + n_hard / n_classes
+            hard = self.hard_share = unsure_share(soft)
+            blind = min(HARD_SHARE, HARD_GROWTH * hard) * hard
+            self.probabilities = (1 - blind) * soft + blind / self.n_classes
             previous, self.transition = self.transition, self._count()
             if np.abs(self.transition - previous).max() < TOL:
                 break
@@ -158,7 +156,7 @@ class NoiseModel:
         counts[:, self._untold] *= np.eye(k)[:, self._untold]
         return counts / counts.sum(1, keepdims=True)
 
-    def _fit_link(self, z, n_hard):
+    def _fit_link(self, z, blind):
         """Find slopes and biases of largest likelihood, given the transitions."""
         evidence, ridge = self._evidence(), SLOPE_RIDGE[self.noise] / len(z)
         gaps, tops = behind(z), np.eye(self.n_classes)[z.argmax(1)]
@@ -167,8 +165,8 @@ class NoiseModel:
             log_slopes, biases = np.split(link, 2)
             slopes, spread = np.exp(log_slopes), log_slopes - log_slopes.mean()
             soft = softmax((tops @ slopes)[:, None] * gaps + biases, axis=1)
-            joint = (1 - n_hard) * soft * evidence
-            total = (joint + n_hard / self.n_classes * evidence).sum(1)
+            joint = (1 - blind) * soft * evidence
+            total = (joint + blind / self.n_classes * evidence).sum(1)
             share = joint / total[:, None]
             gradient = (soft * share.sum(1, keepdims=True) - share) / len(z)
             by_slope = slopes * ((gradient * gaps).sum(1) @ tops)
@@ -189,6 +187,30 @@ class NoiseModel:
             options={"maxiter": MAX_STEPS},
         )
         self._link = found.x
+
+
+def unsure_share(soft):
+    """Tell how far from sure predictions are, but for rows that say nothing.
+
+    Parameters
+    ----------
+    soft : ndarray of shape (n, n_classes)
+        Probabilities.
+
+    Returns
+    -------
+    float
+        Mean of 0 where a class is sure to 1 where all are equally probable. Of rows at
+        that end only as many count as are a step nearer to sure: more of them are rows
+        of another kind, such as empty ones, and tell nothing of how often the sure ones
+        are wrong.
+    """
+    n_classes = soft.shape[1]
+    unsure = (1 - soft.max(1)) * n_classes / (n_classes - 1)
+    is_blank = unsure > 1 - STEP
+    n_next = ((unsure > 1 - 2 * STEP) & ~is_blank).sum()
+    weight = min(1.0, max(n_next, 1) / max(is_blank.sum(), 1))
+    return float(np.average(unsure, weights=np.where(is_blank, weight, 1.0)))
 
 
 def behind(z):

@@ -25,17 +25,17 @@ SMALLEST_PIVOT = 1e-9
 
 
 def leave_one_out(Y, solved, inverse_diagonal, prior):
-    """Compute exact leave-one-out regressed indicators.
+    """Compute exact leave-one-out predictions.
 
     Parameters
     ----------
     Y : ndarray of shape (n, n_classes)
-        Indicators.
+        Indicators, or targets.
     solved : ndarray of shape (n, n_classes + 1)
         ``(K + alpha I)^-1 [Y, 1]``.
     inverse_diagonal : ndarray of shape (n, 1)
         Diagonal of ``(K + alpha I)^-1``.
-    prior : ndarray of shape (n, n_classes) or (n_classes,)
+    prior : ndarray of shape (n, n_classes) or (n_classes,), or float
         What is subtracted from the targets and added back when each row is predicted.
 
     Returns
@@ -182,11 +182,11 @@ def check_pivots(pivots, *, diagonal, alpha, info=0, largest=None):
 
     Parameters
     ----------
-    pivots : Tensor of shape (n,)
+    pivots : Tensor of shape (..., n)
         Squares of the factor's diagonal, or what bounds them from below.
     info : int or Tensor
         What the factorization returned: zero, or the first row that failed.
-    diagonal : Tensor of shape (n,)
+    diagonal : Tensor of shape (..., n)
         The diagonal of the matrix that was factorized, `alpha` included.
     alpha : float
         What was added to the kernel.

@@ -11,7 +11,7 @@ from scipy import sparse
 from skshap import FreeShapAttributor, KernelRidgeClassifier
 from skshap.attribution import _features, _moves
 from skshap.attribution._coalitions import PrefixRidge
-from skshap.attribution._estimation import choose_game
+from skshap.attribution._estimation import make_plan
 from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._features import FeaturePrefixes
 from skshap.attribution._kernel_game import KernelGame
@@ -139,7 +139,7 @@ def test_the_game_of_less_work_is_played(n, kind):
     asked = attributor._check_asked(None, None)
     M, y_val = attributor._map(X_val), attributor._encode(y_val, X_val)
     data, problem = attributor._pose(M, y_val, None, asked, False)
-    assert choose_game(data, problem, attributor._method()) is kind
+    assert make_plan(data, problem, attributor._method()) == (kind, False)
 
 
 def test_sparse_columns_are_features_too():

@@ -12,13 +12,14 @@ from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._kernel_game import KernelGame
 from skshap.attribution._leave_one_out import leave_one_out_values
 from skshap.attribution._semivalues import size_weights
+from skshap.attribution._subsets import FeatureSubsets, KernelSubsets
 from tests.attribution.games import Game, average, check_errors
 from tests.attribution.games import Permutations as PermutationSampler
 from tests.oracles import permutation_gains, semivalues
 
 GROUPS = np.array([2, 0, 1, 2, 2, 3, 1, 4, 4, 0, 2])
 NAMES = np.array(["e", "b", "c", "z", "a"])
-MANY = 11  # groups: more coalitions than 180 permutations go through
+MANY = 11  # groups
 
 
 def yes_or_no(n, seed=0):
@@ -75,13 +76,14 @@ def test_leave_one_group_out_is_exact(n_classes):
 
 @pytest.mark.parametrize("kernel", ["rbf", "linear"])
 @pytest.mark.parametrize("sampler", ["sweep", "permutation"])
-def test_samplers_agree_with_enumeration(sampler, kernel):
+def test_samplers_agree_with_enumeration(sampler, kernel, monkeypatch):
     X, y = yes_or_no(33)
     X_val, y_val = yes_or_no(8, seed=1)
     groups = np.arange(33) % MANY
     options = {"scoring": "neg_log_loss", "random_state": 0}
     exact = FreeShapAttributor(kernel, sampler="exact", **options).fit(X, y)
     expected = exact.attribute(X_val, y_val, groups=groups)
+    monkeypatch.setattr(_estimation, "LARGEST_GAME", MANY - 1)  # not for "exact" now
     sampled = FreeShapAttributor(kernel, sampler=sampler, n_permutations=180, **options)
     values, std = sampled.fit(X, y).attribute(
         X_val, y_val, groups=groups, return_std=True
@@ -179,30 +181,51 @@ def values_of_groups(n_groups, *, kernel="linear", n_rows=60, **params):
     return np.array(list(values.values())), np.array(list(errors.values()))
 
 
-@pytest.mark.parametrize("kernel", ["rbf", "linear"])
-def test_few_groups_are_enumerated(kernel):
-    """So long as their coalitions are no more than those of all permutations."""
-    exact, _ = values_of_groups(8, kernel=kernel, sampler="exact")
-    values, errors = values_of_groups(8, kernel=kernel, n_permutations=32)
+@pytest.mark.parametrize("kernel, n", [("rbf", 12), ("linear", 18)])
+def test_few_groups_are_enumerated(kernel, n):
+    """Where that takes less work than the permutations that are asked for."""
+    exact, _ = values_of_groups(n, kernel=kernel, sampler="exact")
+    values, errors = values_of_groups(n, kernel=kernel, n_permutations=200)
     assert_allclose(values, exact)
     assert (errors == 0).all()
-    for params in ({"n_permutations": 31}, {"sampler": "permutation"}):
-        values, errors = values_of_groups(8, kernel=kernel, **params)
+    for params in ({"n_permutations": 2}, {"sampler": "permutation"}):
+        values, errors = values_of_groups(n, kernel=kernel, **params)
         assert errors[0].min() > 0
         assert abs(values - exact)[0].min() > 0
 
 
-def test_few_groups_are_enumerated_at_any_number_of_permutations():
-    errors = values_of_groups(22, n_permutations=2, sampler="sweep")[1]
+def test_many_groups_are_never_enumerated():
+    errors = values_of_groups(21, n_rows=21, n_permutations=10**8, tol=0.1)[1]
     assert errors[0].min() > 0
-    with pytest.raises(ValueError, match="at most 20 players, but there are 22"):
-        values_of_groups(22, sampler="exact")
+    with pytest.raises(ValueError, match="at most 20 players, but there are 21"):
+        values_of_groups(21, sampler="exact")
 
 
-@pytest.mark.parametrize("n, d, kind", [(400, 3, FeatureGame), (13, 12, KernelGame)])
-def test_enumeration_takes_the_way_of_less_work(n, d, kind, monkeypatch):
+def test_batches_of_an_enumeration_hold_so_many_numbers(monkeypatch):
+    monkeypatch.setattr(_enumeration, "CHUNK_NUMBERS", 100_000)
+    game, sizes = Game(11, 300, 3, noise=0), []
+    for subsets in (KernelSubsets, FeatureSubsets):
+        predict = subsets.predict
+
+        def spy(self, coalitions, predict=predict):
+            out = predict(self, coalitions)
+            sizes.append((len(coalitions), out.numel()))
+            return out
+
+        monkeypatch.setattr(subsets, "predict", spy)
+    for kind in (KernelGame, FeatureGame):
+        sizes.clear()
+        _enumeration.enumerate_coalitions(game.game(kind), game.problem())
+        assert sum(count for count, _ in sizes) == 2**11 - 1
+        assert max(numbers for count, numbers in sizes if count > 1) <= 100_000 / 8
+
+
+@pytest.mark.parametrize(
+    "n, d, n_groups, kind", [(400, 3, 6, FeatureGame), (13, 12, 13, KernelGame)]
+)
+def test_enumeration_takes_the_way_of_less_work(n, d, n_groups, kind, monkeypatch):
     X, seen = np.random.default_rng(0).normal(size=(n, d)), []
-    y, groups = np.arange(n) % 2, np.arange(n) % 13
+    y, groups = np.arange(n) % 2, np.arange(n) % n_groups
     options = {"scoring": "neg_brier_score", "sampler": "exact"}
 
     def enumerate_coalitions(game, problem, **options):

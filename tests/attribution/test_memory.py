@@ -22,7 +22,10 @@ from tests.attribution.games import Game
 
 LOSS = {"scoring": "neg_log_loss"}
 PERMUTATION = {"sampler": "permutation"}
+EXACT = {**LOSS, "sampler": "exact"}
 CASES = {
+    "enumeration": (16, 1500, 10, 3, EXACT, {}),
+    "enumeration by features": (1500, 2000, 4, 3, {**EXACT, "kernel": "linear"}, 17),
     "sweep": (1000, 400, 10, 2, {}, {}),
     "sweep, five classes": (1000, 300, 10, 5, LOSS, {}),
     "sweep, by row scored": (900, 400, 10, 2, LOSS, {"per_sample": True}),
@@ -56,6 +59,8 @@ def measure(name):
     X, y, X_val, y_val = X[:n], y[:n], X[n:], y[n:]
     attributor = FreeShapAttributor("rbf", n_permutations=1, random_state=0)
     attributor.set_params(**params).fit(X, y)
+    if isinstance(options, int):
+        options = {"groups": np.arange(n) % options}
     expected = attributor.estimate_cost(X_val, y_val, **options).memory
     # What is free is given back, and the peak so far forgotten.
     gc.collect()

@@ -70,14 +70,14 @@ def adaptive(monkeypatch):
 @pytest.mark.parametrize("scoring", ["accuracy", "neg_log_loss"])
 def test_linear_kernels_work_on_features(scoring, per_sample, monkeypatch):
     """So that what is shown here with linear kernels holds for features."""
-    chosen, choose = [], _estimation.choose_game
+    plans, make_plan = [], _estimation.make_plan
     monkeypatch.setattr(
         _estimation,
-        "choose_game",
-        lambda *args, **kwargs: chosen.append(choose(*args, **kwargs)) or chosen[-1],
+        "make_plan",
+        lambda *args, **kwargs: plans.append(make_plan(*args, **kwargs)) or plans[-1],
     )
     attribute({"kernel": "linear", "scoring": scoring}, 3, per_sample=per_sample)
-    assert chosen == [FeatureGame]
+    assert plans == [(FeatureGame, False)]
 
 
 @pytest.mark.parametrize("per_sample", [False, True])

@@ -21,18 +21,34 @@ def test_contamination_is_a_share_of_the_rows(noisy_iris):
     assert detector.label_quality_[detector.label_issues_].max() <= worst_kept
 
 
+@pytest.mark.parametrize("grey", [0.0, 0.3])
 @pytest.mark.parametrize("share", [0.05, 0.1, 0.2])
-def test_rows_that_say_nothing_do_not_hide_wrong_labels(share):
+def test_rows_that_say_nothing_do_not_hide_wrong_labels(share, grey):
     X, y = load_digits(return_X_y=True)
     X, y, rng = X[:800] / 16, y[:800], np.random.default_rng(0)
     y_noisy, is_wrong = flip_labels(y, rate=0.1, random_state=0)
     blank = rng.choice(800, int(share * 800), replace=False)
-    X[blank] = 0.3 * rng.uniform(size=(len(blank), 64))
+    X[blank] = grey * rng.uniform(size=(len(blank), 64))
     detector = LabelNoiseDetector().fit(X, y_noisy)
     issues = detector.label_issues_
     is_wrong[blank] = False  # of these nobody can say
     assert issues[is_wrong].mean() > 0.85
     assert is_wrong[issues].mean() > 0.95
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("share", [0.3, 0.5])
+def test_half_of_the_rows_may_be_empty(share, seed):
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 3, 600)
+    X = rng.normal(size=(600, 5)) + 6 * np.eye(3, 5)[y]
+    is_wrong, is_empty = rng.random((2, 600)) < np.array([[0.08], [share]])
+    y_noisy = np.where(is_wrong, (y + 1) % 3, y)
+    X[is_empty] = 0
+    issues = LabelNoiseDetector().fit(X, y_noisy).label_issues_
+    assert not issues[is_empty].any()
+    assert is_wrong[issues].mean() > 0.9
+    assert issues[is_wrong & ~is_empty].mean() > 0.9
 
 
 def test_issues_are_withheld_where_many_rows_are_hard():

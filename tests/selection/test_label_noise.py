@@ -590,7 +590,8 @@ def test_where_there_are_features_no_matrix_of_pairs_is_formed(method):
 def test_a_class_of_one_row_is_warned_of(noisy_iris):
     X, y = noisy_iris[0], noisy_iris[1].astype(str).astype(object)
     y[3] = "virginca"
-    with pytest.warns(UserWarning, match="'virginca'.*misspelt") as caught:
+    words = r"single row.*as 'virginca' \(row 3\): .*misspelt"
+    with pytest.warns(UserWarning, match=words) as caught:
         detector = LabelNoiseDetector().fit(X, y)
     assert Path(caught[0].filename).name == "test_label_noise.py"
     assert not detector.label_issues_[3]

@@ -10,7 +10,12 @@ from scipy.special import softmax
 from sklearn.metrics import roc_auc_score
 
 from skshap.selection import _noise_model
-from skshap.selection._noise_model import NoiseModel, tilted, uniform_noise
+from skshap.selection._noise_model import (
+    NoiseModel,
+    tilted,
+    uniform_noise,
+    unsure_share,
+)
 
 
 def draw_labels(n, transition, seed, slope=6.0):
@@ -277,3 +282,16 @@ def test_one_rate_for_all_classes_from_the_same_decision_values():
     assert_allclose(posterior, other.fit(decision), atol=1e-3)
     assert np.abs(posterior - model.posterior).max() > 0.1
     assert other.symmetric_posterior() is other.posterior
+
+
+def test_rows_that_say_nothing_do_not_make_others_unsure():
+    sure = np.array([[0.98, 0.01, 0.01]] * 60 + [[0.7, 0.2, 0.1]] * 10)
+    alone = unsure_share(sure)
+    assert_allclose(alone, (60 * 0.03 + 10 * 0.45) / 70)
+    blank = np.full((50, 3), 1 / 3)
+    assert_allclose(unsure_share(np.vstack([sure, blank])), (alone * 70 + 1) / 71)
+    # Where as many are nearly as unsure, all of them count.
+    nearly = np.array([[0.5, 0.3, 0.2]] * 50)
+    found = unsure_share(np.vstack([sure, nearly, blank]))
+    assert_allclose(found, (alone * 70 + 50 * 0.75 + 50) / 170)
+    assert unsure_share(blank) == 1
