@@ -67,8 +67,8 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
         permutation, and of accuracy mostly for those rows to predict whose prediction
         is close, or enumerate the coalitions of at most 20 groups where that takes less
         work; "permutation": what each row adds when it joins, as in [1]_, at less work
-        a permutation and many times the variance; "exact": enumerate the coalitions of at most 20 training rows, or
-        groups of them.
+        a permutation and many times the variance; "exact": enumerate the coalitions of
+        at most 20 training rows, or groups of them.
     n_permutations : int, default=100
         How many permutations, or sweeps of a few permutations, are drawn. On large
         problems with at least 12 sweeps, the first four decide which sizes of

@@ -31,6 +31,8 @@ __all__ = [
     "set_kernel_tags",
 ]
 
+MOST_SHOWN = 60  # characters of a step in a message
+
 
 class PrecomputedKernel(TransformerMixin, BaseEstimator):
     """The kernel whose rows are kernel values themselves."""
@@ -110,13 +112,19 @@ def fit_gram(kernel, rows):
     if isinstance(kernel, PrecomputedKernel):
         return check_gram(K)
     n, is_sparse = number_of_rows(rows), issparse(K)
-    name = type(last_step(kernel)).__name__
+    last = last_step(kernel)
+    name, shown = type(last).__name__, repr(last)
+    if len(shown) > MOST_SHOWN or not shown.startswith(f"{name}("):
+        shown = f"{name}(...)"
     before = "..., " if isinstance(kernel, Pipeline) else ""
+    is_linear = is_sparse or "kernel_approximation" in type(last).__module__
     hint = (
         f"If {name} gives features, put a kernel of them behind it: "
-        f"kernel=make_pipeline({before}{name}(), "
-        f'PairwiseKernel("{"linear" if is_sparse else "rbf"}")).'
+        f"kernel=make_pipeline({before}{shown}, "
+        f'PairwiseKernel("{"linear" if is_linear else "rbf"}")).'
     )
+    if is_sparse and np.shape(K) == (n, n):
+        hint = f"If it is a kernel, let it return K.toarray(). {hint}"
     if is_sparse or np.shape(K) != (n, n):
         raise ValueError(
             f"kernel must give the values of {n} training rows with each other, a "

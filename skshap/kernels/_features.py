@@ -53,9 +53,15 @@ def explicit_features(kernel, X, n_columns=None):
         If what the kernel returns is no such array of finite numbers. The message names
         the kernel.
     """
-    kernel, X = _reach_kernel(kernel, X)
-    features = kernel.transform_features(X)
     n = number_of_rows(X)
+    kernel, X = _reach_kernel(kernel, X)
+    if number_of_rows(X) != n:
+        raise ValueError(
+            f"kernel must keep rows apart, but of {n} rows the steps before "
+            f"{type(kernel).__name__} gave {number_of_rows(X)}. A step that reads "
+            'texts takes a column, df["text"], not a frame, df[["text"]].'
+        )
+    features = kernel.transform_features(X)
     name = f"transform_features of kernel {type(kernel).__name__}"
     wanted = f"({n}, {'n_components' if n_columns is None else n_columns})"
     if hasattr(features, "nnz"):

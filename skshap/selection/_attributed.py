@@ -43,8 +43,8 @@ class Attributed:
         if not isinstance(self.attributor, (FreeShapAttributor, type(None))):
             raise ValueError(
                 "attributor must be a FreeShapAttributor or None, got "
-                f"{type(self.attributor).__name__}; a kernel goes into one: "
-                "FreeShapAttributor(kernel)."
+                f"{type(self.attributor).__name__}; a kernel goes into one, "
+                "FreeShapAttributor(kernel), a classifier does not."
             )
         is_string = is_text(X)  # raises for a single text
         if self.attributor is None and is_string:
@@ -52,7 +52,9 @@ class Attributed:
             raise ValueError(
                 f"{type(self).__name__} needs an attributor for texts, as "
                 "attributor=None works on numbers; use "
-                f"attributor=FreeShapAttributor(EmpiricalNTK(model)). {advice}".rstrip()
+                "attributor=FreeShapAttributor(EmpiricalNTK(model)) or, without a "
+                "pretrained model, FreeShapAttributor(make_pipeline(TfidfVectorizer(), "
+                f'PairwiseKernel("linear"))). {advice}'.rstrip()
             )
 
     def _take_names(self):

@@ -151,7 +151,11 @@ class DataRemoval(
     depends on the folds, less on repeated ones, as of
     :class:`sklearn.model_selection.RepeatedStratifiedKFold`. Where `X_val` is given,
     values come from there and the choice from the splits. Half of each class is left,
-    as with "auto".
+    as with "auto". If some rows look harmful and none is removed, `cv_results_` has the
+    scores that say why.
+
+    A grid search computes values anew for each candidate and fold, also where none is
+    removed, as by 0.
 
     In scikit-learn's cross-validation an `X_val` with as many rows as `X` is taken for
     a parameter of each row and sliced with it. Give it another number of rows. In a

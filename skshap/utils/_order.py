@@ -35,7 +35,8 @@ def check_order(X, y, names=("X", "y")):
     UserWarning
         If so, but one of them only numbers its rows.
     """
-    check_several(y, names[1])
+    if names[1] == "y":  # groups have a message of their own
+        check_several(y)
     if not (hasattr(X, "iloc") and hasattr(y, "iloc")):
         return
     index, other = X.index, y.index

@@ -136,6 +136,7 @@ def test_one_group_is_worth_everything(sampler):
         (["a"] * 24 + [None], ["missing"]),
         (np.array(["a"] * 24 + [3.5], dtype=object), ["one type"]),
         (np.zeros((25, 2)), ["groups"]),
+        ("doc", ["one name a row"]),
         ([np.nan] + [1.0] * 24, ["NaN"]),
     ],
 )

@@ -4,11 +4,14 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.base import clone
+from sklearn.decomposition import PCA
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.kernel_approximation import Nystroem
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import KernelCenterer, MaxAbsScaler, StandardScaler
 from sklearn.utils import get_tags
@@ -125,6 +128,43 @@ def test_features_are_no_kernel(estimator):
     estimator.set_params(kernel=make_pipeline(StandardScaler(), MaxAbsScaler()))
     with pytest.raises(ValueError, match=r"\(\.\.\., MaxAbsScaler\(\), Pair"):
         estimator.fit(X, X[:, 0] > 0)
+
+
+@pytest.mark.parametrize(
+    "kernel, shown",
+    [
+        (PCA(2), 'PCA(n_components=2), PairwiseKernel("rbf")'),
+        (
+            Nystroem(n_components=2),
+            'Nystroem(n_components=2), PairwiseKernel("linear")',
+        ),
+        (
+            TfidfVectorizer(vocabulary=list("abcdefghijklmnop")),
+            "TfidfVectorizer(...), ",
+        ),
+    ],
+)
+def test_the_hint_of_features_keeps_their_parameters(kernel, shown):
+    rows = ["a film"] * 9 if isinstance(kernel, TfidfVectorizer) else X
+    with pytest.raises(ValueError, match=re.escape(f"make_pipeline({shown}")):
+        KernelRidgeClassifier(kernel=kernel).fit(rows, X[:, 0] > 0)
+
+
+def test_a_sparse_kernel_is_told_to_be_dense():
+    class Sparse(PCA):
+        def fit_transform(self, X, y=None):
+            return csr_array(X @ X.T)
+
+    with pytest.raises(ValueError, match=r"If it is a kernel, let it .*toarray\(\)"):
+        KernelRidgeClassifier(kernel=Sparse()).fit(X, X[:, 0] > 0)
+
+
+def test_steps_that_do_not_keep_rows_apart_are_told():
+    texts = pd.DataFrame({"text": ["a film", "a plot", "no film"]})
+    words = make_pipeline(TfidfVectorizer(), PairwiseKernel("linear"))
+    with pytest.raises(ValueError, match=r'of 3 rows .* gave 1\..*df\["text"\]'):
+        KernelRidgeClassifier(kernel=words).fit(texts, [0, 1, 0])
+    KernelRidgeClassifier(kernel=words).fit(texts["text"], [0, 1, 0])
 
 
 def test_as_many_features_as_rows_are_no_kernel():

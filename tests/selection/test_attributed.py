@@ -23,7 +23,7 @@ ESTIMATORS = [LabelNoiseDetector, DataSelector, partial(DataRemoval, LinearSVC()
 def test_a_kernel_is_no_attributor(make, table):
     X, y, _ = table
     for kernel, name in ((EmpiricalNTK(), "EmpiricalNTK"), (LinearSVC(), "LinearSVC")):
-        with pytest.raises(ValueError, match=rf"got {name}; a kernel goes into one"):
+        with pytest.raises(ValueError, match=rf"got {name}; a kernel goes into one, F"):
             make(attributor=kernel).fit(X, y)
     with pytest.raises(ValueError, match="The 'attributor' parameter"):
         make(attributor="rbf").fit(X, y)
@@ -41,7 +41,7 @@ def test_texts_need_an_attributor(make):
 
 @pytest.mark.parametrize("pair", [("c", "d"), ("c",)])
 def test_pairs_of_texts_need_an_attributor(pair):
-    with pytest.raises(ValueError, match=r"EmpiricalNTK\(model\)\)\.$"):
+    with pytest.raises(ValueError, match=r"EmpiricalNTK\(model\)\) or.*\)\)\)\.$"):
         LabelNoiseDetector().fit([("a", "b"), pair], [0, 1])
 
 
