@@ -9,8 +9,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import RobustScaler, StandardScaler
 
 from skshap.attribution import FreeShapAttributor
+from skshap.kernel_ridge._training_kernel import TrainingKernel
 from skshap.kernels import PairwiseKernel
-from skshap.selection._tuned_ridge import tune_ridge
+from skshap.selection._some_rows import some_rows
+from skshap.selection._tuned_ridge import tune_kernel, tune_ridge
 from skshap.utils._labels import as_labels, check_targets
 from skshap.utils._validation import check_rows
 
@@ -18,7 +20,6 @@ __all__ = ["LARGE", "default_attributor"]
 
 UNEQUAL = 10  # ratio of standard deviations of columns from which on scaling is tried
 OUTLYING = 30  # interquartile ranges from the median of a column, of an outlier
-TRIED_ROWS = 1000  # by which a kernel is chosen
 # Rows from which on an rbf kernel is approximated, and by how many features: all pairs
 # take memory and time that few have.
 LARGE = 5000
@@ -55,6 +56,15 @@ class Candidate(NamedTuple):
             kernel=self.kernel,
             kernel_params=self.kernel_params,
         )
+
+    def tune_further(self, y, start):
+        """Return the best alpha on all rows; `start` is that on some."""
+        n, d = self.rows.shape
+        if self.kernel == "linear" and d < n:  # columns do for it
+            return self.tune(y).alpha_
+        kernel = PairwiseKernel(self.kernel, kernel_params=self.kernel_params)
+        values = kernel.fit_transform(self.rows)
+        return tune_kernel(TrainingKernel(values, False), y, start=start)
 
 
 @np.errstate(over="ignore", invalid="ignore")  # what overflows is refused by ridges
@@ -99,7 +109,8 @@ def default_attributor(estimator, X, y, **options):
     if not issparse(rows) and has_outliers(rows):
         scaler = RobustScaler(unit_variance=True).fit(rows)
         candidates.append(rbf_of(scaler.transform(rows), 1.0, scaler))
-    tried = some_rows(rows, y_index)
+    direction = np.random.default_rng(0).normal(size=rows.shape[1])
+    tried = some_rows(rows @ direction, y_index)
     ridges = [candidate.tune(y, tried) for candidate in candidates]
     best = np.argmin([ridge.loo_errors_.min() for ridge in ridges])
     chosen, ridge, steps = candidates[best], ridges[best], []
@@ -112,15 +123,14 @@ def default_attributor(estimator, X, y, **options):
         features = landmarks.fit_transform(chosen.rows)
         chosen = Candidate(features, None, "linear", None, chosen.scale)
         steps.append(landmarks)
+    alpha = ridge.alpha_
     if len(tried) < len(y):
-        ridge = chosen.tune(y)
+        alpha = chosen.tune_further(y, alpha)
     kernel, params = chosen.kernel, chosen.kernel_params
     if steps:
         kernel = make_pipeline(*steps, PairwiseKernel(kernel, kernel_params=params))
         params = None
-    return FreeShapAttributor(
-        kernel, alpha=ridge.alpha_, kernel_params=params, **options
-    )
+    return FreeShapAttributor(kernel, alpha=alpha, kernel_params=params, **options)
 
 
 def kernels_of(rows, variance, scaler=None):
@@ -145,22 +155,3 @@ def has_outliers(rows):
     spread = high - low  # zero where most values are the same
     is_far = np.abs(rows - middle) > OUTLYING * spread
     return bool((is_far & (spread > 0)).any())
-
-
-def some_rows(rows, y_index):
-    """Return at most `TRIED_ROWS` or so, sorted, with classes at about their shares.
-
-    Of each class there is one at least. Its rows are those at equal steps along a
-    random direction: it matters neither in which order they come nor what classes are
-    called.
-    """
-    share = min(1.0, TRIED_ROWS / len(y_index))
-    direction = np.random.default_rng(0).normal(size=rows.shape[1])
-    along, some = rows @ direction, []
-    for label in np.unique(y_index):
-        of_class = np.flatnonzero(y_index == label)
-        of_class = of_class[np.argsort(along[of_class], kind="stable")]
-        n_some = max(1, int(share * len(of_class)))
-        steps = np.linspace(0, len(of_class) - 1, n_some).round().astype(int)
-        some.append(of_class[steps])
-    return np.sort(np.concatenate(some))

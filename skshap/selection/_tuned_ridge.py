@@ -2,15 +2,21 @@
 
 import numpy as np
 
+from skshap.exceptions import NotPositiveDefiniteError
 from skshap.kernel_ridge import KernelRidgeClassifierCV
+from skshap.selection._some_rows import MOST_ROWS, some_rows
+from skshap.utils._ridge import leave_one_out
 
 __all__ = ["tune_kernel", "tune_ridge"]
 
 ALPHAS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # by a mean diagonal of 1
 
 
-def tune_kernel(kernel, y, device=None):
+def tune_kernel(kernel, y, device=None, start=None):
     """Return the alpha of least leave-one-out error.
+
+    Of a large matrix, whose eigenvectors take as long as some fifteen of its factors,
+    errors are followed downhill, from the alpha that is best for some of the rows.
 
     Parameters
     ----------
@@ -20,36 +26,93 @@ def tune_kernel(kernel, y, device=None):
         Labels.
     device : str, torch.device or None, default=None
         Where to compute.
+    start : float or None, default=None
+        Alpha that is best for some of the rows, if known.
 
     Returns
     -------
     float
     """
-    ridge = tune_ridge(
-        kernel.values,
-        y,
-        kernel.diagonal().mean(),
-        lost=kernel.lost,
+    alphas = scaled_alphas(kernel.diagonal().mean())
+    is_large = not kernel.is_explicit and len(kernel) > MOST_ROWS
+    if not is_large:
+        return best_alpha(kernel, y, alphas, device)
+    classes, y_index = np.unique(y, return_inverse=True)
+    if start is None:
+        # Along what a row has in common with all, in whatever order they come.
+        some = some_rows(kernel.values.sum(1), y_index)
+        start = best_alpha(kernel.part(some), y[some], alphas, device)
+    Y = np.eye(len(classes))[y_index]
+
+    def error(i):
+        return leave_one_out_error(kernel, Y, alphas[i], device)
+
+    near = int(np.abs(np.log(alphas / start)).argmin())
+    return float(alphas[downhill(error, near, len(alphas))])
+
+
+def scaled_alphas(scale):
+    """Return candidates for a kernel of some mean diagonal.
+
+    Of rows of zeros, where it is zero, no alpha is better.
+    """
+    return (scale if scale > np.finfo(float).tiny else 1.0) * np.array(ALPHAS)
+
+
+def best_alpha(kernel, y, alphas, device):
+    """Return the best of some alphas by the eigenvectors of a kernel."""
+    ridge = KernelRidgeClassifierCV(
+        alphas + kernel.lost,
         kernel="linear" if kernel.is_explicit else "precomputed",
+        class_prior=True,
         device=device,
     )
-    return ridge.alpha_ - kernel.lost
+    return ridge.fit(kernel.values, y).alpha_ - kernel.lost
 
 
-def tune_ridge(rows, y, scale, *, lost=0.0, **params):
+def leave_one_out_error(kernel, Y, alpha, device):
+    """Return the mean squared error of indicators, infinite where there is no factor.
+
+    Each row is predicted by the ridge on the others, with their class frequencies.
+    """
+    try:
+        factor = kernel.factorize(alpha, device)
+    except NotPositiveDefiniteError:
+        return np.inf
+    solved, _ = factor.solve(np.hstack([Y, np.ones((len(Y), 1))]))
+    priors = (Y.sum(0) - Y) / (len(Y) - 1)
+    loo = leave_one_out(Y, solved, factor.inverse_diagonal, priors)
+    return float(np.mean((loo - Y) ** 2))
+
+
+def downhill(error, start, n):
+    """Return the first of n places, from a start on, whose neighbours are no better.
+
+    Of equal ones, the last is better: where there is no factor, alpha is to be raised.
+    """
+    errors, here = {}, None
+    best = start
+    while best != here:
+        here = best
+        near = range(max(here - 1, 0), min(here + 2, n))
+        for i in near:
+            if i not in errors:
+                errors[i] = error(i)
+        best = min(near, key=lambda i: (errors[i], -i))
+    return here
+
+
+def tune_ridge(rows, y, scale, **params):
     """Fit a ridge on targets without class frequencies, with the best of some alphas.
 
     Parameters
     ----------
-    rows : ndarray or sparse matrix of shape (n, d), or (n, n)
-        Rows, or their kernel.
+    rows : ndarray or sparse matrix of shape (n, d)
+        Rows.
     y : ndarray of shape (n,)
         Labels.
     scale : float
-        Mean diagonal of the kernel, by which alphas are multiplied. Of rows of zeros,
-        where it is zero, no alpha is better.
-    lost : float, default=0.0
-        Added to alphas: what features lack of the kernel's diagonal.
+        Mean diagonal of the kernel, by which alphas are multiplied.
     **params
         Of the ridge.
 
@@ -58,6 +121,5 @@ def tune_ridge(rows, y, scale, *, lost=0.0, **params):
     KernelRidgeClassifierCV
         Fitted.
     """
-    scale = scale if scale > np.finfo(float).tiny else 1.0
-    alphas = scale * np.array(ALPHAS) + lost
-    return KernelRidgeClassifierCV(alphas, class_prior=True, **params).fit(rows, y)
+    ridge = KernelRidgeClassifierCV(scaled_alphas(scale), class_prior=True, **params)
+    return ridge.fit(rows, y)

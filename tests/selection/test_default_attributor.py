@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_allclose
 from scipy.sparse import csr_array
 from sklearn.datasets import load_wine, make_moons
 from sklearn.linear_model import LogisticRegression
@@ -22,7 +22,7 @@ from skshap import (
     PairwiseKernel,
     flip_labels,
 )
-from skshap.selection import _base, _default_attributor
+from skshap.selection import _base, _default_attributor, _some_rows, _tuned_ridge
 from skshap.selection._tuned_ridge import tune_ridge
 
 
@@ -207,59 +207,39 @@ def test_rows_held_out_are_scaled_alike(wine):
             estimator.fit(X[50:], y[50:], X_val=X[:50, 1:], y_val=y[:50])
 
 
-def test_a_kernel_is_chosen_by_some_rows_and_alpha_by_all(wine, monkeypatch):
+@pytest.mark.parametrize("name", ["rbf", "linear"])
+def test_a_kernel_is_chosen_by_some_rows_and_alpha_by_all(name, wine, monkeypatch):
     _, X, y, _ = wine
+    if name == "linear":
+        X = np.random.default_rng(0).normal(size=(178, 13))
+        y = (X[:, 0] > 0).astype(int)
     seen = []
 
     def spy(rows, labels, scale, **params):
         seen.append((params["kernel"], rows, labels))
         return tune_ridge(rows, labels, scale, **params)
 
-    monkeypatch.setattr(_default_attributor, "TRIED_ROWS", 60)
+    monkeypatch.setattr(_some_rows, "MOST_ROWS", 60)
+    monkeypatch.setattr(_tuned_ridge, "MOST_ROWS", 60)
     monkeypatch.setattr(_default_attributor, "tune_ridge", spy)
     attributor = LabelNoiseDetector().fit(X, y).attributor_
+    assert attributor.kernel == name
     n = len(seen[0][2])
     assert 58 <= n <= 60  # of three classes
-    assert [(kernel, len(labels)) for kernel, _, labels in seen] == [
+    assert [(kernel, len(labels)) for kernel, _, labels in seen[:2]] == [
         ("rbf", n),
         ("linear", n),
-        (attributor.kernel, len(y)),
     ]
     assert_allclose(np.bincount(seen[0][2]) / n, np.bincount(y) / len(y), atol=0.02)
     assert len(np.unique(seen[0][1], axis=0)) == n
-    unit = 1.0 if attributor.kernel == "rbf" else np.square(X).sum(1).mean()
+    unit = 1.0 if name == "rbf" else np.square(X).sum(1).mean()
     expected = KernelRidgeClassifierCV(
         unit * np.array(KernelRidgeClassifierCV().alphas),
-        kernel=attributor.kernel,
+        kernel=name,
         kernel_params=attributor.kernel_params,
         class_prior=True,
     ).fit(X, y)
-    assert attributor.alpha == expected.alpha_
-
-
-@pytest.mark.parametrize("container", [np.asarray, csr_array])
-def test_some_rows_hold_all_rows_of_small_tables_and_every_class(container):
-    y_index = np.array([0] * 3000 + [1] * 6)
-    X = np.random.default_rng(0).normal(size=(3006, 2))
-    rows = _default_attributor.some_rows(container(X), y_index)
-    assert 999 <= len(np.unique(rows)) == len(rows) <= 1000
-    assert (np.diff(rows) > 0).all()
-    assert set(y_index[rows]) == {0, 1}
-    assert_allclose(X[rows].mean(0), X.mean(0), atol=0.05)
-    few = _default_attributor.some_rows(container(X[-700:]), y_index[-700:])
-    assert_array_equal(few, np.arange(700))
-
-
-def test_the_same_rows_are_tried_in_whatever_order_they_come(monkeypatch):
-    monkeypatch.setattr(_default_attributor, "TRIED_ROWS", 20)
-    rng = np.random.default_rng(0)
-    X, y_index = rng.normal(size=(100, 3)), rng.integers(0, 2, 100)
-    order = rng.permutation(100)
-    some = _default_attributor.some_rows(X, y_index)
-    other = order[_default_attributor.some_rows(X[order], y_index[order])]
-    assert_array_equal(np.sort(other), some)
-    # And whatever their classes are called.
-    assert_array_equal(_default_attributor.some_rows(X, 1 - y_index), some)
+    assert attributor.alpha == pytest.approx(expected.alpha_)
 
 
 @pytest.mark.parametrize("method", ["auto", "loo", "prequential"])

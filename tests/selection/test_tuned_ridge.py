@@ -7,7 +7,8 @@ from sklearn.metrics.pairwise import rbf_kernel
 
 from skshap import KernelRidgeClassifier, KernelRidgeClassifierCV
 from skshap.kernel_ridge._training_kernel import TrainingKernel
-from skshap.selection._tuned_ridge import ALPHAS, tune_kernel, tune_ridge
+from skshap.selection import _some_rows, _tuned_ridge
+from skshap.selection._tuned_ridge import ALPHAS, downhill, tune_kernel, tune_ridge
 
 
 @pytest.fixture
@@ -70,3 +71,52 @@ def test_features_are_tuned_beside_what_they_lack(lost, is_noise, rows):
         errors.append(np.square(misses).mean())
     found = tune_kernel(TrainingKernel(F, is_explicit=True, lost=lost), y)
     assert found == pytest.approx(alphas[np.argmin(errors)])
+
+
+@pytest.mark.parametrize("start", [None, 0.005, 1.0, 200.0])
+@pytest.mark.parametrize("noise", [0.0, 0.3, 1.0])
+def test_of_many_rows_alpha_is_that_of_all_candidates(noise, start, monkeypatch):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 4))
+    y = np.digitize(X[:, 0] + X[:, 1] ** 2, [0, 1])
+    y = np.where(rng.random(200) < noise, rng.integers(0, 3, 200), y)
+    K = 5 * rbf_kernel(X)
+    expected = tune_ridge(K, y, 5.0, kernel="precomputed").alpha_
+    for module in (_some_rows, _tuned_ridge):
+        monkeypatch.setattr(module, "MOST_ROWS", 60)
+    found = tune_kernel(TrainingKernel(K, is_explicit=False), y, start=start)
+    assert found == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("start", [0.01, 0.1, 30.0])
+def test_without_a_factor_alpha_is_raised(start, rows, monkeypatch):
+    X, y = rows
+    K = rbf_kernel(X, gamma=0.01)
+    values, vectors = np.linalg.eigh(K)
+    K -= (values[0] + 0.2) * np.outer(vectors[:, 0], vectors[:, 0])  # no kernel now
+    expected = tune_ridge(K, y, 1.0, kernel="precomputed").alpha_
+    assert expected == 0.3  # without the change it would be the least
+    monkeypatch.setattr(_tuned_ridge, "MOST_ROWS", 50)
+    found = tune_kernel(TrainingKernel(K, is_explicit=False), y, start=start)
+    assert found == pytest.approx(expected, rel=0.01)
+
+
+@pytest.mark.parametrize("start", range(7))
+@pytest.mark.parametrize("least", range(7))
+def test_errors_are_followed_to_the_least_and_no_further(least, start):
+    seen = []
+
+    def error(i):
+        seen.append(i)
+        return abs(i - least)
+
+    assert downhill(error, start, 7) == least
+    assert len(seen) == len(set(seen)) <= 3 + abs(least - start)
+
+
+@pytest.mark.parametrize(
+    "errors", [[np.inf] * 4 + [3.0, 2.0, 2.5], [1.0] * 5 + [0.5] * 2]
+)
+def test_of_equal_errors_the_last_is_better(errors):
+    least = len(errors) - 1 - int(np.argmin(errors[::-1]))
+    assert downhill(errors.__getitem__, 0, 7) == least
