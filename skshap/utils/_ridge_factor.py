@@ -2,7 +2,7 @@
 
 import torch
 
-from skshap.utils._ridge import check_pivots, invert_factor
+from skshap.utils._ridge import BLOCK, blocks, check_pivots, invert_factor
 
 __all__ = ["FeatureRidgeFactor", "KernelRidgeFactor"]
 
@@ -33,7 +33,10 @@ class KernelRidgeFactor:
     def __init__(self, K, alpha, device=None):
         K = torch.tensor(K, dtype=torch.float64, device=device)
         self._inverse = invert_factor(K, alpha)
-        inverse_diagonal = torch.linalg.vector_norm(self._inverse, dim=0).square()
+        spans = blocks(0, len(K), BLOCK)  # of a lower triangle
+        inverse_diagonal = torch.cat(
+            [self._inverse[i:, i:j].square().sum(0) for i, j in spans]
+        )
         # The smallest pivot that each row can have, in whatever order rows are taken;
         # half of it, so that rounding refuses no coalition where all rows pass.
         diagonal = K.diagonal() + alpha
