@@ -2,13 +2,13 @@
 
 import hashlib
 import time
-import warnings
 from pathlib import Path
 
 import numpy as np
 
 from skshap.exceptions import DamagedStoreWarning
 from skshap.utils._files import DAMAGE, read_arrays, write_arrays
+from skshap.utils._warn import warn_caller
 
 __all__ = ["Checkpoint", "digest"]
 
@@ -105,11 +105,10 @@ class Checkpoint:
             identity = np.array([self.identity, _outline(state)])
             write_arrays(self.path, identity=identity, **state)
         except OSError as error:
-            warnings.warn(
+            warn_caller(
                 f"checkpoint={str(self.path)!r} cannot be written ({error}); the "
                 "computation goes on, but could not be resumed from here.",
                 DamagedStoreWarning,
-                stacklevel=2,
             )
             self.path = None
         self._written = time.monotonic()

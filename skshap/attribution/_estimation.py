@@ -1,6 +1,5 @@
 """The choice of how values are computed: by which game, exactly or by which sampler."""
 
-import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +22,7 @@ from skshap.attribution._running import Run
 from skshap.attribution._sweep import Sweep
 from skshap.utils._describe import describe
 from skshap.utils._threads import at_most
+from skshap.utils._warn import warn_caller
 
 __all__ = [
     "estimate_values",
@@ -232,10 +232,9 @@ def _run(data, game, problem, method):
                 f"is not looked at before {SMALLEST_SAMPLE} permutations, when errors "
                 f"can be trusted; raise n_permutations={method.n_permutations}."
             )
-        warnings.warn(
+        warn_caller(
             f"tol={method.tol!r} {why}",
             ConvergenceWarning,
-            stacklevel=2,
         )
     return estimate
 

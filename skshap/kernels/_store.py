@@ -9,7 +9,6 @@ set, fold or order they come in.
 import errno
 import hashlib
 import os
-import warnings
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 
 from skshap.exceptions import DamagedStoreWarning
 from skshap.utils._files import DAMAGE, read_arrays, write_arrays
+from skshap.utils._warn import warn_caller
 
 __all__ = ["DiskStore"]
 
@@ -195,11 +195,10 @@ class DiskStore:
             write_arrays(path, **arrays)
         except OSError as error:
             self._is_writable = False
-            warnings.warn(
+            warn_caller(
                 f"{path} cannot be written ({error}); what is computed from here on is "
                 "not kept.",
                 DamagedStoreWarning,
-                stacklevel=2,
             )
 
     def _read(self, path, name, shape=None):
@@ -211,10 +210,9 @@ class DiskStore:
         except FileNotFoundError:
             return None
         except DAMAGE as error:
-            warnings.warn(
+            warn_caller(
                 f"{path} is damaged ({error}); what it held is computed again.",
                 DamagedStoreWarning,
-                stacklevel=2,
             )
             # Not where reading itself failed, as with too many open files.
             if getattr(error, "errno", None) in (None, errno.EINVAL):

@@ -8,7 +8,6 @@ of layers without a rule take one backward pass an example.
 
 import sys
 import threading
-import warnings
 import weakref
 from itertools import chain
 
@@ -26,6 +25,7 @@ from skshap.nn._factors import BatchGradients, Layout, concatenate
 from skshap.nn._passes import Passes, gradients_of, widen
 from skshap.nn._plan import Plan
 from skshap.nn._rule_checks import wrong_rules
+from skshap.utils._warn import warn_caller
 
 __all__ = ["GradientCapture"]
 
@@ -197,7 +197,7 @@ class GradientCapture:
                 f"batch_size={self._most}, or a smaller max_length."
             )
         # Out of the handler, which holds on to what the batch takes.
-        warnings.warn(why, SmallerBatchWarning, stacklevel=2)
+        warn_caller(why, SmallerBatchWarning)
         return None
 
     def _capture(self, batch, lengths):

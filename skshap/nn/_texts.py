@@ -1,11 +1,10 @@
 """Texts as networks read them: tokens, cut to a length, in batches."""
 
-import warnings
-
 import numpy as np
 from torch import nn
 
 from skshap.exceptions import TruncatedTextWarning
+from skshap.utils._warn import warn_caller
 
 __all__ = ["TextEncoder", "cut_batches"]
 
@@ -111,12 +110,11 @@ class TextEncoder:
                 )
         if cut and warn:
             which = ", ".join(map(str, cut[:N_NAMED])) + ", ..." * (len(cut) > N_NAMED)
-            warnings.warn(
+            warn_caller(
                 f"{len(cut)} of {len(rows)} rows of X are longer than max_length="
                 f"{self.max_length} tokens and were cut: {which}; raise max_length to "
                 "use all of them.",
                 TruncatedTextWarning,
-                stacklevel=2,
             )
         return encodings
 

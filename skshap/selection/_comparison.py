@@ -1,7 +1,5 @@
 """Whether to remove rows: what cross-validation of the estimator says."""
 
-import warnings
-
 import numpy as np
 from joblib import Parallel, delayed
 from sklearn.base import clone
@@ -11,6 +9,7 @@ from skshap.selection._base import spare_classes
 from skshap.selection._class_values import class_values
 from skshap.selection._row_scores import log_probabilities
 from skshap.utils._sklearn import safe_split, slice_params
+from skshap.utils._warn import warn_caller
 
 __all__ = ["compare_without"]
 
@@ -69,11 +68,10 @@ def compare_without(estimator, X, y, splits, split_values, params, *, share, n_j
     scores = [log_probabilities(np.concatenate(everyone), y_index[rows])]
     failed = [error for error in errors if error is not None]
     if failed:
-        warnings.warn(
+        warn_caller(
             f"The estimator cannot be used without {share:.0%} of the rows, so that "
             f"none are removed. It says: {failed[0]!r}",
             FitFailedWarning,
-            stacklevel=6,  # who called fit of DataRemoval
         )
     else:
         scores.append(log_probabilities(np.concatenate(without), y_index[rows]))

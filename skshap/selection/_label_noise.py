@@ -1,6 +1,5 @@
 """`LabelNoiseDetector`: finds training rows whose label is probably wrong."""
 
-import warnings
 from numbers import Real
 from typing import ClassVar
 
@@ -19,6 +18,7 @@ from skshap.utils._labels import check_targets, encode_targets
 from skshap.utils._order import check_order
 from skshap.utils._sklearn import HasMethods, Interval, StrOptions, fit_context
 from skshap.utils._unchanged import unchanged_on_error
+from skshap.utils._warn import warn_caller
 
 __all__ = ["LabelNoiseDetector"]
 
@@ -315,12 +315,11 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
                 for c in single[:3]
             ]
             more = " and others" if len(single) > 3 else ""
-            warnings.warn(
+            warn_caller(
                 f"a class of a single row is never called wrong, as {', '.join(names)}"
                 f"{more}: nothing tells whether its label is right. Look whether it is "
                 "misspelt, or give the class more rows.",
                 UserWarning,
-                stacklevel=5,
             )
 
     def _join(self, X, y, X_val, y_val):

@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_array, column_or_1d
 
 from skshap.utils._columns import is_missing
 from skshap.utils._rows import check_several, number_of_rows
+from skshap.utils._warn import warn_caller
 
 __all__ = [
     "as_labels",
@@ -101,7 +102,7 @@ def find_classes(y):
         ) from error
     hint = f" If so, {OF_NUMBERS}." if y.dtype.kind in "iuf" else ""
     for warning in caught:
-        warnings.warn(f"{warning.message}{hint}", warning.category, stacklevel=2)
+        warn_caller(f"{warning.message}{hint}", warning.category)
     return found
 
 

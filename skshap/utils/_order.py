@@ -1,10 +1,9 @@
 """Whether there are labels of rows, in their order by the indices of pandas."""
 
-import warnings
-
 import numpy as np
 
 from skshap.utils._rows import check_several
+from skshap.utils._warn import warn_caller
 
 __all__ = ["check_order"]
 
@@ -62,7 +61,7 @@ def check_order(X, y, names=("X", "y")):
         message += (
             " The order is taken, since an index that counts up may be a new one."
         )
-        warnings.warn(message, stacklevel=2)
+        warn_caller(message)
 
 
 def is_reset(index):

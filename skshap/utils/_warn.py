@@ -1,0 +1,22 @@
+"""Warnings that point to the line of the user's that they are about."""
+
+import sys
+import warnings
+
+__all__ = ["warn_caller"]
+
+INNER = {"contextlib", "imblearn", "joblib", "sklearn", "skshap"}  # callers in between
+
+
+def warn_caller(message, category=UserWarning):
+    """Warn at the line that called into this package, maybe by way of others.
+
+    Parameters
+    ----------
+    message : str
+    category : type, default=UserWarning
+    """
+    frame, level = sys._getframe(1), 2
+    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] in INNER:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)

@@ -1,0 +1,65 @@
+"""Warnings point to the line that called, through whatever lies between."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+
+from skshap import DataRemoval, FreeShapAttributor, LabelNoiseDetector
+from skshap.utils._warn import warn_caller
+
+X = np.random.default_rng(0).normal(size=(40, 2))
+Y = np.array([0, 1] * 19 + [0, 2])  # the last is a class of its own
+
+
+def swapped():
+    """Labels whose index counts up in another order than that of the rows."""
+    return pd.DataFrame(X), pd.Series(np.arange(40) % 2, index=[1, 0, *range(2, 40)])
+
+
+@pytest.mark.parametrize(
+    ("call", "match"),
+    [
+        (lambda: LabelNoiseDetector().fit(X, Y), "single row"),
+        (lambda: LabelNoiseDetector().fit_predict(X, Y), "single row"),
+        (lambda: FreeShapAttributor("rbf").fit(*swapped()), "in the order"),
+        (lambda: DataRemoval(LogisticRegression()).fit(*swapped()), "in the order"),
+        (
+            lambda: make_pipeline("passthrough", FreeShapAttributor("rbf")).fit(
+                *swapped()
+            ),
+            "in the order",
+        ),
+        (
+            lambda: GridSearchCV(FreeShapAttributor("rbf"), {"alpha": [1.0]}, cv=2).fit(
+                *swapped()
+            ),
+            "in the order",
+        ),
+    ],
+)
+def test_the_place_is_that_of_the_caller(call, match):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        call()
+    found = [warning for warning in caught if match in str(warning.message)]
+    assert found
+    assert {warning.filename for warning in found} == {__file__}
+
+
+def test_it_is_the_innermost_line_of_the_caller():
+    def outer():
+        warn_caller("so")  # the line that is named
+
+    with pytest.warns(UserWarning, match="so") as caught:
+        outer()
+    assert caught[0].lineno == outer.__code__.co_firstlineno + 1
+
+
+def test_a_category_is_kept():
+    with pytest.warns(FutureWarning):
+        warn_caller("so", FutureWarning)
