@@ -127,12 +127,11 @@ def summarize(detector, detected, is_noisy):
 
 
 def transitions(detector):
-    """How often labels of one class turned into another, the most frequent first."""
+    """How often labels of one class turned into another, those of most rows first."""
     T, classes = detector.transition_matrix_, detector.classes_
-    pairs = [
-        (classes[a], classes[b], float(T[a, b]))
-        for a in range(len(T))
-        for b in range(len(T))
-        if a != b
-    ]
-    return sorted(pairs, key=lambda pair: -pair[2])[:N_TRANSITIONS]
+    # Of a rare class little is known, and its rates are much like those assumed.
+    n_rows = T * detector.probabilities_.sum(0)[:, None]
+    np.fill_diagonal(n_rows, -1)
+    order = np.argsort(-n_rows, axis=None, kind="stable")[: len(T) * (len(T) - 1)]
+    pairs = np.transpose(np.unravel_index(order[:N_TRANSITIONS], T.shape)).tolist()
+    return [(classes[a], classes[b], float(T[a, b])) for a, b in pairs]

@@ -71,7 +71,8 @@ def transitions_table(transitions):
     )
     return (
         '<h2>How labels went wrong, by estimate</h2><p class="calm">Of all rows whose '
-        "true label is the first of the two, the share labelled as the second.</p>"
+        "true label is the first of the two, the share labelled as the second; those "
+        "of most rows first.</p>"
         f"<table>{rows}</table>"
     )
 

@@ -38,7 +38,7 @@ class LabelNoiseReport:
     summary : dict
         What is said of all rows, by its name in words.
     transitions : list of tuple (label, label, float)
-        How often labels of one class were turned into another, the largest first.
+        Of rows of one class, the share labelled as another, those of most rows first.
     quality : ndarray of shape (n_samples,)
         Quality of the labels of all rows.
     issues : ndarray of shape (n_samples,) of bool

@@ -12,13 +12,13 @@ from skshap.selection._default_attributor import default_attributor
 from skshap.selection._held_out import check_held_out
 from skshap.selection._issues import are_told, find_issues
 from skshap.selection._noise_model import NoiseModel
+from skshap.selection._rare_labels import warn_of_labels
 from skshap.selection._refits import Misses, fit_by_leaving_out
 from skshap.selection._stack import stack_rows
 from skshap.utils._labels import check_targets, encode_targets
 from skshap.utils._order import check_order
 from skshap.utils._sklearn import HasMethods, Interval, StrOptions, fit_context
 from skshap.utils._unchanged import unchanged_on_error
-from skshap.utils._warn import warn_caller
 
 __all__ = ["LabelNoiseDetector"]
 
@@ -218,7 +218,8 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         Warns
         -----
         UserWarning
-            If classes have a single row, such as one with a misspelt label.
+            If labels look misspelt: the same as others but for case, space or, where
+            they are rare, one letter; or if classes have a single row.
         """
         with unchanged_on_error(self):
             return self._fit(X, y, X_val, y_val)
@@ -232,7 +233,7 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         self.attributor_ = self._fitted_attributor(rows, labels, n_clean)
         self.classes_, given = check_targets(labels, self.attributor_._training_kernel)
         self._take_names()
-        self._warn_of_single_rows(given)
+        warn_of_labels(self.classes_, given)
 
         n = len(given) - n_clean
         model = NoiseModel(
@@ -305,22 +306,6 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
             raise ValueError(
                 f"X, with X_val below it from row {n} on, is not valid: {error}"
             ) from error
-
-    def _warn_of_single_rows(self, given):
-        """Warn of classes of one row: of its label no other row says anything."""
-        single = np.flatnonzero(np.bincount(given) == 1)
-        if len(single):
-            names = [
-                f"{self.classes_.tolist()[c]!r} (row {np.flatnonzero(given == c)[0]})"
-                for c in single[:3]
-            ]
-            more = " and others" if len(single) > 3 else ""
-            warn_caller(
-                f"a class of a single row is never called wrong, as {', '.join(names)}"
-                f"{more}: nothing tells whether its label is right. Look whether it is "
-                "misspelt, or give the class more rows.",
-                UserWarning,
-            )
 
     def _join(self, X, y, X_val, y_val):
         """Put rows of right labels behind the others."""

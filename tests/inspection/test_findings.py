@@ -13,7 +13,11 @@ def test_of_many_transitions_the_most_frequent_alone(n_classes):
     T = np.random.default_rng(0).random((n_classes, n_classes))
     T += 9 * np.eye(n_classes)
     T /= T.sum(1, keepdims=True)
-    detector = SimpleNamespace(transition_matrix_=T, classes_=np.arange(n_classes))
+    detector = SimpleNamespace(
+        transition_matrix_=T,
+        classes_=np.arange(n_classes),
+        probabilities_=np.full((8, n_classes), 1 / n_classes),
+    )
     found = transitions(detector)
     rates = [rate for _, _, rate in found]
     off = np.sort(T[~np.eye(n_classes, dtype=bool)])[::-1]
@@ -21,6 +25,25 @@ def test_of_many_transitions_the_most_frequent_alone(n_classes):
     assert all(T[a, b] == rate for a, b, rate in found)
     # All of three classes have room on a page, not those of more.
     assert 6 <= len(found) < 12
+
+
+def test_transitions_of_many_rows_come_before_those_of_a_rare_class():
+    detector = SimpleNamespace(
+        transition_matrix_=np.array([[0.98, 0.02, 0.0], [0.2, 0.5, 0.3], [0, 0, 1]]),
+        classes_=np.array(["a", "b", "c"]),
+        probabilities_=np.array([[0.9, 0.1, 0.0]] * 100),
+    )
+    assert transitions(detector)[:3] == [
+        ("b", "c", 0.3),
+        ("b", "a", 0.2),
+        ("a", "b", 0.02),
+    ]
+    detector.probabilities_ = np.array([[0.96, 0.01, 0.03]] * 100)
+    assert transitions(detector)[:3] == [
+        ("a", "b", 0.02),
+        ("b", "c", 0.3),
+        ("b", "a", 0.2),
+    ]
 
 
 def test_nearest_rows_are_those_of_other_labels_whatever_their_size():

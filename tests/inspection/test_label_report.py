@@ -149,18 +149,22 @@ def test_short_form(fitted):
     assert n_issues > 0
 
 
-def test_transitions_go_from_true_to_given_labels_the_most_frequent_first(fitted):
+def test_transitions_go_from_true_to_given_labels_those_of_most_rows_first(fitted):
     detector, X, y, _ = fitted
     page = LabelNoiseReport.from_detector(detector, X, y).to_html()
     shown = "".join(Reader(page).texts)
     T, names = detector.transition_matrix_, detector.classes_
+    n_rows = T * detector.probabilities_.sum(0)[:, None]
     off = [(a, b) for a in range(3) for b in range(3) if a != b]
     lines = [
         f"{names[a]} labelled {names[b]}{T[a, b]:.1%}"
-        for a, b in sorted(off, key=lambda pair: T[pair], reverse=True)
+        for a, b in sorted(off, key=lambda pair: n_rows[pair], reverse=True)
     ]
     assert len(set(lines)) == 6
-    assert f"the share labelled as the second.{lines[0]}" in shown
+    assert (
+        f"the share labelled as the second; those of most rows first.{lines[0]}"
+        in shown
+    )
     assert "".join(lines) in shown
 
 
