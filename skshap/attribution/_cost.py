@@ -8,16 +8,12 @@ import torch
 from joblib import cpu_count, effective_n_jobs
 
 from skshap.attribution._enumeration import enumerate_coalitions, enumeration_flops
-from skshap.attribution._estimation import (
-    make_plan,
-    make_sampler,
-    n_threads,
-    sampled_part,
-)
+from skshap.attribution._estimation import n_threads
 from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._kernel_game import KernelGame
 from skshap.attribution._leave_one_out import leave_one_out_values
 from skshap.attribution._memory import enumeration_bytes, peak_bytes
+from skshap.attribution._plan import make_plan, make_sampler, sampled_part
 from skshap.attribution._schedule import stop_shares
 from skshap.attribution._scored import Scored, make_choice
 from skshap.utils._threads import at_most

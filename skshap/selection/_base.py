@@ -17,7 +17,7 @@ from skshap.utils._order import check_order
 from skshap.utils._rows import number_of_rows
 from skshap.utils._sklearn import HasMethods, Interval
 
-__all__ = ["BaseRowChoice", "count_rows", "set_seeds", "spare_classes"]
+__all__ = ["BaseRowChoice", "set_seeds"]
 
 PERMUTED = 5000  # rows, in all permutations together, if values are without errors
 MOST_PERMUTATIONS = 10
@@ -147,47 +147,3 @@ def set_seeds(estimator, seed):
         if name.rpartition("__")[2] == "random_state" and value is None
     }
     return estimator.set_params(**unseeded)
-
-
-def count_rows(number, n):
-    """Turn a number or a share of n rows into a number.
-
-    Parameters
-    ----------
-    number : int or float
-        Rows, or a share of them from 0 to 1.
-    n : int
-        How many there are.
-
-    Returns
-    -------
-    int
-    """
-    return int(number) if isinstance(number, Integral) else round(number * n)
-
-
-def spare_classes(order, y):
-    """Move the last half of each class to the end of an order of rows.
-
-    Half of the rows of a class, rounded down, are left to it, and one at least.
-
-    Parameters
-    ----------
-    order : ndarray of shape (n,)
-        Rows, the one to remove first on top.
-    y : ndarray of shape (n,)
-        Labels.
-
-    Returns
-    -------
-    order : ndarray of shape (n,)
-        The same with these rows last.
-    n_removable : int
-        How many of these may be removed: those not among the halves.
-    """
-    is_spared = np.zeros(len(order), dtype=bool)
-    for label in np.unique(y):
-        places = np.flatnonzero(y[order] == label)
-        is_spared[places[-max(1, len(places) // 2) :]] = True
-    order = np.concatenate([order[~is_spared], order[is_spared]])
-    return order, int((~is_spared).sum())

@@ -12,7 +12,8 @@ from sklearn.utils.metadata_routing import (
     process_routing,
 )
 
-from skshap.selection._base import BaseRowChoice, count_rows, set_seeds, spare_classes
+from skshap.selection._amounts import count_rows, spare_classes
+from skshap.selection._base import BaseRowChoice, set_seeds
 from skshap.selection._choice import Choice
 from skshap.selection._comparison import compare_without
 from skshap.selection._delegated import DelegatedPredictions

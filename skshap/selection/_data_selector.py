@@ -8,7 +8,8 @@ from sklearn.utils import indexable
 from sklearn.utils.validation import check_is_fitted
 
 from skshap.kernel_ridge._training_kernel import kernel_with
-from skshap.selection._base import BaseRowChoice, count_rows
+from skshap.selection._amounts import count_rows
+from skshap.selection._base import BaseRowChoice
 from skshap.selection._draft import order_by_class
 from skshap.selection._greedy import View, choose_greedily
 from skshap.selection._held_out import errors_name_held_out

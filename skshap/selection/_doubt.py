@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skshap.selection._base import spare_classes
+from skshap.selection._amounts import spare_classes
 from skshap.selection._choice import Choice
 
 __all__ = ["doubted_rows"]

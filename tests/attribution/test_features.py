@@ -11,11 +11,11 @@ from scipy import sparse
 from skshap import FreeShapAttributor, KernelRidgeClassifier
 from skshap.attribution import _features, _moves
 from skshap.attribution._coalitions import PrefixRidge
-from skshap.attribution._estimation import make_plan
 from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._features import FeaturePrefixes
 from skshap.attribution._kernel_game import KernelGame
 from skshap.attribution._moves import Product
+from skshap.attribution._plan import make_plan
 from skshap.exceptions import NotPositiveDefiniteError
 from skshap.kernels import PairwiseKernel
 from tests.patching import using

@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from skshap import FreeShapAttributor
-from skshap.attribution import _coalitions, _cost, _enumeration, _estimation
+from skshap.attribution import _coalitions, _cost, _enumeration, _estimation, _plan
 from skshap.attribution._class_scores import CLASS_SCORINGS
 from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._kernel_game import KernelGame
@@ -83,7 +83,7 @@ def test_samplers_agree_with_enumeration(sampler, kernel, monkeypatch):
     options = {"scoring": "neg_log_loss", "random_state": 0}
     exact = FreeShapAttributor(kernel, sampler="exact", **options).fit(X, y)
     expected = exact.attribute(X_val, y_val, groups=groups)
-    monkeypatch.setattr(_estimation, "LARGEST_GAME", MANY - 1)  # not for "exact" now
+    monkeypatch.setattr(_plan, "LARGEST_GAME", MANY - 1)  # not for "exact" now
     sampled = FreeShapAttributor(kernel, sampler=sampler, n_permutations=180, **options)
     values, std = sampled.fit(X, y).attribute(
         X_val, y_val, groups=groups, return_std=True

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from skshap import FreeShapAttributor
-from skshap.attribution import _estimation
+from skshap.attribution import _plan
 from skshap.attribution._class_scores import CLASS_SCORINGS
 from skshap.attribution._coalitions import PrefixRidge
 from skshap.attribution._features import FeatureCoalitions
@@ -129,8 +129,8 @@ def test_moves_equal_exact_arithmetic(case, seed):
 def test_moves_by_features_equal_exact_arithmetic(case, seed):
     """Wherever values are computed by features."""
     F, F_val, y, _, alpha = case
-    limit = _estimation.LARGEST_CONDITION * alpha
-    assume(_estimation.largest_eigenvalue(F) <= limit)
+    limit = _plan.LARGEST_CONDITION * alpha
+    assume(_plan.largest_eigenvalue(F) <= limit)
     order = np.random.default_rng(seed).permutation(len(F))
     arrays = map(torch.tensor, (F, F_val, np.eye(y.max() + 1)[y]))
     by_features = FeatureCoalitions(*arrays, alpha)

@@ -14,7 +14,7 @@ from sklearn.svm import SVC, LinearSVC
 
 from skshap import DataRemoval, FreeShapAttributor
 from skshap.selection import _comparison, _data_removal
-from skshap.selection._base import spare_classes
+from skshap.selection._amounts import spare_classes
 from skshap.selection._comparison import compare_without, is_ahead
 from skshap.selection._splits import make_splits
 
