@@ -4,20 +4,39 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-__all__ = ["diagonal_of_copies", "find_copies"]
+__all__ = ["diagonal_of_copies", "find_copies", "find_recurring", "number_rows"]
 
 SAME = 1e-8  # squared distance of rows that are the same but for rounding
 MOST = 0.2  # share of the rows that may be copies: with more, cells of a table recur
+OFTEN, OFTEN_SHARE = 10, 0.01  # rows that are the same, and say nothing of their own
 BLOCK = 256  # rows looked at at a time
 
 
-def find_copies(kernel, labels):
-    """Number the rows so that copies with the same label have the same number.
+def number_rows(kernel):
+    """Number the rows so that those that are the same have the same number.
 
     Parameters
     ----------
     kernel : TrainingKernel
         Rows are the same if their distance by it is zero.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        From 0 on.
+    """
+    n = len(kernel)
+    graph = coo_array((np.ones(n, dtype=bool), same_rows(kernel)), shape=(n, n))
+    return connected_components(graph, directed=False)[1]
+
+
+def find_copies(number, labels):
+    """Number the rows so that copies with the same label have the same number.
+
+    Parameters
+    ----------
+    number : ndarray of shape (n,)
+        From `number_rows`.
     labels : ndarray of shape (n,)
         Labels.
 
@@ -28,16 +47,45 @@ def find_copies(kernel, labels):
         rows where more than a fifth of them have copies before them: a table of few
         distinct rows says what it says by how often.
     """
-    n = len(kernel)
-    graph = coo_array((np.ones(n, dtype=bool), same_rows(kernel)), shape=(n, n))
-    n_distinct, number = connected_components(graph, directed=False)
-    if n - n_distinct > MOST * n:
+    n = len(number)
+    _, first, number = np.unique(number, return_index=True, return_inverse=True)
+    if is_table(number):
         return np.arange(n)
     # Where labels differ they were not copied with the row.
-    first = np.unique(number, return_index=True)[1]
     other = np.bincount(number, labels != labels[first][number]) > 0
-    number = np.where(other[number], n_distinct + np.arange(n), number)
+    number = np.where(other[number], len(first) + np.arange(n), number)
     return np.unique(number, return_inverse=True)[1]
+
+
+def is_table(number):
+    """Whether many rows are copies of others."""
+    return len(number) - len(np.unique(number)) > MOST * len(number)
+
+
+def find_recurring(number, given):
+    """Find rows that recur so often that they are no rows of their own, as empty ones.
+
+    What the others say of them, which is the same for all of them, is not how often
+    each label is right.
+
+    Parameters
+    ----------
+    number : ndarray of shape (n,)
+        From `number_rows`.
+    given : ndarray of shape (n,)
+        Index of each label.
+
+    Returns
+    -------
+    ndarray of shape (n,) of bool
+        True for rows that are the same as many. None, where the other rows are a table
+        of few distinct ones as well, or have not two labels.
+    """
+    counts = np.bincount(number)
+    recurs = counts[number] >= max(OFTEN, OFTEN_SHARE * len(number))
+    if is_table(number[~recurs]) or len(np.unique(given[~recurs])) < 2:
+        return np.zeros(len(number), dtype=bool)
+    return recurs
 
 
 def same_rows(kernel):

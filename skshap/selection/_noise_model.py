@@ -72,6 +72,7 @@ class NoiseModel:
         self.noise = noise
         self.transition = uniform_noise(PRIOR_RATE, n_classes)
         self._link = np.zeros(2 * n_classes)  # logarithms of slopes, then biases
+        self._parts = None  # of `take_over`
 
     def fit(self, decision):
         """Fit link and transitions, from where they are; return the posterior."""
@@ -89,13 +90,48 @@ class NoiseModel:
             self.posterior[rows] = tilted(self.probabilities[rows], c, 1 - PRIOR_RATE)
         return self.posterior
 
-    def symmetric_posterior(self):
-        """Return the posterior if all classes had the same rate of wrong labels."""
+    def part(self, rows):
+        """Return a model of some rows, not fitted, and which classes these have."""
+        classes, given = np.unique(self.given[rows], return_inverse=True)
+        is_clean, noise = self.is_clean[rows], self.noise
+        return NoiseModel(given, len(classes), is_clean, noise=noise), classes
+
+    def take_over(self, part, classes, rows, probabilities):
+        """Judge labels by a model of some rows, and the others' by given probabilities.
+
+        Parameters
+        ----------
+        part : NoiseModel
+            Fitted.
+        classes : ndarray of int
+            Which of the classes it knows; nothing is turned into the others.
+        rows : ndarray of int
+            Which of the rows it is a model of.
+        probabilities : ndarray of shape (n, n_classes)
+            Of the true label; those of `rows` are not used.
+        """
+        self._parts = part, classes, rows, probabilities
+        self.hard_share = part.hard_share
+        self.transition[classes] = 0
+        self.transition[np.ix_(classes, classes)] = part.transition
+        self.probabilities = probabilities.copy()
+        self.probabilities[rows] = 0
+        self.probabilities[np.ix_(rows, classes)] = part.probabilities
+        self.posterior = self._judge()
+        self.posterior[np.ix_(rows, classes)] = part.posterior
+
+    def symmetric(self):
+        """Return the model fitted as if classes had the same rate of wrong labels."""
         if self.noise == "symmetric":
-            return self.posterior
+            return self
         other = NoiseModel(self.given, self.n_classes, self.is_clean, noise="symmetric")
-        other._link = self._link
-        return other.fit(self._z)
+        if self._parts is None:
+            other._link = self._link
+            other.fit(self._z)
+        else:
+            part, *known = self._parts
+            other.take_over(part.symmetric(), *known)
+        return other
 
     def _maximize(self, z):
         """Fit link and transitions by expectation maximization."""

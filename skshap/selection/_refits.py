@@ -4,7 +4,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skshap.selection._copies import diagonal_of_copies, find_copies
+from skshap.selection._copies import (
+    diagonal_of_copies,
+    find_copies,
+    find_recurring,
+    number_rows,
+)
 from skshap.selection._tuned_ridge import tune_kernel
 from skshap.utils._ridge import leave_one_out
 
@@ -32,7 +37,9 @@ class Misses(NamedTuple):
 def fit_by_leaving_out(model, kernel, alpha=None, device=None):
     """Fit a noise model to what ridges on the other rows predict of each.
 
-    Copies of a row whose labels agree are left out with it, unless there are many.
+    Copies of a row whose labels agree are left out with it, unless there are many. Rows
+    that recur often, such as empty ones, are no part of it: of these, the model says
+    how often each label is given to them.
 
     Parameters
     ----------
@@ -51,8 +58,39 @@ def fit_by_leaving_out(model, kernel, alpha=None, device=None):
     Misses
         Among the rows not known to be clean.
     """
+    number = number_rows(kernel)
+    recurs = find_recurring(number, model.given)
+    if not recurs.any():
+        return fit_to_others(model, kernel, number, alpha, device)
+    rows = np.flatnonzero(~recurs)
+    part, classes = model.part(rows)
+    misses = fit_to_others(part, kernel.part(rows), number[rows], None, device)
+    model.take_over(part, classes, rows, shares_by_number(number, model))
+    return misses
+
+
+def shares_by_number(number, model):
+    """Return how often rows that are the same have each label, shape (n, n_classes).
+
+    One row more stands for what is not among them, with the shares of all rows.
+    """
+    labels = np.eye(model.n_classes)[model.given]
+    counts = np.zeros((number.max() + 1, model.n_classes))
+    np.add.at(counts, number, labels)
+    counts += labels.mean(0)
+    return (counts / counts.sum(1, keepdims=True))[number]
+
+
+def fit_to_others(model, kernel, number, alpha, device):
+    """Fit a noise model to rows none of which recurs often; see `fit_by_leaving_out`.
+
+    Parameters
+    ----------
+    number : ndarray of shape (n,)
+        From `number_rows`.
+    """
     # A clean row that is the same says something of the label.
-    copies = find_copies(kernel, np.where(model.is_clean, -1, model.given))
+    copies = find_copies(number, np.where(model.is_clean, -1, model.given))
     one = np.unique(copies, return_index=True)[1]
     if len(one) < len(kernel):
         alpha = tune_kernel(kernel.part(one), model.given[one], device)

@@ -15,7 +15,12 @@ from skshap import (
 )
 from skshap.kernel_ridge._training_kernel import TrainingKernel
 from skshap.selection import _refits
-from skshap.selection._copies import diagonal_of_copies, find_copies
+from skshap.selection._copies import (
+    diagonal_of_copies,
+    find_copies,
+    find_recurring,
+    number_rows,
+)
 from skshap.utils._ridge import leave_one_out
 from skshap.utils._ridge_factor import KernelRidgeFactor
 from tests.conftest import WORDS
@@ -45,7 +50,7 @@ def test_copies_have_a_number_in_common_if_labels_agree(kernel, monkeypatch):
     expected[1], expected[6] = (1,), (6,)  # whose labels differ
     for block in (256, 5):
         monkeypatch.setattr("skshap.selection._copies.BLOCK", block)
-        number = find_copies(kernel(X), LABELS)
+        number = find_copies(number_rows(kernel(X)), LABELS)
         found = [tuple(np.flatnonzero(number == i)) for i in number]
         assert found == expected
     assert set(number) == set(range(len(set(expected))))
@@ -56,23 +61,22 @@ def test_rows_that_are_near_are_no_copies(block, monkeypatch):
     monkeypatch.setattr("skshap.selection._copies.BLOCK", block)
     near = np.array([[0.0, 0], [0, 1e-3], [1, 1], [1, 1 + 1e-9], [5, 5], [7, 0]])
     for kernel in (rbf, features):
-        found = find_copies(kernel(near), np.zeros(6))
+        found = find_copies(number_rows(kernel(near)), np.zeros(6))
         assert found.tolist() == [0, 1, 2, 2, 3, 4]
 
 
 def test_of_an_indefinite_kernel_no_negative_distance_is_small():
     K = np.eye(6)
     K[0, 1] = K[1, 0] = 5.0
-    assert find_copies(
-        TrainingKernel(K, is_explicit=False), np.zeros(6)
-    ).tolist() == list(range(6))
+    number = number_rows(TrainingKernel(K, is_explicit=False))
+    assert find_copies(number, np.zeros(6)).tolist() == list(range(6))
 
 
 @pytest.mark.parametrize(("n_copies", "are_left_out"), [(20, True), (21, False)])
 def test_where_many_rows_are_copies_they_count(n_copies, are_left_out):
     rows = np.random.default_rng(0).normal(size=(100, 2))
     rows[-n_copies:] = rows[:n_copies]
-    number = find_copies(rbf(rows), np.zeros(100))
+    number = find_copies(number_rows(rbf(rows)), np.zeros(100))
     assert len(set(number)) == (80 if are_left_out else 100)
 
 
@@ -114,7 +118,7 @@ def test_copies_do_not_choose_alpha(attributor, monkeypatch):
 
 @pytest.mark.parametrize("alpha", [0.01, 1.0])
 def test_predictions_are_those_of_refits_without_copies(alpha):
-    K, number = rbf_kernel(X), find_copies(rbf(X), LABELS)
+    K, number = rbf_kernel(X), find_copies(number_rows(rbf(X)), LABELS)
     Y = np.random.default_rng(1).random((N, 3))
     for i in range(N):  # targets of copies are as alike as their labels
         Y[i] = Y[np.flatnonzero(number == number[i])[0]]
@@ -165,7 +169,7 @@ def test_a_clean_copy_vouches_for_a_label(monkeypatch):
     held_out = {"X_val": rows[[0, 5]], "y_val": given[[0, 5]]}
     found = LabelNoiseDetector().fit(rows, given, **held_out).label_quality_
     monkeypatch.setattr(  # nothing is left out but the row itself
-        _refits, "find_copies", lambda kernel, labels: np.arange(len(kernel))
+        _refits, "find_copies", lambda number, labels: np.arange(len(number))
     )
     expected = LabelNoiseDetector().fit(rows, given, **held_out).label_quality_
     assert_allclose(found, expected)
@@ -181,5 +185,36 @@ def test_copies_of_texts(tiny_encoder, tiny_tokenizer):
         tiny_encoder, tokenizer=tiny_tokenizer, max_length=32, random_state=0
     )
     fitted = FreeShapAttributor(kernel).fit(texts, y)
-    number = find_copies(fitted._training_kernel, y)
+    number = find_copies(number_rows(fitted._training_kernel), y)
     assert_array_equal(number, [*range(12), 0, 1, 2])
+
+
+@pytest.mark.parametrize(("n", "often"), [(100, 10), (2000, 20)])
+def test_rows_recur_from_a_hundredth_and_ten_on(n, often):
+    given = np.arange(n) % 2
+    number = np.arange(n)
+    number[:often] = 0
+    assert find_recurring(number, given).tolist() == [True] * often + [False] * (
+        n - often
+    )
+    number[0] = n  # one less
+    assert not find_recurring(number, given).any()
+
+
+def test_rows_of_several_kinds_recur():
+    number = np.array([0] * 10 + [1] * 12 + [*range(2, 60)])
+    found = find_recurring(number, np.arange(80) % 2)
+    assert found[:22].all() and not found[22:].any()
+
+
+def test_a_table_of_few_distinct_rows_has_none_that_recur():
+    number = np.array([0] * 30 + [*range(1, 11)] * 4)
+    assert not find_recurring(number, np.arange(70) % 2).any()
+    number = np.array([0] * 30 + [*range(1, 36)] + [*range(1, 6)])  # an eighth copies
+    assert find_recurring(number, np.arange(70) % 2).sum() == 30
+
+
+def test_without_two_labels_among_the_others_none_recur():
+    number = np.array([0] * 30 + [*range(1, 31)])
+    assert not find_recurring(number, np.arange(60) // 30).any()
+    assert not find_recurring(np.zeros(60, dtype=int), np.arange(60) // 30).any()

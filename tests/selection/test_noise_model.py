@@ -277,11 +277,11 @@ def test_one_rate_for_all_classes_from_the_same_decision_values():
     transition = np.array([[1.0, 0.0], [0.3, 0.7]])
     decision, _, labels = draw_labels(3000, transition, seed=1)
     model = fitted(decision, labels, 2)
-    posterior = model.symmetric_posterior()
+    posterior = model.symmetric().posterior
     other = NoiseModel(labels, 2, np.zeros(3000, dtype=bool), noise="symmetric")
     assert_allclose(posterior, other.fit(decision), atol=1e-3)
     assert np.abs(posterior - model.posterior).max() > 0.1
-    assert other.symmetric_posterior() is other.posterior
+    assert other.symmetric() is other
 
 
 def test_rows_that_say_nothing_do_not_make_others_unsure():
@@ -295,3 +295,33 @@ def test_rows_that_say_nothing_do_not_make_others_unsure():
     found = unsure_share(np.vstack([sure, nearly, blank]))
     assert_allclose(found, (alone * 70 + 50 * 0.75 + 50) / 170)
     assert unsure_share(blank) == 1
+
+
+def test_a_model_of_some_rows_judges_the_others():
+    """Whose labels have given probabilities, and of a class that it does not know."""
+    decision, _, labels = draw_labels(900, np.array([[0.9, 0.1], [0.2, 0.8]]), seed=0)
+    labels = np.where(labels == 1, 2, 0)  # of three classes
+    given = np.concatenate([labels, [0, 1, 2]])
+    is_clean = np.arange(903) < 50
+    model = NoiseModel(given, 3, is_clean)
+    part, classes = model.part(np.arange(900))
+    assert classes.tolist() == [0, 2] and part.n_classes == 2
+    assert part.is_clean.sum() == 50
+    part.fit(decision)
+    probabilities = np.full((903, 3), [0.2, 0.5, 0.3])
+    model.take_over(part, classes, np.arange(900), probabilities)
+    assert_allclose(model.posterior[:900][:, [0, 2]], part.posterior)
+    assert_allclose(model.probabilities[:900][:, [0, 2]], part.probabilities)
+    assert (model.posterior[:900, 1] == 0).all()
+    assert_allclose(model.probabilities[900:], probabilities[900:])
+    T = model.transition
+    assert_allclose(T[np.ix_([0, 2], [0, 2])], part.transition)
+    assert_allclose(T[1], [0.0625, 0.875, 0.0625])
+    assert T[0, 1] == T[2, 1] == 0
+    for row, label in enumerate([0, 1, 2], start=900):
+        joint = [0.2, 0.5, 0.3] * T[:, label]
+        assert_allclose(model.posterior[row], joint / joint.sum())
+    symmetric = model.symmetric()
+    assert_allclose(symmetric.posterior[:900][:, [0, 2]], part.symmetric().posterior)
+    assert symmetric.transition[0, 2] == pytest.approx(symmetric.transition[2, 0])
+    assert T[0, 2] != pytest.approx(T[2, 0], abs=0.03)
