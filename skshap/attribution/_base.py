@@ -15,6 +15,7 @@ from skshap.attribution._cost import predict_cost
 from skshap.attribution._estimation import estimate_values
 from skshap.attribution._groups import encode_groups
 from skshap.attribution._moments import check_tol
+from skshap.attribution._plan import needs_draws
 from skshap.attribution._problem import Data, Method, Problem
 from skshap.attribution._semivalues import size_weights
 from skshap.kernels._base import is_precomputed
@@ -181,16 +182,18 @@ class BaseFreeShap:
         """
         M, y = self._map_labelled(X, y)
         asked = self._check_asked(scorings, semivalues)
-        is_exact = self.sampler == "exact" or (
-            self.sampler == "sweep" and set(asked.semivalues) == {"loo"}
-        )
-        if return_std and not is_exact and self.n_permutations < 2:
+        data, problem = self._pose(M, y, groups, asked, per_sample)
+        method = self._method(self.checkpoint)
+        if (
+            return_std
+            and self.n_permutations < 2
+            and needs_draws(data, problem, method)
+        ):
             raise ValueError(
                 "return_std=True needs n_permutations of at least 2, got 1: one "
                 "permutation has no standard error."
             )
-        data, problem = self._pose(M, y, groups, asked, per_sample)
-        estimate = estimate_values(data, problem, self._method(self.checkpoint))
+        estimate = estimate_values(data, problem, method)
         if scorings is None and semivalues is None:
             values, std = (part[0, 0] for part in estimate)
         else:

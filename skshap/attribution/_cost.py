@@ -237,6 +237,8 @@ def _enumeration_cost(data, problem, kind):
     n, labels = data.n_players, data.groups
     if labels is None:
         labels = np.arange(n)
+    largest_first = np.argsort(-np.bincount(labels), kind="stable")
+    labels = np.argsort(largest_first)[labels]
     k, step = min(n, PIECE_PLAYERS), 1
     while True:
         kept = np.flatnonzero(labels < k)

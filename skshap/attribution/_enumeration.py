@@ -62,9 +62,12 @@ def enumerate_coalitions(game, problem, *, verbose=0):
 
 
 def chunks(game, problem):
-    """Yield sizes and coalitions of that size, as many at a time as memory is for."""
+    """Yield sizes and coalitions of that size, as many at a time as memory is for.
+
+    From large to small, as what is smaller has room where what is larger was.
+    """
     n = game.n_players
-    for size in range(1, n + 1):
+    for size in range(n, 0, -1):
         coalitions = combinations(range(n), size)
         batch = max(1, int(CHUNK_NUMBERS // coalition_floats(game, problem, size)))
         while chunk := list(islice(coalitions, batch)):
@@ -75,8 +78,8 @@ def coalition_floats(game, problem, size):
     """Count the floats that a coalition of so many players takes in a batch."""
     solved, outputs = game.subset_floats(size)
     n_scores = len(problem.utilities) * problem.n_scored
-    # What is solved twice, at most, and predictions, scores and what these are made by.
-    return 2 * solved + SCORED_TIMES * outputs + n_scores + 2 * game.n_players
+    # And predictions, scores and what these are made by.
+    return solved + SCORED_TIMES * outputs + n_scores + 2 * game.n_players
 
 
 def enumeration_flops(game, problem):

@@ -18,7 +18,7 @@ from skshap.utils._warn import warn_caller
 __all__ = ["estimate_values", "n_threads"]
 
 FEW_ROWS = 500  # one thread is the fastest, most of all where cores are busy
-FORMAT = 3  # of checkpoints; another one for draws that differ
+FORMAT = 4  # of checkpoints; another one for draws that differ
 
 
 def n_threads(data):

@@ -49,8 +49,9 @@ class FeatureGame(Game):
     def walk_flops(self, route):
         n, d = self.arrays[0].shape
         k = np.array(route.ranges).mean(1) * n / self.n_players
-        by_row = 2.0 * d * (n + d) + PASS_WORK * n
-        return d**2 * (2 * k + n + 2 * d), np.full(len(k), by_row)
+        squares, cubes = self.players.block_sums()
+        fixed = d**2 * (2 * k + n + 2 * d) + cubes / 3 + 2 * d * squares
+        return fixed, np.full(len(k), 2.0 * d * (n + d) + PASS_WORK * n + squares)
 
     def walk_floats(self, route, *, is_chosen):
         n, d = self.arrays[0].shape
@@ -71,7 +72,7 @@ class FeatureGame(Game):
 
     def subset_floats(self, size):
         m, d = self.arrays[1].shape
-        return d * d, (d + m) * self.n_outputs
+        return 3 * d * d, (d + m) * self.n_outputs  # see `KernelGame`
 
     def subsets_flops(self):
         n, d = self.arrays[0].shape

@@ -100,7 +100,8 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
     n_jobs : int or None, default=None
         How many processes share the work, by joblib: -1 is one a core, None one in all,
         unless in a :class:`joblib.parallel_config` context, which may name a cluster
-        too. Values do not depend on it, but for rounding.
+        too. Values do not depend on it, but for rounding. Enumerations take one
+        process.
     checkpoint : path or None, default=None
         A file for the state of `attribute`, written at least each 30 seconds as long as
         no part of a draw takes longer. After a kill the same call goes on from there

@@ -73,7 +73,9 @@ class KernelGame(Game):
         n = self.n_rows
         k = np.array(route.ranges).mean(1) * n / self.n_players
         fixed = np.diff(n * k**2 - k**3 / 3, prepend=0.0)
-        return fixed, 2 * n * np.diff(k, prepend=0.0) + PASS_WORK * n
+        by_row = 2 * n * np.diff(k, prepend=0.0) + PASS_WORK * n
+        squares, cubes = self.players.block_sums()
+        return fixed + cubes / 3 + 2 * k * squares, by_row + squares
 
     def walk_floats(self, route, *, is_chosen):
         n, m = self.arrays[1].shape
@@ -90,12 +92,14 @@ class KernelGame(Game):
         return PrefixRidge.count_floats(*self.arrays[1].shape, self.n_outputs)
 
     def subset_flops(self, size):
-        k, m = size * self.n_rows / self.n_players, self.arrays[1].shape[1]
-        return k**3 / 3 + 2 * k * (k + m) * self.n_outputs + PASS_WORK * k * (k + m)
+        k, m = self.players.usual_rows(size).astype(float), self.arrays[1].shape[1]
+        by_output = 2 * k * (k + m) * self.n_outputs
+        return float((k**3 / 3 + by_output + PASS_WORK * k * (k + m)).mean())
 
     def subset_floats(self, size):
         k, m = self.players.most_rows(size), self.arrays[1].shape[1]
-        return k * (k + m), (k + m) * self.n_outputs
+        # A matrix, its factor, and the copy that the factor is solved with.
+        return k * (3 * k + m), (k + m) * self.n_outputs
 
     def subsets_flops(self):
         return 0

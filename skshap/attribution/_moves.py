@@ -14,6 +14,7 @@ from skshap.utils._ridge import factorize
 
 __all__ = ["Coalition", "JointMoves", "Moves", "Players", "Product", "Side"]
 
+N_DRAWN = 200  # coalitions that tell how many rows they have
 AHEAD = 262_144  # numbers of a product computed at a time: each time reads a factor
 
 
@@ -189,6 +190,21 @@ class Players:
     def most_rows(self, n_players):
         """Return how many rows so many players have at most."""
         return n_players if self.rows is None else sum(self._largest_first[:n_players])
+
+    def block_sums(self):
+        """Return sums of the squares and of the cubes of the rows that move as one."""
+        if self.rows is None:
+            return 0.0, 0.0
+        counts = np.array(self._largest_first, dtype=float)
+        return (counts**2).sum(), (counts**3).sum()
+
+    def usual_rows(self, n_players):
+        """Return how many rows so many players have, of some drawn at random."""
+        if self.rows is None:
+            return np.array([n_players])
+        counts = np.tile(self._largest_first, (N_DRAWN, 1))
+        counts = np.random.default_rng(0).permuted(counts, axis=1)
+        return counts[:, :n_players].sum(1)
 
     def arrange(self, order):
         """Put the rows of players one after the other.

@@ -10,7 +10,7 @@ from skshap.attribution._kernel_game import KernelGame
 from skshap.attribution._permutations import Permutations
 from skshap.attribution._sweep import Sweep
 
-__all__ = ["Plan", "make_plan", "make_sampler", "sampled_part"]
+__all__ = ["Plan", "make_plan", "make_sampler", "needs_draws", "sampled_part"]
 
 LARGEST_CONDITION = 1e6  # of features, for values by them to be exact to 1e-5
 ITERATIONS = 20  # of the power method
@@ -85,6 +85,12 @@ def make_plan(data, problem, method):
     if is_sweep_of_few and by_all[least] <= sampled:
         return Plan(least, True)
     return Plan(kind, False)
+
+
+def needs_draws(data, problem, method):
+    """Whether values are sampled, but for those that are known exactly."""
+    is_sampled = len(sampled_part(problem, method).weights) > 0
+    return is_sampled and not make_plan(data, problem, method).is_enumerated
 
 
 def enumeration_work(data, problem, kind):

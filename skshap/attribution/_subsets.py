@@ -6,6 +6,10 @@ from skshap.utils._ridge import factorize
 
 __all__ = ["FeatureSubsets", "KernelSubsets"]
 
+# Coalitions worked on at a time have so many of the largest one's rows, or but so few
+# less.
+SIMILAR, FEW = 0.9, 16
+
 
 class KernelSubsets:
     """Predictions of coalitions, by the kernel.
@@ -45,10 +49,22 @@ class KernelSubsets:
         NotPositiveDefiniteError
             If the kernel plus alpha is not positive definite; the message names alpha.
         """
+        rows = [torch.cat([self.rows[p] for p in players]) for players in coalitions]
+        counts = torch.tensor([len(own) for own in rows])
+        order = counts.argsort(descending=True, stable=True)
+        shape = self.targets.shape[1], len(rows), self.cross.shape[1]
+        out = self.cross.new_empty(shape)
+        while len(order):  # of those of similar size, smaller ones are padded
+            least = SIMILAR * counts[order[0]] - FEW
+            n_similar = int((counts[order] >= least).sum())
+            some, order = order[:n_similar], order[n_similar:]
+            out[:, some.to(out.device)] = self._predict([rows[i] for i in some])
+        return out
+
+    def _predict(self, rows):
+        """Predict with coalitions of given rows."""
         index = torch.nn.utils.rnn.pad_sequence(
-            [torch.cat([self.rows[p] for p in players]) for players in coalitions],
-            batch_first=True,
-            padding_value=-1,
+            rows, batch_first=True, padding_value=-1
         )
         index, is_row = index.clamp_min(0), index >= 0
         A = self.K[index[:, :, None], index[:, None, :]]

@@ -56,7 +56,12 @@ def scaled_alphas(scale):
 
     Of rows of zeros, where it is zero, no alpha is better.
     """
-    return (scale if scale > np.finfo(float).tiny else 1.0) * np.array(ALPHAS)
+    alphas = (scale if scale > np.finfo(float).tiny else 1.0) * np.array(ALPHAS)
+    if not np.isfinite(alphas).all():
+        raise ValueError(
+            "kernel must be finite, but products of rows overflow; scale X down."
+        )
+    return alphas
 
 
 def best_alpha(kernel, y, alphas, device):

@@ -1,18 +1,29 @@
 """Groups of rows as players, against enumeration of their unions."""
 
+from itertools import combinations
+
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
 from skshap import FreeShapAttributor
-from skshap.attribution import _coalitions, _cost, _enumeration, _estimation, _plan
+from skshap.attribution import (
+    _coalitions,
+    _cost,
+    _enumeration,
+    _estimation,
+    _plan,
+    _subsets,
+)
 from skshap.attribution._class_scores import CLASS_SCORINGS
 from skshap.attribution._feature_game import FeatureGame
+from skshap.attribution._game import PASS_WORK, Route
 from skshap.attribution._kernel_game import KernelGame
 from skshap.attribution._leave_one_out import leave_one_out_values
 from skshap.attribution._semivalues import size_weights
 from skshap.attribution._subsets import FeatureSubsets, KernelSubsets
+from skshap.utils import _ridge
 from tests.attribution.games import Game, average, check_errors
 from tests.attribution.games import Permutations as PermutationSampler
 from tests.oracles import permutation_gains, semivalues
@@ -262,3 +273,74 @@ def test_cost_of_an_enumeration_is_told_from_a_part(monkeypatch):
     monkeypatch.setattr(_cost, "PIECE_FLOPS", 1e6)
     attributor.estimate_cost(X[:9], y[:9], groups=groups)
     assert seen[-1][0] == 2 and seen[-1][1] < 100
+
+
+@pytest.mark.parametrize("big", [0, 7])  # the group of most rows
+def test_cost_of_groups_of_unequal_size(big, monkeypatch):
+    """The part that is timed has the largest ones, in whatever order they come."""
+    sizes = []
+
+    def enumerate_coalitions(game, problem):
+        sizes.append(sorted(map(len, game.rows_of_players), reverse=True))
+        return _enumeration.enumerate_coalitions(game, problem)
+
+    monkeypatch.setattr(_cost, "enumerate_coalitions", enumerate_coalitions)
+    monkeypatch.setattr(_cost, "PIECE_FLOPS", 1e8)
+    X, y = yes_or_no(300)
+    groups = np.full(300, big)
+    others = np.setdiff1d(np.arange(8), [big])
+    groups[:21] = np.repeat(others, [4, 4, 3, 3, 3, 2, 2])
+    FreeShapAttributor("rbf").fit(X, y).estimate_cost(X[:9], y[:9], groups=groups)
+    assert sizes[-1] == [279, 4, 4, 3, 3, 3, 2, 2][: len(sizes[-1])]
+    assert 1 < len(sizes[-1]) < 8
+
+
+def test_work_of_groups_of_unequal_size_is_counted():
+    counts = [50, 1, 2, 3, 4]
+    groups = np.repeat(np.arange(5), counts)
+    game = Game(60, 7, 2, noise=0, groups=groups).game(KernelGame)
+    m, q, k = 7, game.n_outputs, np.array([sum(c) for c in combinations(counts, 3)])
+    work = k**3 / 3 + 2 * k * (k + m) * q + PASS_WORK * k * (k + m)
+    assert game.subset_flops(3) == pytest.approx(work.mean(), rel=0.15)
+    k = 60
+    work = k**3 / 3 + 2 * k * (k + m) * q + PASS_WORK * k * (k + m)
+    assert game.subset_flops(5) == pytest.approx(work)
+    alone = Game(60, 7, 2, noise=0).game(KernelGame)
+    one, several = (
+        part.walk_flops(Route("growing", [stop]))
+        for part, stop in ((alone, (12, 12)), (game, (1, 1)))
+    )
+    squares, cubes = np.sum(np.power(counts, 2)), np.sum(np.power(counts, 3))
+    assert several[0] - one[0] == pytest.approx(cubes / 3 + 2 * 12 * squares)
+    assert several[1] - one[1] == pytest.approx(squares)
+
+
+def test_coalitions_of_other_sizes_are_not_padded(monkeypatch):
+    shapes = []
+
+    def factorize(A, **options):
+        shapes.append(tuple(A.shape))
+        return _ridge.factorize(A, **options)
+
+    monkeypatch.setattr(_subsets, "factorize", factorize)
+    counts = [50, 1, 2, 3, 4]
+    game = Game(60, 7, 2, noise=0, groups=np.repeat(np.arange(5), counts)).game(
+        KernelGame
+    )
+    coalitions = [(0, 1), (1, 2), (0, 2), (3, 4), (1, 3)]
+    together = game.subsets().predict(coalitions)
+    assert sorted(shapes) == [(2, 52, 52), (3, 7, 7)]
+    for c, coalition in enumerate(coalitions):
+        alone = game.subsets().predict([coalition])
+        assert_allclose(together[:, [c]], alone, atol=1e-12)
+
+
+def test_one_permutation_has_errors_where_values_are_exact():
+    X, y = yes_or_no(60)
+    attributor = FreeShapAttributor("rbf", n_permutations=1).fit(X, y)
+    options = {"groups": np.arange(60) % 2, "return_std": True}
+    values, errors = attributor.attribute(X[:9], y[:9], **options)
+    assert np.isfinite(values).all() and (errors == 0).all()
+    options["groups"] = np.arange(60) % 12  # which are sampled
+    with pytest.raises(ValueError, match="n_permutations of at least 2"):
+        attributor.attribute(X[:9], y[:9], **options)

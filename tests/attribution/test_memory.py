@@ -26,6 +26,7 @@ EXACT = {**LOSS, "sampler": "exact"}
 CASES = {
     "enumeration": (16, 1500, 10, 3, EXACT, {}),
     "enumeration by features": (1500, 2000, 4, 3, {**EXACT, "kernel": "linear"}, 17),
+    "enumeration of unequal groups": (400, 150, 10, 2, EXACT, [0] * 390 + [*range(10)]),
     "sweep": (1000, 400, 10, 2, {}, {}),
     "sweep, five classes": (1000, 300, 10, 5, LOSS, {}),
     "sweep, by row scored": (900, 400, 10, 2, LOSS, {"per_sample": True}),
@@ -61,6 +62,8 @@ def measure(name):
     attributor.set_params(**params).fit(X, y)
     if isinstance(options, int):
         options = {"groups": np.arange(n) % options}
+    if isinstance(options, list):
+        options = {"groups": options[:n]}
     expected = attributor.estimate_cost(X_val, y_val, **options).memory
     # What is free is given back, and the peak so far forgotten.
     gc.collect()
