@@ -68,7 +68,7 @@ class KernelSubsets:
         )
         index, is_row = index.clamp_min(0), index >= 0
         A = self.K[index[:, :, None], index[:, None, :]]
-        A *= is_row[:, :, None] & is_row[:, None, :]
+        A *= is_row[:, :, None]  # padding is last, below a triangle that is not read
         # Padding has a one of its own, and explains nothing.
         ones = torch.ones_like(A[:, :, 0])
         A.diagonal(dim1=1, dim2=2).add_(torch.where(is_row, self.alpha * ones, ones))

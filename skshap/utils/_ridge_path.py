@@ -26,7 +26,7 @@ class RidgePath:
     def __init__(self, M, targets, *, is_explicit=False, device=None):
         A = torch.tensor(M.T @ M if is_explicit else M, device=device)
         eigenvalues, vectors = (part.cpu().numpy() for part in torch.linalg.eigh(A))
-        self._eigenvalues, self._targets = eigenvalues, targets
+        self._targets = targets
         self._is_explicit = is_explicit
         # What is left of rows along the eigenvectors.
         self._along = M @ vectors if is_explicit else vectors
@@ -34,6 +34,11 @@ class RidgePath:
         # Of a positive semi-definite matrix, the largest entry is on the diagonal.
         self._diagonal = np.square(M).sum(1) if is_explicit else None
         self._largest = self._diagonal.max() if is_explicit else M.max()
+        # A kernel that is positive semi-definite has none below zero but for rounding.
+        is_zero = eigenvalues < 0
+        if not is_explicit:
+            is_zero &= eigenvalues > -LEAST_EIGENVALUE * self._largest
+        self._eigenvalues = np.where(is_zero, 0.0, eigenvalues)
         self._least = 0.0 if is_explicit else eigenvalues[0]
 
     def has_factor(self, alpha):
@@ -42,8 +47,7 @@ class RidgePath:
 
     def solve(self, alpha):
         """Return the solution, and the diagonal of the inverse, of shape (n, 1)."""
-        # A kernel that is positive semi-definite has no eigenvalue below zero.
-        shrunk = 1 / np.maximum(self._eigenvalues + alpha, alpha)[:, None]
+        shrunk = 1 / (self._eigenvalues + alpha)[:, None]
         solved = self._along @ (self._rotated * shrunk)
         diagonal = np.square(self._along) @ shrunk
         if self._is_explicit:  # what the columns leave of the identity

@@ -70,3 +70,19 @@ def test_alphas_that_are_no_list_of_positive_numbers(alphas):
     X, y = class_rows(8)
     with pytest.raises(ValueError, match=r"alphas must be a list of positive"):
         KernelRidgeClassifierCV(alphas).fit(X, y)
+
+
+def test_an_indefinite_kernel_is_solved_where_alpha_makes_it_definite():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 3))
+    y = (X[:, 0] > 0).astype(int)
+    K = np.tanh(X @ X.T / 2 - 0.5)
+    search = KernelRidgeClassifierCV(
+        [20.0, 30.0], kernel="precomputed", class_prior=True
+    ).fit(K, y)
+    errors = []
+    for alpha in search.alphas:
+        ridge = KernelRidgeClassifier(alpha, kernel="precomputed", class_prior=True)
+        loo = ridge.fit(K, y).loo_decision_function_
+        errors.append(np.mean((loo - (2 * y - 1)) ** 2) / 4)
+    assert_allclose(search.loo_errors_, errors)

@@ -160,3 +160,22 @@ def test_a_first_fit_that_fails_leaves_nothing(table):
     with pytest.raises(ValueError, match="n_samples_to_select=60 selects"):
         selector.fit(X, y)
     assert vars(selector) == before
+
+
+@pytest.mark.parametrize(
+    ("n", "few", "many"),
+    [
+        (0, 10, 10),
+        (100, 10, 10),
+        (700, 7, 10),
+        (900, 5, 10),
+        (1100, 4, 9),
+        (1400, 3, 7),
+        (4999, 1, 2),
+        (10**6, 1, 2),
+    ],
+)
+def test_number_of_permutations(n, few, many):
+    for number, expected in ((5, few), ("harmful", many)):
+        removal = DataRemoval(LogisticRegression(), n_samples_to_remove=number)
+        assert removal._n_permutations(n) == expected

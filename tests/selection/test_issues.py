@@ -173,3 +173,22 @@ def test_wrong_labels_are_told_if_next_to_no_row_is_hard():
     none = Misses(0.0, 0.0)
     assert are_told(none, 0.1, np.ones(3), 0.02)
     assert not are_told(none, 0.1, np.ones(3), 0.03)
+
+
+@pytest.mark.parametrize(
+    ("at_first", "surely", "told"),
+    [(0.17, 0.4, True), (0.19, 0.4, False), (0.4, 0.046, True), (0.4, 0.048, False)],
+)
+def test_largest_shares_of_rows_that_are_missed(at_first, surely, told):
+    assert are_told(Misses(at_first, surely), 0.1, np.zeros(3), 0.2) == told
+
+
+def test_it_is_the_mean_that_tells():
+    assert are_told(Misses(0.0, 0.0), 0.1, np.array([0.0, 0.6, 0.6]), 0.05)
+    assert not are_told(Misses(0.0, 0.0), 0.1, np.array([0.4, 0.4, 0.9]), 0.05)
+
+
+def test_of_equal_labels_the_first_are_called():
+    quality = np.tile([0.3, 0.4], 500)
+    issues = find_issues(quality, np.zeros(1000, dtype=int), 0.25)
+    assert_array_equal(np.flatnonzero(issues), np.arange(0, 500, 2))

@@ -11,6 +11,8 @@ from sklearn.metrics import roc_auc_score
 
 from skshap.selection import _noise_model
 from skshap.selection._noise_model import (
+    HARD_GROWTH,
+    HARD_SHARE,
     NoiseModel,
     tilted,
     uniform_noise,
@@ -325,3 +327,28 @@ def test_a_model_of_some_rows_judges_the_others():
     assert_allclose(symmetric.posterior[:900][:, [0, 2]], part.symmetric().posterior)
     assert symmetric.transition[0, 2] == pytest.approx(symmetric.transition[2, 0])
     assert T[0, 2] != pytest.approx(T[2, 0], abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("blank", "near", "counted"),
+    [(0.59, 0.61, 1), (0.59, 0.69, 1), (0.59, 0.71, 0), (0.61, 0.69, None)],
+)
+def test_a_step_is_a_fifth_of_the_way(blank, near, counted):
+    top = np.array([blank] * 40 + [near] * 10 + [1.0] * 50)
+    weight = 1 if counted is None else (10 if counted else 1) / 40
+    weights = np.r_[np.full(40, weight), np.ones(60)]
+    found = unsure_share(np.column_stack([top, 1 - top]))
+    assert_allclose(found, np.average(2 * (1 - top), weights=weights))
+
+
+def test_the_hard_share_is_that_of_the_softmax():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 500)
+    f = y - 0.5 + 0.5 * rng.normal(size=500)
+    model = NoiseModel(y, 2, np.zeros(500, dtype=bool))
+    model.fit(np.column_stack([-f, f]))
+    hard = model.hard_share
+    blind = min(HARD_SHARE, HARD_GROWTH * hard) * hard
+    soft = (model.probabilities - blind / 2) / (1 - blind)
+    assert 0.1 < hard < 0.9
+    assert_allclose(unsure_share(soft), hard)

@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from skshap.kernel_ridge._training_kernel import TrainingKernel
+from skshap.selection import _refits
 from skshap.selection._copies import diagonal_of_copies
 from skshap.selection._noise_model import NoiseModel
 from skshap.selection._refits import fit_by_leaving_out, leave_out
@@ -66,3 +67,43 @@ def test_rows_that_recur_are_judged_by_how_often_they_have_each_label():
     assert_allclose(model.probabilities[N:], np.tile(shares, (n, 1)))
     joint = shares * alone.transition[:, given[N:]].T
     assert_allclose(model.posterior[N:], joint / joint.sum(1, keepdims=True))
+
+
+class Watched(NoiseModel):
+    """A noise model that keeps what it is fitted to."""
+
+    def fit(self, decision):
+        self.seen = [*getattr(self, "seen", []), decision]
+        posterior = super().fit(decision)
+        self.said = [*getattr(self, "said", []), (self.probabilities, posterior)]
+        return posterior
+
+
+def test_the_first_fit_leaves_copies_out_beside_what_features_lack(monkeypatch):
+    monkeypatch.setattr(_refits, "tune_kernel", lambda *args: 0.3)
+    rows, given, copies = F.copy(), GIVEN.copy(), np.arange(N)
+    rows[1], given[1], copies[1] = rows[0], given[0], 0
+    model = Watched(given, 3, np.zeros(N, dtype=bool))
+    fit_by_leaving_out(model, TrainingKernel(rows, is_explicit=True, lost=LOST), 0.3)
+    targets = np.eye(3)[given]
+    prior = targets.mean(0)
+    for i in range(N):
+        rest = np.flatnonzero(copies != copies[i])
+        A = rows[rest] @ rows[rest].T + (0.3 + LOST) * np.eye(len(rest))
+        weights = np.linalg.solve(A, targets[rest] - prior)
+        expected = prior + rows[i] @ rows[rest].T @ weights
+        assert_allclose(model.seen[0][i], expected, atol=1e-9)
+
+
+def test_misses_are_those_of_the_first_ridge_and_of_the_last():
+    is_clean = np.arange(N) < 15
+    model = Watched(GIVEN, 3, is_clean)
+    found = fit_by_leaving_out(model, TrainingKernel(F, is_explicit=True), 0.3)
+    assert len(model.seen) == 3
+    first, _, last = (d.argmax(1) != GIVEN for d in model.seen)
+    probabilities, posterior = model.said[-1]
+    sure = (probabilities.max(1) - 1 / 3) / (2 / 3)
+    by_row = last * sure * posterior[np.arange(N), GIVEN]
+    assert_allclose(found, (first[15:].mean(), by_row[15:].mean()))
+    assert first[15:].mean() not in (last[15:].mean(), first.mean())
+    assert (first[15:] != last[15:]).any()

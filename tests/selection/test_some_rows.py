@@ -28,3 +28,9 @@ def test_they_are_the_same_in_whatever_order_rows_come(monkeypatch):
     assert_array_equal(np.sort(other), some)
     # And whatever their classes are called.
     assert_array_equal(some_rows(along, 1 - y_index), some)
+
+
+def test_a_class_of_one_row_is_there_once():
+    rows = some_rows(np.arange(3001.0), np.array([0] * 3000 + [1]))
+    assert (rows == 3000).sum() == 1
+    assert len(np.unique(rows)) == len(rows)

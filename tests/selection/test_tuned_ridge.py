@@ -120,3 +120,39 @@ def test_errors_are_followed_to_the_least_and_no_further(least, start):
 def test_of_equal_errors_the_last_is_better(errors):
     least = len(errors) - 1 - int(np.argmin(errors[::-1]))
     assert downhill(errors.__getitem__, 0, 7) == least
+
+
+def sorted_rows():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 4))
+    y = np.digitize(X[:, 0] + X[:, 1] ** 2, [0, 1])
+    order = np.argsort(y, kind="stable")
+    return X[order], y[order]
+
+
+@pytest.mark.parametrize("start, expected", [(None, None), (0.09, 0.1), (0.018, 0.03)])
+def test_errors_are_followed_from_the_best_alpha_of_some_rows(
+    start, expected, monkeypatch
+):
+    X, y = sorted_rows()
+    K, seen = rbf_kernel(X), []
+    if expected is None:
+        expected = tune_ridge(K, y, 1.0, kernel="precomputed").alpha_
+    for module in (_some_rows, _tuned_ridge):
+        monkeypatch.setattr(module, "MOST_ROWS", 60)
+    monkeypatch.setattr(
+        _tuned_ridge, "downhill", lambda error, at, n: seen.append(at) or at
+    )
+    found = tune_kernel(TrainingKernel(K, is_explicit=False), y, start=start)
+    at = ALPHAS.index(expected)
+    assert abs(seen[0] - at) <= (1 if start is None else 0)
+    assert found == pytest.approx(ALPHAS[seen[0]])
+
+
+def test_of_features_all_candidates_are_tried(monkeypatch):
+    X, y = sorted_rows()
+    kernel = TrainingKernel(X, is_explicit=True)
+    expected = tune_kernel(kernel, y)
+    monkeypatch.setattr(_tuned_ridge, "MOST_ROWS", 60)
+    monkeypatch.setattr(_tuned_ridge, "downhill", None)
+    assert tune_kernel(kernel, y) == expected

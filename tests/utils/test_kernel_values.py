@@ -37,3 +37,26 @@ def test_gram_must_be_square_and_symmetric():
             check_gram(bad)
     with pytest.raises(ValueError, match=r"K\[0, 1\] is nan"):
         check_gram(np.array([[1, np.nan], [np.nan, 1]]))
+
+
+def test_kernels_are_symmetric_as_a_whole_by_their_largest_value():
+    check_gram(np.zeros((3, 3)))
+    check_gram([[0.0, 1e6], [1e6 + 1e-3, 0.0]])  # the largest is off the diagonal
+    K = np.array([[1e6, 2.0], [2.0, 1.0]])
+    skew = np.array([[0, 1.0], [0, 0]])
+    with pytest.raises(ValueError, match="symmetric"):
+        check_gram(K + 5e-2 * skew)
+    K = np.eye(300)
+    K[299, 298] = 1
+    with pytest.raises(ValueError, match="symmetric"):
+        check_gram(K)
+
+
+def test_a_hint_is_said():
+    with pytest.raises(ValueError, match=r"rounding\. Pass more\.$"):
+        check_gram(np.array([[1.0, 2.0], [0.0, 1.0]]), hint="Pass more.")
+
+
+def test_kernel_values_are_contiguous():
+    K = np.asfortranarray(np.random.default_rng(0).normal(size=(3, 4)))
+    assert check_kernel_values(K).flags.c_contiguous

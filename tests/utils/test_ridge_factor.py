@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from skshap.exceptions import NotPositiveDefiniteError
+from skshap.utils import _ridge, _ridge_factor
 from skshap.utils._ridge_factor import FeatureRidgeFactor, KernelRidgeFactor
 
 
@@ -27,3 +28,46 @@ def test_rows_that_depend_on_others_are_found_in_any_order():
     inverse = np.linalg.inv(K + alpha * np.eye(3))
     assert_allclose(factor.solve(np.eye(3))[0], inverse, rtol=1e-6)
     assert_allclose(factor.inverse_diagonal[:, 0], inverse.diagonal(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("block", [1, 3, 100])
+def test_a_factor_by_blocks(block, monkeypatch):
+    for module in (_ridge, _ridge_factor):
+        monkeypatch.setattr(module, "BLOCK", block)
+    F = np.random.default_rng(0).normal(size=(7, 4))
+    inverse = np.linalg.inv(F @ F.T + 0.3 * np.eye(7))
+    factor = KernelRidgeFactor(F @ F.T, 0.3)
+    assert_allclose(factor.inverse_diagonal[:, 0], inverse.diagonal())
+    assert_allclose(factor.solve(np.eye(7))[0], inverse)
+
+
+@pytest.mark.parametrize("of_two_copies", [FeatureRidgeFactor, KernelRidgeFactor])
+def test_half_of_a_pivot_is_held_against_a_billionth(of_two_copies):
+    M = np.ones((2, 1 if of_two_copies is FeatureRidgeFactor else 2))
+    of_two_copies(M, 1.2e-9)  # what each leaves of the other is twice alpha
+    with pytest.raises(NotPositiveDefiniteError, match="largest diagonal entry 1"):
+        of_two_copies(M, 0.8e-9)
+
+
+def test_pivots_count_relative_to_the_diagonal_with_alpha():
+    K = np.array([[0.0, 1.0], [1.0, 0.0]])
+    KernelRidgeFactor(K, 1 + 2e-9)
+    with pytest.raises(NotPositiveDefiniteError, match="largest diagonal entry 0"):
+        KernelRidgeFactor(K, 1 + 0.75e-9)
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_columns_that_depend_on_others_are_refused(seed):
+    rng = np.random.default_rng(seed)
+    F = rng.normal(size=(30, 3))
+    F[:, -1] = F[:, :-1] @ rng.normal(size=2)
+    with pytest.raises(NotPositiveDefiniteError, match="alpha"):
+        FeatureRidgeFactor(F, 1e-18)
+
+
+def test_weights_of_large_columns_are_exact():
+    rng = np.random.default_rng(0)
+    F, y = 1e3 * rng.normal(size=(30, 3)), rng.normal(size=(30, 2))
+    weights = FeatureRidgeFactor(F, 1.0).solve(y)[1]
+    expected = np.linalg.solve(F.T @ F + np.eye(3), F.T @ y)
+    assert_allclose(weights, expected, rtol=1e-11)

@@ -42,3 +42,10 @@ def test_which_alphas_are_too_small_is_known_of_features_as_of_their_kernel():
     ]
     assert found[0] == found[1]
     assert 0 < sum(found[0]) < 25
+
+
+def test_the_least_alpha_of_a_path_is_a_share_of_the_diagonal():
+    path = RidgePath(np.ones((2, 2)), np.ones((2, 1)))
+    assert path.has_factor(1.1e-8) and not path.has_factor(0.9e-8)
+    path = RidgePath(np.array([[0.0, 1.0], [1.0, 0.0]]), np.ones((2, 1)))
+    assert path.has_factor(1 + 3e-8) and not path.has_factor(1 + 1.5e-8)

@@ -1,0 +1,97 @@
+"""By which game values are computed, and whether by all coalitions."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from skshap import FreeShapAttributor
+from skshap.attribution import _plan
+from skshap.attribution._enumeration import enumeration_flops
+from skshap.attribution._feature_game import FeatureGame
+from skshap.attribution._kernel_game import KernelGame
+from skshap.attribution._plan import largest_eigenvalue, make_plan
+
+
+@pytest.fixture
+def posed():
+    def pose(n, d, n_groups, **params):
+        rng = np.random.default_rng(0)
+        X, y = rng.normal(size=(n, d)), np.arange(n) % 2
+        params = {"kernel": "linear", "random_state": 0, **params}
+        attributor = FreeShapAttributor(**params).fit(X, y)
+        groups = None if n_groups is None else np.arange(n) % n_groups
+        asked = attributor._check_asked(None, None)
+        M, y_val = attributor._map(X[:9]), attributor._encode(y[:9], X[:9])
+        data, problem = attributor._pose(M, y_val, groups, asked, False)
+        return data, problem, attributor._method()
+
+    return pose
+
+
+@pytest.mark.parametrize("sampler", ["sweep", "exact"])
+def test_the_largest_game_is_enumerated(sampler, posed):
+    params = {"kernel": "rbf", "sampler": sampler, "n_permutations": 10**9}
+    assert make_plan(*posed(40, 3, 20, **params)) == (KernelGame, True)
+
+
+@pytest.mark.parametrize("alpha, kind", [(1.0, KernelGame), (1e5, FeatureGame)])
+def test_features_are_used_where_they_are_well_conditioned(
+    alpha, kind, monkeypatch, posed
+):
+    monkeypatch.setattr(_plan, "LARGEST_CONDITION", 0.1)
+    assert make_plan(*posed(3000, 4, None, alpha=alpha))[0] is kind
+
+
+@pytest.mark.parametrize("kernel, kind", [("rbf", KernelGame), ("linear", FeatureGame)])
+def test_the_work_of_an_enumeration_is_counted(kernel, kind, posed):
+    """What more rows, or another semivalue, add to it."""
+    flops = []
+    for n_rows in (120, 240):
+        data, problem, _ = posed(n_rows, 3, 6, kernel=kernel)
+        flops.append(enumeration_flops(data.outline(kind), problem))
+    if kind is FeatureGame:  # the sums that players add: coalitions take no more
+        q = data.targets.shape[1]
+        assert_allclose(flops[1] - flops[0], 2 * 120 * 3 * (3 + q))
+    twice = problem._replace(weights=np.vstack([problem.weights] * 2))
+    more = enumeration_flops(data.outline(kind), twice) - flops[1]
+    assert_allclose(more, 2**6 * 9 * 6 * 2)  # a product and a sum, of each score
+
+
+@pytest.mark.parametrize("n_groups, params", [(2, {"semivalue": "loo"}), (None, {})])
+def test_neither_leave_one_out_nor_rows_are_enumerated(n_groups, params, posed):
+    """Whose sweeps are as exact, or may go on with more permutations."""
+    plan = make_plan(
+        *posed(15, 3, n_groups, kernel="rbf", n_permutations=10**9, **params)
+    )
+    assert plan == (KernelGame, False)
+
+
+@pytest.mark.parametrize("n", [45, 60, 80, 120, 160, 240, 400])
+def test_the_game_does_not_depend_on_the_number_of_permutations(n, posed):
+    found = {make_plan(*posed(n, 40, None, n_permutations=k))[0] for k in (1, 10**6)}
+    assert len(found) == 1
+
+
+def test_the_largest_eigenvalue():
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        F = rng.normal(size=(50, 8)) * 2.0 ** -np.arange(8)
+        found, exact = largest_eigenvalue(F), np.linalg.norm(F, 2) ** 2
+        assert 0.99 * exact < found <= exact * (1 + 1e-12)
+    assert largest_eigenvalue(np.zeros((5, 2))) == 0
+
+
+@pytest.mark.parametrize("condition, kind", [(5e6, KernelGame), (5e5, FeatureGame)])
+def test_the_largest_condition_of_features(condition, kind, posed):
+    data, *_ = posed(3000, 4, None)
+    alpha = largest_eigenvalue(data.rows) / condition
+    assert make_plan(*posed(3000, 4, None, alpha=alpha))[0] is kind
+
+
+def test_the_kernel_of_features_and_its_inverse_take_work(posed):
+    data, problem, method = posed(500, 40, 6, semivalue="loo")
+    work = _plan.enumeration_work(data, problem, KernelGame)
+    within = enumeration_flops(data.outline(KernelGame), problem)
+    assert_allclose(work - within, 2 * 500 * 40 * (500 + 9))
+    setup, draw = _plan.sampling_work(data, problem, method, KernelGame)
+    assert setup > 2 * 500**3 and draw == 0
