@@ -8,7 +8,7 @@ __all__ = ["diagonal_of_copies", "find_copies", "find_recurring", "number_rows"]
 
 SAME = 1e-8  # squared distance of rows that are the same but for rounding
 MOST = 0.2  # share of the rows that may be copies: with more, cells of a table recur
-OFTEN, OFTEN_SHARE = 10, 0.01  # rows that are the same, and say nothing of their own
+OFTEN, OFTEN_SHARE = 10, 0.01  # rows that are the same, from which on they recur
 BLOCK = 256  # rows looked at at a time
 
 
@@ -62,11 +62,12 @@ def is_table(number):
     return len(number) - len(np.unique(number)) > MOST * len(number)
 
 
-def find_recurring(number, given):
-    """Find rows that recur so often that they are no rows of their own, as empty ones.
+def find_recurring(number, given, is_clean):
+    """Find rows that recur often with all kinds of labels, as empty ones do.
 
-    What the others say of them, which is the same for all of them, is not how often
-    each label is right.
+    They say nothing of their labels, and what the others say of them is not how often
+    each label is right. Rows that recur with one label, as a class of them may, are not
+    among them.
 
     Parameters
     ----------
@@ -74,16 +75,25 @@ def find_recurring(number, given):
         From `number_rows`.
     given : ndarray of shape (n,)
         Index of each label.
+    is_clean : ndarray of shape (n,) of bool
+        True where the label is known to be right.
 
     Returns
     -------
     ndarray of shape (n,) of bool
-        True for rows that are the same as many. None, where the other rows are a table
-        of few distinct ones as well, or have not two labels.
+        None, where the other rows are a table of few distinct ones as well, or no two
+        of their labels may be wrong.
     """
     counts = np.bincount(number)
     recurs = counts[number] >= max(OFTEN, OFTEN_SHARE * len(number))
-    if is_table(number[~recurs]) or len(np.unique(given[~recurs])) < 2:
+    base = np.bincount(given) / len(given)
+    shares = np.zeros((len(counts), len(base)))
+    np.add.at(shares, (number, given), 1 / counts[number])
+    # Nearer to the labels of all rows than to a single one.
+    says_little = shares.max(1) <= (1 + base[shares.argmax(1)]) / 2
+    recurs &= says_little[number]
+    judged = given[~recurs & ~is_clean]
+    if is_table(number[~recurs]) or len(np.unique(judged)) < 2:
         return np.zeros(len(number), dtype=bool)
     return recurs
 

@@ -115,12 +115,13 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
     % of them by the first ridge and, counted by how sure predictions are, more than 4.7
     % by the last, ``contamination="auto"`` with ``method="auto"`` calls none at all:
     how often the surest of such predictions are wrong does not show. Rows of which
-    there are ten and a hundredth of all that are the same, such as empty ones, are left
-    out of all this, unless most rows have copies; with ``method="auto"`` their labels
-    are judged by how often such rows have each. How fast a prediction gets surer with
-    its decision value is fitted for each predicted class, so that a class of hard rows
-    passes less for one of wrong labels; with ``noise="symmetric"``, not at all. Labels
-    that were wrong before any were flipped on purpose count as wrong labels too.
+    there are ten and a hundredth of all that are the same, but have all kinds of
+    labels, such as empty ones, are left out of this by ``method="auto"``, unless many
+    rows have copies; their labels are judged by how often such rows have each. How
+    fast a prediction gets surer with its decision value is fitted for each predicted
+    class, so that a class of hard rows passes less for one of wrong labels; with
+    ``noise="symmetric"``, not at all. Labels that were wrong before any were flipped on
+    purpose count as wrong labels too.
 
     Two things look like wrong labels and are none. Where rows of one class lie among
     those of another, as where two measurements overlap on one side, a constant share of

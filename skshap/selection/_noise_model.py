@@ -185,11 +185,14 @@ class NoiseModel:
         a_class = noisy.sum() / k
         counts += PRIOR_WEIGHT * a_class * uniform_noise(PRIOR_RATE, k)
         rate = 1 - np.trace(counts) / counts.sum()
+        same = np.eye(k, dtype=bool)
         if self.noise == "symmetric":
-            counts = uniform_noise(rate, k)
+            others = ~self._untold & ~same
+            wrong = rate * others / np.maximum(others.sum(1, keepdims=True), 1)
+            counts = np.where(same, 1 - rate, wrong)
         else:
             counts += SYMMETRY_WEIGHT * a_class * uniform_noise(rate, k)
-        counts[:, self._untold] *= np.eye(k)[:, self._untold]
+            counts[:, self._untold] *= same[:, self._untold]
         return counts / counts.sum(1, keepdims=True)
 
     def _fit_link(self, z, blind):

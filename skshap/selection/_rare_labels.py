@@ -70,28 +70,40 @@ def misspelt(classes, counts):
     """
     if classes.dtype.kind not in "OU":  # numbers
         return {}
+    found, first = {}, {}
+    names = [" ".join(label.split()) for label in classes]
     order = np.argsort(-counts, kind="stable").tolist()
-    names = [" ".join(label.split()).casefold() for label in classes]
-    found = {}
-    for place, c in enumerate(order):
-        for other in order[:place]:
-            is_rare = counts[c] <= RARE and counts[other] >= RARER * counts[c]
-            is_same = names[c] == names[other]
-            if is_same or (is_rare and is_near(names[c], names[other])):
+    for c in order:
+        other = first.setdefault(names[c].lower(), c)
+        if other != c:
+            found[c] = other
+    for c in (c for c in order if counts[c] <= RARE and c not in found):
+        for other in (o for o in order if counts[o] >= RARER * counts[c]):
+            if is_near(names[c], names[other]):
                 found[c] = other
                 break
     return found
 
 
 def is_near(name, other):
-    """Whether names differ by one letter, or by two that have changed places."""
-    if min(len(name), len(other)) < SHORTEST:
+    """Whether a word differs by one letter, or by two that have changed places.
+
+    Not if it is short or holds digits, or is in capitals in both: codes are no words.
+    """
+    if abs(len(name) - len(other)) > 1:
         return False
+    pairs = list(zip(name.split(), other.split(), strict=False))
+    differing = [pair for pair in pairs if pair[0] != pair[1]]
+    if len(name.split()) != len(other.split()) or len(differing) != 1:
+        return False
+    word, other = differing[0]
+    is_code = not (word + other).isalpha() or (word + other).isupper()
+    if is_code or min(len(word), len(other)) < SHORTEST:
+        return False
+    word, other = word.lower(), other.lower()
     for _ in range(2):  # what both begin with, then what both end with
-        pairs = enumerate(zip(name, other, strict=False))
-        shorter = min(len(name), len(other))
+        pairs = enumerate(zip(word, other, strict=False))
+        shorter = min(len(word), len(other))
         same = next((i for i, (a, b) in pairs if a != b), shorter)
-        name, other = name[same:][::-1], other[same:][::-1]
-    is_one = max(len(name), len(other)) == 1
-    is_swap = len(name) == 2 and name == other[::-1]
-    return (is_one or is_swap) and (name + other).isalpha()
+        word, other = word[same:][::-1], other[same:][::-1]
+    return max(len(word), len(other)) == 1 or (len(word) == 2 and word == other[::-1])

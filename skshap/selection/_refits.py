@@ -38,8 +38,8 @@ def fit_by_leaving_out(model, kernel, alpha=None, device=None):
     """Fit a noise model to what ridges on the other rows predict of each.
 
     Copies of a row whose labels agree are left out with it, unless there are many. Rows
-    that recur often, such as empty ones, are no part of it: of these, the model says
-    how often each label is given to them.
+    that recur often with all kinds of labels, such as empty ones, are no part of it:
+    their labels are judged by how often such rows have each.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def fit_by_leaving_out(model, kernel, alpha=None, device=None):
         Among the rows not known to be clean.
     """
     number = number_rows(kernel)
-    recurs = find_recurring(number, model.given)
+    recurs = find_recurring(number, model.given, model.is_clean)
     if not recurs.any():
         return fit_to_others(model, kernel, number, alpha, device)
     rows = np.flatnonzero(~recurs)
@@ -70,15 +70,19 @@ def fit_by_leaving_out(model, kernel, alpha=None, device=None):
 
 
 def shares_by_number(number, model):
-    """Return how often rows that are the same have each label, shape (n, n_classes).
+    """Return how often other rows that are the same have each label.
 
     One row more stands for what is not among them, with the shares of all rows.
+
+    Returns
+    -------
+    ndarray of shape (n, n_classes)
     """
     labels = np.eye(model.n_classes)[model.given]
     counts = np.zeros((number.max() + 1, model.n_classes))
     np.add.at(counts, number, labels)
-    counts += labels.mean(0)
-    return (counts / counts.sum(1, keepdims=True))[number]
+    others = counts[number] - labels + labels.mean(0)
+    return others / others.sum(1, keepdims=True)
 
 
 def fit_to_others(model, kernel, number, alpha, device):

@@ -17,6 +17,11 @@ def warn_caller(message, category=UserWarning):
     category : type, default=UserWarning
     """
     frame, level = sys._getframe(1), 2
-    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] in INNER:
+    while frame.f_back and package(frame) in INNER:
         frame, level = frame.f_back, level + 1
     warnings.warn(message, category, stacklevel=level)
+
+
+def package(frame):
+    """Return the name of the package that a frame runs code of."""
+    return str(frame.f_globals.get("__name__")).partition(".")[0]

@@ -352,3 +352,20 @@ def test_the_hard_share_is_that_of_the_softmax():
     soft = (model.probabilities - blind / 2) / (1 - blind)
     assert 0.1 < hard < 0.9
     assert_allclose(unsure_share(soft), hard)
+
+
+def test_one_rate_for_all_classes_is_found_beside_a_class_that_is_not_told():
+    transition = np.array([[0.9, 0.1], [0.1, 0.9]])
+    decision, _, labels = draw_labels(1000, transition, seed=0)
+    two = NoiseModel(labels, 2, np.zeros(1000, dtype=bool), noise="symmetric")
+    two.fit(decision)
+    decision = np.column_stack([decision, np.full(1000, decision.min())])
+    labels[np.flatnonzero(labels == 0)[:4]] = 2
+    model = NoiseModel(labels, 3, np.zeros(1000, dtype=bool), noise="symmetric")
+    model.fit(decision)
+    assert model._untold.tolist() == [False, False, True]
+    T = model.transition
+    assert_allclose(T.sum(1), 1)
+    assert T[0, 2] == T[1, 2] == 0
+    assert T[0, 1] == pytest.approx(two.transition[0, 1], rel=0.15)
+    assert_allclose(T[2], [T[0, 1] / 2, T[0, 1] / 2, 1 - T[0, 1]])

@@ -15,6 +15,8 @@ from skshap.selection._rare_labels import is_near, misspelt, warn_of_labels
 def test_one_letter_is_near(name):
     assert is_near(name, "positive")
     assert is_near("positive", name)
+    assert is_near(f"very {name}", "very positive")
+    assert is_near(name.title(), "positive")
 
 
 @pytest.mark.parametrize(
@@ -31,6 +33,12 @@ def test_one_letter_is_near(name):
         ("abcde", "cbade"),
         ("positive", "positive"),
         ("long name", "longname"),
+        ("team a", "team b"),
+        ("class II", "class I"),
+        ("size XXL", "size XL"),
+        ("A19.0 of lung", "C19.0 of lung"),
+        ("LFPG", "LFPO"),
+        ("good film", "goood filme"),
     ],
 )
 def test_others_are_not(name, other):
