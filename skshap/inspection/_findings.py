@@ -96,14 +96,22 @@ def summarize(detector, detected, is_noisy):
     called = f"{n_issues:,} ({n_issues / n:.1%})"
     false = f"{detector.expected_false_alarms_:.1f} expected"
     wrong = f"{detector.noise_rate_ * n:.1f} expected ({detector.noise_rate_:.1%})"
+    advice = (
+        "inspect from the most suspicious row down, or fit LabelNoiseDetector with "
+        "contamination, the share of labels to call wrong"
+    )
+    n_doubted = int((detector.label_quality_ < 0.5).sum())
     if detector.issues_withheld_:
         called = (
             "none: some labels look wrong, but so do too many right ones of rows that "
-            "are hard to predict, to tell which are; inspect from the most suspicious "
-            "row down, or fit LabelNoiseDetector with contamination, the share of "
-            "labels to call wrong"
+            f"are hard to predict, to tell which are; {advice}"
         )
         wrong += ", for that reason only a guess"
+    elif not n_issues and n_doubted:
+        called = (
+            f"none: {n_doubted} are more probably wrong than right, but not surely "
+            f"enough that few of those called wrong would be right; {advice}"
+        )
     elif not n_issues:
         called = "none; inspect from the most suspicious row down"
     if detected is not None:

@@ -75,7 +75,8 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
     issues_withheld_ : bool
         True where some labels look wrong and ``contamination="auto"`` calls none of
         them so, because right labels of hard rows may look the same, see Notes; False
-        where no label is suspicious enough.
+        where labels are called wrong, and where none is suspicious enough for that,
+        though some may be more probably wrong than right.
     suggested_labels_ : ndarray of shape (n_samples,)
         The most probable other label where the label is called wrong, elsewhere the
         given label.

@@ -1,5 +1,6 @@
 """Tests of the page with the suspicious rows."""
 
+import copy
 import re
 from html.parser import HTMLParser
 
@@ -495,3 +496,17 @@ def test_a_bar_of_one_row_reads_well():
     drawing = bars(np.array([0.12, 0.52, 0.53]), np.zeros(3, dtype=bool), label="")
     assert "<title>0.10 to 0.15, rows: 1</title>" in drawing
     assert "<title>0.50 to 0.55, rows: 2</title>" in drawing
+
+
+def test_labels_that_are_doubted_and_not_called_wrong(fitted):
+    detector, X, y, _ = fitted
+    detector = copy.copy(detector)
+    detector.label_issues_ = np.zeros(len(y), dtype=bool)
+    detector.label_quality_ = np.where(np.arange(len(y)) < 7, 0.49, 0.5)
+    page = LabelNoiseReport.from_detector(detector, X, y).to_html()
+    shown = "".join(Reader(page).texts)
+    assert "none: 7 are more probably wrong than right" in shown
+    assert "contamination" in shown
+    detector.issues_withheld_ = True
+    page = LabelNoiseReport.from_detector(detector, X, y).to_html()
+    assert "7 are more probably wrong" not in "".join(Reader(page).texts)
