@@ -160,10 +160,25 @@ def check_kernel_rows(estimator, X, *, reset):
     """
     kernel = estimator.kernel
     is_table = hasattr(X, "columns") or getattr(X, "ndim", 1) == 2 or not is_text(X)
+    if is_table:
+        check_takes_tables(kernel)
     is_piped = isinstance(kernel, Pipeline) and is_table and not issparse(X)
     if selects_columns(kernel) or is_piped:
         return check_table(estimator, X, reset=reset)
     return check_rows(estimator, X, reset=reset, sparse=takes_sparse(kernel))
+
+
+def check_takes_tables(kernel):
+    """Raise if a kernel begins with a step that reads texts alone, by its tags."""
+    while isinstance(kernel, Pipeline):
+        kernel = kernel.steps[0][1]
+    tags = get_tags(kernel).input_tags if hasattr(kernel, "__sklearn_tags__") else None
+    if tags and tags.string and not (tags.two_d_array or tags.categorical):
+        raise ValueError(
+            f"kernel's {type(kernel).__name__} reads texts, but X is a table; pass one "
+            'text a row, in a list or a column as df["text"], or give each kind of '
+            "columns a kernel of its own with make_column_kernel."
+        )
 
 
 def is_kernel_object(kernel):

@@ -13,7 +13,11 @@ from sklearn.decomposition import PCA
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.kernel_approximation import Nystroem
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import KernelCenterer, MaxAbsScaler, StandardScaler
+from sklearn.preprocessing import (
+    KernelCenterer,
+    MaxAbsScaler,
+    StandardScaler,
+)
 from sklearn.utils import get_tags
 
 from skshap import FreeShapAttributor, FreeShapRegressor
@@ -159,9 +163,19 @@ def test_a_sparse_kernel_is_told_to_be_dense():
         KernelRidgeClassifier(kernel=Sparse()).fit(X, X[:, 0] > 0)
 
 
+class Unlabelled(TfidfVectorizer):
+    """Does not say that it takes texts alone."""
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = True
+        return tags
+
+
 def test_steps_that_do_not_keep_rows_apart_are_told():
     texts = pd.DataFrame({"text": ["a film", "a plot", "no film"]})
-    words = make_pipeline(TfidfVectorizer(), PairwiseKernel("linear"))
+    step = Unlabelled()
+    words = make_pipeline(step, PairwiseKernel("linear"))
     with pytest.raises(ValueError, match=r'of 3 rows .* gave 1\..*df\["text"\]'):
         KernelRidgeClassifier(kernel=words).fit(texts, [0, 1, 0])
     KernelRidgeClassifier(kernel=words).fit(texts["text"], [0, 1, 0])
@@ -229,3 +243,31 @@ def test_clones():
 def test_tags(kernel, pairwise, sparse, string):
     tags = get_tags(KernelRidgeClassifier(kernel=kernel)).input_tags
     assert (tags.pairwise, tags.sparse, tags.string) == (pairwise, sparse, string)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        np.zeros((4, 2)),
+        csr_array(np.eye(4)),
+        pd.DataFrame({"text": ["aa bb", "bb cc", "cc dd", "aa dd"]}),
+        np.array([["aa bb"], ["bb cc"], ["cc dd"], ["aa dd"]]),
+        [[1.0], [2.0], [3.0], [4.0]],
+    ],
+)
+@pytest.mark.parametrize("nest", [1, 2])
+def test_tables_for_a_step_that_reads_texts_are_refused_by_its_name(rows, nest):
+    kernel = make_pipeline(TfidfVectorizer(), PairwiseKernel("linear"))
+    if nest == 2:
+        kernel = make_pipeline(
+            make_pipeline(TfidfVectorizer()), PairwiseKernel("linear")
+        )
+    attributor = FreeShapAttributor(kernel)
+    words = r"kernel's TfidfVectorizer reads texts, .* df\[\"text\"\]"
+    with pytest.raises(ValueError, match=words):
+        attributor.fit(rows, [0, 1, 0, 1])
+    texts = ["aa bb", "bb cc", "cc dd", "aa dd"]
+    for column in (texts, np.array(texts), pd.Series(texts)):
+        attributor.fit(column, [0, 1, 0, 1])
+    with pytest.raises(ValueError, match=words):
+        attributor.attribute(rows, [0, 1, 0, 1])
