@@ -29,9 +29,10 @@ __all__ = [
 # Steps that read dates as numbers, and those among them that do not.
 NUMERIC = ("sklearn.impute", "sklearn.preprocessing")
 DATES_READ = (FunctionTransformer, OneHotEncoder, OrdinalEncoder, TargetEncoder)
-# What messages have in common, on one dimension where two are wanted, and on values
-# that are no numbers.
+# What messages have in common, on one dimension where two are wanted, on what is no
+# text, and on values that are no numbers.
 FLAT = "2D array|2D input|2-dimensional|two dimensions"
+NO_TEXT = "invalid document|object has no attribute"
 DATA = "NaN|NaT|missing|infinity|dtype|DType|convert|float|date|numbers"
 
 
@@ -171,9 +172,9 @@ def noted(name, columns, part):
         yield
     except Exception as error:
         hints = []
-        if isinstance(error, (TypeError, ValueError)):
+        if isinstance(error, (TypeError, ValueError, AttributeError)):
             message = str(error)
-            hints = list(_brackets(message, columns))
+            hints = [*_brackets(message, columns), *_missing_texts(message, part)]
             if re.search(DATA, message) and (advice := column_advice(part)):
                 # By names, in place of that by what a step before made of the columns.
                 message = message.split(" Columns [")[0]
@@ -185,6 +186,18 @@ def noted(name, columns, part):
             ) from error
         error.add_note(f"This comes from kernel {name!r} on columns {columns!r}.")
         raise
+
+
+def _missing_texts(message, part):
+    """Say which rows of a column of texts have none, where a step fails for that."""
+    if len(part.shape) != 1 or not re.search(NO_TEXT, message):
+        return
+    missing = [row for row, text in enumerate(part) if not isinstance(text, str)]
+    if 0 < len(missing) < len(part):
+        yield (
+            f"The column has no text in {len(missing)} rows, the first of them row "
+            f"{missing[0]}: drop these rows, or fill them, as with fillna('')."
+        )
 
 
 def _brackets(message, columns):

@@ -722,3 +722,19 @@ def test_missing_dates_are_left_to_steps_that_know_them():
     ):
         kernel = make_column_kernel((make_pipeline(step, PairwiseKernel()), ["day"]))
         assert np.isfinite(kernel.fit_transform(frame)).all()
+
+
+@pytest.mark.parametrize(
+    "frame, gap", [(pd.DataFrame, np.nan), (pd.DataFrame, None), (pl.DataFrame, None)]
+)
+def test_missing_texts_are_named_by_row(frame, gap):
+    words = make_pipeline(TfidfVectorizer(), PairwiseKernel("linear"))
+    kernel = make_column_kernel((words, "note"), ("rbf", ["n"]))
+    table = frame({"note": ["a film", gap, "a plot", gap], "n": [1.0, 2.0, 3.0, 4.0]})
+    with pytest.raises(ValueError, match=r"'note'.* no text in 2 rows, .* row 1: drop"):
+        kernel.fit_transform(table)
+    # What fails for another reason says nothing of it.
+    numbers = frame({"note": [1, 2, 3, 4], "n": [1.0, 2.0, 3.0, 4.0]})
+    with pytest.raises((AttributeError, ValueError)) as error:
+        kernel.fit_transform(numbers)
+    assert "has no text" not in str(error.value)
