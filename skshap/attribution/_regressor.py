@@ -18,8 +18,11 @@ from skshap.utils._labels import check_numbers
 from skshap.utils._ridge import leave_one_out
 from skshap.utils._sklearn import Interval, StrOptions, fit_context
 from skshap.utils._unchanged import unchanged_on_error
+from skshap.utils._warn import warn_caller
 
 __all__ = ["FreeShapRegressor"]
+
+FAR = 5  # standard deviations of targets between their mean and zero
 
 SIGNATURE = (
     "f(prediction, y) that maps predictions and targets, both of shape (n,), to n "
@@ -190,12 +193,18 @@ class FreeShapRegressor(BaseFreeShap, RegressorMixin, BaseKernelRidge):
         ValueError
             If rows, targets, the kernel or parameters are malformed, or rows and
             targets are, by their indices, not in one order.
+
+        Warns
+        -----
+        UserWarning
+            If targets are far from zero beside how they vary.
         """
         self._check_parameters()
         with unchanged_on_error(self):
             self._null_score = self.null_score
             rows = self._check_training_rows(X, y)
             self._y = np.array(check_numbers(y, rows))  # the caller's may change
+            warn_of_mean(self._y)
             kernel = self._map_rows(rows)
             right = np.column_stack([self._y, np.ones(len(self._y))])
             factor = kernel.factorize(self.alpha, self.device)
@@ -247,3 +256,15 @@ class FreeShapRegressor(BaseFreeShap, RegressorMixin, BaseKernelRidge):
         tags = super().__sklearn_tags__()
         tags.regressor_tags.poor_score = True  # a loss, not R2
         return tags
+
+
+def warn_of_mean(y):
+    """Warn of targets whose mean, not what sets them apart, is what is predicted."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, spread = y.mean(), y.std()
+    if abs(mean) > FAR * spread > 0:
+        warn_caller(
+            f"y has mean {mean:.3g} and standard deviation {spread:.2g}: predictions "
+            "are pulled towards zero, so that rows are valued by how they reach the "
+            "mean. Subtract it, y - y.mean(), from the targets to predict as well."
+        )

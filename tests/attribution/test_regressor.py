@@ -191,3 +191,14 @@ def test_masked_targets():
     y = np.ma.masked_array(np.arange(4.0), [False, False, True, False])
     with pytest.raises(ValueError, match=r"1 of 4 are masked, in rows \[2\]"):
         FreeShapRegressor().fit(np.eye(4), y)
+
+
+@pytest.mark.parametrize("shift", [1.0, -1.0])
+def test_targets_far_from_zero_are_warned_of(shift):
+    X, y = curved(40)
+    y = (y - y.mean()) / y.std()
+    FreeShapRegressor("rbf").fit(X, y + 4.9 * shift)
+    FreeShapRegressor("rbf").fit(X, np.full(40, 7.0))  # nothing to tell apart
+    with pytest.warns(UserWarning, match=r"mean -?5.1 and .* Subtract it") as caught:
+        FreeShapRegressor("rbf").fit(X, y + 5.1 * shift)
+    assert caught[0].filename == __file__
