@@ -48,8 +48,8 @@ def fit_by_leaving_out(model, kernel, alpha=None, device=None):
     kernel : TrainingKernel
         Of its rows.
     alpha : float or None, default=None
-        Strength of the ridge; None tunes it. It is tuned, on one of each, where there
-        are copies.
+        Strength of the ridge; None tunes it. It is tuned on one of each where there are
+        copies, and on the others where rows recur.
     device : str, torch.device or None, default=None
         Where to compute.
 
