@@ -28,6 +28,20 @@ def test_without_a_ridge_groups_may_differ_in_size():
 
 
 @pytest.mark.parametrize("kind", [KernelSubsets, FeatureSubsets])
+@pytest.mark.parametrize("alpha", [0.3, 20.0])
+def test_coalitions_predict_as_ridges_on_their_rows(alpha, kind):
+    F = np.random.default_rng(0).normal(size=(6, 7))
+    F_val, Y = F[:2] + 1, np.eye(3)[[0, 1, 2, 0, 1, 2]]
+    coalitions = {(1,): [2], (0, 2): [0, 4, 1, 3, 5], (0, 1, 2): range(6)}
+    for players, own in coalitions.items():
+        rows, labels = F[list(own)], Y[list(own)]
+        K = rows @ rows.T + alpha * np.eye(len(rows))
+        expected = F_val @ rows.T @ np.linalg.solve(K, labels)
+        (found,) = subsets_of(F, alpha, kind).predict([players]).unbind(1)
+        assert_allclose(found.T, expected, atol=1e-10)
+
+
+@pytest.mark.parametrize("kind", [KernelSubsets, FeatureSubsets])
 def test_a_coalition_that_is_singular_is_refused(kind):
     F = np.ones((6, 2)) if kind is FeatureSubsets else np.ones((6, 7))
     subsets_of(F, 1.0, kind).predict([(0, 1), (1, 2)])
