@@ -92,9 +92,11 @@ def is_near(name, other):
     """
     if abs(len(name) - len(other)) > 1:
         return False
-    pairs = list(zip(name.split(), other.split(), strict=False))
-    differing = [pair for pair in pairs if pair[0] != pair[1]]
-    if len(name.split()) != len(other.split()) or len(differing) != 1:
+    words, others = name.split(), other.split()
+    if len(words) != len(others):
+        return False
+    differing = [pair for pair in zip(words, others, strict=True) if len(set(pair)) > 1]
+    if len(differing) != 1:
         return False
     word, other = differing[0]
     is_code = not (word + other).isalpha() or (word + other).isupper()

@@ -212,8 +212,8 @@ def test_rows_of_several_kinds_recur():
 @pytest.mark.parametrize(("n_other", "is_one"), [(3, True), (4, False), (12, False)])
 def test_rows_that_recur_with_one_label_say_something(n_other, is_one):
     """More than half of the way from the share of all rows, .5, to all of them."""
-    given = np.append([1] * n_other + [0] * (16 - n_other), np.arange(64) % 2)
-    given[16:] = np.append([1] * (40 - n_other), [0] * (24 + n_other))
+    of_same = [1] * n_other + [0] * (16 - n_other)
+    given = np.array(of_same + [1] * (40 - n_other) + [0] * (24 + n_other))
     assert given.mean() == 0.5
     number = [0] * 16 + [*range(1, 65)]
     assert recurring(number, given) == ([] if is_one else list(range(16)))

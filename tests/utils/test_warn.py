@@ -63,3 +63,7 @@ def test_it_is_the_innermost_line_of_the_caller():
 def test_a_category_is_kept():
     with pytest.warns(FutureWarning):
         warn_caller("so", FutureWarning)
+
+
+def test_code_without_a_name_does_not_fail():
+    exec("warn('so')", {"__name__": None, "warn": warn_caller})  # Python is silent then
