@@ -324,28 +324,10 @@ class EmpiricalNTK(
         ValueError
             If rows or parameters do not fit together; the message names them.
         """
-        check_device(self.device)
-        # Without it the kernel counts as not fitted, should this fit be broken off.
-        vars(self).pop("lost_diagonal_", None)
-        self.X_fit_ = check_rows(self, X, reset=True)
-        self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        self._start_anew()
-        for name in ("_sketched", "_sketch_state", "n_components_"):
-            vars(self).pop(name, None)
-        self._gradients.lengths(self.X_fit_, warn=True)
-        self.method_ = self._choose_method()
-        self.approximation_error_ = 0.0
-        if self.method_ == "exact":
-            norms = self._gradients.squared_norms(self.X_fit_)
-        else:
-            norms = self._fit_sketch()
-        self.scale_ = float(norms.mean())
-        if self._normalize:
-            self._check_norms(norms)
-        is_exact = self.method_ == "exact"
-        self.lost_diagonal_ = 0.0 if is_exact else self._find_lost_diagonal()
+        self._fit(X)
         return self
 
+    @fit_context(prefer_skip_nested_validation=True)
     def fit_transform(self, X, y=None):
         """Fit and return the kernel matrix of the training rows.
 
@@ -362,10 +344,10 @@ class EmpiricalNTK(
         ndarray of shape (n_samples, n_samples)
             Exactly symmetric; the same as ``fit(X).transform(X)`` to rounding.
         """
-        self.fit(X)
+        K = self._fit(X, with_products=True)
         if self.method_ == "sketch":
             return self._sketched_kernel()
-        return self._normalized(row_gram(self._gradients, self.X_fit_), self.X_fit_)
+        return self._normalized(K, self.X_fit_)
 
     def transform(self, X):
         """Return the kernel matrix between rows and the training rows.
@@ -450,6 +432,33 @@ class EmpiricalNTK(
         return predict_sketch_cost(
             probe._sketched_rows, probe.X_fit_, is_stored=is_stored
         )
+
+    def _fit(self, X, with_products=False):
+        """Fit; return products between the gradients of rows, if asked for."""
+        check_device(self.device)
+        # Without it the kernel counts as not fitted, should this fit be broken off.
+        vars(self).pop("lost_diagonal_", None)
+        self.X_fit_ = check_rows(self, X, reset=True)
+        self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        self._start_anew()
+        for name in ("_sketched", "_sketch_state", "n_components_"):
+            vars(self).pop(name, None)
+        self._gradients.lengths(self.X_fit_, warn=True)
+        self.method_ = self._choose_method()
+        self.approximation_error_ = 0.0
+        K = None
+        if self.method_ == "exact":
+            if with_products:  # with norms beside, so that gradients are computed once
+                K = row_gram(self._gradients, self.X_fit_)
+            norms = self._gradients.squared_norms(self.X_fit_)
+        else:
+            norms = self._fit_sketch()
+        self.scale_ = float(norms.mean())
+        if self._normalize:
+            self._check_norms(norms)
+        is_exact = self.method_ == "exact"
+        self.lost_diagonal_ = 0.0 if is_exact else self._find_lost_diagonal()
+        return K
 
     def _check_new_rows(self, X):
         """Check rows after `fit`, and warn of those that are cut."""

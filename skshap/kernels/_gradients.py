@@ -1,6 +1,6 @@
 """The gradients of rows of data, each computed once."""
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -8,6 +8,7 @@ import torch
 
 from skshap.kernels._digest import row_keys, text_key, tokenizer_digest, weights_digest
 from skshap.kernels._workers import map_batches
+from skshap.nn._batched_rows import BatchedRows
 from skshap.nn._capture import GradientCapture
 from skshap.nn._gram import squared_norms
 from skshap.nn._texts import TextEncoder
@@ -68,11 +69,17 @@ class RowGradients:
             self._encoder = TextEncoder(
                 tokenizer, network, max_length=max_length, template=template
             )
-        self._capture = GradientCapture(network, outputs)
+        self.capture = GradientCapture(network, outputs)
         parameter = next(network.parameters())
         self.dtype, self.device = parameter.dtype, parameter.device
+        self.itemsize = torch.promote_types(self.dtype, torch.float32).itemsize
         self.options = {"is_sign": is_sign, "device": self.device}
-        self.layout, self._outline = None, ""
+        self.layout, self._outline, self._counts = None, "", None
+
+    @property
+    def is_on_gpu(self):
+        """Whether gradients stay on a GPU, and are computed again rather than kept."""
+        return self.device.type == "cuda"
 
     @cached_property
     def digests(self):
@@ -91,7 +98,7 @@ class RowGradients:
         """Compute the outputs of the network, of shape (n_samples, n_outputs)."""
         found = [None] * len(rows)
         for indices, _, batch in self.batches(rows):
-            outputs = self._capture.forward(batch).double().cpu().numpy()
+            outputs = self.capture.forward(batch).double().cpu().numpy()
             for index, output in zip(indices, outputs, strict=True):
                 found[index] = output
         return np.stack(found)
@@ -120,9 +127,31 @@ class RowGradients:
         if self.layout is None:
             some = [rows[i] for i in sorted({0, len(rows) // 2, len(rows) - 1})]
             batches = (batch for _, _, batch in self.batches(some))
-            self.layout = self._capture.layout(*batches)
-            self._outline = text_key(self._capture.outline())
+            self.layout = self.capture.layout(*batches)
+            self._outline = text_key(self.capture.outline())
         return self.layout
+
+    def token_counts(self, rows, lengths):
+        """Return how many tokens each factor has of rows.
+
+        Parameters
+        ----------
+        rows : list or ndarray
+            Of which the first is looked at.
+        lengths : float
+            Tokens of a text, which factors have that have several of the first one.
+
+        Returns
+        -------
+        ndarray of shape (n_factors,)
+        """
+        if self._counts is None:
+            self.find_layout(rows)
+            _, one = next(self.captured(rows[:1]))
+            self._counts = np.array([count[0] for count in one.counts])
+        if not self.reads_text:
+            return self._counts
+        return np.where(self._counts > 1, lengths, self._counts)
 
     def outline(self, rows):
         """Return a text that differs where gradients are laid out in another way."""
@@ -136,7 +165,7 @@ class RowGradients:
     def captured(self, rows):
         """Yield the gradients of rows batch by batch, and which rows they are of."""
         for indices, lengths, batch in self._shown(self.batches(rows), rows):
-            yield indices, self._capture.gradients(batch, lengths)
+            yield indices, self.capture.gradients(batch, lengths)
 
     def mapped(self, function, rows):
         """Yield what a function makes of rows batch by batch, and which rows it is of.
@@ -154,7 +183,7 @@ class RowGradients:
         """
         if len(rows):
             self.find_layout(rows)  # which copies of the network keep
-        results = map_batches(function, self._capture, self.batches(rows), self.devices)
+        results = map_batches(function, self.capture, self.batches(rows), self.devices)
         yield from self._shown(results, rows)
 
     def _shown(self, batches, rows):
@@ -180,10 +209,21 @@ class RowGradients:
         norms = self.store.get_norms(side.keys)
         missing = np.flatnonzero(np.isnan(norms))
         if len(missing):
-            for indices, gradients in self.stream(side, missing):
-                norms[indices] = squared_norms(self.layout, gradients, **self.options)
+            for indices, found in self._computed_norms(side, missing):
+                norms[indices] = found
             self.store.put_norms([side.keys[i] for i in missing], norms[missing])
         return norms
+
+    def _computed_norms(self, side, indices):
+        """Yield indices and squared norms of rows, batch by batch."""
+        if self.is_on_gpu:
+            function = partial(_norms_of_batch, self.options["is_sign"])
+            found = self.mapped(function, [side.rows[k] for k in indices])
+            for places, norms in found:
+                yield indices[places], norms
+        else:
+            for places, gradients in self.stream(side, indices):
+                yield places, self.norms_of(gradients)
 
     def stream(self, side, indices):
         """Yield indices and flat gradients of rows, computing those not stored.
@@ -226,6 +266,12 @@ class RowGradients:
                 yield indices, None, batch.to(self.dtype)
             return
         yield from self._encoder.batches(rows, self.batch_size)
+
+
+def _norms_of_batch(is_sign, capture, batch, lengths):
+    found = capture.gradients(batch, lengths)
+    rows = BatchedRows(capture.layout(), [found])
+    return squared_norms(capture.layout(), rows, is_sign=is_sign)
 
 
 class Rows(NamedTuple):

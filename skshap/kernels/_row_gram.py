@@ -4,6 +4,7 @@ from functools import partial
 
 import numpy as np
 
+from skshap.kernels._gpu_gram import complete_on_gpus
 from skshap.kernels._gradients import distinct
 from skshap.kernels._tiles import Tiles
 from skshap.nn._gram import gram, gram_cost
@@ -38,14 +39,16 @@ def row_gram(gradients, rows, other=None):
     index = {key: j for j, key in enumerate(right.keys)}
     shared = [i for i, key in enumerate(left.keys) if key in index]
     if np.isnan(K).any():
-        norms = gradients.norms(left)
-        if right.keys != left.keys:
+        tiles = Tiles(K, left.keys, right.keys, gradients.store)
+        if gradients.is_on_gpu:
+            complete_on_gpus(gradients, tiles, left, right)
+        else:
+            gradients.norms(left)
             gradients.norms(right)
-        _complete(gradients, K, left, right)
-    else:
-        norms = gradients.norms(left) if shared else None
+            _complete(gradients, tiles, left, right)
     if shared:
         # The same diagonal as that of `squared_norms`, to the last bit.
+        norms = gradients.norms(left)
         K[shared, [index[left.keys[i]] for i in shared]] = norms[shared]
     if len(expand) == len(left.keys) and len(expand_right) == len(right.keys):
         return K
@@ -68,20 +71,15 @@ def count_products(gradients, rows):
         Multiplications and additions.
     """
     layout = gradients.find_layout(rows)
-    _, one = next(gradients.captured(rows[:1]))
-    counts = np.array([count[0] for count in one.counts])
-    if gradients.reads_text:
-        # A factor with one token in one text has one in all.
-        counts = np.where(counts > 1, gradients.lengths(rows).mean(), counts)
-    return gram_cost(layout, len(rows), counts, one.vector.itemsize)
+    counts = gradients.token_counts(rows, gradients.lengths(rows).mean())
+    return gram_cost(layout, len(rows), counts, gradients.itemsize)
 
 
-def _complete(gradients, K, left, right):
-    """Compute what is NaN in K tile by tile, each of which is stored at once."""
+def _complete(gradients, tiles, left, right):
+    """Compute what is missing tile by tile, each of which is stored at once."""
     is_symmetric = left.keys == right.keys
-    tiles = Tiles(K, left.keys, right.keys)
     with progress_bar(
-        total=int(np.isnan(K).sum()),
+        total=tiles.n_missing(),
         desc="kernel",
         unit=" values",
         verbose=gradients.verbose,
@@ -107,15 +105,7 @@ def _fill(gradients, tiles, bar, i, j, a, b=None):
         advance=lambda share: bar.update(round(share * n_missing)),
         **gradients.options,
     )
-    if not np.isfinite(block).all():
-        raise ValueError(
-            "the kernel of model is not finite (NaN or infinity) for these "
-            "rows: its gradients are too large; scale the weights or the rows "
-            "down, or set dtype='float64'."
-        )
-    n_new = tiles.fill(i, j, block)
-    keys = [tiles.left[k] for k in i], [tiles.right[k] for k in j]
-    gradients.store.put_gram(*keys, tiles.K[np.ix_(i, j)])
+    n_new = tiles.keep(i, j, block)
     bar.update(before + n_new - bar.n)  # with the mirror image of the tile
 
 

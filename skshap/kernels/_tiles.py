@@ -17,14 +17,20 @@ class Tiles:
         Filled in place. Where values are known in one of two orders, they are in both.
     left, right : list of str
         n and m distinct keys.
+    store : MemoryStore or DiskStore
+        Where each tile is kept at once.
     """
 
-    def __init__(self, K, left, right):
-        self.K, self.left, self.right = K, left, right
+    def __init__(self, K, left, right, store):
+        self.K, self.left, self.right, self.store = K, left, right, store
         rows = {key: i for i, key in enumerate(left)}
         columns = {key: j for j, key in enumerate(right)}
         self.column_of = np.array([columns.get(key, -1) for key in left], dtype=np.intp)
         self.row_of = np.array([rows.get(key, -1) for key in right], dtype=np.intp)
+
+    def n_missing(self):
+        """Count what is missing."""
+        return int(np.isnan(self.K).sum())
 
     def missing_in_rows(self):
         """Count what is missing in each row."""
@@ -38,21 +44,32 @@ class Tiles:
         """Tell what is missing in a tile."""
         return np.isnan(self.K[np.ix_(i, j)])
 
-    def fill(self, i, j, block):
-        """Set what is missing in a tile and in its mirror image.
+    def keep(self, i, j, block):
+        """Set what is missing in a tile and in its mirror image, and store the tile.
 
         Parameters
         ----------
         i, j : ndarray
             Rows and columns of the tile.
         block : ndarray of shape (len(i), len(j))
-            Its values, none of them NaN.
+            Its values.
 
         Returns
         -------
         int
             How many values were missing.
+
+        Raises
+        ------
+        ValueError
+            If values are not finite.
         """
+        if not np.isfinite(block).all():
+            raise ValueError(
+                "the kernel of model is not finite (NaN or infinity) for these "
+                "rows: its gradients are too large; scale the weights or the rows "
+                "down, or set dtype='float64'."
+            )
         here = {column: b for b, column in enumerate(j)}
         a = [k for k, column in enumerate(self.column_of[i]) if column in here]
         if a:  # pairs that are in the tile in both orders
@@ -70,4 +87,6 @@ class Tiles:
             is_new = np.isnan(known)
             self.K[target] = np.where(is_new, values, known)
             n_new += int(is_new.sum())
+        keys = [self.left[k] for k in i], [self.right[k] for k in j]
+        self.store.put_gram(*keys, self.K[np.ix_(i, j)])
         return n_new

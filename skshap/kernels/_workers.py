@@ -1,13 +1,14 @@
 """Batches that go through a network one after the other, or in joblib's workers."""
 
 import copy
+from functools import partial
 
 import torch
 from joblib import delayed, effective_n_jobs
 
 from skshap.utils._parallel import make_parallel
 
-__all__ = ["find_devices", "map_batches"]
+__all__ = ["count_workers", "find_devices", "map_batches", "map_tasks"]
 
 TASK_ROWS = 256  # that a copy of the network is sent for, about
 
@@ -56,22 +57,62 @@ def map_batches(function, capture, batches, devices=(None,)):
     result : object
         What the function returned; tensors from a worker are on the CPU.
     """
-    n_workers, options = effective_n_jobs(None), {}
-    if n_workers == 1 and len(devices) > 1:
-        n_workers = len(devices)
-        options = {"n_jobs": n_workers, "backend": "threading"}
-    if n_workers == 1:
+    if count_workers(devices) == 1:
         for positions, lengths, batch in batches:
             yield positions, function(capture, batch, lengths)
         return
-    parallel = make_parallel(**options)
     # The same batches as without workers, so that numbers differ by no padding.
-    tasks = (
-        delayed(_run_task)(function, capture, task, devices[i % len(devices)])
-        for i, task in enumerate(_tasks(batches))
+    results = map_tasks(
+        partial(_run_batches, function), capture, _tasks(batches), devices
     )
-    for found in parallel(tasks):
+    for _, found in results:
         yield from found
+
+
+def count_workers(devices):
+    """Return how many workers there are: what joblib is told, or one a device."""
+    n_workers = effective_n_jobs(None)
+    return len(devices) if n_workers == 1 else n_workers
+
+
+def map_tasks(function, capture, tasks, devices=(None,)):
+    """Call a function on tasks, in joblib's workers or in a thread for each device.
+
+    Parameters
+    ----------
+    function : callable
+        Takes a `GradientCapture` and a task.
+    capture : GradientCapture
+        Of which each worker gets a copy.
+    tasks : iterable
+    devices : sequence of torch.device or None, default=(None,)
+        From `find_devices`.
+
+    Yields
+    ------
+    task, result : object
+        In the order of `tasks`.
+    """
+    if count_workers(devices) == 1:
+        for task in tasks:
+            yield task, function(capture, task)
+        return
+    options = {}
+    if effective_n_jobs(None) == 1:
+        options = {"n_jobs": len(devices), "backend": "threading"}
+    given = []
+    calls = (
+        delayed(_run_task)(function, capture, task, devices[i % len(devices)])
+        for i, task in enumerate(_remembered(tasks, given))
+    )
+    for result in make_parallel(**options)(calls):
+        yield given.pop(0), result
+
+
+def _remembered(tasks, given):
+    for task in tasks:
+        given.append(task)
+        yield task
 
 
 def _tasks(batches):
@@ -88,12 +129,17 @@ def _tasks(batches):
 
 
 def _run_task(function, capture, task, device):
-    """Call a function on each batch of a task, with a network of the worker's own."""
+    """Call a function on a task, with a network of the worker's own."""
     # In threads the others use the same objects; hooks change a network, and sketches
     # move their projections to the network's device.
     function, capture = copy.deepcopy((function, capture))
     if device is not None:
         capture.network.to(device)
+    return function(capture, task)
+
+
+def _run_batches(function, capture, task):
+    """Call a function on each batch of a task."""
     return [
         (positions, _to_cpu(function(capture, batch, lengths)))
         for positions, lengths, batch in task

@@ -1,5 +1,6 @@
 """What is checked of captured gradients, and of the outputs that they are of."""
 
+import numpy as np
 import torch
 
 from skshap.nn._batch import take_rows
@@ -52,7 +53,8 @@ def check_finite(found):
     """Raise if gradients are not."""
     parts = [found.vector, *(part for pair in found.pairs for part in pair)]
     # A sum is finite only if all are, unless it overflows: then look at each.
-    if not all(p.sum().isfinite() or p.isfinite().all() for p in parts):
+    sums = torch.stack([part.sum() for part in parts])
+    if not (sums.isfinite().all() or all(p.isfinite().all() for p in parts)):
         raise ValueError(
             "the gradients of model are not finite (NaN or infinity) for these rows; "
             "check its weights and the range of the rows."
@@ -61,18 +63,32 @@ def check_finite(found):
 
 def check_padding(calls, lengths):
     """Raise if the output depends on what a layer writes for padding."""
+    names, found, masks = [], [], {}
     for name, used in calls.items():
         for call in used:
             grad = call.grad
             if len(grad) != len(lengths):  # tokens of all rows behind each other
                 grad = grad.unflatten(0, (len(lengths), -1))
-            if grad.ndim != 3:
+            if grad.ndim != 3 or grad.shape[1] != max(lengths):
                 continue
-            tokens = torch.arange(grad.shape[1], device=grad.device)
-            stops = torch.as_tensor(lengths, device=grad.device)
-            if grad.shape[1] == max(lengths) and grad[tokens >= stops[:, None]].any():
-                raise ValueError(
-                    f"the output of model depends on what layer {name!r} writes for "
-                    "padding, so that the kernel would depend on the batches; make the "
-                    "model obey the attention mask, or set batch_size=1."
-                )
+            if grad.device not in masks:
+                is_padding = np.arange(max(lengths)) >= np.asarray(lengths)[:, None]
+                masks[grad.device] = torch.from_numpy(is_padding).to(grad.device)
+            names.append(name)
+            found.append(_any_at(grad, masks[grad.device]))
+    # All at once, so that a GPU is waited for only once.
+    wrong = torch.stack(found).cpu().numpy() if found else np.zeros(0, bool)
+    if wrong.any():
+        name = names[wrong.argmax()]
+        raise ValueError(
+            f"the output of model depends on what layer {name!r} writes for padding, "
+            "so that the kernel would depend on the batches; make the model obey the "
+            "attention mask, or set batch_size=1."
+        )
+
+
+def _any_at(grad, mask):
+    """Whether anything is not zero where a mask says, as a tensor of one bool."""
+    if grad.device.type == "cpu":  # less to look at
+        return grad[mask].any()
+    return (grad.any(-1) & mask).any()

@@ -16,7 +16,9 @@ __all__ = [
     "Layout",
     "concatenate",
     "drop_zeros",
+    "pad_tokens",
     "squared_norms_of_batch",
+    "squared_norms_of_pair",
 ]
 
 N_FIRST = 8  # entries of a token's gradient that are looked at first
@@ -137,18 +139,24 @@ def drop_zeros(a, d):
     counts : ndarray of shape (n,)
         How many tokens are left of each example.
     """
-    # Most tokens are told by their first entries, without a look at all of d.
-    is_kept = d[..., :N_FIRST].any(-1)
-    is_open = ~is_kept
-    is_kept[is_open] = d[is_open].any(-1)
+    if d.device.type == "cpu":
+        # Most tokens are told by their first entries, without a look at all of d.
+        is_kept = d[..., :N_FIRST].any(-1)
+        is_open = ~is_kept
+        is_kept[is_open] = d[is_open].any(-1)
+    else:
+        is_kept = d.any(-1)
     counts = is_kept.sum(1)
-    most = max(1, int(counts.max()))
     is_first = torch.arange(d.shape[1], device=d.device) < counts[:, None]
-    if not torch.equal(is_kept, is_first):
+    # Together, so that a GPU is waited for only once.
+    is_apart = (is_kept != is_first).any()
+    *counts, is_apart = torch.cat([counts, is_apart[None]]).tolist()
+    most = max(1, *counts)
+    if is_apart:
         order = (~is_kept).to(torch.uint8).argsort(dim=1, stable=True)
         order = order[:, :most, None]
         a, d = a.take_along_dim(order, 1), d.take_along_dim(order, 1)
-    return a[:, :most], d[:, :most], counts.cpu().numpy()
+    return a[:, :most], d[:, :most], np.array(counts)
 
 
 def squared_norms_of_batch(layout, batch):
@@ -167,9 +175,31 @@ def squared_norms_of_batch(layout, batch):
     """
     total = batch.vector.square().sum(1, dtype=torch.float64)
     for factor, (a, d) in zip(layout.factors, batch.pairs, strict=True):
-        products = (a == a.mT) if factor.is_lookup else a @ a.mT
-        total += (products * (d @ d.mT)).sum((1, 2), dtype=torch.float64)
+        if factor.is_lookup:
+            squares = ((a == a.mT) * (d @ d.mT)).sum((1, 2), dtype=torch.float64)
+        else:
+            squares = squared_norms_of_pair(a, d)
+        total += squares
     return total.clamp(min=0)
+
+
+def squared_norms_of_pair(a, d):
+    """Compute the squared norm of each sum of outer products ``d_t a_t'``.
+
+    Parameters
+    ----------
+    a : Tensor of shape (n, n_tokens, n_inputs)
+    d : Tensor of shape (n, n_tokens, n_outputs)
+
+    Returns
+    -------
+    Tensor of shape (n,)
+        float64.
+    """
+    p, q = a.shape[2], d.shape[2]
+    if a.shape[1] * (p + q) > p * q:  # fewer operations, and no more to hold
+        return (d.mT @ a).square().sum((1, 2), dtype=torch.float64)
+    return ((a @ a.mT) * (d @ d.mT)).sum((1, 2), dtype=torch.float64)
 
 
 def concatenate(batches):
@@ -186,17 +216,16 @@ def concatenate(batches):
     vectors, pairs, counts = zip(*batches, strict=True)
     joined = []
     for parts in zip(*pairs, strict=True):
-        most = max(a.shape[1] for a, _ in parts)
-        joined.append(
-            tuple(
-                torch.cat(
-                    [
-                        torch.nn.functional.pad(part, (0, 0, 0, most - part.shape[1]))
-                        for part in side
-                    ]
-                )
-                for side in zip(*parts, strict=True)
-            )
-        )
+        joined.append(tuple(pad_tokens(side) for side in zip(*parts, strict=True)))
     counts = [np.concatenate(parts) for parts in zip(*counts, strict=True)]
     return BatchGradients(torch.cat(vectors), joined, counts)
+
+
+def pad_tokens(parts):
+    """Put tensors of shape (n, n_tokens, size) together, with zeros behind the last."""
+    n, most = sum(len(part) for part in parts), max(part.shape[1] for part in parts)
+    out, start = parts[0].new_zeros(n, most, parts[0].shape[2]), 0
+    for part in parts:
+        out[start : start + len(part), : part.shape[1]] = part
+        start += len(part)
+    return out

@@ -10,13 +10,16 @@ the rows count that both have looked up.
 
 import numpy as np
 import torch
-from scipy.linalg import get_blas_funcs
 
+from skshap.nn._batched_rows import BatchedRows
+from skshap.nn._factors import squared_norms_of_pair
+from skshap.nn._product import add_product
 from skshap.nn._sorted_rows import CHUNK_COLUMNS, SortedRows
 
-__all__ = ["CHUNK_BYTES", "add_product", "gram", "gram_cost", "squared_norms"]
+__all__ = ["CHUNK_BYTES", "gram", "gram_cost", "squared_norms"]
 
 CHUNK_BYTES = 1 << 29  # of multiplied-out gradients held at once
+GPU_COLUMNS, GPU_SHARE = 1 << 17, 32  # on a GPU: more at a time, of its memory
 
 
 def gram(layout, left, right=None, *, is_sign=False, device="cpu", advance=None):
@@ -26,14 +29,14 @@ def gram(layout, left, right=None, *, is_sign=False, device="cpu", advance=None)
     ----------
     layout : Layout
         Of the rows.
-    left : list of ndarray
-        n flat gradients.
-    right : list of ndarray or None, default=None
-        m flat gradients; None for those of `left`, which takes half the work.
+    left : list of ndarray, or BatchedRows
+        n gradients, flat or in batches.
+    right : list of ndarray, BatchedRows or None, default=None
+        m gradients; None for those of `left`, which takes half the work.
     is_sign : bool, default=False
         Take the signs of gradients instead.
     device : str or torch.device, default="cpu"
-        Where products are computed.
+        Where products of flat gradients are computed; batches stay where they are.
     advance : callable, default=None
         Called with the share of the work that each step has done.
 
@@ -42,10 +45,10 @@ def gram(layout, left, right=None, *, is_sign=False, device="cpu", advance=None)
     ndarray of shape (n, m)
         float64; exactly symmetric if `right` is None.
     """
-    left = SortedRows(layout, left, device)
-    right = None if right is None else SortedRows(layout, right, device)
+    left = _arrange(layout, left, device)
+    right = None if right is None else _arrange(layout, right, device)
     other = left if right is None else right
-    K = torch.zeros(len(left), len(other), dtype=torch.float64, device=device)
+    K = torch.zeros(len(left), len(other), dtype=torch.float64, device=left.device)
 
     pairs = zip(left.vectors(), other.vectors(), strict=True)
     for G, H in pairs:
@@ -58,16 +61,16 @@ def gram(layout, left, right=None, *, is_sign=False, device="cpu", advance=None)
             plans.append((index, _product_tasks(factor, index, left, right, is_sign)))
     steps = [(task, index) for index, tasks in plans for task in tasks]
     current, buffers = None, ([], [])
-    for outputs, index in steps:
+    for part, index in steps:
         if index != current:
             current = index
-            factors = left.buckets(index)
-            others = None if right is None else right.buckets(index)
-        if outputs is None:
+            factors = _longer_last(left.buckets(index))
+            others = None if right is None else _longer_last(right.buckets(index))
+        if part is None:
             _add_token_products(K, factors, others)
         else:
-            G = _multiply_out(factors, outputs, buffers[0])
-            H = None if others is None else _multiply_out(others, outputs, buffers[1])
+            G = _multiply_out(factors, part, buffers[0])
+            H = None if others is None else _multiply_out(others, part, buffers[1])
             add_product(K, *_signs(is_sign, G, H))
         if advance is not None:
             advance(1 / len(steps))
@@ -85,20 +88,20 @@ def squared_norms(layout, rows, *, is_sign=False, device="cpu"):
     ----------
     layout : Layout
         Of the rows.
-    rows : list of ndarray
-        n flat gradients.
+    rows : list of ndarray, or BatchedRows
+        n gradients, flat or in batches.
     is_sign : bool, default=False
         Take the signs of gradients instead.
     device : str or torch.device, default="cpu"
-        Where products are computed.
+        Where products of flat gradients are computed; batches stay where they are.
 
     Returns
     -------
     ndarray of shape (n,)
         float64.
     """
-    rows = SortedRows(layout, rows, device)
-    total = torch.zeros(len(rows), dtype=torch.float64, device=device)
+    rows = _arrange(layout, rows, device)
+    total = torch.zeros(len(rows), dtype=torch.float64, device=rows.device)
     for vectors in rows.vectors():
         (vectors,) = _signs(is_sign, vectors.double())
         total += vectors.square().sum(1)
@@ -106,7 +109,7 @@ def squared_norms(layout, rows, *, is_sign=False, device="cpu"):
         if factor.is_lookup:
             _, owners, sums = rows.lookups(index)
             (sums,) = _signs(is_sign, sums)
-            owners = torch.from_numpy(owners).to(device)
+            owners = torch.from_numpy(owners).to(rows.device)
             total.index_add_(0, owners, sums.square().sum(1))
             continue
         start = 0
@@ -115,7 +118,7 @@ def squared_norms(layout, rows, *, is_sign=False, device="cpu"):
             if is_sign:
                 squares = (d.mT @ a).sign().square().sum((1, 2))
             else:
-                squares = ((a @ a.mT) * (d @ d.mT)).sum((1, 2))
+                squares = squared_norms_of_pair(a, d)
             total[start : start + len(a)] += squares
             start += len(a)
     out = np.empty(len(rows))
@@ -154,15 +157,35 @@ def gram_cost(layout, n, n_tokens, itemsize):
     return int(n * numbers * itemsize), 2.0 * n * products
 
 
+def _arrange(layout, rows, device):
+    """Return rows in the tensors that products need."""
+    return rows if isinstance(rows, BatchedRows) else SortedRows(layout, rows, device)
+
+
+def longest_chunk(device):
+    """Return how many columns of multiplied-out gradients are made at once, at most."""
+    return CHUNK_COLUMNS if device.type == "cpu" else GPU_COLUMNS
+
+
+def chunk_bytes(device):
+    """Return how much memory multiplied-out gradients take at once, at most."""
+    if device.type == "cpu":
+        return CHUNK_BYTES
+    return torch.cuda.get_device_properties(device).total_memory // GPU_SHARE
+
+
 def _signs(is_sign, *gradients):
     """Replace gradients by their signs, if asked for."""
     return [g.sign() if is_sign and g is not None else g for g in gradients]
 
 
 def _product_tasks(factor, index, left, right, is_sign):
-    """Split one factor's products into tasks: output ranges, or None for tokens."""
+    """Split one factor's products into tasks: parts of the longer side of the matrix.
+
+    None stands for products by tokens.
+    """
     other = left if right is None else right
-    p, q = factor.n_inputs, factor.n_outputs
+    p, q = sorted((factor.n_inputs, factor.n_outputs))
     pairs = len(left) * len(other) / (2 if right is None else 1)
     counts, others = left.counts[:, index], other.counts[:, index]
     by_tokens = pairs * counts.mean() * others.mean() * (p + q)
@@ -170,38 +193,34 @@ def _product_tasks(factor, index, left, right, is_sign):
     if by_tokens < (pairs + n_tokens) * p * q and not is_sign:
         return [None]
     n = len(left) + (0 if right is None else len(right))
-    itemsize = left.rows[0].itemsize
-    columns = min(CHUNK_COLUMNS, CHUNK_BYTES // (n * itemsize))
+    columns = min(
+        longest_chunk(left.device), chunk_bytes(left.device) // (n * left.itemsize)
+    )
     step = max(1, columns // p)
     return [slice(i, min(i + step, q)) for i in range(0, q, step)]
 
 
-def _multiply_out(buckets, outputs, buffer):
+def _longer_last(buckets):
+    """Return a and d in the order of their lengths."""
+    a, d = buckets[0]
+    return [(d, a) for a, d in buckets] if a.shape[2] > d.shape[2] else buckets
+
+
+def _multiply_out(buckets, part, buffer):
     """Multiply factors out to the gradients of some outputs, (n, n_outputs * p).
 
     They are written to a buffer, a list of one tensor, which grows as needed.
     """
     a, d = buckets[0]
-    n, q, p = sum(len(a) for a, _ in buckets), d[..., outputs].shape[-1], a.shape[-1]
+    n, q, p = sum(len(a) for a, _ in buckets), d[..., part].shape[-1], a.shape[-1]
     if not buffer or buffer[0].numel() < n * q * p:
         buffer[:] = [a.new_empty(n * q * p)]
     out = buffer[0][: n * q * p].view(n, q, p)
     start = 0
     for a, d in buckets:
-        torch.bmm(d[..., outputs].mT, a, out=out[start : start + len(a)])
+        torch.bmm(d[..., part].mT, a, out=out[start : start + len(a)])
         start += len(a)
     return out.flatten(1)
-
-
-def add_product(K, G, H=None):
-    """Add ``G H'`` to K; without H the lower triangle of ``G G'``, at least."""
-    if H is not None:
-        K += G @ H.T
-    elif G.device.type == "cpu":
-        syrk = get_blas_funcs("syrk", dtype=G.numpy().dtype)
-        K += torch.from_numpy(syrk(1.0, G.numpy().T, trans=1, lower=1))
-    else:
-        K += G @ G.T
 
 
 def _add_lookups(K, left, right, is_sign):

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from skshap.nn._directions import allocate, busiest_rows, leading_directions
-from skshap.nn._gram import add_product
+from skshap.nn._product import add_product
 
 __all__ = ["GradientSketch", "first_width"]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-__all__ = ["BUCKET", "CHUNK_COLUMNS", "SortedRows"]
+__all__ = ["BUCKET", "CHUNK_COLUMNS", "SortedRows", "sum_lookups"]
 
 CHUNK_COLUMNS = 1 << 15  # longest sum in the working precision, then float64
 BUCKET = 64  # rows of similar length padded to one tensor
@@ -23,22 +23,26 @@ class SortedRows:
 
     Attributes
     ----------
+    device : torch.device
     order : ndarray of shape (n,)
         Places of the sorted rows among those given.
     rows : list of ndarray
         The sorted rows.
+    itemsize : int
+        Bytes of a number.
     counts : ndarray of shape (n, n_factors)
         Tokens of each.
     """
 
     def __init__(self, layout, rows, device):
         self.layout = layout
-        self.device = device
+        self.device = torch.device(device)
         n_factors = len(layout.factors)
         counts = np.array([layout.counts(row) for row in rows], dtype=np.intp)
         counts = counts.reshape(len(rows), n_factors)
         self.order = np.argsort(-counts.sum(1), kind="stable")
         self.rows = [rows[i] for i in self.order]
+        self.itemsize = rows[0].itemsize
         self.counts = counts[self.order]
 
     def __len__(self):
@@ -78,12 +82,31 @@ class SortedRows:
         """
         pairs = [self.layout.tokens(row, index) for row in self.rows]
         owners = np.repeat(np.arange(len(pairs)), [len(a) for a, _ in pairs])
-        numbers = np.concatenate([a[:, 0] for a, _ in pairs]).astype(np.intp)
-        grads = np.concatenate([d for _, d in pairs])
-        keys, inverse = np.unique(
-            numbers * len(self.rows) + owners, return_inverse=True
-        )
-        grads = torch.from_numpy(grads).to(self.device, torch.float64)
-        sums = grads.new_zeros(len(keys), grads.shape[1])
-        sums.index_add_(0, torch.from_numpy(inverse).to(self.device), grads)
-        return keys // len(self.rows), keys % len(self.rows), sums
+        numbers = np.concatenate([a[:, 0] for a, _ in pairs])
+        grads = torch.from_numpy(np.concatenate([d for _, d in pairs]))
+        return sum_lookups(numbers, owners, grads.to(self.device), len(self))
+
+
+def sum_lookups(numbers, owners, grads, n):
+    """Sum what each row has for each number.
+
+    Parameters
+    ----------
+    numbers, owners : ndarray of shape (n_lookups,)
+        Numbers that were looked up, and by which of n rows.
+    grads : Tensor of shape (n_lookups, n_outputs)
+        The gradient of each.
+    n : int
+        Rows.
+
+    Returns
+    -------
+    numbers, rows : ndarray of shape (n_pairs,)
+        Sorted by number.
+    sums : Tensor of shape (n_pairs, n_outputs)
+        float64.
+    """
+    keys, inverse = np.unique(numbers.astype(np.intp) * n + owners, return_inverse=True)
+    sums = grads.new_zeros(len(keys), grads.shape[1], dtype=torch.float64)
+    sums.index_add_(0, torch.from_numpy(inverse).to(grads.device), grads.double())
+    return keys // n, keys % n, sums

@@ -488,10 +488,10 @@ def test_bfloat16(family, llama, make, tiny_texts):
     error = np.linalg.norm(found - K) / np.linalg.norm(K)
     assert 1e-5 < error < 0.03
     # No rule was given up for rounding.
-    plan = kernel._gradients._capture._plan
+    plan = kernel._gradients.capture._plan
     assert (
         plan.general
-        == make(model, **options).fit(tiny_texts)._gradients._capture._plan.general
+        == make(model, **options).fit(tiny_texts)._gradients.capture._plan.general
     )
 
 

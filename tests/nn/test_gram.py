@@ -11,7 +11,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from skshap.nn import _gram, _sorted_rows
 from skshap.nn._factors import Factor, Layout
-from skshap.nn._gram import add_product, gram, squared_norms
+from skshap.nn._gram import gram, squared_norms
+from skshap.nn._product import add_product
 from tests.patching import using
 
 
