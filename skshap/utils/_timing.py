@@ -2,6 +2,8 @@
 
 import time
 
+import torch
+
 __all__ = ["timed"]
 
 
@@ -18,12 +20,20 @@ def timed(function, warm_up=None):
     Returns
     -------
     seconds : float
-        Of wall time.
+        Of wall time, until GPUs are done.
     result : object
         What `function` returns.
     """
     if warm_up is not None:
         warm_up()
+    _wait()
     start = time.perf_counter()
     result = function()
+    _wait()
     return time.perf_counter() - start, result
+
+
+def _wait():
+    """Wait for what GPUs were told to do."""
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()

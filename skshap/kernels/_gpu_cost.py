@@ -1,0 +1,51 @@
+"""Predicting the cost of a kernel on a GPU, where gradients stay."""
+
+import torch
+from sklearn.utils import Bunch
+
+from skshap.kernels._cost import padded_tokens, typical_rows
+from skshap.kernels._row_gram import count_products
+from skshap.nn._product import add_product
+from skshap.nn._sorted_rows import CHUNK_COLUMNS
+from skshap.utils._timing import timed
+
+__all__ = ["predict_gpu_cost"]
+
+MOST_ROWS = 4096  # of a product that is timed
+
+
+def predict_gpu_cost(gradients, rows, *, is_stored):
+    """Predict what the kernel matrix of rows takes, if nothing of it is stored yet.
+
+    Parameters
+    ----------
+    gradients : RowGradients
+        Of a network on a GPU.
+    rows : list or ndarray
+        The training rows.
+    is_stored : bool
+        Whether a `DiskStore` will be used, for kernel values alone.
+
+    Returns
+    -------
+    Bunch
+        `seconds` of wall time, `memory` of the CPU and `disk` in bytes.
+    """
+    lengths, sample = typical_rows(gradients, rows)
+    n_padded = padded_tokens(gradients.lengths(sample), gradients.batch_size)
+    passing, _ = timed(
+        lambda: list(gradients.captured(sample)),
+        lambda: list(gradients.captured(sample[:2])),
+    )
+    n = len(rows)
+    _, operations = count_products(gradients, rows)
+    size = min(n, MOST_ROWS)
+    dtype = torch.promote_types(gradients.dtype, torch.float32)
+    G = torch.randn(size, CHUNK_COLUMNS, dtype=dtype, device=gradients.device)
+    K = G.new_zeros(size, size, dtype=torch.float64)
+    product, _ = timed(lambda: add_product(K, G), lambda: add_product(K, G))
+    one = product / (size**2 * CHUNK_COLUMNS)  # second an operation
+    seconds = n * passing * lengths.mean() / n_padded + operations * one
+    network = sum(p.nbytes for p in gradients.network.parameters())
+    disk = 8 * n**2 + 64 * n if is_stored else 0
+    return Bunch(seconds=float(seconds), memory=network + 17 * n**2, disk=disk)
