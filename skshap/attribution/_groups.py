@@ -28,6 +28,8 @@ def encode_groups(groups, rows):
         If a group is missing, or their number is another than that of the rows.
     """
     try:
+        if isinstance(groups, str):
+            raise ValueError(f"got {groups!r}; if that is a column, pass its values.")
         if np.ndim(groups) != 1:
             raise ValueError(f"got an array of shape {np.shape(groups)}.")
         if len(groups) != len(rows):

@@ -19,7 +19,7 @@ from skshap.kernels._base import (
 )
 from skshap.kernels._features import explicit_features, has_features, lost_diagonal
 from skshap.utils._device import check_device
-from skshap.utils._kernel_values import check_gram, check_kernel_values
+from skshap.utils._kernel_values import check_gram, check_kernel_values, warn_of_gram
 from skshap.utils._labels import check_targets
 from skshap.utils._order import check_order
 from skshap.utils._ridge import TIE, leave_one_out
@@ -52,7 +52,9 @@ class BaseKernelRidge(BaseEstimator):
         """Check the training rows, the order of targets and where to compute."""
         check_device(self.device)
         check_order(X, y)
-        return check_kernel_rows(self, X, reset=True)
+        rows = check_kernel_rows(self, X, reset=True)
+        warn_of_gram(rows, self.kernel)
+        return rows
 
     def _map_rows(self, rows):
         """Fit the kernel; return it, by features where they are fewer than the rows."""

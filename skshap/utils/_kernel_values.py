@@ -4,7 +4,9 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils import gen_batches
 
-__all__ = ["check_gram", "check_kernel_values"]
+from skshap.utils._warn import warn_caller
+
+__all__ = ["check_gram", "check_kernel_values", "warn_of_gram"]
 
 
 def check_gram(K, hint=""):
@@ -61,3 +63,41 @@ def check_kernel_values(K):
             "check the kernel's parameters and the rows it was computed from."
         )
     return K
+
+
+def warn_of_gram(rows, kernel):
+    """Warn where training rows look like kernel values, but are not taken for them.
+
+    Parameters
+    ----------
+    rows : object
+        Training rows.
+    kernel : object
+        The kernel that is taken of them, as it was passed.
+
+    Warns
+    -----
+    UserWarning
+        If the rows are an exactly symmetric matrix whose values are as far from zero as
+        the diagonal allows, and not diagonal.
+    """
+    is_named = isinstance(kernel, str) and kernel != "precomputed"
+    if is_named and isinstance(rows, np.ndarray) and _is_gram(rows):
+        warn_caller(
+            f"X looks like the kernel matrix of its {len(rows)} rows, but "
+            f"kernel={kernel!r} takes it for {len(rows)} columns of numbers; set "
+            "kernel='precomputed' if it holds kernel values, as after a kernel in a "
+            "Pipeline."
+        )
+
+
+def _is_gram(X):
+    """Whether a table is symmetric, not diagonal and bounded by its diagonal."""
+    is_square = X.ndim == 2 and X.shape[0] == X.shape[1] > 2 and X.dtype.kind == "f"
+    if not is_square or not np.array_equal(X[0], X[:, 0]) or not (X == X.T).all():
+        return False
+    diagonal = X.diagonal()
+    if (diagonal <= 0).any() or not (X - np.diag(diagonal)).any():
+        return False
+    norms = np.sqrt(diagonal) * (1 + 1e-9)
+    return bool((np.abs(X) <= norms[:, None] * norms).all())

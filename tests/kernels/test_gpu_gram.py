@@ -66,11 +66,14 @@ def test_kernel(n_frozen_layers, n_bytes, make, bert, tiny_tokenizer, on_gpu):
     assert_allclose(kernel.diag(others), expected.diagonal()[N:], rtol=0, atol=atol)
 
 
-def test_gradients_are_computed_once(make, on_gpu, captured):
+def test_gradients_and_norms_are_computed_once(make, on_gpu, captured, monkeypatch):
     kernel = make(method="exact", batch_size=4).fit(texts())
     captured.clear()
     kernel.fit_transform(texts())
     assert sum(captured) in (N, N + 1)  # one shows how many tokens factors have
+    kernel = make(method="exact", batch_size=4).fit(texts())
+    monkeypatch.setattr(_gpu_gram, "squared_norms", None)
+    kernel.transform(texts()[::-1])
 
 
 def test_blocks_fit_into_memory(make, on_gpu):
@@ -115,9 +118,9 @@ def test_several(devices, make, on_gpu, monkeypatch):
 
     monkeypatch.setattr(_gpu_gram, "gram", counting)
     assert_allclose(kernel.fit_transform(texts()), expected, rtol=1e-12)
-    n_blocks = 1 if devices == 1 else 2 * devices
-    assert len(tiles) >= n_blocks * (n_blocks + 1) / 2
-    assert devices > 1 or len(tiles) == 1
+    n_blocks = sum(len(args) == 2 for args in tiles)  # with themselves
+    assert n_blocks == 1 if devices == 1 else n_blocks >= 2 * devices
+    assert len(tiles) == n_blocks * (n_blocks + 1) / 2
 
 
 def test_tiles_are_stored(make, on_gpu, tmp_path, captured):

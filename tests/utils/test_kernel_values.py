@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 from scipy.sparse import csr_array
+from sklearn.base import clone
+from sklearn.metrics.pairwise import linear_kernel, polynomial_kernel, rbf_kernel
 
+from skshap import (
+    FreeShapAttributor,
+    FreeShapRegressor,
+    KernelRidgeClassifier,
+    KernelRidgeClassifierCV,
+    PairwiseKernel,
+)
 from skshap.utils._kernel_values import check_gram, check_kernel_values
 
 
@@ -60,3 +69,48 @@ def test_a_hint_is_said():
 def test_kernel_values_are_contiguous():
     K = np.asfortranarray(np.random.default_rng(0).normal(size=(3, 4)))
     assert check_kernel_values(K).flags.c_contiguous
+
+
+ROWS = np.random.default_rng(0).normal(size=(12, 3))
+Y = np.arange(12) % 2
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        KernelRidgeClassifier(kernel="rbf"),
+        KernelRidgeClassifierCV(kernel="linear"),
+        FreeShapAttributor(),
+        FreeShapRegressor(),
+    ],
+)
+@pytest.mark.parametrize("metric", [linear_kernel, rbf_kernel, polynomial_kernel])
+def test_kernel_values_that_are_taken_for_columns(metric, estimator):
+    """As behind a kernel in a pipeline, where kernel="precomputed" was forgotten."""
+    K = metric(ROWS)
+    K = (K + K.T) / 2
+    with pytest.warns(
+        UserWarning, match=r"looks like the kernel matrix of its 12 rows"
+    ):
+        clone(estimator).fit(K, Y)
+    clone(estimator).set_params(kernel="precomputed").fit(K, Y)  # warnings are errors
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        np.eye(12),  # a column for each row
+        np.zeros((12, 12)),
+        np.ones((12, 12)) - np.eye(12),  # distances
+        ROWS @ ROWS.T + np.tri(12) / 1e6,
+        (ROWS @ ROWS.T)[:, :11],
+        (ROWS @ ROWS.T) - 3 * np.eye(12),
+    ],
+)
+def test_tables_that_are_no_kernel_values(X):
+    KernelRidgeClassifier(kernel="linear").fit(X, Y)  # warnings are errors
+
+
+@pytest.mark.parametrize("kernel", [np.dot, PairwiseKernel("linear")])
+def test_a_kernel_of_ones_own_may_take_kernel_values(kernel):
+    KernelRidgeClassifier(kernel=kernel).fit(ROWS @ ROWS.T, Y)
