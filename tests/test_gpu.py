@@ -115,7 +115,7 @@ def test_options(settings, options):
 
 
 def test_workers():
-    """Threads and processes of their own give the values of one."""
+    """Threads give the values of one."""
     model = FreeShapAttributor(device=DEVICE, n_permutations=6, random_state=0)
     expected = values(model)
     model.n_jobs = 2

@@ -92,9 +92,10 @@ class EmpiricalNTK(
         "exact" multiplies gradients out, pair by pair. "sketch" keeps `n_components`
         numbers of each, whose inner products are nearly those of the gradients: time
         and memory grow with the rows, not with their pairs, and
-        `approximation_error_` tells how near. "auto" is exact as long as the
-        gradients of the training rows are predicted to take at most 3 GiB and their
-        products 3e13 operations, some minutes, on a GPU 3e15 operations, and with
+        `approximation_error_` tells how near. "auto" is exact as long as the kernel of
+        the training rows takes at most 3 GiB, some 20,000 rows, their gradients are
+        predicted to take as much at most and their products 3e13 operations, some
+        minutes; on a GPU, where gradients do not count, 3e15 operations; and with
         `sign_gradient`.
     n_components : int or None, default=None
         Columns of the sketch; None for 1,024. There are fewer if the gradients of the
@@ -115,9 +116,9 @@ class EmpiricalNTK(
     dtype : {"float32", "float64", "bfloat16"}, default="float32"
         Of weights, and of the forward and backward pass. Products are summed up in
         float64; those of float32 are taken of bfloat16 parts on GPUs of data centres
-        (A100, H100, H200, B200), with an error below 2e-5 of the norms. With
-        "bfloat16", for GPUs, gradients are kept in float32; the kernel then has errors
-        of about a hundredth. The network for tables always works in float64.
+        (A100, H100, H200, B200; torch 2.8 or later), with an error below 2e-5 of the
+        norms. With "bfloat16", for GPUs, gradients are kept in float32; the kernel then
+        has errors of about a hundredth. The network for tables always works in float64.
     memory : str, path, joblib.Memory or None, default=None
         Folder in which gradients and kernel values are kept, by the content of the
         rows and of the network: folds, grid searches and repeated runs compute no
@@ -184,10 +185,11 @@ class EmpiricalNTK(
     and 2 GB of them are held at once. Without it 3 GB more are held, and what exceeds
     them is computed again for every tile of 1,024 rows and columns of the kernel.
 
-    On a GPU, exact gradients stay in its memory, some 60 % of it at most, and are
-    computed again rather than copied: `memory` then keeps kernel values alone, so that
-    rows added to others have the gradients of all computed once more. The kernel is
-    computed in tiles as large as memory allows, several GPUs each taking some.
+    On a GPU, exact gradients stay in its memory, about 60 % of it at most, and are
+    computed again rather than copied, for each tile of the kernel and each call: tiles
+    are as large as they can be, up to 8,192 rows and columns, and several GPUs take
+    some each. `memory` then keeps kernel values alone, tile by tile, so that rows added
+    to others have the gradients of all computed once more.
 
     With ``method="sketch"``, a row takes ``itemsize * (n_components + 1)`` bytes, 4 kB
     with 1,024 columns, in memory or on disk. While projections are sought, 1 GB of
@@ -412,9 +414,9 @@ class EmpiricalNTK(
         self._gradients.lengths(self.X_fit_, warn=True)
         self.method_ = self._choose_method()
         self.approximation_error_ = 0.0
-        K = None
+        K, with_products = None, with_products and self.method_ == "exact"
         if self.method_ == "exact":
-            if with_products:  # with norms beside, so that gradients are computed once
+            if with_products and self._gradients.is_on_gpu:  # with norms, in one go
                 K = row_gram(self._gradients, self.X_fit_)
             norms = self._gradients.squared_norms(self.X_fit_)
         else:
@@ -424,6 +426,8 @@ class EmpiricalNTK(
             self._check_norms(norms)
         is_exact = self.method_ == "exact"
         self.lost_diagonal_ = 0.0 if is_exact else self._find_lost_diagonal()
+        if with_products and K is None:
+            K = row_gram(self._gradients, self.X_fit_)
         return K
 
     def _check_new_rows(self, X):

@@ -14,7 +14,7 @@ N_COMPONENTS = 1024  # of a sketch, by default
 # What method="auto" spends on an exact kernel.
 EXACT_BYTES = 3 << 30
 EXACT_OPERATIONS = 3e13
-GPU_OPERATIONS = 3e15  # on a GPU, where gradients are not held
+GPU_OPERATIONS = 3e15  # the same on a GPU
 
 
 def _may_sketch(kernel):
@@ -72,9 +72,11 @@ class ExplicitFeatures:
         if self.method != "auto" or self.sign_gradient:
             return "sketch" if self.method == "sketch" else "exact"
         n_bytes, n_operations = count_products(self._gradients, self.X_fit_)
-        if self._gradients.is_on_gpu:
-            return "exact" if n_operations <= GPU_OPERATIONS else "sketch"
-        is_small = n_bytes <= EXACT_BYTES and n_operations <= EXACT_OPERATIONS
+        most = EXACT_OPERATIONS
+        if self._gradients.is_on_gpu:  # where gradients are not held
+            n_bytes, most = 0, GPU_OPERATIONS
+        n_bytes = max(n_bytes, 8 * len(self.X_fit_) ** 2)  # of the kernel
+        is_small = n_bytes <= EXACT_BYTES and n_operations <= most
         return "exact" if is_small else "sketch"
 
     def _fit_sketch(self):

@@ -4,6 +4,7 @@ import torch
 from sklearn.utils import Bunch
 
 from skshap.kernels._cost import padded_tokens, typical_rows
+from skshap.kernels._gpu_gram import GPU_TILE_ROWS
 from skshap.kernels._row_gram import count_products
 from skshap.nn._product import add_product
 from skshap.nn._sorted_rows import CHUNK_COLUMNS
@@ -48,4 +49,7 @@ def predict_gpu_cost(gradients, rows, *, is_stored):
     seconds = n * passing * lengths.mean() / n_padded + operations * one
     network = sum(p.nbytes for p in gradients.network.parameters())
     disk = 8 * n**2 + 64 * n if is_stored else 0
-    return Bunch(seconds=float(seconds), memory=network + 17 * n**2, disk=disk)
+    # Beside the matrix and what of it is missing, a tile and its copies; the network
+    # was loaded before it went to the GPU.
+    memory = network + 17 * n**2 + 50 * min(n, GPU_TILE_ROWS) ** 2
+    return Bunch(seconds=float(seconds), memory=memory, disk=disk)

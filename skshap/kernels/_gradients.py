@@ -137,9 +137,10 @@ class RowGradients:
         Parameters
         ----------
         rows : list or ndarray
-            Of which the first is looked at.
+            Of which the longest text, or the first, middle and last row of a table, is
+            looked at, once.
         lengths : float
-            Tokens of a text, which factors have that have several of the first one.
+            Tokens of a text, which factors have that have several of the longest.
 
         Returns
         -------
@@ -147,8 +148,12 @@ class RowGradients:
         """
         if self._counts is None:
             self.find_layout(rows)
-            _, one = next(self.captured(rows[:1]))
-            self._counts = np.array([count[0] for count in one.counts])
+            some = {0, len(rows) // 2, len(rows) - 1}
+            if self.reads_text:
+                some = {int(np.argmax(self.lengths(rows)))}
+            found = self._captured([rows[i] for i in sorted(some)])
+            counts = [[int(c.max()) for c in batch.counts] for _, batch in found]
+            self._counts = np.max(counts, axis=0)
         if not self.reads_text:
             return self._counts
         return np.where(self._counts > 1, lengths, self._counts)
@@ -164,7 +169,10 @@ class RowGradients:
 
     def captured(self, rows):
         """Yield the gradients of rows batch by batch, and which rows they are of."""
-        for indices, lengths, batch in self._shown(self.batches(rows), rows):
+        yield from self._shown(self._captured(rows), rows)
+
+    def _captured(self, rows):
+        for indices, lengths, batch in self.batches(rows):
             yield indices, self.capture.gradients(batch, lengths)
 
     def mapped(self, function, rows):

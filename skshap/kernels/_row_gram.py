@@ -38,17 +38,19 @@ def row_gram(gradients, rows, other=None):
     K = gradients.store.get_gram(left.keys, right.keys)
     index = {key: j for j, key in enumerate(right.keys)}
     shared = [i for i, key in enumerate(left.keys) if key in index]
+    norms = None
     if np.isnan(K).any():
         tiles = Tiles(K, left.keys, right.keys, gradients.store)
         if gradients.is_on_gpu:
             complete_on_gpus(gradients, tiles, left, right)
         else:
-            gradients.norms(left)
-            gradients.norms(right)
+            norms = gradients.norms(left)
+            if right.keys != left.keys:
+                gradients.norms(right)
             _complete(gradients, tiles, left, right)
     if shared:
         # The same diagonal as that of `squared_norms`, to the last bit.
-        norms = gradients.norms(left)
+        norms = gradients.norms(left) if norms is None else norms
         K[shared, [index[left.keys[i]] for i in shared]] = norms[shared]
     if len(expand) == len(left.keys) and len(expand_right) == len(right.keys):
         return K

@@ -2,6 +2,8 @@
 
 import copy
 from functools import partial
+from itertools import cycle, repeat
+from queue import SimpleQueue
 
 import torch
 from joblib import delayed, effective_n_jobs
@@ -97,13 +99,18 @@ def map_tasks(function, capture, tasks, devices=(None,)):
         for task in tasks:
             yield task, function(capture, task)
         return
-    options = {}
+    given, options = [], {}
     if effective_n_jobs(None) == 1:
         options = {"n_jobs": len(devices), "backend": "threading"}
-    given = []
+        run, free = _run_where_free, SimpleQueue()
+        for device in devices:
+            free.put(device)
+        places = repeat(free)
+    else:
+        run, places = _run_task, cycle(devices)
     calls = (
-        delayed(_run_task)(function, capture, task, devices[i % len(devices)])
-        for i, task in enumerate(_remembered(tasks, given))
+        delayed(run)(function, capture, task, place)
+        for task, place in zip(_remembered(tasks, given), places, strict=False)
     )
     for result in make_parallel(**options)(calls):
         yield given.pop(0), result
@@ -136,6 +143,15 @@ def _run_task(function, capture, task, device):
     if device is not None:
         capture.network.to(device)
     return function(capture, task)
+
+
+def _run_where_free(function, capture, task, free):
+    """Call a function on a task, on a device that no other thread works on."""
+    device = free.get()
+    try:
+        return _run_task(function, capture, task, device)
+    finally:
+        free.put(device)
 
 
 def _run_batches(function, capture, task):

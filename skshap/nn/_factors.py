@@ -156,7 +156,12 @@ def drop_zeros(a, d):
         order = (~is_kept).to(torch.uint8).argsort(dim=1, stable=True)
         order = order[:, :most, None]
         a, d = a.take_along_dim(order, 1), d.take_along_dim(order, 1)
-    return a[:, :most], d[:, :most], np.array(counts)
+    return _own(a[:, :most]), _own(d[:, :most]), np.array(counts)
+
+
+def _own(part):
+    """Copy a part of a tensor, which would keep the rest in memory."""
+    return part.clone() if part.untyped_storage().nbytes() > part.nbytes else part
 
 
 def squared_norms_of_batch(layout, batch):
@@ -197,7 +202,8 @@ def squared_norms_of_pair(a, d):
         float64.
     """
     p, q = a.shape[2], d.shape[2]
-    if a.shape[1] * (p + q) > p * q:  # fewer operations, and no more to hold
+    t = a.shape[1]
+    if t * (p + q) > p * q and 3 * t * t > 2 * p * q:  # less to do and to hold
         return (d.mT @ a).square().sum((1, 2), dtype=torch.float64)
     return ((a @ a.mT) * (d @ d.mT)).sum((1, 2), dtype=torch.float64)
 

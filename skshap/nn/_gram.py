@@ -75,7 +75,8 @@ def gram(layout, left, right=None, *, is_sign=False, device="cpu", advance=None)
         if advance is not None:
             advance(1 / len(steps))
     if right is None:
-        K = torch.tril(K) + torch.tril(K, -1).T
+        K.tril_()
+        K += torch.tril(K, -1).T
     out = np.empty(K.shape)
     out[np.ix_(left.order, other.order)] = K.cpu().numpy()
     return out

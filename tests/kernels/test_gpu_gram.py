@@ -1,12 +1,17 @@
 """Tiles whose gradients stay on a GPU, on the CPU: the kernel is that of the CPU."""
 
+from itertools import chain
+
 import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
+from skshap import EmpiricalNTK
+from skshap.exceptions import SmallerBatchWarning
 from skshap.kernels import _explicit, _gpu_gram
 from skshap.kernels._gradients import RowGradients, distinct
+from skshap.nn import _batched_rows
 from skshap.nn._capture import GradientCapture
 from tests.conftest import WORDS
 from tests.oracles import encoder_kernel
@@ -66,6 +71,33 @@ def test_kernel(n_frozen_layers, n_bytes, make, bert, tiny_tokenizer, on_gpu):
     assert_allclose(kernel.diag(others), expected.diagonal()[N:], rtol=0, atol=atol)
 
 
+@pytest.mark.parametrize("merged", [1, 60, 1 << 13])
+@pytest.mark.parametrize("n_bytes", [1, 1 << 40])
+@pytest.mark.parametrize(
+    "options",
+    [{"parameters": "all"}, {"sign_gradient": True, "parameters": "all"}],
+    ids=["tables", "signs"],
+)
+def test_as_on_the_cpu(options, n_bytes, merged, make, monkeypatch):
+    rows, others = texts(), texts(7, seed=1)
+    kernel = make(method="exact", batch_size=3, **options)
+    expected = kernel.fit_transform(rows), kernel.transform(others)
+    monkeypatch.setattr(RowGradients, "is_on_gpu", True)
+    monkeypatch.setattr(_gpu_gram, "free_bytes", lambda device: n_bytes)
+    monkeypatch.setattr(_batched_rows, "MERGED_TOKENS", merged)
+    sizes, merge = [], _batched_rows._merge
+
+    def counting(pairs):
+        sizes.append(len(pairs))
+        return merge(pairs)
+
+    monkeypatch.setattr(_batched_rows, "_merge", counting)
+    found = kernel.fit_transform(rows), kernel.transform(others)
+    for K, known in zip(found, expected, strict=True):
+        assert_allclose(K, known, rtol=0, atol=1e-12 * np.abs(known).max())
+    assert (max(sizes) > 1) == (merged > 1 and n_bytes > 1)
+
+
 def test_gradients_and_norms_are_computed_once(make, on_gpu, captured, monkeypatch):
     kernel = make(method="exact", batch_size=4).fit(texts())
     captured.clear()
@@ -76,31 +108,108 @@ def test_gradients_and_norms_are_computed_once(make, on_gpu, captured, monkeypat
     kernel.transform(texts()[::-1])
 
 
-def test_blocks_fit_into_memory(make, on_gpu):
-    kernel = make(method="exact", batch_size=4).fit(texts())
+def size_of(batch):
+    """Bytes that the tensors of a batch keep alive."""
+    parts = [batch.vector, *(part for pair in batch.pairs for part in pair)]
+    return sum(part.untyped_storage().nbytes() for part in parts)
+
+
+def cut(kernel, share, n_bytes, on_gpu):
+    """Blocks of the texts, their sizes, and those of batches."""
+    gradients, side = kernel._gradients, distinct(texts())[0]
+    on_gpu(n_bytes / share)
+    blocks = _gpu_gram._cut(gradients, side, np.arange(len(side.rows)), share)
+    held = [
+        [size_of(batch) for batch in _gpu_gram._held(gradients.capture, block).batches]
+        for block in blocks
+    ]
+    return blocks, [sum(sizes) for sizes in held], list(chain(*held))
+
+
+@pytest.mark.parametrize("readout", ["mean", "first"])
+def test_blocks_fit_into_memory(readout, make, on_gpu):
+    """Also where the last layer's only gradient is that of the first token."""
+    options = {"readout": readout, "n_frozen_layers": 2, "batch_size": 4}
+    kernel = make(method="exact", **options).fit(texts())
+    _, _, sizes = cut(kernel, 0.3, 1 << 40, on_gpu)
     gradients = kernel._gradients
-    side = distinct(texts())[0]
-    sizes = [
-        _gpu_gram._n_bytes(gradients, side.rows, *batch[:2])
-        for batch in gradients.batches(side.rows)
+    rows = distinct(texts())[0].rows
+    told = [
+        _gpu_gram._n_bytes(gradients, rows, *batch[:2])
+        for batch in gradients.batches(rows)
     ]
-    assert max(sizes) > 1.2 * min(sizes)  # texts are of different lengths
-    held = [b for _, b in gradients.captured(side.rows)]
-    real = [
-        sum(a.nbytes + d.nbytes for a, d in b.pairs) + b.vector.nbytes for b in held
-    ]
-    assert_allclose(sizes, real, rtol=1e-12)
-    on_gpu(2.5 * max(sizes) / _gpu_gram.SIDE_SHARE)
-    blocks = _gpu_gram._cut(gradients, side)
-    assert len(blocks) > 1
+    assert_allclose(told, sizes, rtol=0.01)
+    most = 2.5 * max(told)
+    blocks, held, _ = cut(kernel, 0.3, most, on_gpu)
+    assert 1 < len(blocks) < len(told)
+    assert max(held) < 1.1 * most
     assert sorted(np.concatenate([block.places for block in blocks])) == list(range(N))
-    for block in blocks:
-        some = [side.rows[k] for k in block.places]
-        n_bytes = sum(
-            _gpu_gram._n_bytes(gradients, some, *batch[:2])
-            for batch in gradients.batches(some)
-        )
-        assert n_bytes <= 2.5 * max(sizes)
+
+
+def test_blocks_of_few_rows(make, on_gpu, monkeypatch):
+    monkeypatch.setattr(_gpu_gram, "GPU_TILE_ROWS", 7)
+    kernel = make(method="exact", batch_size=3).fit(texts())
+    blocks, _, _ = cut(kernel, 0.3, 1 << 40, on_gpu)
+    assert 1 < max(len(block.places) for block in blocks) <= 7
+
+
+def test_tokens_of_the_longest_row(make, on_gpu):
+    """However short the first one is."""
+    gradients = make(method="exact", batch_size=4).fit(texts())._gradients
+    rows = ["a", *texts()[:5]]
+    assert (gradients.token_counts(rows, 9) == 9).sum() == 4
+    X = np.zeros((9, 6))
+    X[4:] = np.random.default_rng(0).normal(size=(5, 6))
+    relu = torch.nn.Sequential(
+        torch.nn.Unflatten(1, (3, 2)),
+        torch.nn.Linear(2, 4, bias=False),
+        torch.nn.ReLU(),
+        torch.nn.Linear(4, 1, bias=False),
+        torch.nn.Flatten(),
+    )
+    options = {"method": "exact", "outputs": "sum", "dtype": "float64"}
+    gradients = EmpiricalNTK(relu, **options).fit(X)._gradients
+    assert gradients.token_counts(list(X), 1).max() > 1
+
+
+def test_a_tile_that_does_not_fit_is_halved(make, on_gpu, monkeypatch):
+    options = {"method": "exact", "batch_size": 2}
+    expected = make(**options).fit_transform(texts())
+    on_gpu(1_000_000)
+    sizes, gram = [], _gpu_gram.gram
+
+    def small(layout, rows, columns, **others):
+        sizes.append(len(rows))
+        if len(rows) > 5:
+            raise torch.OutOfMemoryError
+        return gram(layout, rows, columns, **others)
+
+    monkeypatch.setattr(_gpu_gram, "gram", small)
+    with pytest.warns(SmallerBatchWarning, match="halved"):
+        K = make(**options).fit_transform(texts())
+    assert_allclose(K, expected, rtol=1e-12)
+    assert max(sizes) > 5
+    monkeypatch.setattr(_gpu_gram, "gram", lambda *a, **b: small("", range(9), None))
+    with pytest.raises(torch.OutOfMemoryError), pytest.warns(SmallerBatchWarning):
+        make(**options).fit_transform(texts())
+
+
+def test_rows_added_to_stored_ones(make, on_gpu, tmp_path, monkeypatch):
+    """Only what is new is multiplied."""
+    options = {"method": "exact", "memory": tmp_path}
+    make(**options).fit_transform(texts())
+    sizes, gram = [], _gpu_gram.gram
+
+    def counting(layout, rows, columns, **others):
+        sizes.append((len(rows), len(rows if columns is None else columns)))
+        return gram(layout, rows, columns, **others)
+
+    monkeypatch.setattr(_gpu_gram, "gram", counting)
+    more = [*texts(), "the plot was slow but great", "dull"]
+    expected = make(method="exact").fit_transform(more)
+    sizes.clear()
+    assert_allclose(make(**options).fit_transform(more), expected, rtol=1e-12)
+    assert sizes == [(2, N + 2)]
 
 
 @pytest.mark.parametrize("devices", [1, 3])
@@ -118,8 +227,8 @@ def test_several(devices, make, on_gpu, monkeypatch):
 
     monkeypatch.setattr(_gpu_gram, "gram", counting)
     assert_allclose(kernel.fit_transform(texts()), expected, rtol=1e-12)
-    n_blocks = sum(len(args) == 2 for args in tiles)  # with themselves
-    assert n_blocks == 1 if devices == 1 else n_blocks >= 2 * devices
+    n_blocks = sum(columns is None for _, _, columns in tiles)  # with themselves
+    assert n_blocks == 1 if devices == 1 else n_blocks > devices
     assert len(tiles) == n_blocks * (n_blocks + 1) / 2
 
 
@@ -154,6 +263,7 @@ def test_cost(make, on_gpu, tmp_path):
 def test_method(limit, method, make, on_gpu, monkeypatch):
     """What gradients would take counts nothing: they are not held."""
     monkeypatch.setattr(_explicit, "GPU_OPERATIONS", limit)
-    monkeypatch.setattr(_explicit, "EXACT_BYTES", 0)
+    monkeypatch.setattr(_explicit, "EXACT_BYTES", 8 * N**2)
     monkeypatch.setattr(_explicit, "EXACT_OPERATIONS", 0)
     assert make().fit(texts()).method_ == method
+    assert make().fit(texts(2 * N)).method_ == "sketch"  # for the kernel itself

@@ -1,6 +1,7 @@
 """Batches in joblib's workers: kernels are those without them."""
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -163,3 +164,29 @@ def test_a_dask_cluster_gives_the_same_kernel(tmp_path):
         _workers.TASK_ROWS = 8
     """
     assert_equal_on_dask(setup, tmp_path, atol=1e-12)
+
+
+def test_threads_share_no_device():
+    """Whichever thread is done takes the next task, on the device that is free."""
+    busy, crowded = set(), []
+
+    class Network:
+        def to(self, device):
+            self.device = device
+
+    class Capture:
+        network = Network()
+
+    def work(capture, task):
+        device = capture.network.device
+        crowded.append(device in busy)
+        busy.add(device)
+        time.sleep(task)
+        busy.discard(device)
+        return device
+
+    tasks = [0.2, 0.01, 0.01, 0.01, 0.01, 0.2, 0.01, 0.01]
+    found = list(_workers.map_tasks(work, Capture(), tasks, ["one", "two"]))
+    assert [task for task, _ in found] == tasks
+    assert {device for _, device in found} == {"one", "two"}
+    assert not any(crowded)
