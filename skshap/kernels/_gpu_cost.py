@@ -1,10 +1,11 @@
 """Predicting the cost of a kernel on a GPU, where gradients stay."""
 
+import numpy as np
 import torch
 from sklearn.utils import Bunch
 
 from skshap.kernels._cost import padded_tokens, typical_rows
-from skshap.kernels._gpu_gram import GPU_TILE_ROWS
+from skshap.kernels._gpu_gram import GPU_TILE_ROWS, SIDE_SHARE, free_bytes
 from skshap.kernels._row_gram import count_products
 from skshap.nn._product import add_product
 from skshap.nn._sorted_rows import CHUNK_COLUMNS
@@ -30,7 +31,7 @@ def predict_gpu_cost(gradients, rows, *, is_stored):
     Returns
     -------
     Bunch
-        `seconds` of wall time, `memory` of the CPU and `disk` in bytes.
+        `seconds` of wall time on one GPU, `memory` of the CPU and `disk` in bytes.
     """
     lengths, sample = typical_rows(gradients, rows)
     n_padded = padded_tokens(gradients.lengths(sample), gradients.batch_size)
@@ -39,14 +40,17 @@ def predict_gpu_cost(gradients, rows, *, is_stored):
         lambda: list(gradients.captured(sample[:2])),
     )
     n = len(rows)
-    _, operations = count_products(gradients, rows)
+    n_bytes, operations = count_products(gradients, rows)
+    held = min(GPU_TILE_ROWS, SIDE_SHARE * free_bytes(gradients.device) * n / n_bytes)
+    n_blocks = np.ceil(n / max(1, held))  # each computed again beside those after it
     size = min(n, MOST_ROWS)
     dtype = torch.promote_types(gradients.dtype, torch.float32)
     G = torch.randn(size, CHUNK_COLUMNS, dtype=dtype, device=gradients.device)
     K = G.new_zeros(size, size, dtype=torch.float64)
     product, _ = timed(lambda: add_product(K, G), lambda: add_product(K, G))
-    one = product / (size**2 * CHUNK_COLUMNS)  # second an operation
-    seconds = n * passing * lengths.mean() / n_padded + operations * one
+    one = product / (size**2 * CHUNK_COLUMNS)  # seconds an operation
+    passing *= lengths.mean() / n_padded  # seconds a row
+    seconds = n * passing * (n_blocks + 1) / 2 + operations * one
     network = sum(p.nbytes for p in gradients.network.parameters())
     disk = 8 * n**2 + 64 * n if is_stored else 0
     # Beside the matrix and what of it is missing, a tile and its copies; the network

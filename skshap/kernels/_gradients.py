@@ -108,7 +108,10 @@ class RowGradients:
         return squared_norms(self.layout, gradients, **self.options)
 
     def compute(self, rows):
-        """Compute the flat gradients of rows in the order of batches, and keep none."""
+        """Compute the flat gradients of rows in the order of batches.
+
+        The store is emptied before and after.
+        """
         side = Rows(row_keys(rows), rows)
         self.store.keep(set())
         indices = np.arange(len(rows))
@@ -137,8 +140,8 @@ class RowGradients:
         Parameters
         ----------
         rows : list or ndarray
-            Of which the longest text, or the first, middle and last row of a table, is
-            looked at, once.
+            Of which the first call looks at the longest text, or at the first, middle
+            and last row of a table; later calls use what it found.
         lengths : float
             Tokens of a text, which factors have that have several of the longest.
 
@@ -168,7 +171,7 @@ class RowGradients:
         return text_key(self._outline, key)
 
     def captured(self, rows):
-        """Yield the gradients of rows batch by batch, and which rows they are of."""
+        """Yield which rows, and their gradients, batch by batch."""
         yield from self._shown(self._captured(rows), rows)
 
     def _captured(self, rows):
@@ -176,7 +179,7 @@ class RowGradients:
             yield indices, self.capture.gradients(batch, lengths)
 
     def mapped(self, function, rows):
-        """Yield what a function makes of rows batch by batch, and which rows it is of.
+        """Yield which rows, and what a function makes of them, batch by batch.
 
         Parameters
         ----------
@@ -213,7 +216,7 @@ class RowGradients:
         return np.array([len(e["input_ids"]) for e in encodings])
 
     def norms(self, side):
-        """Return squared norms of distinct rows' gradients, one batch at a time."""
+        """Return squared norms of distinct rows' gradients, and store new ones."""
         norms = self.store.get_norms(side.keys)
         missing = np.flatnonzero(np.isnan(norms))
         if len(missing):
@@ -267,6 +270,10 @@ class RowGradients:
             yield missing[places], gradients
 
     def batches(self, rows):
+        """Yield which rows, their lengths or None, and what the network reads of them.
+
+        Of texts, the longest come first.
+        """
         if not self.reads_text:
             for start in range(0, len(rows), self.batch_size):
                 indices = np.arange(start, min(start + self.batch_size, len(rows)))

@@ -46,7 +46,7 @@ def row_gram(gradients, rows, other=None):
         else:
             norms = gradients.norms(left)
             if right.keys != left.keys:
-                gradients.norms(right)
+                gradients.norms(right)  # for the store
             _complete(gradients, tiles, left, right)
     if shared:
         # The same diagonal as that of `squared_norms`, to the last bit.
@@ -58,7 +58,7 @@ def row_gram(gradients, rows, other=None):
 
 
 def count_products(gradients, rows):
-    """Predict what all products between the gradients of distinct rows take.
+    """Predict what all products between the gradients of rows take.
 
     Parameters
     ----------

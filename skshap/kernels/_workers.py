@@ -2,7 +2,7 @@
 
 import copy
 from functools import partial
-from itertools import cycle, repeat
+from itertools import cycle
 from queue import SimpleQueue
 
 import torch
@@ -46,7 +46,7 @@ def map_batches(function, capture, batches, devices=(None,)):
         Takes a `GradientCapture`, a batch and the lengths of its rows. It returns
         numpy arrays or a list of them, or a tuple of tensors.
     capture : GradientCapture
-        Of which each worker gets a copy.
+        Itself with one worker, else a copy for each task.
     batches : iterable of (ndarray, ndarray or None, batch)
         Positions of rows, their lengths, and what the network reads.
     devices : sequence of torch.device or None, default=(None,)
@@ -85,7 +85,7 @@ def map_tasks(function, capture, tasks, devices=(None,)):
     function : callable
         Takes a `GradientCapture` and a task.
     capture : GradientCapture
-        Of which each worker gets a copy.
+        Itself with one worker, else a copy for each task.
     tasks : iterable
     devices : sequence of torch.device or None, default=(None,)
         From `find_devices`.
@@ -99,21 +99,31 @@ def map_tasks(function, capture, tasks, devices=(None,)):
         for task in tasks:
             yield task, function(capture, task)
         return
-    given, options = [], {}
-    if effective_n_jobs(None) == 1:
-        options = {"n_jobs": len(devices), "backend": "threading"}
-        run, free = _run_where_free, SimpleQueue()
-        for device in devices:
-            free.put(device)
-        places = repeat(free)
-    else:
-        run, places = _run_task, cycle(devices)
+    given = []
+    if effective_n_jobs(None) > 1:
+        calls = (
+            delayed(_run_task)(function, capture, task, device)
+            for task, device in zip(
+                _remembered(tasks, given), cycle(devices), strict=False
+            )
+        )
+        for result in make_parallel()(calls):
+            yield given.pop(0), result
+        return
+    free = SimpleQueue()
+    for device in devices:
+        free.put(device)
     calls = (
-        delayed(run)(function, capture, task, place)
-        for task, place in zip(_remembered(tasks, given), places, strict=False)
+        delayed(_run_where_free)(function, capture, task, free)
+        for task in _remembered(tasks, given)
     )
-    for result in make_parallel(**options)(calls):
-        yield given.pop(0), result
+    try:
+        for result in make_parallel(n_jobs=len(devices), backend="threading")(calls):
+            yield given.pop(0), result
+    except RuntimeError:
+        for _ in devices:  # threads that are still at work are waited for
+            free.get()
+        raise
 
 
 def _remembered(tasks, given):

@@ -142,7 +142,7 @@ class GradientCapture:
         # A copy of a network, as other workers have it, gets a lock of its own.
         return LOCKS.setdefault(self.network, threading.RLock())
 
-    def gradients(self, batch, lengths):
+    def gradients(self, batch, lengths, *, may_halve=True):
         """Capture the gradients of a batch, left on the device.
 
         Parameters
@@ -151,6 +151,8 @@ class GradientCapture:
             Input of the network.
         lengths : array-like of int, or None
             Tokens of each example that are not padding; None if nothing is padded.
+        may_halve : bool, default=True
+            Halve a batch, now and later, if memory does not do.
 
         Returns
         -------
@@ -166,13 +168,14 @@ class GradientCapture:
         while start < n:
             stop = min(n, start + self._most)
             one = take_rows(batch, slice(start, stop))
-            part = self._try(one, None if lengths is None else lengths[start:stop])
+            some = None if lengths is None else lengths[start:stop]
+            part = self._try(one, some, may_halve)
             if part is not None:
                 parts.append(part)
                 start = stop
         return parts[0] if len(parts) == 1 else concatenate(parts)
 
-    def _try(self, batch, lengths):
+    def _try(self, batch, lengths, may_halve):
         """Capture the gradients of a batch; None if it must be smaller."""
         n = batch_size(batch)
         try:
@@ -189,7 +192,7 @@ class GradientCapture:
                 "first axis."
             )
         except RuntimeError as error:
-            if n == 1 or not is_memory_error(error):
+            if n == 1 or not may_halve or not is_memory_error(error):
                 raise
             self._most = n // 2
             why = (

@@ -18,8 +18,9 @@ from skshap.nn._sorted_rows import CHUNK_COLUMNS, SortedRows
 
 __all__ = ["CHUNK_BYTES", "gram", "gram_cost", "squared_norms"]
 
-CHUNK_BYTES = 1 << 29  # of multiplied-out gradients held at once
-GPU_COLUMNS, GPU_SHARE = 1 << 17, 32  # on a GPU: more at a time, of its memory
+CHUNK_BYTES = 1 << 29  # of multiplied-out gradients held at once, on a CPU
+GPU_COLUMNS = 1 << 17  # of multiplied-out gradients at once, on a GPU
+GPU_SHARE = 32  # one part in so many of its memory, for them
 
 
 def gram(layout, left, right=None, *, is_sign=False, device="cpu", advance=None):
@@ -64,8 +65,8 @@ def gram(layout, left, right=None, *, is_sign=False, device="cpu", advance=None)
     for part, index in steps:
         if index != current:
             current = index
-            factors = _longer_last(left.buckets(index))
-            others = None if right is None else _longer_last(right.buckets(index))
+            factors = _wider_last(left.buckets(index))
+            others = None if right is None else _wider_last(right.buckets(index))
         if part is None:
             _add_token_products(K, factors, others)
         else:
@@ -201,8 +202,8 @@ def _product_tasks(factor, index, left, right, is_sign):
     return [slice(i, min(i + step, q)) for i in range(0, q, step)]
 
 
-def _longer_last(buckets):
-    """Return a and d in the order of their lengths."""
+def _wider_last(buckets):
+    """Return a and d in the order of their numbers of inputs and outputs."""
     a, d = buckets[0]
     return [(d, a) for a, d in buckets] if a.shape[2] > d.shape[2] else buckets
 

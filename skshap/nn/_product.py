@@ -19,7 +19,8 @@ from skshap.utils._ridge import blocks
 __all__ = ["add_product"]
 
 PANEL = 1024  # rows of a product that a GPU computes at once
-# Whose bfloat16 is worth three products: those of consumers are twice as fast or less.
+# Compute capabilities whose bfloat16 is worth three products: on cards of consumers it
+# is twice as fast or less.
 FAST_HALVES = {(8, 0), (9, 0), (10, 0), (10, 3)}
 FIRST_WITH_WIDE_SUMS = (2, 8)  # torch whose bfloat16 products can be summed in float32
 LONGEST_SUM = 1 << 11  # in float32 on tensor cores, which cut off what they add

@@ -8,6 +8,8 @@ from skshap.utils._warn import warn_caller
 
 __all__ = ["check_gram", "check_kernel_values", "warn_of_gram"]
 
+SLACK = 1e-4  # of kernel values that were rounded, beyond what the diagonal allows
+
 
 def check_gram(K, hint=""):
     """Check a kernel matrix between training rows: square, finite and symmetric.
@@ -78,8 +80,9 @@ def warn_of_gram(rows, kernel):
     Warns
     -----
     UserWarning
-        If the rows are an exactly symmetric matrix whose values are as far from zero as
-        the diagonal allows, and not diagonal.
+        If the rows are a symmetric matrix whose values are as far from zero as the
+        diagonal allows, not all whole numbers, and not all the same beside the
+        diagonal.
     """
     is_named = isinstance(kernel, str) and kernel != "precomputed"
     if is_named and isinstance(rows, np.ndarray) and _is_gram(rows):
@@ -92,12 +95,23 @@ def warn_of_gram(rows, kernel):
 
 
 def _is_gram(X):
-    """Whether a table is symmetric, not diagonal and bounded by its diagonal."""
-    is_square = X.ndim == 2 and X.shape[0] == X.shape[1] > 2 and X.dtype.kind == "f"
-    if not is_square or not np.array_equal(X[0], X[:, 0]) or not (X == X.T).all():
+    """Whether a table is symmetric, bounded by its diagonal, and no table of codes."""
+    is_square = X.ndim == 2 and X.shape[0] == X.shape[1] > 2
+    if not is_square or not np.allclose(X[0], X[:, 0], rtol=1e-6):
         return False
     diagonal = X.diagonal()
-    if (diagonal <= 0).any() or not (X - np.diag(diagonal)).any():
+    if (diagonal <= 0).any():
         return False
-    norms = np.sqrt(diagonal) * (1 + 1e-9)
-    return bool((np.abs(X) <= norms[:, None] * norms).all())
+    norms, scale = np.sqrt(diagonal) * (1 + SLACK), np.abs(X).max()
+    is_whole, least, most = True, np.inf, -np.inf
+    for some in gen_batches(len(X), 256):  # a few rows at a time, as these are copies
+        part = X[some].copy()
+        if np.abs(part - X[:, some].T).max() > 1e-8 * scale:
+            return False
+        if (np.abs(part) > norms[some, None] * norms).any():
+            return False
+        is_whole &= bool((part == np.round(part)).all())
+        rows = np.arange(len(part))
+        part[rows, rows + some.start] = part[0, 1 if some.start == 0 else 0]
+        least, most = min(least, part.min()), max(most, part.max())
+    return not is_whole and least < most

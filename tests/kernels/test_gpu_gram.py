@@ -1,5 +1,7 @@
 """Tiles whose gradients stay on a GPU, on the CPU: the kernel is that of the CPU."""
 
+import time
+import warnings
 from itertools import chain
 
 import numpy as np
@@ -9,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skshap import EmpiricalNTK
 from skshap.exceptions import SmallerBatchWarning
-from skshap.kernels import _explicit, _gpu_gram
+from skshap.kernels import _explicit, _gpu_cost, _gpu_gram
 from skshap.kernels._gradients import RowGradients, distinct
 from skshap.nn import _batched_rows
 from skshap.nn._capture import GradientCapture
@@ -30,7 +32,8 @@ def on_gpu(monkeypatch):
     monkeypatch.setattr(RowGradients, "is_on_gpu", True)
 
     def have(n_bytes):
-        monkeypatch.setattr(_gpu_gram, "free_bytes", lambda device: n_bytes)
+        for module in (_gpu_cost, _gpu_gram):
+            monkeypatch.setattr(module, "free_bytes", lambda device: n_bytes)
 
     have(1 << 40)
     return have
@@ -114,11 +117,11 @@ def size_of(batch):
     return sum(part.untyped_storage().nbytes() for part in parts)
 
 
-def cut(kernel, share, n_bytes, on_gpu):
+def cut(kernel, n_bytes, on_gpu, most_rows=100):
     """Blocks of the texts, their sizes, and those of batches."""
     gradients, side = kernel._gradients, distinct(texts())[0]
-    on_gpu(n_bytes / share)
-    blocks = _gpu_gram._cut(gradients, side, np.arange(len(side.rows)), share)
+    on_gpu(n_bytes / _gpu_gram.SIDE_SHARE)
+    blocks = _gpu_gram._cut(gradients, side, np.arange(len(side.rows)), most_rows)
     held = [
         [size_of(batch) for batch in _gpu_gram._held(gradients.capture, block).batches]
         for block in blocks
@@ -131,26 +134,26 @@ def test_blocks_fit_into_memory(readout, make, on_gpu):
     """Also where the last layer's only gradient is that of the first token."""
     options = {"readout": readout, "n_frozen_layers": 2, "batch_size": 4}
     kernel = make(method="exact", **options).fit(texts())
-    _, _, sizes = cut(kernel, 0.3, 1 << 40, on_gpu)
+    _, _, sizes = cut(kernel, 1 << 40, on_gpu)
     gradients = kernel._gradients
     rows = distinct(texts())[0].rows
     told = [
-        _gpu_gram._n_bytes(gradients, rows, *batch[:2])
-        for batch in gradients.batches(rows)
+        _gpu_gram._n_bytes(gradients, rows, len(places), lengths)
+        for places, lengths, _ in gradients.batches(rows)
     ]
     assert_allclose(told, sizes, rtol=0.01)
     most = 2.5 * max(told)
-    blocks, held, _ = cut(kernel, 0.3, most, on_gpu)
+    blocks, held, _ = cut(kernel, most, on_gpu)
     assert 1 < len(blocks) < len(told)
     assert max(held) < 1.1 * most
-    assert sorted(np.concatenate([block.places for block in blocks])) == list(range(N))
+    found = np.concatenate([block.indices for block in blocks])
+    assert sorted(found) == list(range(N))
 
 
-def test_blocks_of_few_rows(make, on_gpu, monkeypatch):
-    monkeypatch.setattr(_gpu_gram, "GPU_TILE_ROWS", 7)
+def test_blocks_of_few_rows(make, on_gpu):
     kernel = make(method="exact", batch_size=3).fit(texts())
-    blocks, _, _ = cut(kernel, 0.3, 1 << 40, on_gpu)
-    assert 1 < max(len(block.places) for block in blocks) <= 7
+    blocks, _, _ = cut(kernel, 1 << 40, on_gpu, most_rows=7)
+    assert 3 < max(len(block.indices) for block in blocks) <= 7
 
 
 def test_tokens_of_the_longest_row(make, on_gpu):
@@ -172,26 +175,76 @@ def test_tokens_of_the_longest_row(make, on_gpu):
     assert gradients.token_counts(list(X), 1).max() > 1
 
 
-def test_a_tile_that_does_not_fit_is_halved(make, on_gpu, monkeypatch):
-    options = {"method": "exact", "batch_size": 2}
+@pytest.mark.parametrize("n_devices", [1, 3])
+def test_a_tile_that_does_not_fit_is_halved(n_devices, make, on_gpu, monkeypatch):
+    """Until it does, and not before what other GPUs work on is done."""
+    options = {"method": "exact", "batch_size": 1}
     expected = make(**options).fit_transform(texts())
-    on_gpu(1_000_000)
-    sizes, gram = [], _gpu_gram.gram
+    names = [torch.device("cpu")] * n_devices
+    monkeypatch.setattr("skshap.kernels._network.find_devices", lambda d: names)
+    sizes, active, most_active, gram = [], [], [], _gpu_gram.gram
 
     def small(layout, rows, columns, **others):
         sizes.append(len(rows))
-        if len(rows) > 5:
-            raise torch.OutOfMemoryError
-        return gram(layout, rows, columns, **others)
+        active.append(rows)
+        most_active.append(len(active))
+        try:
+            time.sleep(0.02)
+            if len(rows) > 2:
+                raise torch.OutOfMemoryError
+            return gram(layout, rows, columns, **others)
+        finally:
+            active.pop()
 
     monkeypatch.setattr(_gpu_gram, "gram", small)
     with pytest.warns(SmallerBatchWarning, match="halved"):
         K = make(**options).fit_transform(texts())
     assert_allclose(K, expected, rtol=1e-12)
-    assert max(sizes) > 5
-    monkeypatch.setattr(_gpu_gram, "gram", lambda *a, **b: small("", range(9), None))
-    with pytest.raises(torch.OutOfMemoryError), pytest.warns(SmallerBatchWarning):
+    assert sizes[-1] <= 2 < sizes[0]
+    assert max(most_active) <= n_devices
+    if n_devices == 1:  # no size is tried in vain
+        tried = [size for size in sizes if size > 2]
+        assert tried == sorted(set(tried), reverse=True)
+    options["batch_size"] = 4
+    with pytest.raises(torch.OutOfMemoryError), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         make(**options).fit_transform(texts())
+
+
+def test_a_full_card_does_not_shrink_batches(make, on_gpu, monkeypatch):
+    """What does not fit beside gradients that are held is the tile."""
+    options = {"method": "exact", "batch_size": 4}
+    expected = make(**options).fit_transform(texts())
+    gradients, n_held = GradientCapture._capture, []
+
+    def tight(self, batch, lengths):
+        n_held.append(len(lengths))
+        if len(n_held) == 4:
+            raise torch.OutOfMemoryError
+        return gradients(self, batch, lengths)
+
+    monkeypatch.setattr(GradientCapture, "_capture", tight)
+    with pytest.warns(SmallerBatchWarning, match="tile") as caught:
+        kernel = make(**options)
+        K = kernel.fit_transform(texts())
+    assert len(caught) == 1
+    assert_allclose(K, expected, rtol=1e-12)
+    assert kernel._gradients.capture._most > 4
+
+
+def test_tiles_known_by_their_mirror_images(make, on_gpu, monkeypatch):
+    kernel = make(method="exact", batch_size=1).fit(texts())
+    expected = kernel.transform(texts()[::-1])
+    monkeypatch.setattr(_gpu_gram, "GPU_TILE_ROWS", 2)
+    n_values, gram = [], _gpu_gram.gram
+
+    def counting(layout, rows, columns, **others):
+        n_values.append(len(rows) * len(columns))
+        return gram(layout, rows, columns, **others)
+
+    monkeypatch.setattr(_gpu_gram, "gram", counting)
+    assert_allclose(kernel.transform(texts()[::-1]), expected, rtol=1e-12)
+    assert sum(n_values) < 0.7 * N**2
 
 
 def test_rows_added_to_stored_ones(make, on_gpu, tmp_path, monkeypatch):
@@ -255,6 +308,8 @@ def test_cost(make, on_gpu, tmp_path):
     assert 0 < costs[0].seconds < costs[1].seconds < 100
     assert 8 * 200**2 < costs[1].memory - costs[0].memory + 17 * 20**2 + 1
     assert costs[0].disk == 0
+    on_gpu(1)  # each batch beside each other one
+    assert make(memory=None).estimate_cost(texts(200)).seconds > 2 * costs[1].seconds
     stored = make(memory=tmp_path).estimate_cost(texts())
     assert 8 * N**2 <= stored.disk < 20_000 and not list(tmp_path.iterdir())
 

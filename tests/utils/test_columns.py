@@ -135,7 +135,7 @@ def test_columns_of_arrays_and_lists_are_counted():
 DAY = np.datetime64("2026-01-01")
 TIMES = [
     DAY,
-    np.datetime64("NaT"),
+    np.datetime64("NaT", "s"),
     DAY - DAY,
     pd.Timestamp(DAY),
     datetime.date(2026, 1, 1),

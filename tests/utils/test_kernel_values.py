@@ -88,7 +88,6 @@ Y = np.arange(12) % 2
 def test_kernel_values_that_are_taken_for_columns(metric, estimator):
     """As behind a kernel in a pipeline, where kernel="precomputed" was forgotten."""
     K = metric(ROWS)
-    K = (K + K.T) / 2
     with pytest.warns(
         UserWarning, match=r"looks like the kernel matrix of its 12 rows"
     ):
@@ -102,6 +101,9 @@ def test_kernel_values_that_are_taken_for_columns(metric, estimator):
         np.eye(12),  # a column for each row
         np.zeros((12, 12)),
         np.ones((12, 12)) - np.eye(12),  # distances
+        np.ones((12, 12)),
+        np.kron(np.eye(3), np.ones((4, 4))),  # a column for each row of one's group
+        np.eye(12) + np.eye(12, k=1) + np.eye(12, k=-1),  # neighbours
         ROWS @ ROWS.T + np.tri(12) / 1e6,
         (ROWS @ ROWS.T)[:, :11],
         (ROWS @ ROWS.T) - 3 * np.eye(12),
@@ -109,6 +111,20 @@ def test_kernel_values_that_are_taken_for_columns(metric, estimator):
 )
 def test_tables_that_are_no_kernel_values(X):
     KernelRidgeClassifier(kernel="linear").fit(X, Y)  # warnings are errors
+
+
+def test_large_and_rounded_kernel_values():
+    X = np.random.default_rng(0).normal(size=(600, 3)).astype(np.float32)
+    X[7] = 2 * X[3]
+    y = np.arange(600) % 2
+    with pytest.warns(UserWarning, match="looks like"):
+        KernelRidgeClassifier(kernel="linear").fit(X @ X.T, y)
+    K = X @ X.T
+    K[590, 580] += 1
+    KernelRidgeClassifier(kernel="linear").fit(K, y)
+    K[580, 590] += 1
+    K[580, 580] = 1e-3
+    KernelRidgeClassifier(kernel="linear").fit(K, y)
 
 
 @pytest.mark.parametrize("kernel", [np.dot, PairwiseKernel("linear")])
