@@ -164,9 +164,11 @@ PARTS = {
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], default=list(PARTS))
+    parser.add_argument("parts", nargs="*", help=f"some of {', '.join(PARTS)}; all")
     parser.add_argument("--tokenizer", help="folder of another one than MiniLM's")
     args = parser.parse_args()
+    if unknown := set(args.parts) - PARTS.keys():
+        parser.error(f"{min(unknown)!r} is none of {', '.join(PARTS)}")
     if "SKSHAP_DATA" not in os.environ:
         sys.exit("SKSHAP_DATA is not set to the folder with the data; nothing is run.")
     if not torch.cuda.is_available():
@@ -177,7 +179,7 @@ def main():
         args.tokenizer = get_model_path()
     tokenizer = tr.AutoTokenizer.from_pretrained(args.tokenizer)
     print(f"torch {torch.__version__}, {torch.cuda.get_device_name()}")
-    for part in args.parts:
+    for part in args.parts or PARTS:
         PARTS[part](Path(os.environ["SKSHAP_DATA"]), tokenizer)
         torch.cuda.empty_cache()
 
