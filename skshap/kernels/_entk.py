@@ -402,7 +402,7 @@ class EmpiricalNTK(
         return norms / (self.scale_ if self._normalize else 1.0)
 
     def _fit(self, X, with_products=False):
-        """Fit; return products between the gradients of rows, if asked for."""
+        """Fit; return exact products between the gradients of rows, if asked for."""
         check_device(self.device)
         # Without it the kernel counts as not fitted, should this fit be broken off.
         vars(self).pop("lost_diagonal_", None)
@@ -414,19 +414,18 @@ class EmpiricalNTK(
         self._gradients.lengths(self.X_fit_, warn=True)
         self.method_ = self._choose_method()
         self.approximation_error_ = 0.0
-        K, with_products = None, with_products and self.method_ == "exact"
-        if self.method_ == "exact":
-            if with_products and self._gradients.is_on_gpu:  # with norms, in one go
-                K = row_gram(self._gradients, self.X_fit_)
+        is_exact, K = self.method_ == "exact", None
+        if is_exact and with_products and self._gradients.is_on_gpu:
+            K = row_gram(self._gradients, self.X_fit_)  # with norms, in one go
+        if is_exact:
             norms = self._gradients.squared_norms(self.X_fit_)
         else:
             norms = self._fit_sketch()
         self.scale_ = float(norms.mean())
         if self._normalize:
             self._check_norms(norms)
-        is_exact = self.method_ == "exact"
         self.lost_diagonal_ = 0.0 if is_exact else self._find_lost_diagonal()
-        if with_products and K is None:
+        if is_exact and with_products and K is None:
             K = row_gram(self._gradients, self.X_fit_)
         return K
 

@@ -65,15 +65,7 @@ class BatchedRows:
         return [*buckets, _merge(pairs)]
 
     def lookups(self, index):
-        """Return which rows looked up which numbers, and their summed gradients.
-
-        Returns
-        -------
-        numbers, rows : ndarray of shape (n_pairs,)
-            Sorted by number.
-        sums : Tensor of shape (n_pairs, n_outputs)
-            float64.
-        """
+        """Return which rows looked up which numbers; see `sum_lookups`."""
         numbers, owners, grads, start = [], [], [], 0
         for batch in self.batches:
             a, d = batch.pairs[index]

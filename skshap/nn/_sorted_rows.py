@@ -71,15 +71,7 @@ class SortedRows:
         return buckets
 
     def lookups(self, index):
-        """Return which rows looked up which numbers, and their summed gradients.
-
-        Returns
-        -------
-        numbers, rows : ndarray of shape (n_pairs,)
-            Sorted by number.
-        sums : Tensor of shape (n_pairs, n_outputs)
-            float64.
-        """
+        """Return which rows looked up which numbers; see `sum_lookups`."""
         pairs = [self.layout.tokens(row, index) for row in self.rows]
         owners = np.repeat(np.arange(len(pairs)), [len(a) for a, _ in pairs])
         numbers = np.concatenate([a[:, 0] for a, _ in pairs])
