@@ -101,12 +101,14 @@ def summarize(detector, detected, is_noisy):
         "contamination, the share of labels to call wrong"
     )
     n_doubted = int((detector.label_quality_ < 0.5).sum())
+    if not detector._are_told:
+        guess = ", only a guess: right labels of rows hard to predict look alike"
+        false, wrong = false + guess, wrong + guess
     if detector.issues_withheld_:
         called = (
             "none: some labels look wrong, but so do too many right ones of rows that "
             f"are hard to predict, to tell which are; {advice}"
         )
-        wrong += ", for that reason only a guess"
     elif not n_issues and n_doubted:
         called = (
             f"none: {n_doubted} are more probably wrong than right, but not surely "

@@ -3,7 +3,7 @@
 import numpy as np
 
 from skshap.selection._negative import probability_negative
-from skshap.selection._noise_model import NoiseModel
+from skshap.selection._noise_choice import noise_models
 from skshap.selection._refits import fit_by_leaving_out
 
 __all__ = ["harmful_rows", "label_suspicion"]
@@ -56,7 +56,7 @@ def label_suspicion(attributor, y):
         Probabilities.
     """
     classes, given = np.unique(y, return_inverse=True)
-    model = NoiseModel(given, len(classes), np.zeros(len(y), dtype=bool))
+    models = noise_models(given, len(classes), np.zeros(len(y), dtype=bool))
     kernel = attributor._training_kernel
-    fit_by_leaving_out(model, kernel, device=attributor.device)
+    model, _ = fit_by_leaving_out(models, kernel, device=attributor.device)
     return 1 - model.posterior[np.arange(len(y)), given]

@@ -11,7 +11,7 @@ from skshap.selection._attributed import Attributed
 from skshap.selection._default_attributor import default_attributor
 from skshap.selection._held_out import check_held_out
 from skshap.selection._issues import are_told, find_issues
-from skshap.selection._noise_model import NoiseModel
+from skshap.selection._noise_choice import choose_model, noise_models
 from skshap.selection._rare_labels import warn_of_labels
 from skshap.selection._refits import Misses, fit_by_leaving_out
 from skshap.selection._stack import stack_rows
@@ -59,11 +59,12 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         them at most are expected to be false alarms, and none where right labels of
         hard rows may look the same, which `issues_withheld_` says, see Notes; a float:
         that share of the rows. One row of every class is always left.
-    noise : {"class-conditional", "symmetric"}, default="class-conditional"
+    noise : {"auto", "class-conditional", "symmetric"}, default="auto"
         How labels go wrong. "class-conditional": each class at a rate of its own, to
         some classes more than to others; "symmetric": all classes at one rate, to all
-        others alike, which finds a little more where that is so, or where the rows of
-        one class are harder than those of another, and much less elsewhere.
+        others alike, which finds more where that is so or where classes overlap, and
+        much less elsewhere; "auto": the latter, of more than two classes, unless the
+        former explains the labels much better, see Notes. `noise_` says which.
 
     Attributes
     ----------
@@ -82,7 +83,9 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         given label.
     expected_false_alarms_ : float
         How many of the issues are expected to be labels that are right: the sum of
-        their qualities.
+        their qualities; too few where ``contamination="auto"`` would call none.
+    noise_ : {"class-conditional", "symmetric"}
+        How labels are taken to have gone wrong.
     noise_rate_ : float
         Share of the labels expected to be wrong, called issues or not.
     transition_matrix_ : ndarray of shape (n_classes, n_classes)
@@ -120,9 +123,15 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
     labels, such as empty ones, are left out of this by ``method="auto"``, unless many
     rows have copies; their labels are judged by how often such rows have each. How
     fast a prediction gets surer with its decision value is fitted for each predicted
-    class, so that a class of hard rows passes less for one of wrong labels; with
-    ``noise="symmetric"``, not at all. Labels that were wrong before any were flipped on
-    purpose count as wrong labels too.
+    class, so that a class of hard rows passes less for one of wrong labels; where noise
+    is symmetric, not at all. Labels that were wrong before any were flipped on purpose
+    count as wrong labels too.
+
+    Where more than two classes overlap, rates of each pair take rows on the wrong side
+    for labels that went wrong, as many as the overlap has. So ``noise="auto"`` goes by
+    one rate unless the others raise the log-likelihood of the labels by more than 1/2
+    each, as they would if labels were symmetric, and beyond that by 0.15 nats for each
+    label that is then expected to be wrong.
 
     Two things look like wrong labels and are none. Where rows of one class lie among
     those of another, as where two measurements overlap on one side, a constant share of
@@ -173,7 +182,7 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
             StrOptions({"auto"}),
             Interval(Real, 0, 1, closed="neither"),
         ],
-        "noise": [StrOptions({"class-conditional", "symmetric"})],
+        "noise": [StrOptions({"auto", "class-conditional", "symmetric"})],
     }
 
     def __init__(
@@ -182,7 +191,7 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         *,
         method="auto",
         contamination="auto",
-        noise="class-conditional",
+        noise="auto",
     ):
         self.attributor = attributor
         self.method = method
@@ -240,26 +249,25 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         warn_of_labels(self.classes_, given)
 
         n = len(given) - n_clean
-        model = NoiseModel(
-            given,
-            len(self.classes_),
-            np.arange(len(given)) >= n,
-            noise=self.noise,
+        is_clean = np.arange(len(given)) >= n
+        model, self._misses = self._fit_noise(
+            noise_models(given, len(self.classes_), is_clean, self.noise)
         )
-        self._misses = self._fit_noise(model)
+        self.noise_ = model.noise
         self.transition_matrix_ = model.transition
         self.probabilities_ = model.probabilities[:n]
         self._given, self._posterior = given[:n], model.posterior[:n]
         self.label_quality_ = self._posterior[np.arange(n), self._given]
         self.noise_rate_ = float(1 - self.label_quality_.mean())
         issues = find_issues(self.label_quality_, self._given, self.contamination)
-        self.issues_withheld_ = False
-        if self.contamination == "auto" and issues.any():
-            rows = np.flatnonzero(issues)
-            quality = model.symmetric().posterior[rows, self._given[rows]]
-            self.issues_withheld_ = not are_told(
+        suspects = np.flatnonzero(find_issues(self.label_quality_, self._given, "auto"))
+        self._are_told = True  # from hard rows; reports ask it too
+        if len(suspects):
+            quality = model.symmetric().posterior[suspects, self._given[suspects]]
+            self._are_told = are_told(
                 self._misses, self.noise_rate_, quality, model.hard_share
             )
+        self.issues_withheld_ = self.contamination == "auto" and not self._are_told
         self.label_issues_ = issues & (not self.issues_withheld_)
         self.expected_false_alarms_ = float(
             self.label_quality_[self.label_issues_].sum()
@@ -325,21 +333,23 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         labels = classes[np.concatenate([given, right])]
         return stack_rows(X, X_val), labels, len(right)
 
-    def _fit_noise(self, model):
-        """Fit the noise model to out-of-sample decision values of the rows.
+    def _fit_noise(self, models):
+        """Fit noise models to out-of-sample decision values of the rows.
 
-        Return what ridges miss: none by methods that have no rule of what is too many.
+        Return the one to go by, and what its ridges miss: none by methods that have no
+        rule of what is too many.
         """
         fitted = self.attributor_
         if self.method == "auto":
             alpha = fitted.alpha if self.attributor is None else None  # tuned or not
             kernel = fitted._training_kernel
-            return fit_by_leaving_out(model, kernel, alpha, fitted.device)
+            return fit_by_leaving_out(models, kernel, alpha, fitted.device)
         if self.method == "prequential":
             decision = fitted.prequential_decision_function()
         else:
             decision = fitted.loo_decision_function_
         if decision.ndim == 1:  # the second class minus the first
             decision = np.column_stack([-decision, decision]) / 2
-        model.fit(decision)
-        return Misses(0.0, 0.0)
+        for model in models:
+            model.fit(decision)
+        return choose_model(models), Misses(0.0, 0.0)

@@ -133,6 +133,11 @@ class NoiseModel:
             other.take_over(part.symmetric(), *known)
         return other
 
+    def log_likelihood(self):
+        """Return that of the given labels of rows not known to be clean, in nats."""
+        likelihood = (self.probabilities * self._evidence()).sum(1)
+        return float(np.log(likelihood[~self.is_clean]).sum())
+
     def _maximize(self, z):
         """Fit link and transitions by expectation maximization."""
         blind = 0.0

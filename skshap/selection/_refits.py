@@ -1,4 +1,4 @@
-"""A noise model of leave-one-out predictions, which are refitted to what it says."""
+"""Noise models of leave-one-out predictions, which are refitted to what they say."""
 
 from typing import NamedTuple
 
@@ -10,6 +10,7 @@ from skshap.selection._copies import (
     find_recurring,
     number_rows,
 )
+from skshap.selection._noise_choice import choose_model
 from skshap.selection._tuned_ridge import tune_kernel
 from skshap.utils._ridge import leave_one_out
 
@@ -34,8 +35,8 @@ class Misses(NamedTuple):
     surely: float
 
 
-def fit_by_leaving_out(model, kernel, alpha=None, device=None):
-    """Fit a noise model to what ridges on the other rows predict of each.
+def fit_by_leaving_out(models, kernel, alpha=None, device=None):
+    """Fit noise models to what ridges on the other rows predict of each.
 
     Copies of a row whose labels agree are left out with it, unless there are many. Rows
     that recur often with all kinds of labels, such as empty ones, are no part of it:
@@ -43,10 +44,10 @@ def fit_by_leaving_out(model, kernel, alpha=None, device=None):
 
     Parameters
     ----------
-    model : NoiseModel
-        Is fitted.
+    models : list of NoiseModel
+        Of the same labels, from `noise_models`; are fitted.
     kernel : TrainingKernel
-        Of its rows.
+        Of their rows.
     alpha : float or None, default=None
         Strength of the ridge; None tunes it. It is tuned on one of each where there are
         copies, and on the others where rows recur.
@@ -55,18 +56,21 @@ def fit_by_leaving_out(model, kernel, alpha=None, device=None):
 
     Returns
     -------
-    Misses
-        Among the rows not known to be clean.
+    model : NoiseModel
+        The one to go by, see `choose_model`.
+    misses : Misses
+        Of its ridges, among the rows not known to be clean.
     """
     number = number_rows(kernel)
-    recurs = find_recurring(number, model.given, model.is_clean)
+    recurs = find_recurring(number, models[0].given, models[0].is_clean)
     if not recurs.any():
-        return fit_to_others(model, kernel, number, alpha, device)
+        return fit_to_others(models, kernel, number, alpha, device)
     rows = np.flatnonzero(~recurs)
-    part, classes = model.part(rows)
-    misses = fit_to_others(part, kernel.part(rows), number[rows], None, device)
+    parts, (classes, *_) = zip(*(model.part(rows) for model in models), strict=True)
+    part, misses = fit_to_others(parts, kernel.part(rows), number[rows], None, device)
+    model = models[parts.index(part)]
     model.take_over(part, classes, rows, shares_by_number(number, model))
-    return misses
+    return model, misses
 
 
 def shares_by_number(number, model):
@@ -85,23 +89,44 @@ def shares_by_number(number, model):
     return others / others.sum(1, keepdims=True)
 
 
-def fit_to_others(model, kernel, number, alpha, device):
-    """Fit a noise model to rows none of which recurs often; see `fit_by_leaving_out`.
+def fit_to_others(models, kernel, number, alpha, device):
+    """Fit noise models to rows none of which recurs often; see `fit_by_leaving_out`.
 
     Parameters
     ----------
     number : ndarray of shape (n,)
         From `number_rows`.
     """
+    given = models[0].given
     # A clean row that is the same says something of the label.
-    copies = find_copies(number, np.where(model.is_clean, -1, model.given))
+    copies = find_copies(number, np.where(models[0].is_clean, -1, given))
     one = np.unique(copies, return_index=True)[1]
     if len(one) < len(kernel):
-        alpha = tune_kernel(kernel.part(one), model.given[one], device)
+        alpha = tune_kernel(kernel.part(one), given[one], device)
     elif alpha is None:
-        alpha = tune_kernel(kernel, model.given, device)
+        alpha = tune_kernel(kernel, given, device)
     factor = kernel.factorize(alpha, device)
     diagonal = diagonal_of_copies(factor.inverse_diagonal, copies, alpha + kernel.lost)
+    misses = [fit_and_refit(model, factor, diagonal) for model in models]
+    model = choose_model(models)
+    return model, misses[models.index(model)]
+
+
+def fit_and_refit(model, factor, diagonal):
+    """Fit a noise model to predictions, and these to what it takes labels to be.
+
+    Parameters
+    ----------
+    model : NoiseModel
+    factor : RidgeFactor
+        Of all rows.
+    diagonal : ndarray of shape (n, 1)
+        From `diagonal_of_copies`.
+
+    Returns
+    -------
+    Misses
+    """
     targets = np.eye(model.n_classes)[model.given]
     is_missed = []
     for _ in range(1 + N_REFITS):

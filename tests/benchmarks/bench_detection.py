@@ -213,6 +213,7 @@ def compare(name, seed, folder, cache, *, tangent):
             scores = {
                 OURS: detector.label_quality_,
                 "symmetric noise": label_quality(K, given, noise="symmetric"),
+                "noise by class": label_quality(K, given, noise="class-conditional"),
                 **ridge_scores(K, given, folds),
                 **logistic,
                 "Data-OOB": data_oob(K, given, np.random.default_rng([seed, 3])),

@@ -29,7 +29,7 @@ def test_a_noise_model_of_features_is_that_of_their_kernel(alpha, kernels):
     models, missed = [], []
     for kernel in kernels:
         models.append(NoiseModel(GIVEN, 3, np.arange(N) < 5))
-        missed.append(fit_by_leaving_out(models[-1], kernel, alpha))
+        missed.append(fit_by_leaving_out(models[-1:], kernel, alpha)[1])
     assert_allclose(models[0].posterior, models[1].posterior, rtol=1e-6)
     assert_allclose(missed[0], missed[1])
 
@@ -60,8 +60,8 @@ def test_rows_that_recur_are_judged_by_how_often_the_others_have_each_label():
     is_clean = np.arange(N + n) < 5
     model, alone = NoiseModel(given, 3, is_clean), NoiseModel(GIVEN, 3, is_clean[:N])
     # Alpha, tuned with these rows among the others, is tuned again.
-    missed = fit_by_leaving_out(model, kernel, 123.0)
-    assert missed == fit_by_leaving_out(alone, kernel.part(np.arange(N)))
+    _, missed = fit_by_leaving_out([model], kernel, 123.0)
+    assert missed == fit_by_leaving_out([alone], kernel.part(np.arange(N)))[1]
     assert_allclose(model.posterior[:N], alone.posterior)
     for row in range(N, N + n):
         counts = np.array([7, 4, 1]) - np.eye(3)[given[row]]
@@ -86,7 +86,7 @@ def test_the_first_fit_leaves_copies_out_beside_what_features_lack(monkeypatch):
     rows, given, copies = F.copy(), GIVEN.copy(), np.arange(N)
     rows[1], given[1], copies[1] = rows[0], given[0], 0
     model = Watched(given, 3, np.zeros(N, dtype=bool))
-    fit_by_leaving_out(model, TrainingKernel(rows, is_explicit=True, lost=LOST), 0.3)
+    fit_by_leaving_out([model], TrainingKernel(rows, is_explicit=True, lost=LOST), 0.3)
     targets = np.eye(3)[given]
     prior = targets.mean(0)
     for i in range(N):
@@ -100,7 +100,7 @@ def test_the_first_fit_leaves_copies_out_beside_what_features_lack(monkeypatch):
 def test_misses_are_those_of_the_first_ridge_and_of_the_last():
     is_clean = np.arange(N) < 15
     model = Watched(GIVEN, 3, is_clean)
-    found = fit_by_leaving_out(model, TrainingKernel(F, is_explicit=True), 0.3)
+    _, found = fit_by_leaving_out([model], TrainingKernel(F, is_explicit=True), 0.3)
     assert len(model.seen) == 3
     first, _, last = (d.argmax(1) != GIVEN for d in model.seen)
     probabilities, posterior = model.said[-1]

@@ -1,0 +1,108 @@
+"""Which of the models of how labels went wrong is gone by."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import make_blobs
+from sklearn.metrics import average_precision_score
+
+from skshap import LabelNoiseDetector, flip_labels
+from skshap.selection import _noise_choice
+from skshap.selection._noise_choice import LEAST_GAIN, choose_model, noise_models
+
+KINDS = ["class-conditional", "symmetric"]
+
+
+def blobs(spread):
+    X, y = make_blobs(600, n_features=3, centers=4, cluster_std=spread, random_state=3)
+    return X / X.std(), y
+
+
+def shifted(y, rate):
+    """Labels of which a share went wrong to the next class."""
+    is_wrong = np.random.default_rng(0).random(len(y)) < rate
+    return np.where(is_wrong, (y + 1) % (y.max() + 1), y), is_wrong
+
+
+def test_overlap_is_not_taken_for_labels_that_went_wrong():
+    X, y = blobs(6.0)
+    given, is_wrong = flip_labels(y, rate=0.1, random_state=0)
+    found = {
+        noise: LabelNoiseDetector(noise=noise).fit(X, given)
+        for noise in (*KINDS, "auto")
+    }
+    by_class, symmetric, auto = found.values()
+    assert auto.noise_ == "symmetric"
+    assert_array_equal(auto.label_quality_, symmetric.label_quality_)
+    precision, other = (
+        average_precision_score(is_wrong, -d.label_quality_) for d in (auto, by_class)
+    )
+    assert precision > other + 0.1
+
+
+@pytest.mark.parametrize("method", ["auto", "loo"])
+def test_labels_that_went_to_one_class_are_told(method):
+    X, y = blobs(2.0)
+    given, is_wrong = shifted(y, 0.15)
+    by_class, auto = (
+        LabelNoiseDetector(method=method, noise=noise).fit(X, given)
+        for noise in ("class-conditional", "auto")
+    )
+    assert auto.noise_ == "class-conditional"
+    assert_array_equal(auto.label_quality_, by_class.label_quality_)
+    assert average_precision_score(is_wrong, -auto.label_quality_) > 0.9
+
+
+def test_two_classes_have_two_rates():
+    given, is_clean = np.arange(6) % 2, np.zeros(6, dtype=bool)
+    assert [model.noise for model in noise_models(given, 2, is_clean)] == KINDS[:1]
+    assert [model.noise for model in noise_models(given, 3, is_clean)] == KINDS
+    for kind in KINDS:
+        models = noise_models(given, 3, is_clean, kind)
+        assert [model.noise for model in models] == [kind]
+        assert choose_model(models) is models[0]
+
+
+def test_the_likelihood_is_that_of_given_labels():
+    rng = np.random.default_rng(0)
+    given, is_clean = rng.integers(0, 3, 40), np.arange(40) < 7
+    for model in noise_models(given, 3, is_clean):
+        model.fit(rng.normal(size=(40, 3)) + np.eye(3)[given])
+        expected = 0.0
+        for row in range(7, 40):
+            p = model.probabilities[row]
+            expected += np.log(
+                sum(p[c] * model.transition[c, given[row]] for c in range(3))
+            )
+        assert_allclose(model.log_likelihood(), expected)
+
+
+@pytest.mark.parametrize("n_classes", [3, 5])
+@pytest.mark.parametrize("excess, kind", [(1e-6, 0), (-1e-6, 1)])
+def test_rates_of_their_own_must_pay(n_classes, excess, kind, monkeypatch):
+    given, is_clean = np.arange(50) % n_classes, np.arange(50) < 10
+    models = noise_models(given, n_classes, is_clean)
+    right = np.random.default_rng(0).random(50)
+    for model in models:
+        model.posterior = np.full((50, n_classes), np.nan)
+        model.posterior[np.arange(50), given] = right
+    n_rates = n_classes * (n_classes - 1)  # against one
+    bar = (n_rates - 1) / 2 + LEAST_GAIN * (1 - right[10:]).sum()
+    told = {KINDS[0]: -70.0 + bar + excess, KINDS[1]: -70.0}
+    monkeypatch.setattr(
+        _noise_choice.NoiseModel, "log_likelihood", lambda self: told[self.noise]
+    )
+    assert choose_model(models) is models[kind]
+
+
+def test_rows_that_recur_are_judged_by_the_model_that_is_chosen():
+    X, y = blobs(6.0)
+    given, _ = flip_labels(y, rate=0.1, random_state=0)
+    X = np.vstack([X, np.full((40, 3), 9.0)])
+    given = np.append(given, np.arange(40) % 4)
+    symmetric, auto = (
+        LabelNoiseDetector(noise=noise).fit(X, given) for noise in ("symmetric", "auto")
+    )
+    assert auto.noise_ == "symmetric"
+    assert_array_equal(auto.label_quality_, symmetric.label_quality_)
+    assert np.isfinite(auto.label_quality_).all()
