@@ -275,11 +275,11 @@ def class_null(scoring, null_score, y_index, n_classes):
     """
     if not isinstance(null_score, str):
         return float(null_score)
-    p = np.full(n_classes, 1 / n_classes)
-    if null_score == "prior":
-        p = np.bincount(y_index, minlength=n_classes) / len(y_index)
+    labels = y_index if null_score == "prior" else np.arange(n_classes)
+    p = np.bincount(labels, minlength=n_classes) / len(labels)
     # Decision values of these probabilities; a callable is given themselves.
     row = p if callable(scoring) else np.log(p) / n_classes
-    utility = class_utility(scoring, np.arange(n_classes), n_classes)
-    decision = torch.tensor(row).unsqueeze(1).expand(n_classes, n_classes)
-    return float(p @ utility.score(decision).numpy())
+    # On all labels: a callable may ask how many rows share the label of a row.
+    utility = class_utility(scoring, labels, n_classes)
+    decision = torch.tensor(row).unsqueeze(1).expand(n_classes, len(labels))
+    return float(utility.score(decision).mean())

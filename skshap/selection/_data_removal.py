@@ -12,6 +12,7 @@ from sklearn.utils.metadata_routing import (
     process_routing,
 )
 
+from skshap.attribution import FreeShapAttributor
 from skshap.selection._amounts import count_rows, spare_classes
 from skshap.selection._base import BaseRowChoice, set_seeds
 from skshap.selection._choice import Choice
@@ -24,6 +25,7 @@ from skshap.selection._removal_report import removal_report
 from skshap.selection._splits import other_splits
 from skshap.selection._values import values_from_others
 from skshap.utils._labels import as_labels, encode_targets
+from skshap.utils._rows import number_of_rows
 from skshap.utils._sklearn import (
     HasMethods,
     Interval,
@@ -246,11 +248,12 @@ class DataRemoval(
         Raises
         ------
         ValueError
-            If `estimator` is a regressor, only one of `X_val` and `y_val` is given,
-            `X_val` has no rows or other columns than `X`, `y_val` has a label that `y`
-            has not, there are fewer rows than folds or no more than
+            If `estimator` is a regressor or an attributor, only one of `X_val` and
+            `y_val` is given, `X_val` has no rows or other columns than `X`, `y_val` has
+            a label that `y` has not, there are fewer rows than folds or no more than
             `n_samples_to_remove`, a split trains on no row of a class, or the removal
-            would leave a class without a row; with "harmful", if without `X_val` a row
+            would leave a class without a row; with "harmful", if `X_val` is a single
+            row, whose values have no standard error, if without `X_val` a row
             has no split to be valued by that judges on other rows, as with two folds,
             or if the estimator predicts no labels of `y`; or if rows or labels are
             malformed or, by their indices, not in one order.
@@ -263,6 +266,12 @@ class DataRemoval(
         """
         raise_for_params(fit_params, self, "fit")
         params = process_routing(self, "fit", **fit_params).estimator.fit
+        if isinstance(self.estimator, FreeShapAttributor):
+            raise ValueError(
+                "estimator must be the classifier that is trained, got "
+                "FreeShapAttributor, which values rows: pass it second, "
+                "DataRemoval(classifier, FreeShapAttributor(...))."
+            )
         if is_regressor(self.estimator):
             raise ValueError(
                 f"estimator must be a classifier, got {type(self.estimator).__name__}, "
@@ -282,7 +291,8 @@ class DataRemoval(
         order, n_removed = choice.order, choice.n_removed
         advice = "lower n_samples_to_remove"
         kept = self._first(order[::-1], len(y) - n_removed, y_index, advice)
-        X_kept, y_kept = safe_split(self.estimator, X, y, kept)
+        labels = self.classes_[y_index]  # numbers, of objects that are numbers
+        X_kept, y_kept = safe_split(self.estimator, X, labels, kept)
         self.estimator_ = clone(self.estimator).fit(
             X_kept, y_kept, **slice_params(X, params, kept)
         )
@@ -316,6 +326,12 @@ class DataRemoval(
                     f"n_samples_to_remove={self.n_samples_to_remove!r} leaves nothing "
                     f"of n_samples={n} rows; lower it."
                 )
+        if self._needs_errors and X_val is not None and number_of_rows(X_val) == 1:
+            raise ValueError(
+                'n_samples_to_remove="harmful" needs at least two rows in X_val, got '
+                "one: of one row there is no standard error; pass more, or X_val=None "
+                "to judge on other folds."
+            )
         X, y, y_index, splits = self._fit_attributor(X, y, X_val, y_val)
         is_other = None  # not needed where values come from X_val
         if self._always_splits and X_val is None:
@@ -340,7 +356,13 @@ class DataRemoval(
                 of_splits = values_from_others(parts, is_other)
             options = {"share": n_removed / len(y), "n_jobs": self.n_jobs}
             is_better, self.cv_results_ = compare_without(
-                self.estimator, X, y, splits, of_splits, params, **options
+                self.estimator,
+                X,
+                self.classes_[y_index],
+                splits,
+                of_splits,
+                params,
+                **options,
             )
             n_removed = n_removed if is_better else 0
         return X, y, y_index, Choice(values, order, n_removed, errors, probability)

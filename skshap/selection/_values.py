@@ -39,6 +39,7 @@ class Sums(NamedTuple):
     squares: np.ndarray | float
     sampling: np.ndarray | float
     n_judges: int
+    n_distinct: float  # each a share of one that judges in several splits
 
 
 def values_on(attributor, X_val, y_val, *, with_error):
@@ -88,7 +89,11 @@ def judge_splits(attributor, y, splits, *, with_error, n_jobs):
         delayed(judge_split)(attributor, y, splits, k, with_error)
         for k in range(len(splits))
     )
-    return [(train, part) for (train, _), part in zip(splits, parts, strict=True)]
+    n_splits = np.bincount(np.concatenate([test for _, test in splits]))
+    return [
+        (train, part._replace(n_distinct=float((1 / n_splits[test]).sum())))
+        for (train, test), part in zip(splits, parts, strict=True)
+    ]
 
 
 def judge_split(attributor, y, splits, k, with_error):
@@ -101,10 +106,10 @@ def judge(attributor, X, y, *, with_error):
     """Sum the values of training rows over the rows judged on."""
     if not with_error:
         values = attributor.attribute(X, y)
-        return Sums(values * len(y), 0.0, 0.0, len(y))
+        return Sums(values * len(y), 0.0, 0.0, len(y), len(y))
     values, errors = attributor.attribute(X, y, per_sample=True, return_std=True)
     # Errors of sampling are common to all rows judged on: at worst they add up.
-    return Sums(values.sum(0), (values**2).sum(0), errors.sum(0), len(y))
+    return Sums(values.sum(0), (values**2).sum(0), errors.sum(0), len(y), len(y))
 
 
 def combine(n, parts, *, with_error):
@@ -122,18 +127,20 @@ def combine(n, parts, *, with_error):
     Returns
     -------
     RowValues
-        Means over the rows judged on in all parts in which a row was trained on.
+        Means over the rows judged on in all parts in which a row was trained on. Rows
+        that judge in several parts, as with repeated folds, are one each to the error.
     """
-    total, squares, sampling, count = np.zeros((4, n))
+    total, squares, sampling, count, distinct = np.zeros((5, n))
     for rows, sums in parts:
         total[rows] += sums.total
         squares[rows] += sums.squares
         sampling[rows] += np.square(sums.sampling)
         count[rows] += sums.n_judges
+        distinct[rows] += sums.n_distinct
     mean = total / count
     if not with_error:
         return RowValues(mean, None)
-    spread = np.maximum(squares / count - mean**2, 0) / np.maximum(count - 1, 1)
+    spread = np.maximum(squares / count - mean**2, 0) / np.maximum(distinct - 1, 1)
     return RowValues(mean, np.sqrt(spread + sampling / count**2))
 
 

@@ -430,7 +430,7 @@ CLOSE = {"kernel_params": None, "kernel": "precomputed"}
         ({"alpha": -1}, X_BAD, Y_BAD, ["'alpha'", "-1"]),
         ({"scoring": "roc_auc"}, X_BAD, Y_BAD, ["scoring='roc_auc'", "coalitions"]),
         ({"scoring": get_scorer("f1")}, X_BAD, Y_BAD, ["scoring=", "f(decision"]),
-        ({"scoring": lambda d, y: d}, X_BAD, Y_BAD, ["scoring must", "(2, 2)"]),
+        ({"scoring": lambda d, y: d}, X_BAD, Y_BAD, ["scoring must", "(8, 2)"]),
         (
             {"scoring": lambda d, y: d[:, 0] * np.nan},
             X_BAD,
@@ -490,11 +490,22 @@ def test_labels_are_not_left_out_of_attribute():
 
 
 def test_scoring_may_fail_on_the_rows_alone():
-    # In fit it scores two rows, one a class.
-    scoring = lambda d, y: np.ones(len(d)) if len(d) == 2 else d  # noqa: E731
+    # In fit it scores the labels of the training rows.
+    scoring = lambda d, y: np.ones(len(d)) if len(d) == 8 else d  # noqa: E731
     attributor = make_attributor(scoring=scoring).fit(X_BAD, Y_BAD)
     with pytest.raises(ValueError, match=r"one finite score a row.*\(\d+, 2\)"):
-        attributor.attribute(X_BAD, Y_BAD)
+        attributor.attribute(X_BAD[:5], Y_BAD[:5])
+
+
+@pytest.mark.parametrize("null_score", ["prior", "chance"])
+def test_a_scoring_may_count_the_labels_it_is_given(null_score):
+    def balanced(decision, y):
+        counts = np.bincount(y, minlength=2)
+        return (decision.argmax(1) == y) * len(y) / (2 * counts[y])
+
+    X, y = np.arange(20.0)[:, None], np.arange(20) > 14
+    attributor = make_attributor(scoring=balanced, null_score=null_score)
+    assert_allclose(attributor.fit(X, y).null_score_, 0.5)  # one class for all rows
 
 
 @pytest.mark.parametrize("k", [0, 9, -1, 2.0, "3", None])

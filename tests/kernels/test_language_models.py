@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skshap import EmpiricalNTK, KernelRidgeClassifier
 from skshap.exceptions import ModelNotFoundError, TruncatedTextWarning
+from skshap.nn._template import make_template
 from tests.conftest import WORDS
 from tests.oracles import tangent_kernel
 
@@ -324,6 +325,22 @@ def test_presets(make):
     K = make(model, template="rte").fit_transform(pairs)
     text = "{first:bare}? {mask}, {second:lower}"
     assert_array_equal(make(model, template=text).fit_transform(pairs), K)
+
+
+@pytest.mark.parametrize(
+    "name, row, sentence, words",
+    [
+        ("sst2", "Good.", ("Good. It was ", "."), ("terrible", "great")),
+        ("mr", "Good.", ("Good. It was ", "."), ("terrible", "great")),
+        ("mrpc", ("One.", "Two."), ("One. ", ", two."), ("No", "Yes")),
+        ("rte", ("One.", "Two."), ("One? ", ", two."), ("Yes", "No")),
+        ("mnli", ("One.", "Two."), ("One? ", ", two."), ("Yes", "Maybe", "No")),
+    ],
+)
+def test_presets_are_those_of_the_paper(name, row, sentence, words):
+    template = make_template(name, None)
+    assert template.render(row) == sentence
+    assert template.words == words  # of label 0, 1, ...
 
 
 @pytest.mark.parametrize("family", ["masked", "causal"])

@@ -333,6 +333,35 @@ def test_a_regressor_is_refused(regressor, quick, table, monkeypatch):
         removal.fit(X, y)
 
 
+def test_an_attributor_in_the_place_of_the_classifier_is_refused(table):
+    X, y, _ = table
+    with pytest.raises(ValueError, match=r"estimator must be .*pass it second"):
+        DataRemoval(FreeShapAttributor()).fit(X, y)
+
+
+@pytest.mark.parametrize("how_many", [3, "auto", "harmful"])
+def test_labels_that_are_numbers_in_an_object_array(how_many, quick, table):
+    X, y, _ = table
+    removal = DataRemoval(
+        LogisticRegression(), quick, n_samples_to_remove=how_many, random_state=0
+    )
+    of_numbers = clone(removal).fit(X, y)
+    of_objects = removal.fit(X, y.astype(object))
+    assert_array_equal(of_objects.support_, of_numbers.support_)
+    assert_array_equal(of_objects.predict(X), of_numbers.predict(X))
+    assert of_objects.predict(X).dtype == of_numbers.predict(X).dtype
+
+
+def test_harm_is_not_judged_by_a_single_row(quick, table):
+    X, y, _ = table
+    removal = DataRemoval(
+        LogisticRegression(), quick, n_samples_to_remove="harmful", cv=None
+    )
+    with pytest.raises(ValueError, match="at least two rows in X_val, got one"):
+        removal.fit(X, y, X_val=X[:1], y_val=y[:1])
+    removal.fit(X, y, X_val=X[:2], y_val=y[:2])
+
+
 def test_metadata_are_refused_before_anything_is_computed(removal, table, monkeypatch):
     X, y, _ = table
     monkeypatch.setattr(FreeShapAttributor, "fit", None)

@@ -5,7 +5,7 @@ import pytest
 from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import RepeatedStratifiedKFold, StratifiedKFold
 
 from skshap import EmpiricalNTK, FreeShapAttributor
 from skshap.selection._splits import make_splits
@@ -98,8 +98,30 @@ def test_errors_hold_the_sampling_of_permutations(few):
     assert_allclose(sampled.error, expected, rtol=1e-8)
 
 
+def test_a_row_that_judges_in_several_splits_is_one_row(few):
+    X, y = few
+    fitted = exact().fit(X, y)
+    folds = RepeatedStratifiedKFold(n_splits=3, n_repeats=10, random_state=0)
+    splits = make_splits(folds, y, CLASSES, 0)
+    found = cross_fit(fitted, y, splits, with_error=True, n_jobs=None)
+    judged = np.full((len(splits), len(y), len(y)), np.nan)
+    judged[0][np.diag_indices(len(y))] = 0.0  # a row never judges itself
+    for k, (train, test) in enumerate(splits):
+        part = exact().fit(X[train], y[train])
+        values = part.attribute(X[test], y[test], per_sample=True)
+        judged[k][np.ix_(test, train)] = values
+    means = np.nanmean(judged, axis=0)  # of rows judged on (rows) and trained on
+    off = ~np.eye(len(y), dtype=bool)
+    by_row = means.T[off].reshape(len(y), -1)
+    naive = by_row.std(1, ddof=1) / by_row.shape[1] ** 0.5
+    # A little more, as a row does not judge the same in all of them.
+    assert 1 < found.error.mean() / naive.mean() < 1.6
+    once = cross_fit(fitted, y, splits[:3], with_error=True, n_jobs=None)
+    assert_allclose(found.error.mean(), once.error.mean(), rtol=0.2)
+
+
 def test_values_that_are_all_the_same_have_no_error():
-    sums = Sums(np.array([0.1 * 3]), np.array([0.01 * 3]), np.zeros(1), 3)
+    sums = Sums(np.array([0.1 * 3]), np.array([0.01 * 3]), np.zeros(1), 3, 3)
     assert sums.squares / 3 < (sums.total / 3) ** 2  # by rounding
     values = combine(1, [(np.arange(1), sums)], with_error=True)
     assert_array_equal(values.error, [0])
