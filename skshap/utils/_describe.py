@@ -1,15 +1,16 @@
 """Descriptions: text that tells objects apart by what they do, the same in any process.
 
 Compiled code is taken without file names and line numbers, so that what is typed again
-is found again. Of what code reads from outside, values of a closure count, and
-functions and plain data of its module; what other modules hold does not.
+is found again. Of what code reads from outside, values of a closure count, and what its
+module holds under a name, classes and objects as well; but not what it reads as an
+attribute of another module.
 """
 
 import dis
+import functools
 import hashlib
 import inspect
 import sys
-from functools import cache
 from types import CodeType, ModuleType
 
 import joblib
@@ -101,6 +102,10 @@ def _text(value, seen):
         return f"{describe(value.__self__, seen)} {describe(value.__func__, seen)}"
     if inspect.isfunction(value) and not _is_library(value):
         return _describe_function(value, seen)
+    if inspect.isclass(value) and not _is_library(value):
+        return describe_class(value, seen)
+    if isinstance(value, functools._lru_cache_wrapper):
+        return f"cached {describe(value.__wrapped__, seen)}"
     if inspect.isclass(value) or inspect.isroutine(value):
         return _name(value)
     return _describe_object(value, seen)
@@ -115,9 +120,9 @@ def _describe_function(function, seen):
             read.append(cell.cell_contents)
         except ValueError:  # not filled yet
             read.append("empty")
-    for name in sorted(_names(function.__code__)):
-        value = function.__globals__.get(name)
-        if inspect.isroutine(value) or inspect.isclass(value) or _is_plain(value):
+    for name in sorted(_names(function.__code__) & function.__globals__.keys()):
+        value = function.__globals__[name]
+        if not isinstance(value, ModuleType):
             read.append((name, value))
     return f"{_describe_code(function.__code__)} {describe(read, seen)}"
 
@@ -126,8 +131,8 @@ def _describe_object(value, seen):
     """Describe an object by its class and its state."""
     try:
         reduced = value.__reduce_ex__(2)
-    except (TypeError, AttributeError):
-        return repr(value)
+    except Exception:  # whatever a class raises where it cannot be pickled
+        return f"{_name(type(value))} at {id(value)}"
     if isinstance(reduced, str):
         return f"{_name(type(value))} {reduced}"
     made, *state = reduced
@@ -148,7 +153,7 @@ def _numpy_dtype(tensor):
     return torch.float32 if tensor.dtype == torch.bfloat16 else tensor.dtype
 
 
-@cache
+@functools.cache
 def _source(kind):
     try:
         return inspect.getsource(kind)
@@ -184,12 +189,3 @@ def _describe_code(code):
         for c in code.co_consts
     ]
     return f"{code.co_code.hex()} {code.co_names} {code.co_varnames} {constants}"
-
-
-def _is_plain(value):
-    """Whether a value is data, and not an object with a life of its own."""
-    if isinstance(value, dict):
-        value = [*value.keys(), *value.values()]
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return all(map(_is_plain, value))
-    return isinstance(value, (*SCALARS, np.ndarray, torch.Tensor))
