@@ -63,7 +63,7 @@ class Candidate(NamedTuple):
         if self.kernel == "linear" and d < n:  # columns do for it
             return self.tune(y).alpha_
         kernel = PairwiseKernel(self.kernel, kernel_params=self.kernel_params)
-        values = kernel.fit_transform(self.rows)
+        values = as_arrays(kernel).fit_transform(self.rows)
         return tune_kernel(TrainingKernel(values, False), y, start=start)
 
 
@@ -100,14 +100,14 @@ def default_attributor(estimator, X, y, **options):
     else:
         variance = rows.var()
     candidates = kernels_of(rows, variance)
-    scaler = StandardScaler(with_mean=not issparse(rows)).fit(rows)
+    scaler = as_arrays(StandardScaler(with_mean=not issparse(rows))).fit(rows)
     spread = np.sqrt(scaler.var_[scaler.var_ > 0])
     if len(spread) and spread.max() > UNEQUAL * spread.min():
         # That of columns around their means, as of dense rows, which are centred.
         variance = (scaler.var_ / scaler.scale_**2).mean()
         candidates += kernels_of(scaler.transform(rows), variance, scaler)
     if not issparse(rows) and has_outliers(rows):
-        scaler = RobustScaler(unit_variance=True).fit(rows)
+        scaler = as_arrays(RobustScaler(unit_variance=True)).fit(rows)
         candidates.append(rbf_of(scaler.transform(rows), 1.0, scaler))
     direction = np.random.default_rng(0).normal(size=rows.shape[1])
     tried = some_rows(rows @ direction, y_index)
@@ -117,8 +117,8 @@ def default_attributor(estimator, X, y, **options):
     if chosen.scaler is not None:
         steps.append(chosen.scaler)
     if chosen.kernel == "rbf" and len(y) > LARGE:
-        landmarks = Nystroem(
-            **chosen.kernel_params, n_components=N_LANDMARKS, random_state=0
+        landmarks = as_arrays(
+            Nystroem(**chosen.kernel_params, n_components=N_LANDMARKS, random_state=0)
         )
         features = landmarks.fit_transform(chosen.rows)
         chosen = Candidate(features, None, "linear", None, chosen.scale)
@@ -128,9 +128,14 @@ def default_attributor(estimator, X, y, **options):
         alpha = chosen.tune_further(y, alpha)
     kernel, params = chosen.kernel, chosen.kernel_params
     if steps:
-        kernel = make_pipeline(*steps, PairwiseKernel(kernel, kernel_params=params))
-        params = None
+        steps.append(as_arrays(PairwiseKernel(kernel, kernel_params=params)))
+        kernel, params = make_pipeline(*steps), None
     return FreeShapAttributor(kernel, alpha=alpha, kernel_params=params, **options)
+
+
+def as_arrays(transformer):
+    """Have a transformer return arrays, whatever `sklearn.set_config` says."""
+    return transformer.set_output(transform="default")
 
 
 def kernels_of(rows, variance, scaler=None):

@@ -1,15 +1,19 @@
 """Tests of the attributor of tables of numbers."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
+from sklearn import config_context
 from sklearn.datasets import load_wine, make_moons
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.metrics.pairwise import rbf_kernel
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import RobustScaler, StandardScaler
 
@@ -279,6 +283,39 @@ def test_many_rows_take_features_in_place_of_pairs(container, wine, few_rows_are
     assert (off - np.diag(off.diagonal())).mean() < 0.01  # the diagonal lacks most
     assert off.mean() > 1e-4
     assert is_flipped[np.argsort(found.label_quality_)[:10]].all()
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+@pytest.mark.parametrize("is_linear", [False, True])
+@pytest.mark.parametrize("is_large", [False, True])
+@pytest.mark.parametrize("columns", ["units", "outlier", "alike"])
+def test_values_do_not_depend_on_what_transformers_return(
+    columns, is_large, is_linear, library, wine, monkeypatch
+):
+    X, scaled, y, _ = wine
+    X = X if columns == "units" else scaled.copy()
+    if columns == "outlier":
+        X[7, 3] = 1e4
+    if is_linear:
+        y = np.where(X[:, 0] > np.median(X[:, 0]), "a", "b")
+    if is_large:
+        monkeypatch.setattr(_default_attributor, "LARGE", 150)
+        monkeypatch.setattr(_default_attributor, "N_LANDMARKS", 100)
+    monkeypatch.setattr(_some_rows, "MOST_ROWS", 60)
+    monkeypatch.setattr(_tuned_ridge, "MOST_ROWS", 60)
+    expected = LabelNoiseDetector().fit(X, y)
+    predicted = expected.attributor_.decision_function(X[:5])
+    with config_context(transform_output=library):
+        found = LabelNoiseDetector().fit(X, y)
+        for detector in (found, expected, pickle.loads(pickle.dumps(expected))):
+            values = detector.attributor_.decision_function(X[:5])
+            assert_array_equal(values, predicted)
+        for chooser in (
+            DataRemoval(GaussianNB(), random_state=0),
+            DataSelector(n_samples_to_select=9, random_state=0),
+        ):
+            assert chooser.fit(X, y).attributor_.alpha == expected.attributor_.alpha
+    assert_array_equal(found.label_quality_, expected.label_quality_)
 
 
 @pytest.mark.parametrize(
