@@ -6,7 +6,8 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.kernel_approximation import Nystroem
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import RobustScaler, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, RobustScaler, StandardScaler
+from sklearn.utils import check_array
 
 from skshap.attribution import FreeShapAttributor
 from skshap.kernel_ridge._training_kernel import TrainingKernel
@@ -128,14 +129,21 @@ def default_attributor(estimator, X, y, **options):
         alpha = chosen.tune_further(y, alpha)
     kernel, params = chosen.kernel, chosen.kernel_params
     if steps:
-        steps.append(as_arrays(PairwiseKernel(kernel, kernel_params=params)))
-        kernel, params = make_pipeline(*steps), None
+        last = PairwiseKernel(kernel, kernel_params=params)
+        kernel = as_arrays(make_pipeline(in_double(), *steps, last))
+        params = None
     return FreeShapAttributor(kernel, alpha=alpha, kernel_params=params, **options)
 
 
 def as_arrays(transformer):
     """Have a transformer return arrays, whatever `sklearn.set_config` says."""
     return transformer.set_output(transform="default")
+
+
+def in_double():
+    """Return a step that makes rows float64: others would work in their precision."""
+    options = {"dtype": np.float64, "accept_sparse": True, "ensure_all_finite": False}
+    return FunctionTransformer(check_array, kw_args=options)
 
 
 def kernels_of(rows, variance, scaler=None):

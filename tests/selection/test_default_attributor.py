@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.naive_bayes import GaussianNB
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import RobustScaler, StandardScaler
 
 from skshap import (
@@ -274,15 +274,45 @@ def few_rows_are_many(monkeypatch):
 def test_many_rows_take_features_in_place_of_pairs(container, wine, few_rows_are_many):
     X, _, y, is_flipped = wine
     few = LabelNoiseDetector().fit(container(X[:150]), y[:150]).attributor_
-    assert len(few.kernel) == 2  # exact, after the scaler
+    assert isinstance(few.kernel[-2], StandardScaler)  # exact
     found = LabelNoiseDetector().fit(container(X), y)
     attributor = found.attributor_
     assert attributor._is_explicit
-    exact = rbf_kernel(X / X.std(0), gamma=attributor.kernel[1].gamma)
+    exact = rbf_kernel(X / X.std(0), gamma=attributor.kernel[-2].gamma)
     off = np.abs(attributor.gram_ - exact)
     assert (off - np.diag(off.diagonal())).mean() < 0.01  # the diagonal lacks most
     assert off.mean() > 1e-4
     assert is_flipped[np.argsort(found.label_quality_)[:10]].all()
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+@pytest.mark.parametrize("container", [np.asarray, pd.DataFrame, csr_array])
+@pytest.mark.parametrize("kind", ["units", "outlier", "large", "far"])
+def test_rows_of_little_precision_are_taken_as_they_are(
+    kind, container, dtype, wine, monkeypatch
+):
+    X, scaled, y, _ = wine
+    if kind == "large":  # landmarks of columns that are not scaled
+        monkeypatch.setattr(_default_attributor, "LARGE", 150)
+        monkeypatch.setattr(_default_attributor, "N_LANDMARKS", 100)
+    X = X if kind == "units" else scaled.copy()
+    if kind == "outlier":
+        X[7, 3] = 6e4
+    if kind == "far":  # products of rows are beyond float16
+        X = X * np.where(np.arange(13) == 1, 6000, 0.01)
+    rows = X.astype(dtype)
+    double = rows.astype(float)
+    if container is csr_array and dtype is np.float16:
+        pytest.skip("scipy has no such matrices")
+    expected = LabelNoiseDetector().fit(container(double), y)
+    found = LabelNoiseDetector().fit(container(rows), y)
+    assert isinstance(found.attributor_.kernel, Pipeline)
+    for detector in (found, pickle.loads(pickle.dumps(found))):
+        assert_array_equal(detector.label_quality_, expected.label_quality_)
+        assert_array_equal(
+            detector.attributor_.decision_function(container(rows[:5])),
+            expected.attributor_.decision_function(container(double[:5])),
+        )
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
