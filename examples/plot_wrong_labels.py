@@ -115,7 +115,11 @@ print(
 if detector.issues_withheld_:
     print("some look wrong, but too many are hard to tell: read from the top down")
 elif not issues.any():
-    print("no single label is suspicious enough: read from the top down")
+    n_doubted = (detector.label_quality_ < 0.5).sum()
+    print(
+        f"{n_doubted} are more probably wrong than right, none of them surely enough: "
+        "read from the top down"
+    )
 
 # %%
 # The ten most suspicious sentences.

@@ -31,7 +31,7 @@ NUMERIC = ("sklearn.impute", "sklearn.preprocessing")
 DATES_READ = (FunctionTransformer, OneHotEncoder, OrdinalEncoder, TargetEncoder)
 # What messages have in common, on one dimension where two are wanted, on what is no
 # text, and on values that are no numbers.
-FLAT = "2D array|2D input|2-dimensional|two dimensions"
+FLAT = "2D array|2D input|2-dimensional|two dimensions|non-numeric data"
 NO_TEXT = "invalid document|object has no attribute"
 DATA = "NaN|NaT|missing|infinity|dtype|DType|convert|float|date|numbers"
 

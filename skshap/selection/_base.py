@@ -37,6 +37,7 @@ class BaseRowChoice(Attributed, BaseEstimator):
     }
     _most_judged = 1000  # rows of a fold
     _needs_errors = False
+    _always_splits = False  # where X_val is given as well
 
     def _fit_attributor(self, X, y, X_val, y_val):
         """Fit the attributor on all rows; return these, and how to judge them.

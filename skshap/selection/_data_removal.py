@@ -334,7 +334,7 @@ class DataRemoval(
             )
         X, y, y_index, splits = self._fit_attributor(X, y, X_val, y_val)
         is_other = None  # not needed where values come from X_val
-        if self._always_splits and X_val is None:
+        if self._needs_errors and X_val is None:
             is_other = other_splits(len(y), splits)
         (values, errors), parts = self._value(
             y, X_val, y_val, splits, with_error=self._needs_errors

@@ -441,6 +441,15 @@ def test_tables_have_the_columns_of_fit(X, names_of_polars):
     assert_array_equal(kernel.transform(again), kernel.transform(X))
 
 
+def test_a_column_of_texts_for_a_step_that_wants_numbers():
+    X = pd.DataFrame({"day": ["9/17/1993", "9/18/1993", None], "size": [1.0, 2.0, 3.0]})
+    steps = SimpleImputer(), StandardScaler(), PairwiseKernel("rbf")
+    kernel = ColumnKernel([("when", make_pipeline(*steps), "day")])
+    message = r"(?s)kernel 'when' cannot read columns 'day'.*write \['day'\]"
+    with pytest.raises(ValueError, match=message):
+        kernel.fit(X)
+
+
 def test_rows_that_a_kernel_refuses(small, make):
     X = pd.DataFrame(TABLE)
     X.loc[3, "text"] = None
