@@ -107,8 +107,8 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
         no part of a draw takes longer. After a kill the same call goes on from there
         and ends with the same bits; with a larger `n_permutations` it adds draws, with
         a smaller one it returns what there is. A file of another computation is
-        refused; of a callable `scoring`, its code and state tell, and what it reads of
-        its module: functions, classes and objects.
+        refused; of a callable `scoring`, its code and state tell, and the functions,
+        classes, objects and data that it names.
         `explain` and enumerations keep no file.
     random_state : int, RandomState instance or None, default=None
         Seed of the permutations.

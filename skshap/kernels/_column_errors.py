@@ -29,9 +29,10 @@ __all__ = [
 # Steps that read dates as numbers, and those among them that do not.
 NUMERIC = ("sklearn.impute", "sklearn.preprocessing")
 DATES_READ = (FunctionTransformer, OneHotEncoder, OrdinalEncoder, TargetEncoder)
-# What messages have in common, on one dimension where two are wanted, on what is no
-# text, and on values that are no numbers.
-FLAT = "2D array|2D input|2-dimensional|two dimensions|non-numeric data"
+# What messages have in common, on one dimension where two are wanted, on texts where
+# numbers are, on what is no text, and on values that are no numbers.
+FLAT = "2D array|2D input|2-dimensional|two dimensions"
+WORDS = "non-numeric|string to float|works on numbers"
 NO_TEXT = "invalid document|object has no attribute"
 DATA = "NaN|NaT|missing|infinity|dtype|DType|convert|float|date|numbers"
 
@@ -175,14 +176,21 @@ def noted(name, columns, part):
         if isinstance(error, (TypeError, ValueError, AttributeError)):
             message = str(error)
             hints = [*_brackets(message, columns), *_missing_texts(message, part)]
+            if is_single(columns) and re.search(WORDS, message):
+                part = part.to_frame() if hasattr(part, "to_frame") else part
             if re.search(DATA, message) and (advice := column_advice(part)):
                 # By names, in place of that by what a step before made of the columns.
                 message = message.split(" Columns [")[0]
                 hints += advice
         if hints:
-            said = [message, *(hint for hint in hints if hint not in message)]
+            end = "" if message.endswith((".", "!", "?")) else "."
+            said = [message + end, *(hint for hint in hints if hint not in message)]
             raise ValueError(
                 f"kernel {name!r} cannot read columns {columns!r}: {' '.join(said)}"
+            ) from error
+        if type(error) is ValueError:
+            raise ValueError(
+                f"kernel {name!r} fails on columns {columns!r}: {error}"
             ) from error
         error.add_note(f"This comes from kernel {name!r} on columns {columns!r}.")
         raise
@@ -200,10 +208,14 @@ def _missing_texts(message, part):
         )
 
 
+def is_single(columns):
+    """Whether columns are one that is named without brackets."""
+    return isinstance(columns, (str, int, np.integer))
+
+
 def _brackets(message, columns):
     """Say that brackets around a column are missing, or too many."""
-    is_single = isinstance(columns, (str, int, np.integer))
-    if is_single and re.search(FLAT, message):
+    if is_single(columns) and re.search(f"{FLAT}|{WORDS}", message):
         yield (
             "A column without brackets is read as one-dimensional, as texts are; for "
             f"numbers and categories write [{columns!r}]."

@@ -126,9 +126,11 @@ class EmpiricalNTK(
         on the rows that it is fitted to, and are found again for the same ones. Several
         processes may use it at once; :func:`skshap.reduce_memory` keeps it small. A
         sketch, or a network with seeded weights, then needs an integer `random_state`.
-        Of the code of a network, functions, classes and objects of its own module
-        count, but not what it reads as an attribute of another module. None keeps
-        gradients in memory, for this object alone.
+        Of the code of a network, what it names counts, functions, classes, objects and
+        data, but not what other modules hold, as in ``module.scale``; of libraries such
+        as torch, names count alone. What cannot be pickled, as a lock, is another in
+        every process, so that nothing is found again. None keeps gradients in memory,
+        for this object alone.
     random_state : int, RandomState instance or None, default=None
         Seed of the head, or of the network for tables, and of the sketch.
     verbose : int, default=0

@@ -1,5 +1,6 @@
 """Which columns of a table hold what is no number, and what to do about it."""
 
+import re
 from datetime import date, time, timedelta
 
 import numpy as np
@@ -9,6 +10,8 @@ __all__ = ["column_advice", "has_dates", "is_missing", "missing_dates"]
 N_NAMED = 10  # columns that a message names
 # Types of dates, times and spans of time, missing ones included.
 DATES = (date, time, timedelta, np.datetime64, np.timedelta64)
+# A text that begins with the year, month and day, or ends in the year.
+DATE_TEXT = re.compile(r"(\d{4}([-/.])\d\d?\2\d\d?|\d\d?([-/.])\d\d?\3\d{4})(?!\d)")
 
 
 def has_dates(X):
@@ -66,13 +69,13 @@ def column_advice(X):
     table = X if is_frame or hasattr(X, "shape") else as_array(X)
     if len(table.shape) != 2 or hasattr(table, "nnz"):
         return []
-    texts, dates, others, gaps, infinite = [], [], [], [], []
+    texts, days, dates, others, gaps, infinite = [], [], [], [], [], []
     for name, values in named_columns(table):
         if values.dtype.kind in "mM" or holds_dates(values):
             dates.append(name)
             continue
         if values.dtype.kind in "OUT" and any(map(is_word, values)):
-            texts.append(name)
+            (days if are_date_texts(values) else texts).append(name)
         elif values.dtype.kind in "OSV" and not all(map(is_number, values)):
             others.append(name)
         if has_gaps(values):
@@ -80,13 +83,19 @@ def column_advice(X):
         if values.dtype.kind == "f" and np.isinf(values).any():
             infinite.append(name)
     advice = []
-    found = (texts, dates, others, gaps, infinite)
-    texts, dates, others, gaps, infinite = map(shortened, found)
+    found = (texts, days, dates, others, gaps, infinite)
+    texts, days, dates, others, gaps, infinite = map(shortened, found)
     if texts:
         advice.append(
             f"Columns {texts} hold texts: give each kind of columns a kernel of its "
             "own with make_column_kernel, or encode them, as OneHotEncoder does with "
             "categories."
+        )
+    if days:
+        advice.append(
+            f"Columns {days} hold dates in texts: turn them into numbers, as "
+            "(pandas.to_datetime(dates) - pandas.Timestamp(0)).dt.days does, or put "
+            "skrub's TableVectorizer in front of the kernel."
         )
     if dates:
         advice.append(
@@ -151,6 +160,14 @@ def is_word(value):
     except ValueError:
         return True
     return False
+
+
+def are_date_texts(values):
+    """Whether all values, but for missing ones, are texts of dates."""
+    return all(
+        DATE_TEXT.match(value) if isinstance(value, str) else is_missing(value)
+        for value in values
+    )
 
 
 def is_number(value):

@@ -1,17 +1,19 @@
 """Descriptions: text that tells objects apart by what they do, the same in any process.
 
 Compiled code is taken without file names and line numbers, so that what is typed again
-is found again. Of what code reads from outside, values of a closure count, and what its
-module holds under a name, classes and objects as well; but not what it reads as an
-attribute of another module.
+is found again. Of what code reads from outside, values of a closure count, and all that
+it names of its module: functions, classes, objects and data, but not what other modules
+hold. Libraries are told by name.
 """
 
+import copyreg
 import dis
-import functools
 import hashlib
 import inspect
 import sys
+from functools import cache
 from types import CodeType, ModuleType
+from uuid import uuid4
 
 import joblib
 import numpy as np
@@ -25,6 +27,8 @@ LIBRARIES = sys.stdlib_module_names | {
     *("numpy", "scipy", "sklearn", "joblib", "pandas"),
 }
 SCALARS = (bool, int, float, complex, str, bytes, type(None), np.generic)
+PROCESS = uuid4().hex
+UNKNOWN = {}  # by identity, held, so that no other object takes it
 
 
 def describe(value, seen=None):
@@ -39,8 +43,8 @@ def describe(value, seen=None):
     Returns
     -------
     str
-        With an address in it for what cannot be pickled: such an object is not taken
-        for another, nor found again in another process.
+        What cannot be pickled is not taken for another object, nor found again in
+        another process.
     """
     seen = {} if seen is None else seen
     if isinstance(value, SCALARS):
@@ -50,8 +54,12 @@ def describe(value, seen=None):
     if id(value) not in seen:
         # Held, so that no other object takes its identity.
         seen[id(value)] = "again", value
-        text = _text(value, seen).encode("utf-8", "surrogatepass")
-        seen[id(value)] = hashlib.blake2b(text, digest_size=16).hexdigest(), value
+        try:
+            text = _text(value, seen)
+        except Exception:  # whatever an object's own code raises
+            UNKNOWN[id(value)] = value
+            text = f"{PROCESS} {id(value)}"
+        seen[id(value)] = _short(text), value
     return seen[id(value)][0]
 
 
@@ -69,6 +77,7 @@ def describe_class(kind, seen=None):
     str
     """
     seen = {} if seen is None else seen
+    seen.setdefault(id(kind), (_short(_name(kind)), kind))  # what its own code reads
     parts = [_name(kind)]
     for base in kind.__mro__[:-1]:
         if _is_library(base):
@@ -95,7 +104,8 @@ def _text(value, seen):
     if type(value) is dict:
         return f"dict {sorted(describe(item, seen) for item in value.items())}"
     if isinstance(value, (set, frozenset)):  # of strings in no fixed order
-        return f"set {sorted(describe(item, seen) for item in value)}"
+        # Nor may what one of them has in common with another be told by order.
+        return f"set {sorted(describe(item, dict(seen)) for item in value)}"
     if type(value) in (list, tuple):
         return f"{type(value).__name__} {[describe(item, seen) for item in value]}"
     if inspect.ismethod(value):
@@ -104,10 +114,9 @@ def _text(value, seen):
         return _describe_function(value, seen)
     if inspect.isclass(value) and not _is_library(value):
         return describe_class(value, seen)
-    if isinstance(value, functools._lru_cache_wrapper):
-        return f"cached {describe(value.__wrapped__, seen)}"
     if inspect.isclass(value) or inspect.isroutine(value):
-        return _name(value)
+        wrapped = getattr(value, "__wrapped__", None)  # of functools.cache
+        return _name(value) if wrapped is None else describe(wrapped, seen)
     return _describe_object(value, seen)
 
 
@@ -120,8 +129,8 @@ def _describe_function(function, seen):
             read.append(cell.cell_contents)
         except ValueError:  # not filled yet
             read.append("empty")
-    for name in sorted(_names(function.__code__) & function.__globals__.keys()):
-        value = function.__globals__[name]
+    for name in sorted(_names(function.__code__)):
+        value = function.__globals__.get(name)
         if not isinstance(value, ModuleType):
             read.append((name, value))
     return f"{_describe_code(function.__code__)} {describe(read, seen)}"
@@ -129,16 +138,21 @@ def _describe_function(function, seen):
 
 def _describe_object(value, seen):
     """Describe an object by its class and its state."""
-    try:
-        reduced = value.__reduce_ex__(2)
-    except Exception:  # whatever a class raises where it cannot be pickled
-        return f"{_name(type(value))} at {id(value)}"
+    reduce = copyreg.dispatch_table.get(type(value))
+    reduced = value.__reduce_ex__(2) if reduce is None else reduce(value)
     if isinstance(reduced, str):
+        if not reduced.isidentifier():
+            raise TypeError(f"{reduced!r} is no name")  # a ufunc made of a function
         return f"{_name(type(value))} {reduced}"
     made, *state = reduced
     # What comes behind are iterators.
     state = state[:2] + [list(part) for part in state[2:4] if part is not None]
     return f"{describe_class(type(value), seen)} {describe([made, *state], seen)}"
+
+
+def _short(text):
+    text = text.encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(text, digest_size=16).hexdigest()
 
 
 def _name(value):
@@ -153,7 +167,7 @@ def _numpy_dtype(tensor):
     return torch.float32 if tensor.dtype == torch.bfloat16 else tensor.dtype
 
 
-@functools.cache
+@cache
 def _source(kind):
     try:
         return inspect.getsource(kind)

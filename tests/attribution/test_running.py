@@ -348,6 +348,34 @@ def test_a_checkpoint_of_another_callable_is_refused(tmp_path):
         attribute({**params, "scoring": lambda d, y: 100 * d[:, 0]}, 2)
 
 
+@pytest.mark.parametrize("change", [("factor = 1", "factor = 2"), ("0.5", "0.6")])
+def test_a_checkpoint_of_a_callable_that_reads_other_classes_is_refused(
+    change, tmp_path
+):
+    source = """
+from types import SimpleNamespace
+
+class Points:
+    factor = 1
+
+SETTINGS = SimpleNamespace(bar=0.5)
+
+def scoring(decision, y):
+    return Points.factor * (decision[:, 0] > SETTINGS.bar)
+"""
+
+    def run(source):
+        names = {"__name__": "prompt"}
+        exec(source, names)
+        path = tmp_path / "state.npz"
+        attribute({"checkpoint": path, "scoring": names["scoring"]}, 2)
+
+    run(source)
+    run(source)
+    with pytest.raises(ValueError, match="another computation"):
+        run(source.replace(*change))
+
+
 @pytest.mark.parametrize("few", [2, 3, 5])
 def test_more_sweeps_go_on_from_fewer(few, tmp_path, adaptive):
     params = {"scoring": "neg_log_loss", "checkpoint": tmp_path / "state.npz"}

@@ -1,9 +1,11 @@
 """What the name of a stored kernel covers of the code of a network."""
 
 import copy
+import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -12,14 +14,80 @@ from torch import nn
 from skshap.kernels._digest import network_digest
 
 SOURCE = """
+import enum
+import functools
+import threading
+import types
+from dataclasses import dataclass
+
 import torch
+from numpy import exp
 from torch import nn
 
 POWER = 2
 CALLS = object()
+UNREAD = threading.Lock()
+
+class Square(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x**2
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient * 2 * ctx.saved_tensors[0]
+
+class Helper:
+    shift = 4
+
+    @staticmethod
+    def move(x):
+        return x + Helper.shift
+
+@dataclass
+class Config:
+    scale: float = 5.0
+
+class Mode(enum.Enum):
+    ON = 6
+    OFF = 60
+
+class Act:
+    def __init__(self, slope):
+        self.slope = slope
+
+    def __call__(self, x):
+        return x * self.slope if self is ACT else x
+
+def hinge(x, at):
+    return (x - at).abs()
+
+@functools.cache
+def offset(n):
+    return n + 11
+
+class Block(nn.Module):
+    def forward(self, x):
+        return x * 12
+
+MODES = {Mode.ON, Mode.OFF}
+CONFIG = Config(scale=7.0)
+SPACE = types.SimpleNamespace(rate=8.0)
+ACT = Act(9.0)
+HINGE = functools.partial(hinge, at=10.0)
+GATE = nn.Linear(3, 3)
+nn.init.constant_(GATE.weight, 0.1)
+nn.init.constant_(GATE.bias, 0.1)
+TABLE = {"block": Block(), "exp": exp}
 
 def scaled(x):
     return x * inner(x)
+
+def rest(x):
+    x = HINGE(ACT(Helper.move(Square.apply(x)) * CONFIG.scale * SPACE.rate))
+    x = x + (Mode.ON.value if Mode.ON in MODES else 0)
+    return TABLE["block"](GATE(x)) + offset(1)
 
 def inner(x):
     return x + 1
@@ -46,12 +114,13 @@ class Net(Mixin, nn.Module):
 
     def forward(self, x):
         x = self.pool(self.cut(scaled(x))) ** POWER + self.twice
-        return self.layer(x * self.factor * (x.ndim in {1, 2}))
+        return self.layer(rest(x * self.factor * (x.ndim in {1, 2})))
 """
 
 
 def namespace(source=SOURCE):
     names = {"__name__": "prompt"}
+    sys.modules["prompt"] = ModuleType("prompt")  # dataclasses look it up
     exec(compile(source, "<prompt>", "exec"), names)
     return names
 
@@ -79,6 +148,19 @@ CHANGES = {
         "def cut(x):\n        return -x",
     ),
     "forward": ("{1, 2}", "{1, 3}"),
+    "function of autograd": ("gradient * 2", "gradient * 3"),
+    "helper": ("x + Helper.shift", "x - Helper.shift"),
+    "attribute of a helper": ("shift = 4", "shift = 5"),
+    "dataclass": ("scale=7.0", "scale=7.5"),
+    "namespace": ("rate=8.0", "rate=8.5"),
+    "enumeration": ("ON = 6\n", "ON = 7\n"),
+    "callable": ("Act(9.0)", "Act(9.5)"),
+    "class of a callable": ("x * self.slope if", "x / self.slope if"),
+    "partial": ("at=10.0", "at=10.5"),
+    "function of a partial": ("(x - at).abs()", "(x + at).abs()"),
+    "cached function": ("n + 11", "n - 11"),
+    "module": ("GATE.weight, 0.1", "GATE.weight, 0.2"),
+    "module in a dict": ("x * 12", "x / 12"),
 }
 
 
@@ -93,16 +175,29 @@ def test_code_typed_again():
     assert typed("\n\n# Further down.\n" + SOURCE) == typed()
 
 
-def test_same_in_another_process():
-    code = "from tests.kernels.test_digest import typed; print(typed())"
-    done = subprocess.run(
+def elsewhere(code, seed="random"):
+    """Return what is printed by another process, whose sets are in another order."""
+    return subprocess.run(
         [sys.executable, "-c", code],
         cwd=Path(__file__).parents[2],
+        env={**os.environ, "PYTHONHASHSEED": seed},
         capture_output=True,
         text=True,
         check=True,
-    )
-    assert done.stdout.strip() == typed()
+    ).stdout.strip()
+
+
+@pytest.mark.parametrize("seed", ["1", "2"])
+def test_same_in_another_process(seed):
+    code = "from tests.kernels.test_digest import typed; print(typed())"
+    assert elsewhere(code, seed) == typed()
+
+
+def test_what_cannot_be_described_is_not_shared():
+    source = SOURCE.replace("x = HINGE(", "x = UNREAD and HINGE(")
+    assert typed(source) != typed(source)
+    network = namespace(source)["Net"]()
+    assert digest(network) == digest(network)
 
 
 def with_power(power):

@@ -67,6 +67,31 @@ def test_all_kinds_of_columns_are_told_apart(make):
     ]
 
 
+@pytest.mark.parametrize("make", MAKE.values(), ids=MAKE)
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["2024-01-31", "2024-02-01"],
+        ["2024-01-31 10:00", None],
+        ["2024-01-31T10:00:00Z", "2024-02-01T10:00:00Z"],
+        ["31/1/2024", "1/2/2024"],
+        ["31.01.2024", "01.02.2024"],
+    ],
+)
+def test_dates_in_texts(texts, make):
+    advice = column_advice(make({"day": texts}))
+    assert advice[0].startswith("Columns ['day'] hold dates in texts: turn them into")
+    assert "pandas.to_datetime" in advice[0]
+    assert "hold texts" not in " ".join(advice)
+
+
+@pytest.mark.parametrize("text", ["1.2.3", "192.168.0.1", "2024-01-311", "3/4", "one"])
+def test_texts_that_are_no_dates(text):
+    for texts in ([text, text], ["2024-01-31", text]):
+        (advice,) = column_advice(pd.DataFrame({"day": texts}))
+        assert advice.startswith("Columns ['day'] hold texts")
+
+
 def test_of_many_columns_ten_are_named_and_the_rest_counted():
     names = [f"t{i}" for i in range(13)]
     (advice,) = column_advice(pd.DataFrame([["a text"] * 13], columns=names))
