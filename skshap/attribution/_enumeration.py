@@ -17,9 +17,7 @@ __all__ = [
 
 LARGEST_GAME = 20  # players
 CHUNK_NUMBERS = 1 << 23  # of a batch of enumerated coalitions
-# What batches of many shapes take, with what an allocator keeps of those before, as a
-# multiple of the largest.
-UNUSED = 1.1
+BATCH_TIMES = 1.1  # the largest batch: with what an allocator keeps of those before
 SCORED_TIMES = 10  # floats a prediction: itself, and what scores are made by
 
 
@@ -127,4 +125,4 @@ def enumeration_floats(game, problem):
         largest = max(largest, count * one)
     # Values are kept by the row scored until they are averaged.
     values = 3 * problem._replace(per_sample=True).size(n)
-    return game.subsets_floats() + UNUSED * largest + values
+    return game.subsets_floats() + BATCH_TIMES * largest + values

@@ -253,10 +253,10 @@ class DataRemoval(
             a label that `y` has not, there are fewer rows than folds or no more than
             `n_samples_to_remove`, a split trains on no row of a class, or the removal
             would leave a class without a row; with "harmful", if `X_val` is a single
-            row, whose values have no standard error, if without `X_val` a row
-            has no split to be valued by that judges on other rows, as with two folds,
-            or if the estimator predicts no labels of `y`; or if rows or labels are
-            malformed or, by their indices, not in one order.
+            row, by which values have no standard error, if without `X_val` a row has no
+            split to be valued by that judges on other rows, as with two folds, or if
+            the estimator predicts no labels of `y`; or if rows or labels are malformed
+            or, by their indices, not in one order.
 
         Warns
         -----
@@ -291,8 +291,7 @@ class DataRemoval(
         order, n_removed = choice.order, choice.n_removed
         advice = "lower n_samples_to_remove"
         kept = self._first(order[::-1], len(y) - n_removed, y_index, advice)
-        labels = self.classes_[y_index]  # numbers, of objects that are numbers
-        X_kept, y_kept = safe_split(self.estimator, X, labels, kept)
+        X_kept, y_kept = safe_split(self.estimator, X, y, kept)
         self.estimator_ = clone(self.estimator).fit(
             X_kept, y_kept, **slice_params(X, params, kept)
         )
@@ -315,7 +314,8 @@ class DataRemoval(
         self._take_names()
         y, (X,) = as_labels(y), indexable(X)
         y_index = encode_targets(y, self.classes_, X, "y")
-        return X, y, y_index, doubted_rows(detector.label_quality_, y_index)
+        choice = doubted_rows(detector.label_quality_, y_index)
+        return X, self.classes_[y_index], y_index, choice
 
     def _choose_by_values(self, X, y, X_val, y_val, params):
         """Choose the rows of lowest value, or those that harm with confidence."""
@@ -332,7 +332,8 @@ class DataRemoval(
                 "one: of one row there is no standard error; pass more, or X_val=None "
                 "to judge on other folds."
             )
-        X, y, y_index, splits = self._fit_attributor(X, y, X_val, y_val)
+        X, _, y_index, splits = self._fit_attributor(X, y, X_val, y_val)
+        y = self.classes_[y_index]  # numbers, of objects that are numbers
         is_other = None  # not needed where values come from X_val
         if self._needs_errors and X_val is None:
             is_other = other_splits(len(y), splits)
@@ -356,13 +357,7 @@ class DataRemoval(
                 of_splits = values_from_others(parts, is_other)
             options = {"share": n_removed / len(y), "n_jobs": self.n_jobs}
             is_better, self.cv_results_ = compare_without(
-                self.estimator,
-                X,
-                self.classes_[y_index],
-                splits,
-                of_splits,
-                params,
-                **options,
+                self.estimator, X, y, splits, of_splits, params, **options
             )
             n_removed = n_removed if is_better else 0
         return X, y, y_index, Choice(values, order, n_removed, errors, probability)
