@@ -44,13 +44,17 @@ class Checkpoint:
     Parameters
     ----------
     path : path or None
-        The file; None keeps nothing.
+        The file, or a folder that has one for each computation; None keeps nothing.
     identity : str
         Digest of what is computed.
+    seed : int or None, default=None
+        Of the computation, if another one has another file in a folder.
     """
 
-    def __init__(self, path, identity):
+    def __init__(self, path, identity, seed=None):
         self.path = None if path is None else Path(path).expanduser()
+        if path is not None and self.path.is_dir():
+            self.path /= f"{digest(identity, seed)}.npz"
         self.identity = identity
         self._written = time.monotonic()
 
@@ -66,8 +70,8 @@ class Checkpoint:
             return None
         if self.path.exists() and not self.path.is_file():
             raise ValueError(
-                f"checkpoint={str(self.path)!r} is a folder or a device; pass the path "
-                "of a file, which need not exist."
+                f"checkpoint={str(self.path)!r} is a device; pass the path of a file, "
+                "which need not exist, or of a folder, which must."
             )
         try:
             state = read_arrays(self.path)
@@ -88,7 +92,8 @@ class Checkpoint:
                 "computation: rows, labels, kernel, parameters or random_state differ. "
                 "(So do, by rounding, values of a network's kernel that were computed "
                 "with another number of threads or on another machine.) Use another "
-                "path, or delete the file to start anew."
+                "path, or a folder, which has a file for each, or delete the file to "
+                "start anew."
             )
         return state
 

@@ -78,11 +78,12 @@ def _run(data, game, problem, method):
     identity = (
         "" if method.checkpoint is None else _identify(data, game, problem, method)
     )
+    seed = problem.seed if method.is_seeded else None
     run = Run(
         sampler,
         n_draws=method.n_permutations,
         rule=StoppingRule(method.tol, PLAYERS),
-        checkpoint=Checkpoint(method.checkpoint, identity),
+        checkpoint=Checkpoint(method.checkpoint, identity, seed),
         n_jobs=method.n_jobs,
         verbose=method.verbose,
         task=method.task,

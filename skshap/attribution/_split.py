@@ -20,7 +20,8 @@ def split_attributor(attributor, y, split, number, n_splits):
         Positions of the rows trained on, and of the rows judged on.
     number, n_splits : int
         Which of how many splits it is, from 0 on: for progress bars, and for
-        `checkpoint`, where "values.npz" becomes "values-0.npz" and so on.
+        `checkpoint`, where "values.npz" becomes "values-0.npz" and so on. In a folder
+        files have names of their own.
 
     Returns
     -------
@@ -37,8 +38,9 @@ def split_attributor(attributor, y, split, number, n_splits):
     part.kernel_params, part.alpha = None, attributor._alpha
     part._task = f"split {number + 1} of {n_splits}, permutations"
     if attributor.checkpoint is not None:
-        path = Path(attributor.checkpoint)
-        part.checkpoint = path.with_name(f"{path.stem}-{number}{path.suffix}")
+        path = Path(attributor.checkpoint).expanduser()
+        if not path.is_dir():
+            part.checkpoint = path.with_name(f"{path.stem}-{number}{path.suffix}")
     if not isinstance(attributor.random_state, Integral):
         part.random_state = attributor._seed  # whatever other splits draw
     columns = slice(None) if is_explicit else train

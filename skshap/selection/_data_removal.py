@@ -119,8 +119,9 @@ class DataRemoval(
     Values are judged on `X_val` and `y_val` if they are given. Without them they are
     cross-fitted: each row has its mean value over the splits in which it is trained on,
     judged on the rows left out. Each split has a `checkpoint` of its own then:
-    "values.npz" of the attributor becomes "values-0.npz", "values-1.npz" and so on. To
-    go on from them needs the same splits and an integer as `random_state`.
+    "values.npz" of the attributor becomes "values-0.npz", "values-1.npz" and so on, and
+    in a folder each has a name of its own. To go on from them needs the same splits and
+    an integer as `random_state`.
 
     "auto" goes by how probably each label is right, the `label_quality_` of
     :class:`skshap.LabelNoiseDetector` with this attributor, whose Notes say how that is
@@ -158,7 +159,9 @@ class DataRemoval(
     scores that say why.
 
     A grid search computes values anew for each candidate and fold, also where none is
-    removed, as by 0.
+    removed, as by 0, unless `checkpoint` of the attributor is a folder: of candidates
+    that differ in nothing but the number of rows to remove, or in `estimator`, the
+    first computes the values of a fold then, and the others read them.
 
     In scikit-learn's cross-validation an `X_val` with as many rows as `X` is taken for
     a parameter of each row and sliced with it. Give it another number of rows. In a

@@ -139,6 +139,12 @@ def test_each_split_has_its_own_checkpoint(few, tmp_path):
     assert names == ["state-0.npz", "state-1.npz", "state-2.npz"]
     again = cross_fit(fitted, y, splits, with_error=False, n_jobs=None).mean
     assert_array_equal(first, again)
+    folder = tmp_path / "values"
+    folder.mkdir()
+    fitted = attributor.set_params(checkpoint=folder).fit(X, y)
+    in_folder = cross_fit(fitted, y, splits, with_error=False, n_jobs=None).mean
+    assert_array_equal(first, in_folder)
+    assert len(list(folder.iterdir())) == 3
 
 
 class FixedAttributor(FreeShapAttributor):

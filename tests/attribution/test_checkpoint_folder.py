@@ -1,0 +1,119 @@
+"""A folder as `checkpoint`: a file for each computation, and none is done twice."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+
+from skshap import DataRemoval, FreeShapAttributor, FreeShapRegressor
+from skshap.attribution import _running
+
+N = 60
+
+
+@pytest.fixture
+def table():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(N, 4))
+    return X, (X[:, 0] + 0.5 * rng.normal(size=N) > 0).astype(int)
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """How many parts of draws each run computes."""
+    counts, compute_parts = [], _running.compute_parts
+
+    def count(sampler, units, **options):
+        counts.append(len(units))
+        return compute_parts(sampler, units, **options)
+
+    monkeypatch.setattr(_running, "compute_parts", count)
+    return counts
+
+
+def values(table, folder, **params):
+    X, y = table
+    params = {"n_permutations": 3, "random_state": 0, "checkpoint": folder} | params
+    fitted = FreeShapAttributor(**params).fit(X[:40], y[:40])
+    return fitted.attribute(X[40:], y[40:])
+
+
+CHANGES = [
+    {"scoring": "neg_log_loss"},
+    {"alpha": 0.3},
+    {"random_state": 1},
+    {"semivalue": "banzhaf"},
+    {"sampler": "permutation"},
+]
+
+
+def test_each_computation_has_a_file(table, drawn, tmp_path):
+    alone = values(table, None)
+    assert_array_equal(values(table, tmp_path), alone)
+    for number, change in enumerate(CHANGES, start=2):
+        expected = values(table, None, **change)
+        assert_array_equal(values(table, tmp_path, **change), expected)
+        assert len(list(tmp_path.iterdir())) == number
+    drawn.clear()
+    for change in [{}, *CHANGES]:
+        values(table, str(tmp_path), **change)
+    assert sum(drawn) == 0
+    assert len(list(tmp_path.iterdir())) == 1 + len(CHANGES)
+
+
+def test_more_permutations_add_to_a_file(table, drawn, tmp_path):
+    values(table, tmp_path)
+    drawn.clear()
+    more = values(table, tmp_path, n_permutations=5)
+    assert_array_equal(more, values(table, None, n_permutations=5))
+    assert drawn[0] * 5 == drawn[1] * 2
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_without_a_seed_a_file_is_gone_on_with(table, drawn, tmp_path):
+    first = values(table, tmp_path, random_state=None)
+    drawn.clear()
+    assert_array_equal(values(table, tmp_path, random_state=None), first)
+    assert sum(drawn) == 0
+
+
+def test_regressions(table, drawn, tmp_path):
+    X, y = table
+    regressor = FreeShapRegressor(
+        n_permutations=3, random_state=0, checkpoint=tmp_path
+    ).fit(X[:40], y[:40] - y.mean())
+    first = regressor.attribute(X[40:], y[40:] - y.mean())
+    drawn.clear()
+    assert_array_equal(regressor.attribute(X[40:], y[40:] - y.mean()), first)
+    assert sum(drawn) == 0
+
+
+def test_a_search_of_how_many_rows_to_remove_values_each_fold_once(
+    table, drawn, tmp_path
+):
+    X, y = table
+
+    def search(folder):
+        attributor = FreeShapAttributor(n_permutations=2, checkpoint=folder)
+        removal = DataRemoval(LogisticRegression(), attributor, cv=3, random_state=0)
+        grid = {"n_samples_to_remove": [0, 0.1, 0.2], "estimator__C": [0.1, 1.0]}
+        return GridSearchCV(removal, grid, cv=2, refit=False).fit(X, y)
+
+    expected = search(None)
+    n_parts = sum(drawn)
+    drawn.clear()
+    found = search(tmp_path)
+    assert_array_equal(
+        found.cv_results_["mean_test_score"], expected.cv_results_["mean_test_score"]
+    )
+    assert sum(drawn) * 6 == n_parts
+    assert len(list(tmp_path.iterdir())) == 2 * 3
+
+
+def test_a_folder_of_ones_home(table, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "values").mkdir()
+    values(table, "~/values")
+    assert len(list((tmp_path / "values").iterdir())) == 1
