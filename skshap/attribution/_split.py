@@ -1,21 +1,22 @@
 """An attributor on a part of its training rows, without its kernel computed again."""
 
 from copy import copy
-from numbers import Integral
 from pathlib import Path
 
 __all__ = ["split_attributor"]
 
 
-def split_attributor(attributor, y, split, number, n_splits):
-    """Fit an attributor to a part of its training rows, to be judged on another part.
+def split_attributor(attributor, split, number, n_splits):
+    """Return an attributor of a part of its training rows, to be judged on another.
+
+    Nothing is fitted: values need no ridge trained on all rows, and coalitions of a
+    part have a factor where those of all rows do.
 
     Parameters
     ----------
     attributor : FreeShapAttributor
-        Fitted on all rows. Its kernel serves for every part; it knows no labels.
-    y : ndarray of shape (n,)
-        Labels of all rows.
+        Fitted on all rows, of labels that the part has too. Its kernel serves for every
+        part; it knows no labels.
     split : (ndarray, ndarray)
         Positions of the rows trained on, and of the rows judged on.
     number, n_splits : int
@@ -26,23 +27,22 @@ def split_attributor(attributor, y, split, number, n_splits):
     Returns
     -------
     part : FreeShapAttributor
-        Fitted, all parameters the same but for the kernel.
-    X_test : ndarray
-        The rows judged on, as `part` takes them.
+        For `attribute` alone.
+    M_test : ndarray
+        The rows judged on, as `attribute` of the part takes them.
     """
     train, test = split
     kernel = attributor._training_kernel
-    rows, is_explicit = kernel.values, kernel.is_explicit
     part = copy(attributor)  # with all that a subclass has beside its parameters
-    part.kernel = "linear" if is_explicit else "precomputed"
-    part.kernel_params, part.alpha = None, attributor._alpha
+    part._training_kernel = kernel.part(train)
+    part._y_index = attributor._y_index[train]
+    part.null_score_ = part._null(part._scoring)
+    part._names_of_rows = None
+    part._map = lambda M: M  # from rows to kernel values, which are known
     part._task = f"split {number + 1} of {n_splits}, permutations"
     if attributor.checkpoint is not None:
         path = Path(attributor.checkpoint).expanduser()
         if not path.is_dir():
             part.checkpoint = path.with_name(f"{path.stem}-{number}{path.suffix}")
-    if not isinstance(attributor.random_state, Integral):
-        part.random_state = attributor._seed  # whatever other splits draw
-    columns = slice(None) if is_explicit else train
-    part.fit(rows[train][:, columns], y[train])
-    return part, rows[test][:, columns]
+    M_test = kernel.values[test]
+    return part, M_test if kernel.is_explicit else M_test[:, train]

@@ -98,8 +98,8 @@ def judge_splits(attributor, y, splits, *, with_error, n_jobs):
 
 def judge_split(attributor, y, splits, k, with_error):
     """Train on a part of the rows and judge them on another."""
-    part, X_test = split_attributor(attributor, y, splits[k], k, len(splits))
-    return judge(part, X_test, y[splits[k][1]], with_error=with_error)
+    part, M_test = split_attributor(attributor, splits[k], k, len(splits))
+    return judge(part, M_test, y[splits[k][1]], with_error=with_error)
 
 
 def judge(attributor, X, y, *, with_error):

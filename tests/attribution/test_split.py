@@ -24,7 +24,7 @@ def test_a_part_is_what_a_fit_to_it_would_be(kernel, rows):
     attributor = FreeShapAttributor(
         kernel, alpha=0.3, scoring="neg_brier_score", n_permutations=3, random_state=7
     )
-    part, X_test = split_attributor(attributor.fit(X, y), y, SPLIT, 0, 5)
+    part, X_test = split_attributor(attributor.fit(X, y), SPLIT, 0, 5)
     assert X_test.shape == (5, 4 if kernel == "linear" else 25)
     alone = attributor.fit(X[train], y[train])
     for one, other in zip(
@@ -39,7 +39,7 @@ def test_the_whole_attributor_stays_as_it_was(rows, tmp_path):
     X, y = rows
     attributor = FreeShapAttributor("rbf", checkpoint=tmp_path / "values.npz")
     before = attributor.fit(X, y).get_params()
-    part, _ = split_attributor(attributor, y, SPLIT, 2, 5)
+    part, _ = split_attributor(attributor, SPLIT, 2, 5)
     assert attributor.get_params() == before
     assert part.checkpoint == tmp_path / "values-2.npz"
     assert_array_equal(
@@ -52,8 +52,6 @@ def test_without_a_seed_splits_share_that_of_the_fit(rows):
     attributor = FreeShapAttributor("rbf", n_permutations=3).fit(X, y)
     first, second = (
         part.attribute(X_test, y[SPLIT[1]])
-        for part, X_test in (
-            split_attributor(attributor, y, SPLIT, k, 2) for k in (0, 1)
-        )
+        for part, X_test in (split_attributor(attributor, SPLIT, k, 2) for k in (0, 1))
     )
     assert_array_equal(first, second)
