@@ -18,6 +18,7 @@ from skshap.nn._models import (
     TableNetwork,
     check_defaults,
     check_lora_params,
+    copy_network,
     prepare_network,
 )
 from skshap.nn._template import make_template, word_ids
@@ -108,9 +109,13 @@ def build_network(kernel, is_text):
         _refuse_template(template, "model=None")
         network = TableNetwork(kernel.n_features_in_, seed=kernel._seed).eval()
         return network.to(kernel.device, torch.float64), None, None, True
-    if not isinstance(model, torch.nn.Module):
+    is_loaded = not isinstance(model, torch.nn.Module)
+    if is_loaded:
         model, loaded = load_model(model, with_words=template is not None)
-        tokenizer = loaded if tokenizer is None else tokenizer
+    if tokenizer is not None:
+        tokenizer = copy.deepcopy(tokenizer)  # tokenizing changes its state
+    elif is_loaded:
+        tokenizer = loaded
     if is_text and tokenizer is None:
         raise ValueError(
             f"tokenizer must be given with model={type(model).__name__}(...) to "
@@ -118,10 +123,8 @@ def build_network(kernel, is_text):
         )
     if not is_text:
         _refuse_template(template, "a table of numbers")
-    # A copy, since tokenizing changes the state of a tokenizer.
-    tokenizer = copy.deepcopy(tokenizer) if is_text else None
     network = prepare_network(
-        model,
+        model if is_loaded else copy_network(model),
         readout=kernel.readout,
         n_frozen_layers=kernel.n_frozen_layers,
         parameters=kernel.parameters,

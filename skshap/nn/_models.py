@@ -15,6 +15,7 @@ __all__ = [
     "TableNetwork",
     "check_defaults",
     "check_lora_params",
+    "copy_network",
     "prepare_network",
 ]
 
@@ -122,7 +123,7 @@ def copy_network(model):
 
 
 def prepare_network(
-    model,
+    network,
     *,
     seed,
     device,
@@ -137,9 +138,10 @@ def prepare_network(
 
     Parameters
     ----------
-    model : torch.nn.Module
+    network : torch.nn.Module
         A `transformers` model without a head, which gets one; one that predicts words,
-        with `token_ids`; or any module whose forward returns (n, n_outputs).
+        with `token_ids`; or any module whose forward returns (n, n_outputs). It is
+        changed: pass a copy of what is to stay as it is.
     seed : int
         Of a fresh head and of adapters.
     device : str, torch.device or None
@@ -154,12 +156,11 @@ def prepare_network(
     Returns
     -------
     torch.nn.Module
-        A copy in evaluation mode; the module given is left as it was.
+        In evaluation mode.
     """
-    network = copy_network(model)
     is_headless = getattr(network, "base_model", None) is network
     has_words = getattr(network, "get_output_embeddings", lambda: None)() is not None
-    kind = type(model).__name__
+    kind = type(network).__name__
     check_lora_params(lora_params, parameters)
     if is_headless or token_ids is not None:
         if token_ids is not None and not has_words:

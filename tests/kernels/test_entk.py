@@ -14,7 +14,7 @@ from sklearn.exceptions import NotFittedError
 from torch import nn
 
 from skshap.exceptions import ModelNotFoundError, TruncatedTextWarning
-from skshap.kernels import EmpiricalNTK
+from skshap.kernels import EmpiricalNTK, _network
 from skshap.nn import _gram, _sorted_rows
 from skshap.nn._capture import GradientCapture
 from tests.conftest import WORDS, make_encoder
@@ -541,6 +541,21 @@ def test_what_is_given_is_left_as_it_was(tiny_tokenizer, tiny_texts):
     for name, value in model.state_dict().items():
         assert value.dtype == weights[name].dtype and torch.equal(value, weights[name])
     assert tokenizer.backend_tokenizer.to_str() == rules
+
+
+def test_a_model_that_is_loaded_is_held_once(tiny_tokenizer, tmp_path, monkeypatch):
+    make_encoder("bert").save_pretrained(tmp_path)
+    tiny_tokenizer.save_pretrained(tmp_path)
+    loaded, load_model = [], _network.load_model
+
+    def load(*args, **options):
+        loaded.append(load_model(*args, **options))
+        return loaded[-1]
+
+    monkeypatch.setattr(_network, "load_model", load)
+    kernel = EmpiricalNTK(tmp_path, max_length=32).fit(["the cat", "a dog"])
+    ((model, _),) = loaded
+    assert kernel._gradients.capture.network.encoder is model
 
 
 def test_dropout_of_a_model_in_training_mode(make, bert, tiny_texts):

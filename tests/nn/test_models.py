@@ -10,6 +10,7 @@ from skshap.exceptions import ModelNotFoundError
 from skshap.nn._loading import load_model
 from skshap.nn._models import (
     TableNetwork,
+    copy_network,
     prepare_network,
 )
 from tests.conftest import make_encoder
@@ -24,7 +25,7 @@ def prepare(model, **kwargs):
         "device": None,
         "dtype": torch.float32,
     }
-    return prepare_network(model, **{**defaults, **kwargs})
+    return prepare_network(copy_network(model), **{**defaults, **kwargs})
 
 
 def wanted(network):
