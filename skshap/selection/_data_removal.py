@@ -4,26 +4,19 @@ from numbers import Integral
 from typing import ClassVar
 
 import numpy as np
-from sklearn.base import ClassifierMixin, MetaEstimatorMixin, clone, is_regressor
-from sklearn.utils import get_tags, indexable
-from sklearn.utils.metadata_routing import (
-    MetadataRouter,
-    MethodMapping,
-    process_routing,
-)
+from sklearn.base import ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.utils import indexable
+from sklearn.utils.metadata_routing import process_routing
 
-from skshap.attribution import FreeShapAttributor
-from skshap.selection._amounts import count_rows, spare_classes
+from skshap.selection._amounts import count_rows
 from skshap.selection._base import BaseRowChoice, set_seeds
 from skshap.selection._choice import Choice
-from skshap.selection._comparison import compare_without
-from skshap.selection._delegated import DelegatedPredictions
+from skshap.selection._delegated import Delegated
 from skshap.selection._doubt import doubted_rows
-from skshap.selection._harm import harmful_rows, label_suspicion
+from skshap.selection._harm import choose_harmful
 from skshap.selection._label_noise import LabelNoiseDetector
 from skshap.selection._removal_report import removal_report
 from skshap.selection._splits import other_splits
-from skshap.selection._values import values_from_others
 from skshap.utils._labels import as_labels, encode_targets
 from skshap.utils._rows import number_of_rows
 from skshap.utils._sklearn import (
@@ -41,9 +34,7 @@ from skshap.utils._unchanged import unchanged_on_error
 __all__ = ["DataRemoval"]
 
 
-class DataRemoval(
-    DelegatedPredictions, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice
-):
+class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice):
     """Classifier that drops training rows that harm, and trains on the rest.
 
     Parameters
@@ -269,43 +260,33 @@ class DataRemoval(
         """
         raise_for_params(fit_params, self, "fit")
         params = process_routing(self, "fit", **fit_params).estimator.fit
-        if isinstance(self.estimator, FreeShapAttributor):
-            raise ValueError(
-                "estimator must be the classifier that is trained, got "
-                "FreeShapAttributor, which values rows: pass it second, "
-                "DataRemoval(classifier, FreeShapAttributor(...))."
-            )
-        if is_regressor(self.estimator):
-            raise ValueError(
-                f"estimator must be a classifier, got {type(self.estimator).__name__}, "
-                "which is a regressor: rows are valued by what they do to predictions "
-                "of labels. Of a regression FreeShapRegressor().fit(X, y).attribute("
-                "X_val, y_val) values the rows; train without those of lowest value."
-            )
+        self._check_estimator()
         with unchanged_on_error(self):
             return self._fit(X, y, X_val, y_val, params)
 
     def _fit(self, X, y, X_val, y_val, params):
         vars(self).pop("cv_results_", None)
         if self.n_samples_to_remove == "auto":
-            X, y, y_index, choice = self._choose_by_labels(X, y, X_val, y_val)
+            X, y_index, choice = self._choose_doubted(X, y, X_val, y_val)
+        elif self.n_samples_to_remove == "harmful":
+            X, y_index, choice = self._choose_harmful(X, y, X_val, y_val, params)
         else:
-            X, y, y_index, choice = self._choose_by_values(X, y, X_val, y_val, params)
-        order, n_removed = choice.order, choice.n_removed
-        advice = "lower n_samples_to_remove"
-        kept = self._first(order[::-1], len(y) - n_removed, y_index, advice)
+            X, y_index, choice = self._choose_lowest(X, y, X_val, y_val)
+        y = self.classes_[y_index]  # numbers, of objects that are numbers
+        order, n_kept = choice.order[::-1], len(y) - choice.n_removed
+        kept = self._first(order, n_kept, y_index, "lower n_samples_to_remove")
         X_kept, y_kept = safe_split(self.estimator, X, y, kept)
         self.estimator_ = clone(self.estimator).fit(
             X_kept, y_kept, **slice_params(X, params, kept)
         )
-        self._keep(order[::-1], kept)
+        self._keep(order, kept)
         self.sample_values_ = choice.values
         is_auto = self.n_samples_to_remove == "auto"
         scoring = None if is_auto else self.attributor_.scoring
         self.removal_report_ = removal_report(choice, y, scoring)
         return self
 
-    def _choose_by_labels(self, X, y, X_val, y_val):
+    def _choose_doubted(self, X, y, X_val, y_val):
         """Choose the rows whose labels are probably wrong."""
         seed = self._draw_seed()
         self._check_attributor(X)
@@ -317,69 +298,39 @@ class DataRemoval(
         self._take_names()
         y, (X,) = as_labels(y), indexable(X)
         y_index = encode_targets(y, self.classes_, X, "y")
-        choice = doubted_rows(detector.label_quality_, y_index)
-        return X, self.classes_[y_index], y_index, choice
+        return X, y_index, doubted_rows(detector.label_quality_, y_index)
 
-    def _choose_by_values(self, X, y, X_val, y_val, params):
-        """Choose the rows of lowest value, or those that harm with confidence."""
-        if y is not None and not self._needs_errors:  # before what takes long
-            n = len(as_labels(y))
-            if 0 < n <= count_rows(self.n_samples_to_remove, n):
-                raise ValueError(
-                    f"n_samples_to_remove={self.n_samples_to_remove!r} leaves nothing "
-                    f"of n_samples={n} rows; lower it."
-                )
-        if self._needs_errors and X_val is not None and number_of_rows(X_val) == 1:
+    def _choose_lowest(self, X, y, X_val, y_val):
+        """Choose the rows of lowest value."""
+        number = self.n_samples_to_remove
+        n = 0 if y is None else len(as_labels(y))
+        if 0 < n <= count_rows(number, n):  # before what takes long
+            raise ValueError(
+                f"n_samples_to_remove={number!r} leaves nothing of n_samples={n} rows; "
+                "lower it."
+            )
+        X, _, y_index, splits = self._fit_attributor(X, y, X_val, y_val)
+        (values, _), _ = self._value(self.classes_[y_index], X_val, y_val, splits)
+        order = np.argsort(values, kind="stable")
+        return X, y_index, Choice(values, order, count_rows(number, len(order)))
+
+    def _choose_harmful(self, X, y, X_val, y_val, params):
+        """Choose the rows that harm with confidence."""
+        if X_val is not None and number_of_rows(X_val) == 1:
             raise ValueError(
                 'n_samples_to_remove="harmful" needs at least two rows in X_val, got '
                 "one: of one row there is no standard error; pass more, or X_val=None "
                 "to judge on other folds."
             )
         X, _, y_index, splits = self._fit_attributor(X, y, X_val, y_val)
-        y = self.classes_[y_index]  # numbers, of objects that are numbers
-        is_other = None  # not needed where values come from X_val
-        if self._needs_errors and X_val is None:
-            is_other = other_splits(len(y), splits)
-        (values, errors), parts = self._value(
-            y, X_val, y_val, splits, with_error=self._needs_errors
+        y = self.classes_[y_index]
+        options = {"params": params, "n_jobs": self.n_jobs}
+        if X_val is None:  # else values from there serve every split
+            options["is_other"] = other_splits(len(y), splits)
+        values, parts = self._value(y, X_val, y_val, splits, with_error=True)
+        choice, results = choose_harmful(
+            self.attributor_, self.estimator, X, y, splits, values, parts, **options
         )
-        if self.n_samples_to_remove != "harmful":
-            order = np.argsort(values, kind="stable")
-            n_removed = count_rows(self.n_samples_to_remove, len(y))
-            return X, y, y_index, Choice(values, order, n_removed)
-        order, n_removed, probability = harmful_rows(
-            values, errors, label_suspicion(self.attributor_, y)
-        )
-        harmful = order[:n_removed]
-        order, n_removable = spare_classes(order, y)
-        n_removed = int(np.isin(order[:n_removable], harmful).sum())
-        if splits is not None and n_removed > 0:
-            if is_other is None:
-                of_splits = [values[train] for train, _ in splits]
-            else:
-                of_splits = values_from_others(parts, is_other)
-            options = {"share": n_removed / len(y), "n_jobs": self.n_jobs}
-            is_better, self.cv_results_ = compare_without(
-                self.estimator, X, y, splits, of_splits, params, **options
-            )
-            n_removed = n_removed if is_better else 0
-        return X, y, y_index, Choice(values, order, n_removed, errors, probability)
-
-    def get_metadata_routing(self):
-        """Return how metadata are routed: `X_val` and `y_val` here, others on.
-
-        Returns
-        -------
-        MetadataRouter
-            The routing.
-        """
-        mapping = MethodMapping().add(caller="fit", callee="fit")
-        router = MetadataRouter(owner=self).add_self_request(self)
-        return router.add(estimator=self.estimator, method_mapping=mapping)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        of_estimator = get_tags(self.estimator)
-        tags.input_tags.sparse &= of_estimator.input_tags.sparse
-        tags.classifier_tags = of_estimator.classifier_tags
-        return tags
+        if results is not None:
+            self.cv_results_ = results
+        return X, y_index, choice

@@ -1,12 +1,15 @@
-"""Predictions left to the estimator that was trained on the rows kept."""
+"""What is left to the estimator that is trained on the rows kept."""
 
+from sklearn.base import is_regressor
 from sklearn.utils import get_tags
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from skshap.attribution import FreeShapAttributor
 from skshap.utils._sklearn import safe_indexing
 
-__all__ = ["DelegatedPredictions"]
+__all__ = ["Delegated"]
 
 
 def estimator_has(method):
@@ -19,8 +22,24 @@ def estimator_has(method):
     return check
 
 
-class DelegatedPredictions:
+class Delegated:
     """Mixin of classifiers whose `estimator_` is fitted on `sample_indices_`."""
+
+    def _check_estimator(self):
+        """Raise if `estimator` is no classifier that could be trained."""
+        if isinstance(self.estimator, FreeShapAttributor):
+            raise ValueError(
+                "estimator must be the classifier that is trained, got "
+                "FreeShapAttributor, which values rows: pass it second, "
+                "DataRemoval(classifier, FreeShapAttributor(...))."
+            )
+        if is_regressor(self.estimator):
+            raise ValueError(
+                f"estimator must be a classifier, got {type(self.estimator).__name__}, "
+                "which is a regressor: rows are valued by what they do to predictions "
+                "of labels. Of a regression FreeShapRegressor().fit(X, y).attribute("
+                "X_val, y_val) values the rows; train without those of lowest value."
+            )
 
     def _rows(self, X):
         """Return rows as the estimator takes them."""
@@ -96,3 +115,22 @@ class DelegatedPredictions:
         """
         rows = self._rows(X)
         return self.estimator_.decision_function(rows)
+
+    def get_metadata_routing(self):
+        """Return how metadata are routed: `X_val` and `y_val` here, others on.
+
+        Returns
+        -------
+        MetadataRouter
+            The routing.
+        """
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        router = MetadataRouter(owner=self).add_self_request(self)
+        return router.add(estimator=self.estimator, method_mapping=mapping)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        of_estimator = get_tags(self.estimator)
+        tags.input_tags.sparse &= of_estimator.input_tags.sparse
+        tags.classifier_tags = of_estimator.classifier_tags
+        return tags

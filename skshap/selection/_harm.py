@@ -2,13 +2,71 @@
 
 import numpy as np
 
+from skshap.selection._amounts import spare_classes
+from skshap.selection._choice import Choice
+from skshap.selection._comparison import compare_without
 from skshap.selection._negative import probability_negative
 from skshap.selection._noise_choice import noise_models
 from skshap.selection._refits import fit_by_leaving_out
+from skshap.selection._values import values_from_others
 
-__all__ = ["harmful_rows", "label_suspicion"]
+__all__ = ["choose_harmful", "harmful_rows"]
 
 HARMLESS_SHARE = 0.1  # of the rows removed, expected at most
+
+
+def choose_harmful(
+    attributor, estimator, X, y, splits, values, parts, *, params, n_jobs, is_other=None
+):
+    """Choose the rows that harm, if an estimator is better off without as many.
+
+    Parameters
+    ----------
+    attributor : FreeShapAttributor
+        Fitted on the rows.
+    estimator : classifier
+        Which is asked.
+    X : indexable
+        Rows.
+    y : ndarray of shape (n,)
+        Their labels.
+    splits : list of (ndarray, ndarray) or None
+        By which the estimator is asked; None: it is not.
+    values : RowValues
+        Of the rows, with errors.
+    parts : list of (ndarray, Sums) or None
+        What values are made of where they come from `splits`.
+    params : dict
+        Of the estimator's `fit`.
+    n_jobs : int or None
+        How many splits are worked on at a time.
+    is_other : ndarray of shape (n_splits, n_splits) of bool or None, default=None
+        From `other_splits`; None where values do not come from `splits`.
+
+    Returns
+    -------
+    choice : Choice
+        Half of each class is left.
+    results : dict or None
+        Of `compare_without`; None where the estimator is not asked.
+    """
+    suspicion = label_suspicion(attributor, y)
+    order, n_harmful, probability = harmful_rows(values.mean, values.error, suspicion)
+    harmful = order[:n_harmful]
+    order, n_removable = spare_classes(order, y)
+    n_removed = int(np.isin(order[:n_removable], harmful).sum())
+    choice = Choice(values.mean, order, n_removed, values.error, probability)
+    if splits is None or n_removed == 0:
+        return choice, None
+    if is_other is None:
+        of_splits = [values.mean[train] for train, _ in splits]
+    else:
+        of_splits = values_from_others(parts, is_other)
+    options = {"share": n_removed / len(y), "n_jobs": n_jobs}
+    is_better, results = compare_without(
+        estimator, X, y, splits, of_splits, params, **options
+    )
+    return choice if is_better else choice._replace(n_removed=0), results
 
 
 def harmful_rows(values, errors, suspicion):

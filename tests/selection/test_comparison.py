@@ -13,7 +13,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC, LinearSVC
 
 from skshap import DataRemoval, FreeShapAttributor
-from skshap.selection import _comparison, _data_removal
+from skshap.selection import _comparison, _harm
 from skshap.selection._amounts import spare_classes
 from skshap.selection._comparison import compare_without, is_ahead
 from skshap.selection._splits import make_splits
@@ -368,7 +368,7 @@ def test_repeated_folds_tell_only_of_other_rows(removal, many, monkeypatch):
         _comparison, "log_probabilities", lambda v, y: 1.0 * (v.argmax(1) == y)
     )
     monkeypatch.setattr(  # as many whatever the errors
-        _data_removal, "harmful_rows", lambda v, e, q: (np.arange(200), 60, q)
+        _harm, "harmful_rows", lambda v, e, q: (np.arange(200), 60, q)
     )
     scores = []
     for n_repeats in (1, 4):
@@ -395,9 +395,7 @@ def test_values_that_no_other_split_tells(cv, removal, many, monkeypatch):
 
 def test_half_of_each_class_stays_without_splits(removal, many, monkeypatch):
     X, y, _ = many
-    monkeypatch.setattr(
-        _data_removal, "harmful_rows", lambda v, e, q: (v.argsort(), 200, q)
-    )
+    monkeypatch.setattr(_harm, "harmful_rows", lambda v, e, q: (v.argsort(), 200, q))
     removal.set_params(cv=None).fit(X, y, X_val=X[:50], y_val=y[:50])
     for label in (0, 1):
         assert removal.support_[y == label].sum() == (y == label).sum() // 2
@@ -405,9 +403,7 @@ def test_half_of_each_class_stays_without_splits(removal, many, monkeypatch):
 
 def test_where_nothing_harms_the_estimator_is_not_asked(removal, many, monkeypatch):
     X, y, _ = many
-    monkeypatch.setattr(_data_removal, "compare_without", None)
-    monkeypatch.setattr(
-        _data_removal, "harmful_rows", lambda v, e, q: (v.argsort(), 0, q)
-    )
+    monkeypatch.setattr(_harm, "compare_without", None)
+    monkeypatch.setattr(_harm, "harmful_rows", lambda v, e, q: (v.argsort(), 0, q))
     assert removal.fit(X, y).support_.all()
     assert not hasattr(removal, "cv_results_")

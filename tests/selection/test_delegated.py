@@ -10,7 +10,7 @@ from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.svm import SVC, LinearSVC
 
 from skshap import DataRemoval
-from skshap.selection._delegated import DelegatedPredictions
+from skshap.selection._delegated import Delegated
 
 METHODS = ["predict", "predict_proba", "predict_log_proba", "decision_function"]
 KEPT = np.arange(1, 50, 2)
@@ -21,7 +21,7 @@ def test_methods_are_those_of_the_estimator(quick):
     assert hasattr(DataRemoval(LinearSVC(), quick), "decision_function")
 
 
-class OddRows(DelegatedPredictions, ClassifierMixin, BaseEstimator):
+class OddRows(Delegated, ClassifierMixin, BaseEstimator):
     """Keeps every other row, whatever it holds."""
 
     def __init__(self, estimator):
