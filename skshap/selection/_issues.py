@@ -1,8 +1,10 @@
 """The issues: which labels are called wrong, by how probably they are right."""
 
+from typing import NamedTuple
+
 import numpy as np
 
-__all__ = ["are_told", "find_issues"]
+__all__ = ["are_told", "find_issues", "judge_labels"]
 
 FALSE_ALARM_SHARE = 0.25  # expected among the issues at most, by "auto"
 # Of rows that a ridge misses though their label is taken for right, the largest share
@@ -14,6 +16,62 @@ SURELY_MISSED_SHARE = 0.047
 # Largest share of hard rows at which next to none lie between the classes: labels that
 # went wrong mostly in one class are then no rows among those of another.
 FEW_HARD_SHARE = 0.025
+
+
+class JudgedLabels(NamedTuple):
+    """What a noise model says of labels.
+
+    Attributes
+    ----------
+    quality : ndarray of shape (n,)
+        Probability that each is right.
+    rivals : ndarray of shape (n,)
+        Index of the most probable other label.
+    issues : ndarray of shape (n,) of bool
+        True where the label is called wrong.
+    are_told : bool
+        Whether wrong labels, if any label looks wrong, can be told from hard rows.
+    are_withheld : bool
+        Whether none is called wrong because they cannot.
+    """
+
+    quality: np.ndarray
+    rivals: np.ndarray
+    issues: np.ndarray
+    are_told: bool
+    are_withheld: bool
+
+
+def judge_labels(model, n, misses, contamination):
+    """Say how probably labels are right, and which are called wrong.
+
+    Parameters
+    ----------
+    model : NoiseModel
+        Fitted.
+    n : int
+        How many of its labels, from the first on: those behind them are right.
+    misses : Misses
+        Of the ridges that labels are judged by.
+    contamination : "auto" or float
+        See :class:`skshap.LabelNoiseDetector`.
+
+    Returns
+    -------
+    JudgedLabels
+    """
+    every, given, posterior = np.arange(n), model.given[:n], model.posterior[:n]
+    quality = posterior[every, given]
+    told, suspects = True, np.flatnonzero(find_issues(quality, given, "auto"))
+    if len(suspects):
+        at_one_rate = model.symmetric().posterior[suspects, given[suspects]]
+        rate = float(1 - quality.mean())
+        told = are_told(misses, rate, at_one_rate, model.hard_share)
+    withheld = contamination == "auto" and not told
+    issues = find_issues(quality, given, contamination) & (not withheld)
+    others = posterior.copy()
+    others[every, given] = -1
+    return JudgedLabels(quality, others.argmax(1), issues, told, withheld)
 
 
 def find_issues(quality, given, contamination):

@@ -10,7 +10,7 @@ from skshap.kernels._base import is_precomputed
 from skshap.selection._attributed import Attributed
 from skshap.selection._default_attributor import default_attributor
 from skshap.selection._held_out import check_held_out
-from skshap.selection._issues import are_told, find_issues
+from skshap.selection._issues import judge_labels
 from skshap.selection._noise_choice import choose_model, noise_models
 from skshap.selection._rare_labels import warn_of_labels
 from skshap.selection._refits import Misses, fit_by_leaving_out
@@ -250,35 +250,21 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
 
         n = len(given) - n_clean
         is_clean = np.arange(len(given)) >= n
-        model, self._misses = self._fit_noise(
-            noise_models(given, len(self.classes_), is_clean, self.noise)
-        )
+        models = noise_models(given, len(self.classes_), is_clean, self.noise)
+        model, self._misses = self._fit_noise(models)
         self.noise_ = model.noise
         self.transition_matrix_ = model.transition
         self.probabilities_ = model.probabilities[:n]
-        self._given, self._posterior = given[:n], model.posterior[:n]
-        self.label_quality_ = self._posterior[np.arange(n), self._given]
-        self.noise_rate_ = float(1 - self.label_quality_.mean())
-        issues = find_issues(self.label_quality_, self._given, self.contamination)
-        suspects = np.flatnonzero(find_issues(self.label_quality_, self._given, "auto"))
-        self._are_told = True  # from hard rows; reports ask it too
-        if len(suspects):
-            quality = model.symmetric().posterior[suspects, self._given[suspects]]
-            self._are_told = are_told(
-                self._misses, self.noise_rate_, quality, model.hard_share
-            )
-        self.issues_withheld_ = self.contamination == "auto" and not self._are_told
-        self.label_issues_ = issues & (not self.issues_withheld_)
-        self.expected_false_alarms_ = float(
-            self.label_quality_[self.label_issues_].sum()
-        )
-        # The most probable of the other labels, of every row.
-        others = self._posterior.copy()
-        others[np.arange(n), self._given] = -1
-        self._rivals = self.classes_[others.argmax(1)]
-        self.suggested_labels_ = np.where(
-            self.label_issues_, self._rivals, self.classes_[self._given]
-        )
+        judged = judge_labels(model, n, self._misses, self.contamination)
+        self._given = given = given[:n]
+        self._are_told = judged.are_told  # reports ask it too
+        self._rivals = self.classes_[judged.rivals]
+        self.label_quality_ = quality = judged.quality
+        self.label_issues_ = issues = judged.issues
+        self.issues_withheld_ = judged.are_withheld
+        self.suggested_labels_ = np.where(issues, self._rivals, self.classes_[given])
+        self.expected_false_alarms_ = float(quality[issues].sum())
+        self.noise_rate_ = float(1 - quality.mean())
         return self
 
     def fit_predict(self, X, y, *, X_val=None, y_val=None):
