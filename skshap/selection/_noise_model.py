@@ -1,8 +1,10 @@
 """How wrong labels came about: true label from the rows, given label from the true."""
 
 import numpy as np
-from scipy.optimize import brentq, minimize
-from scipy.special import expit, logit, softmax
+from scipy.optimize import brentq
+from scipy.special import expit, logit
+
+from skshap.selection._link import Link
 
 __all__ = ["NoiseModel"]
 
@@ -14,10 +16,8 @@ SYMMETRY_WEIGHT = 0.1  # of the same rate for all classes, as a share of the row
 HARD_SHARE = 0.25
 HARD_GROWTH = 0.8  # of that share, by the share of rows that are hard
 STEP = 0.2  # from all classes equally probable towards one that is sure
-RIDGE = 1e-3  # on the biases of the link
-# On the spread of its slopes, in logarithms, by `noise`, against the log loss of all
-# rows. With less of it, rates of wrong labels that differ between classes are taken
-# for rows that differ in how hard they are; with more, the reverse.
+# Of the link, by `noise`. With less of it, rates of wrong labels that differ between
+# classes are taken for rows that differ in how hard they are; with more, the reverse.
 SLOPE_RIDGE = {"class-conditional": 10.0, "symmetric": 1e4}
 # Of the labels of a class, how far they are believed on average; and the share that is
 # believed more than not, or how surely decision values tell rows of it, whichever is
@@ -25,7 +25,6 @@ SLOPE_RIDGE = {"class-conditional": 10.0, "symmetric": 1e4}
 # for labels gone wrong; where some rows are surely of it, most of it may be.
 LEAST_BELIEVED = 0.35
 LEAST_SURE = 0.06
-LARGEST_LOGIT = 30.0  # so that probabilities near 1 stay apart in floating point
 MAX_STEPS = 30
 TOL = 1e-3  # of a step, in probability
 
@@ -71,7 +70,7 @@ class NoiseModel:
         self.given, self.n_classes, self.is_clean = given, n_classes, is_clean
         self.noise = noise
         self.transition = uniform_noise(PRIOR_RATE, n_classes)
-        self._link = np.zeros(2 * n_classes)  # logarithms of slopes, then biases
+        self._link = Link(n_classes, SLOPE_RIDGE[noise])
         self._parts = None  # of `take_over`
 
     def fit(self, decision):
@@ -126,7 +125,7 @@ class NoiseModel:
             return self
         other = NoiseModel(self.given, self.n_classes, self.is_clean, noise="symmetric")
         if self._parts is None:
-            other._link = self._link
+            other._link.weights = self._link.weights
             other.fit(self._z)
         else:
             part, *known = self._parts
@@ -142,8 +141,8 @@ class NoiseModel:
         """Fit link and transitions by expectation maximization."""
         blind = 0.0
         for _ in range(MAX_STEPS):
-            self._fit_link(z, blind)
-            soft = self._softmax(z)
+            self._link.fit(z, self._evidence(), blind)
+            soft = self._link.probabilities(z)
             hard = self.hard_share = unsure_share(soft)
             blind = min(HARD_SHARE, HARD_GROWTH * hard) * hard
             self.probabilities = (1 - blind) * soft + blind / self.n_classes
@@ -163,11 +162,6 @@ class NoiseModel:
         p = self.probabilities
         told = (p**2).sum(0) / np.maximum(p.sum(0), 1e-300)
         return (believed < LEAST_BELIEVED) & (np.minimum(sure, told) < LEAST_SURE)
-
-    def _softmax(self, z):
-        log_slopes, biases = np.split(self._link, 2)
-        slopes = np.exp(log_slopes)[z.argmax(1), None]
-        return softmax(slopes * behind(z) + biases, axis=1)
 
     def _evidence(self):
         """Probability of the given label of each row by each true label."""
@@ -200,38 +194,6 @@ class NoiseModel:
             counts[:, self._untold] *= same[:, self._untold]
         return counts / counts.sum(1, keepdims=True)
 
-    def _fit_link(self, z, blind):
-        """Find slopes and biases of largest likelihood, given the transitions."""
-        evidence, ridge = self._evidence(), SLOPE_RIDGE[self.noise] / len(z)
-        gaps, tops = behind(z), np.eye(self.n_classes)[z.argmax(1)]
-
-        def loss(link):
-            log_slopes, biases = np.split(link, 2)
-            slopes, spread = np.exp(log_slopes), log_slopes - log_slopes.mean()
-            soft = softmax((tops @ slopes)[:, None] * gaps + biases, axis=1)
-            joint = (1 - blind) * soft * evidence
-            total = (joint + blind / self.n_classes * evidence).sum(1)
-            share = joint / total[:, None]
-            gradient = (soft * share.sum(1, keepdims=True) - share) / len(z)
-            by_slope = slopes * ((gradient * gaps).sum(1) @ tops)
-            penalty = ridge * (spread**2).sum() + RIDGE * (biases**2).sum()
-            return penalty - np.log(total).mean(), np.append(
-                by_slope + 2 * ridge * spread,
-                gradient.sum(0) + 2 * RIDGE * biases,
-            )
-
-        steepest = np.log(LARGEST_LOGIT / max(np.ptp(z, axis=1).max(), 1e-9))
-        found = minimize(
-            loss,
-            self._link,
-            jac=True,
-            method="L-BFGS-B",
-            bounds=[(-10, max(steepest, -10))] * self.n_classes
-            + [(None, None)] * self.n_classes,
-            options={"maxiter": MAX_STEPS},
-        )
-        self._link = found.x
-
 
 def unsure_share(soft):
     """Tell how far from sure predictions are, but for rows that say nothing.
@@ -255,11 +217,6 @@ def unsure_share(soft):
     n_next = ((unsure > 1 - 2 * STEP) & ~is_blank).sum()
     weight = min(1.0, max(n_next, 1) / max(is_blank.sum(), 1))
     return float(np.average(unsure, weights=np.where(is_blank, weight, 1.0)))
-
-
-def behind(z):
-    """How far each decision value of a row is behind the largest, negative."""
-    return z - z.max(1, keepdims=True)
 
 
 def tilted(probabilities, c, believed):

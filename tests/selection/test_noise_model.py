@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.optimize import minimize
 from scipy.special import softmax
 from sklearn.metrics import roc_auc_score
 
@@ -140,26 +139,6 @@ def test_a_class_of_harder_rows_passes_less_for_a_noisier_one(monkeypatch):
     assert 0 < np.mean(found) < 0.9 * np.mean(by_one_slope)
 
 
-@pytest.mark.parametrize("noise", ["class-conditional", "symmetric"])
-def test_the_gradient_is_that_of_the_loss(noise, monkeypatch):
-    """Of the function that the optimizer gets, by differences."""
-    checked = []
-
-    def check(loss, start, **options):
-        for x in start + np.random.default_rng(0).normal(size=(3, len(start))) / 3:
-            steps = 1e-6 * np.eye(len(x))
-            slopes = [(loss(x + e)[0] - loss(x - e)[0]) / 2e-6 for e in steps]
-            assert_allclose(loss(x)[1], slopes, atol=1e-8)
-            checked.append(x)
-        return minimize(loss, start, **options)
-
-    monkeypatch.setattr(_noise_model, "minimize", check)
-    decision, _, labels = draw_labels(200, uniform_noise(0.2, 4), seed=5)
-    model = NoiseModel(labels, 4, np.zeros(200, bool), noise=noise)
-    model.fit(decision)
-    assert checked
-
-
 def test_without_signal_the_prior_remains():
     model = fitted(np.zeros((50, 2)), np.arange(50) % 2, 2)
     assert_allclose(model.transition, uniform_noise(0.125, 2), atol=1e-6)
@@ -172,7 +151,7 @@ def test_fewer_rows_are_untold_where_few_are_hard():
     for slope in (20.0, 6.0, 2.0):
         decision, _, labels = draw_labels(2000, np.eye(2) * 0.8 + 0.1, 0, slope=slope)
         model = fitted(decision, labels, 2)
-        soft = model._softmax(decision / decision.std())
+        soft = model._link.probabilities(decision / decision.std())
         hard = 2 * (1 - soft.max(1)).mean()
         spread = np.ptp(model.probabilities) / np.ptp(soft)  # 1 minus their share
         parts.append((1 - spread) / hard)
