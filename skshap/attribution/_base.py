@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from sklearn.utils import Bunch, check_random_state
+from sklearn.utils import Bunch
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from skshap.attribution._asked import check_asked
@@ -22,6 +22,7 @@ from skshap.kernels._base import is_precomputed
 from skshap.utils._device import check_device
 from skshap.utils._order import check_order
 from skshap.utils._rows import check_weights, number_of_rows
+from skshap.utils._seed import draw_seed
 from skshap.utils._sklearn import Interval, StrOptions
 
 __all__ = ["BaseFreeShap"]
@@ -75,7 +76,7 @@ class BaseFreeShap:
         self._draw_seed()
 
     def _draw_seed(self):
-        self._drawn_seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        self._drawn_seed = draw_seed(self.random_state)
         self._seeded_by = self.random_state
 
     @property

@@ -12,7 +12,6 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skshap.kernels._explicit import ExplicitFeatures
@@ -21,6 +20,7 @@ from skshap.kernels._predicted import PredictedCost
 from skshap.kernels._rebuilt import Rebuilt
 from skshap.kernels._row_gram import row_gram
 from skshap.utils._device import check_device
+from skshap.utils._seed import draw_seed
 from skshap.utils._sklearn import Interval, StrOptions, fit_context
 from skshap.utils._validation import check_rows
 
@@ -410,7 +410,7 @@ class EmpiricalNTK(
         # Without it the kernel counts as not fitted, should this fit be broken off.
         vars(self).pop("lost_diagonal_", None)
         self.X_fit_ = check_rows(self, X, reset=True)
-        self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        self._seed = draw_seed(self.random_state)
         self._start_anew()
         for name in ("_sketched", "_sketch_state", "n_components_"):
             vars(self).pop(name, None)

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils import check_random_state, indexable
+from sklearn.utils import indexable
 
 from skshap.selection._attributed import Attributed
 from skshap.selection._default_attributor import default_attributor
@@ -15,6 +15,7 @@ from skshap.selection._values import combine, judge_splits, values_on
 from skshap.utils._labels import as_labels, check_targets, encode_targets
 from skshap.utils._order import check_order
 from skshap.utils._rows import number_of_rows
+from skshap.utils._seed import draw_seed
 from skshap.utils._sklearn import HasMethods, Interval
 
 __all__ = ["BaseRowChoice", "set_seeds"]
@@ -58,7 +59,7 @@ class BaseRowChoice(Attributed, BaseEstimator):
                 "cv=None leaves no rows to judge on; pass X_val and y_val, or a number "
                 "of folds."
             )
-        seed = self._draw_seed()
+        seed = draw_seed(self.random_state)
         self._check_attributor(X)
         check_order(X, y)
         if y is not None:
@@ -95,9 +96,6 @@ class BaseRowChoice(Attributed, BaseEstimator):
         """
         least = 2 if self._needs_errors else 1
         return int(np.clip(least * PERMUTED // max(n, 1), least, MOST_PERMUTATIONS))
-
-    def _draw_seed(self):
-        return int(check_random_state(self.random_state).randint(2**31 - 1))
 
     def _value(self, y, X_val, y_val, splits, *, with_error=False):
         """Compute values on the validation rows, or by cross-fitting.

@@ -5,7 +5,7 @@ from sklearn.utils.validation import column_or_1d
 
 from skshap.utils._rows import number_of_rows
 
-__all__ = ["class_values"]
+__all__ = ["class_values", "of_both"]
 
 AGREEING = 0.9  # share of rows whose largest decision value is that of their prediction
 
@@ -64,7 +64,7 @@ def usable_values(model, method, X, classes):
         return None  # it may still predict labels
     is_margin = values.ndim == 1 and len(classes) == 2
     if is_margin:
-        values = np.column_stack([-values, values]) / 2
+        values = of_both(values)
     if values.shape[1:] != classes.shape or not np.isfinite(values).all():
         return None
     if method == "decision_function" and not is_margin:
@@ -72,3 +72,18 @@ def usable_values(model, method, X, classes):
         agree = classes[values.argmax(1)] == column_or_1d(model.predict(X))
         return values if agree.mean() >= AGREEING else None
     return values
+
+
+def of_both(margin):
+    """Return decision values of both classes, half of the margin to either side.
+
+    Parameters
+    ----------
+    margin : ndarray of shape (n,)
+        Decision values of the second class minus those of the first.
+
+    Returns
+    -------
+    ndarray of shape (n, 2)
+    """
+    return np.column_stack([-margin, margin]) / 2

@@ -19,6 +19,7 @@ from skshap.selection._removal_report import removal_report
 from skshap.selection._splits import other_splits
 from skshap.utils._labels import as_labels, encode_targets
 from skshap.utils._rows import number_of_rows
+from skshap.utils._seed import draw_seed
 from skshap.utils._sklearn import (
     HasMethods,
     Interval,
@@ -288,7 +289,7 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
 
     def _choose_doubted(self, X, y, X_val, y_val):
         """Choose the rows whose labels are probably wrong."""
-        seed = self._draw_seed()
+        seed = draw_seed(self.random_state)
         self._check_attributor(X)
         attributor = self.attributor
         if attributor is not None:

@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, clone
 
 from skshap.kernels._base import is_precomputed
 from skshap.selection._attributed import Attributed
+from skshap.selection._class_values import of_both
 from skshap.selection._default_attributor import default_attributor
 from skshap.selection._held_out import check_held_out
 from skshap.selection._issues import judge_labels
@@ -334,8 +335,8 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
             decision = fitted.prequential_decision_function()
         else:
             decision = fitted.loo_decision_function_
-        if decision.ndim == 1:  # the second class minus the first
-            decision = np.column_stack([-decision, decision]) / 2
+        if decision.ndim == 1:
+            decision = of_both(decision)
         for model in models:
             model.fit(decision)
         return choose_model(models), Misses(0.0, 0.0)
