@@ -79,8 +79,9 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
     removal_report_ : Bunch
         What was removed and why, a column an entry for `pandas.DataFrame`, the row that
         was removed first on top: `sample_index` (a position, not the label of an index:
-        use ``.iloc`` on pandas objects), `label`, `value`, `reason` and, with
-        "harmful", `standard_error` and `probability_harmful`.
+        use ``.iloc`` on pandas objects), `label`, `value`, with "auto" `label_quality`
+        instead, `reason` and, with "harmful", `standard_error` and
+        `probability_harmful`.
     cv_results_ : dict
         With "harmful", if any row looks so: without removal and without as large a
         share, `share_removed`, the score on rows left out, by their given labels,

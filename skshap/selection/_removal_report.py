@@ -23,14 +23,15 @@ def removal_report(choice, y, scoring):
     -------
     Bunch
         A column an entry: `sample_index`, `label`, `value`, `reason` and, with
-        `probability`, `standard_error` and `probability_harmful`.
+        `probability`, `standard_error` and `probability_harmful`; where `scoring` is
+        None, `label_quality` in place of `value`.
     """
     values, errors, probability = choice.values, choice.errors, choice.probability
     removed = choice.order[: choice.n_removed]
     report = {
         "sample_index": removed,
         "label": y[removed],
-        "value": values[removed],
+        "label_quality" if scoring is None else "value": values[removed],
     }
     unit = scoring
     if not isinstance(unit, str):

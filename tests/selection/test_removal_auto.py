@@ -55,9 +55,9 @@ def test_those_that_are_right_with_less_than_two_thirds(removal, many):
     assert quality[expected].max() > 0.6
     assert_array_equal(np.flatnonzero(~removal.support_), expected)
     assert_array_equal(np.sort(report.sample_index), expected)
-    assert list(report) == ["sample_index", "label", "value", "reason"]
-    assert (np.diff(report.value) >= 0).all()
-    assert_array_equal(report.value, quality[report.sample_index])
+    assert list(report) == ["sample_index", "label", "label_quality", "reason"]
+    assert (np.diff(report.label_quality) >= 0).all()
+    assert_array_equal(report.label_quality, quality[report.sample_index])
     assert (
         report.reason[0] == f"its label is right with probability {quality.min():.3f}"
     )
