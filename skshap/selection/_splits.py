@@ -35,8 +35,9 @@ def make_splits(cv, y_index, classes, seed, *, most_judged=None):
     Raises
     ------
     ValueError
-        If there are fewer rows than folds, or a split trains on no row of a class, on a
-        row twice or on a row that it judges on, or a row is trained on in no split.
+        If there are fewer rows than folds, or a split trains on no row of a class or on
+        a row that it judges on, trains or judges on a row twice or judges on none, or a
+        row is trained on in no split.
     """
     n = len(y_index)
     if isinstance(cv, Integral):
@@ -59,11 +60,18 @@ def make_splits(cv, y_index, classes, seed, *, most_judged=None):
         )
     is_trained = np.zeros(n, dtype=bool)
     for number, (train, test) in enumerate(splits, start=1):
-        if len(np.unique(train)) < len(train) or np.isin(test, train).any():
+        if np.isin(test, train).any():
             raise ValueError(
-                f"split {number} of {shown} trains on a row twice, or on a row that it "
-                "judges on; use splits whose training and test part share no row."
+                f"split {number} of {shown} trains on a row that it judges on; use "
+                "splits whose training and test part share no row."
             )
+        for does, part in (("trains", train), ("judges", test)):
+            found, counts = np.unique(part, return_counts=True)
+            if len(found) < len(part):
+                raise ValueError(
+                    f"split {number} of {shown} {does} on a row twice, such as row "
+                    f"{found[counts.argmax()]}; use splits that name each row once."
+                )
         counts = np.bincount(y_index[train], minlength=len(classes))
         if counts.min() == 0:
             label = classes.tolist()[counts.argmin()]

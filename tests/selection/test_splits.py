@@ -65,7 +65,15 @@ def test_splits_that_cannot_value_every_row(cv, sizes, message):
             [(np.arange(6), np.arange(6))],
             "split 1 of cv trains .* a row that it judges",
         ),
-        ([([0, 0, 1, 2, 3, 4], [5])], "split 1 of cv trains on a row twice"),
+        (
+            [([0, 2, 2, 1, 3, 4], [5])],
+            "split 1 of cv trains on a row twice, such as row 2;",
+        ),
+        (
+            [([0, 1, 2, 3], [4]), ([0, 1, 2, 4], [5, 3, 5])],
+            "split 2 of cv judges on a row twice, such as row 5;",
+        ),
+        ([([0, 1, 2, 3], [5, -1])], "split 1 of cv judges on a row twice"),
         ([([-1, 0, 1, 3, 4], [5])], "split 1 of cv trains .* a row that it judges"),
     ],
 )
