@@ -112,9 +112,7 @@ print(
     f"called wrong: {issues.sum()}, of which {detector.expected_false_alarms_:.0f} are "
     f"expected to be right and {(issues & ~is_flipped).sum()} were not flipped"
 )
-if detector.issues_withheld_:
-    print("some look wrong, but too many are hard to tell: read from the top down")
-elif not issues.any():
+if not (issues.any() or detector.issues_withheld_):  # of that `fit` warned
     n_doubted = (detector.label_quality_ < 0.5).sum()
     print(
         f"{n_doubted} are more probably wrong than right, none of them surely enough: "

@@ -295,7 +295,8 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
         attributor = self.attributor
         if attributor is not None:
             attributor = set_seeds(clone(attributor), seed)
-        detector = LabelNoiseDetector(attributor).fit(X, y, X_val=X_val, y_val=y_val)
+        detector = LabelNoiseDetector(attributor)
+        detector._fit(X, y, X_val, y_val)  # without what is said of its issues
         self.attributor_, self.classes_ = detector.attributor_, detector.classes_
         self._take_names()
         y, (X,) = as_labels(y), indexable(X)

@@ -11,7 +11,7 @@ from skshap.selection._attributed import Attributed
 from skshap.selection._class_values import of_both
 from skshap.selection._default_attributor import default_attributor
 from skshap.selection._held_out import check_held_out
-from skshap.selection._issues import judge_labels
+from skshap.selection._issues import find_issues, judge_labels
 from skshap.selection._noise_choice import choose_model, noise_models
 from skshap.selection._rare_labels import warn_of_labels
 from skshap.selection._refits import Misses, fit_by_leaving_out
@@ -20,6 +20,7 @@ from skshap.utils._labels import check_targets, encode_targets
 from skshap.utils._order import check_order
 from skshap.utils._sklearn import HasMethods, Interval, StrOptions, fit_context
 from skshap.utils._unchanged import unchanged_on_error
+from skshap.utils._warn import warn_caller
 
 __all__ = ["LabelNoiseDetector"]
 
@@ -233,12 +234,23 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         -----
         UserWarning
             If labels look misspelt: the same as others but for case, space or, where
-            they are rare, one letter; or if classes have a single row.
+            they are rare, one letter; if classes have a single row; or if labels look
+            wrong and ``contamination="auto"`` calls none so, see `issues_withheld_`.
         """
         with unchanged_on_error(self):
-            return self._fit(X, y, X_val, y_val)
+            self._fit(X, y, X_val, y_val)
+            if self.issues_withheld_:
+                suspects = find_issues(self.label_quality_, self._given, "auto")
+                warn_caller(
+                    f"labels look wrong, {suspects.sum()} of {len(suspects)}, but none "
+                    "is called wrong: right labels of rows that are hard to predict "
+                    "may look the same. Read rows from the lowest label_quality_ up, "
+                    "or pass the share of labels to call, such as contamination=0.1."
+                )
+        return self
 
     def _fit(self, X, y, X_val, y_val):
+        """Fit, without a warning of labels that look wrong and are not called so."""
         self._check_attributor(X)
         if X_val is None and y_val is None:
             rows, labels, n_clean = X, y, 0
@@ -266,7 +278,6 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         self.suggested_labels_ = np.where(issues, self._rivals, self.classes_[given])
         self.expected_false_alarms_ = float(quality[issues].sum())
         self.noise_rate_ = float(1 - quality.mean())
-        return self
 
     def fit_predict(self, X, y, *, X_val=None, y_val=None):
         """Judge the label of every row and say which to keep.

@@ -316,6 +316,7 @@ def test_nothing_called_wrong():
     assert "rather" not in page
 
 
+@pytest.mark.filterwarnings("ignore:labels look wrong")
 def test_page_says_that_hard_rows_are_too_many(fitted, monkeypatch):
     _, X, y, _ = fitted
     words = "so do too many right ones of rows that are hard to predict, to tell which"

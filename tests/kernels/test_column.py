@@ -278,6 +278,7 @@ def test_classifiers(small, X, names_of_polars):
     assert best.predict_proba(X[:5]).shape == (5, 2)
 
 
+@pytest.mark.filterwarnings("ignore:labels look wrong")
 def test_attribution(small, X):
     K = small.fit_transform(X)
     parameters = {"alpha": 0.1, "n_permutations": 5, "random_state": 0}

@@ -96,6 +96,7 @@ def test_tables_of_few_distinct_rows():
     assert_array_equal(LabelNoiseDetector().fit(rows, given).label_issues_, is_flipped)
 
 
+@pytest.mark.filterwarnings("ignore:labels look wrong")
 @pytest.mark.parametrize("attributor", [None, FreeShapAttributor()])
 def test_copies_do_not_choose_alpha(attributor, monkeypatch):
     X, y = load_breast_cancer(return_X_y=True)

@@ -1,5 +1,7 @@
 """Which labels are called wrong, by how probably they are right."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -83,7 +85,14 @@ def test_issues_are_withheld_where_many_rows_are_hard():
     X = rng.normal(size=(300, 2)) + 2.5 * np.eye(3, 2)[y]
     y_noisy, _ = flip_labels(y, rate=0.05, random_state=0)
     options = {"noise": "class-conditional"}
-    detector = LabelNoiseDetector(FreeShapAttributor(), **options).fit(X, y_noisy)
+    detector = LabelNoiseDetector(FreeShapAttributor(), **options)
+    with pytest.warns(UserWarning) as caught:
+        detector.fit_predict(X, y_noisy)
+    assert len(caught) == 1
+    assert Path(caught[0].filename).name == "test_issues.py"
+    looks = find_issues(detector.label_quality_, y_noisy, "auto").sum()
+    words = f"labels look wrong, {looks} of 300, but none is called wrong: right labels"
+    assert str(caught[0].message).startswith(words)
     assert detector.issues_withheld_
     assert not detector.label_issues_.any()
     assert (detector.label_quality_ < 0.25).any()  # one such label would be called

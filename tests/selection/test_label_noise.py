@@ -52,6 +52,7 @@ def fitted_noise(y, decisions, **options):
     return model
 
 
+@pytest.mark.filterwarnings("ignore:labels look wrong")
 @pytest.mark.parametrize("noise", ["class-conditional", "symmetric"])
 def test_loo_is_the_noise_model_of_refits(noise, noisy_iris):
     X, _, y, _ = noisy_iris
@@ -105,6 +106,7 @@ def test_prequential_and_leave_one_out_agree_mostly(noisy_iris):
     assert not np.allclose(*qualities)
 
 
+@pytest.mark.filterwarnings("ignore:labels look wrong")
 @pytest.mark.parametrize("step", [3, 5])
 def test_auto_equals_refits_without_each_row(step, noisy_iris):
     X, _, y, _ = noisy_iris
@@ -125,6 +127,7 @@ def test_auto_equals_refits_without_each_row(step, noisy_iris):
     assert_allclose(quality, model.posterior[np.arange(len(y)), y], atol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:labels look wrong")
 def test_auto_takes_the_alpha_of_least_leave_one_out_error(noisy_iris):
     X, _, y, _ = noisy_iris
     good, bad = (
@@ -146,6 +149,7 @@ def test_string_labels_give_the_same_verdict(noisy_iris):
     assert_array_equal(names[by_number.suggested_labels_], by_name.suggested_labels_)
 
 
+@pytest.mark.filterwarnings("ignore:labels look wrong")
 def test_kernels_of_every_kind(noisy_iris):
     X, _, y, _ = noisy_iris
     frame = pd.DataFrame(X, columns=list("abcd"))
@@ -241,7 +245,9 @@ def test_noise_of_one_class_is_told_from_that_of_the_other():
     suggested = detector.suggested_labels_[detector.label_issues_]
     assert suggested.tolist().count(1) > 0.9 * len(rows)
     assert suggested.tolist().count(0) <= 5
-    detector = LabelNoiseDetector().fit(scale(X), y_noisy)  # or one class is hard
+    detector = LabelNoiseDetector()
+    with pytest.warns(UserWarning, match="labels look wrong"):  # or one class is hard
+        detector.fit(scale(X), y_noisy)
     assert detector.issues_withheld_
 
 
@@ -260,7 +266,9 @@ def test_no_issues_where_hard_rows_are_many(noisy_iris, monkeypatch):
         assert not detector.issues_withheld_
     for name, share in zip(names, shares - 1e-9, strict=True):
         monkeypatch.setattr(_issues, name, share)
-    assert not detector.fit(X, y).label_issues_.any()
+    with pytest.warns(UserWarning, match="labels look wrong"):
+        detector.fit(X, y)
+    assert not detector.label_issues_.any()
     assert detector.issues_withheld_ is True
     assert detector.expected_false_alarms_ == 0
     assert_array_equal(detector.suggested_labels_, y)
@@ -347,7 +355,9 @@ def test_rows_of_a_class_among_those_of_another_are_not_called_wrong(seed):
     rng = np.random.default_rng(seed)
     y = rng.integers(0, 2, 600)
     X = (rng.gamma(2, 30, 600) + 60 * y)[:, None]  # below 60 only the first class
-    detector = LabelNoiseDetector().fit(X, y)
+    detector = LabelNoiseDetector()
+    with pytest.warns(UserWarning, match="labels look wrong"):
+        detector.fit(X, y)
     assert not detector.label_issues_.any()
     assert detector.issues_withheld_
     # Where labels are wrong in both classes, it can be told.
@@ -370,6 +380,7 @@ def test_a_wrong_label_among_few_clear_rows_is_called():
     ]
 
 
+@pytest.mark.filterwarnings("ignore:labels look wrong")
 def test_misses_are_counted_among_the_rows_judged(noisy_iris):
     X, true, y, _ = noisy_iris
     K, Y = rbf_kernel(X), np.eye(3)[np.append(y[:100], true[100:])]
@@ -390,6 +401,7 @@ def test_misses_are_counted_among_the_rows_judged(noisy_iris):
     assert min(detector._misses) > 0
 
 
+@pytest.mark.filterwarnings("ignore:labels look wrong")
 @pytest.mark.parametrize("method", ["auto", "loo", "prequential"])
 def test_rows_of_right_labels_help(method, noisy_iris):
     X, y, _, _ = noisy_iris
@@ -404,6 +416,7 @@ def test_rows_of_right_labels_help(method, noisy_iris):
     assert scores[1] > scores[0]
 
 
+@pytest.mark.filterwarnings("ignore:labels look wrong")
 def test_fit_predict_takes_rows_of_right_labels(noisy_iris):
     X, y, y_noisy, _ = noisy_iris
     train, held_out = (X[::2], y_noisy[::2]), {"X_val": X[1::2], "y_val": y[1::2]}
@@ -571,6 +584,7 @@ def test_a_fit_that_is_broken_off_leaves_the_one_before(monkeypatch):
     assert vars(detector) == before
 
 
+@pytest.mark.filterwarnings("ignore:labels look wrong")
 @pytest.mark.parametrize("method", ["auto", "loo", "prequential"])
 def test_where_there_are_features_no_matrix_of_pairs_is_formed(method):
     n = 4000

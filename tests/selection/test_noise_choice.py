@@ -24,6 +24,7 @@ def shifted(y, rate):
     return np.where(is_wrong, (y + 1) % (y.max() + 1), y), is_wrong
 
 
+@pytest.mark.filterwarnings("ignore:labels look wrong")
 def test_overlap_is_not_taken_for_labels_that_went_wrong():
     X, y = blobs(6.0)
     given, is_wrong = flip_labels(y, rate=0.1, random_state=0)

@@ -74,6 +74,17 @@ def test_nothing_is_valued(removal, many, monkeypatch):
     assert removal.set_params(cv=None).fit(X, y).support_.mean() > 0.97
 
 
+def test_issues_that_are_withheld_are_not_warned_of(removal):
+    """Rows are removed without them."""
+    rng = np.random.default_rng(3)
+    y = rng.integers(0, 2, 600)
+    X = (rng.gamma(2, 30, 600) + 60 * y)[:, None]
+    removal.set_params(attributor=None)
+    with pytest.warns(UserWarning, match="labels look wrong"):
+        LabelNoiseDetector().fit(X, y)
+    assert not removal.fit(X, y).support_.all()
+
+
 def test_a_class_that_looks_mostly_wrong_stays(removal, many):
     """Forty rows are called zero, ten of them far from all others."""
     X, given = many[0].copy(), np.ones(200, dtype=int)
