@@ -144,6 +144,7 @@ def test_regression(scoring):
     assert_allclose(found, expected, rtol=1e-7, atol=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore:labels look wrong")
 def test_cleaning():
     """Selection, removal and detection by an attributor on the GPU."""
     X, y = make_classification(200, 8, n_informative=6, random_state=0)
