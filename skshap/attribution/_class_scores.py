@@ -23,8 +23,8 @@ class MarginUtility(Utility):
 
     uses_margin = True
 
-    def __init__(self, y, device=None):
-        super().__init__(y, device)
+    def __init__(self, scoring, y, device=None):
+        super().__init__(scoring, y, device)
         self._sign = (2 * self.y - 1).double()
 
     def at(self, scored):
@@ -188,10 +188,6 @@ class CallableScore(ClassUtility):
 
     is_smooth = False
 
-    def __init__(self, scoring, y, device=None):
-        super().__init__(y, device)
-        self.scoring = scoring
-
     def __call__(self, decision):
         shape = decision.shape[1:]
         rows = decision.movedim(0, -1).reshape(-1, len(decision)).cpu().numpy().copy()
@@ -227,7 +223,7 @@ def class_utility(scoring, y_index, n_classes, device=None):
     """
     if callable(scoring):
         return CallableScore(scoring, y_index, device)
-    return CLASS_SCORINGS[scoring][n_classes > 2](y_index, device)
+    return CLASS_SCORINGS[scoring][n_classes > 2](scoring, y_index, device)
 
 
 def class_targets(utilities, y_index, n_classes):

@@ -6,6 +6,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skshap.attribution._checkpoint import Checkpoint, digest
 from skshap.attribution._enumeration import enumerate_coalitions
+from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._leave_one_out import leave_one_out_values
 from skshap.attribution._moments import SMALLEST_SAMPLE, Estimate, StoppingRule
 from skshap.attribution._plan import make_plan, make_sampler, sampled_part
@@ -18,7 +19,7 @@ from skshap.utils._warn import warn_caller
 __all__ = ["estimate_values", "n_threads"]
 
 FEW_ROWS = 500  # one thread is the fastest, most of all where cores are busy
-FORMAT = 4  # of checkpoints; another one for draws that differ
+FORMAT = 5  # of checkpoints; another one for draws, or a digest, that differ
 
 
 def n_threads(data):
@@ -109,10 +110,8 @@ def _run(data, game, problem, method):
 
 def _identify(data, game, problem, method):
     """Digest what values depend on, but for the seed and the number of draws."""
-    scores = [
-        (type(u).__name__, describe(getattr(u, "scoring", None)))
-        for u in problem.utilities
-    ]
+    scorings = [utility.scoring for utility in problem.utilities]
+    scores = [describe(s) if callable(s) else str(s) for s in scorings]
     groups = () if data.groups is None else (data.groups,)
     return digest(
         data.rows,
@@ -121,7 +120,7 @@ def _identify(data, game, problem, method):
         *groups,
         problem.utilities[0].y.cpu().numpy(),
         problem.weights,
-        (FORMAT, type(game).__name__, data.alpha, scores, problem.nulls),
+        (FORMAT, isinstance(game, FeatureGame), data.alpha, scores, problem.nulls),
         (problem.per_sample, method.sampler, method.truncation_tol),
     )
 

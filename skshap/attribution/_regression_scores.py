@@ -52,10 +52,6 @@ class CallableError(Utility):
     is_smooth = False
     work = 500
 
-    def __init__(self, scoring, y, device=None):
-        super().__init__(y, device)
-        self.scoring = scoring
-
     def __call__(self, decision):
         shape = decision.shape[1:]
         predictions = decision[0].reshape(-1).cpu().numpy().copy()
@@ -87,7 +83,7 @@ def regression_utility(scoring, y, device=None):
     """
     if callable(scoring):
         return CallableError(scoring, y, device)
-    return REGRESSION_SCORINGS[scoring](y, device)
+    return REGRESSION_SCORINGS[scoring](scoring, y, device)
 
 
 def regression_null(scoring, null_score, y):

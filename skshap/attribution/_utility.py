@@ -58,6 +58,8 @@ class Utility:
 
     Parameters
     ----------
+    scoring : str or callable
+        What it stands for, as the user passed it.
     y : ndarray of shape (m,)
         Targets of the rows scored, encoded.
     device : str, torch.device or None, default=None
@@ -82,7 +84,8 @@ class Utility:
     mean_gains = None
     distance = None
 
-    def __init__(self, y, device=None):
+    def __init__(self, scoring, y, device=None):
+        self.scoring = scoring
         self.y = torch.tensor(y, device=device)
         self.weights = None
 

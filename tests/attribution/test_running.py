@@ -27,6 +27,7 @@ from skshap.attribution import (
     _scored,
     _sweep,
 )
+from skshap.attribution._class_scores import CLASS_SCORINGS
 from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._kernel_game import KernelGame
 from skshap.exceptions import DamagedStoreWarning
@@ -338,6 +339,18 @@ def test_a_checkpoint_of_other_groups_of_the_same_number_is_refused(tmp_path):
     attribute(params, 2, groups=np.arange(N) // 2)
     with pytest.raises(ValueError, match="another computation"):
         attribute(params, 2, groups=np.arange(N) % 75)
+
+
+def test_a_checkpoint_does_not_depend_on_names_of_classes(tmp_path, monkeypatch):
+    params = {"null_score": 0.5, "checkpoint": tmp_path / "state.npz"}
+    expected = attribute({**params, "scoring": "neg_log_loss"}, 2)
+    for name, kinds in CLASS_SCORINGS.items():
+        kinds = tuple(type("Renamed", (kind,), {}) for kind in kinds)
+        monkeypatch.setitem(CLASS_SCORINGS, name, kinds)
+    found = attribute({**params, "scoring": "neg_log_loss"}, 2)
+    assert_array_equal(found, expected)
+    with pytest.raises(ValueError, match="another computation"):
+        attribute({**params, "scoring": "neg_brier_score"}, 2)
 
 
 def test_a_checkpoint_of_another_callable_is_refused(tmp_path):
