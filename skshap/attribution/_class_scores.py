@@ -23,15 +23,9 @@ class MarginUtility(Utility):
 
     uses_margin = True
 
-    def __init__(self, scoring, y, device=None):
-        super().__init__(scoring, y, device)
-        self._sign = (2 * self.y - 1).double()
-
-    def at(self, scored):
-        part = super().at(scored)
-        if scored is not None:
-            part._sign = self._sign[scored.index]
-        return part
+    @property
+    def _sign(self):
+        return (2 * self.y - 1).double()
 
 
 class MarginAccuracy(MarginUtility):

@@ -48,13 +48,14 @@ def check_scoring(scoring, built_in, signature):
 class Utility:
     """Scores predictions at rows whose target is known.
 
-    Subclasses define `__call__`, and `at` if they keep more than `y` by row. They may
-    define ``mean_gains(prediction)``, if moves of a single output can be scored with
-    less work than each prediction that they lead to: from predictions of shape (m,), a
-    function of `cross` and `weight`, of shapes (b, m) and (b, 1), that returns the mean
-    gains, of shape (b,), of moves by ``cross * weight``. And ``distance(decision)``, of
-    shape (m,), if scores jump, and are the same wherever predictions move by less: then
-    some rows are sampled, and `mean_gains` must count them by `weights`.
+    Subclasses define `__call__`; what they keep by row they make of `y`, of which `at`
+    takes some. They may define ``mean_gains(prediction)``, if moves of a single output
+    can be scored with less work than each prediction that they lead to: from
+    predictions of shape (m,), a function of `cross` and `weight`, of shapes (b, m) and
+    (b, 1), that returns the mean gains, of shape (b,), of moves by ``cross * weight``.
+    And ``distance(decision)``, of shape (m,), if scores jump, and are the same wherever
+    predictions move by less: then some rows are sampled, and `mean_gains` must count
+    them by `weights`.
 
     Parameters
     ----------
