@@ -1,8 +1,7 @@
 """What attributors share: values of training rows and of groups, and their cost."""
 
-import os
 from dataclasses import replace
-from numbers import Integral, Real
+from numbers import Integral
 from typing import ClassVar
 
 import numpy as np
@@ -13,17 +12,17 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from skshap.attribution._asked import check_asked
 from skshap.attribution._cost import predict_cost
 from skshap.attribution._estimation import estimate_values
+from skshap.attribution._extremes import find_extremes
 from skshap.attribution._groups import encode_groups
-from skshap.attribution._moments import check_tol
+from skshap.attribution._method import METHOD_CONSTRAINTS, check_method, read_method
 from skshap.attribution._plan import needs_draws
-from skshap.attribution._problem import Data, Method, Problem
+from skshap.attribution._problem import Data, Problem
 from skshap.attribution._semivalues import size_weights
 from skshap.kernels._base import is_precomputed
 from skshap.utils._device import check_device
 from skshap.utils._order import check_order
 from skshap.utils._rows import check_weights, number_of_rows
 from skshap.utils._seed import draw_seed
-from skshap.utils._sklearn import Interval, StrOptions
 
 __all__ = ["BaseFreeShap"]
 
@@ -37,15 +36,8 @@ class BaseFreeShap:
 
     _value_constraints: ClassVar[dict] = {
         "scoring": [str, callable],
-        "sampler": [StrOptions({"sweep", "permutation", "exact"})],
-        "n_permutations": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="neither"), tuple, None],
-        "truncation_tol": [Interval(Real, 0, None, closed="left"), None],
         "semivalue": [str, tuple],
-        "n_jobs": [Interval(Integral, None, None, closed="neither"), None],
-        "checkpoint": [str, os.PathLike, None],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
+        **METHOD_CONSTRAINTS,
     }
 
     _task = "permutations"  # what progress bars say is being done
@@ -54,13 +46,7 @@ class BaseFreeShap:
         """Check what the table of constraints cannot."""
         self._check_scoring(self.scoring)
         size_weights(self.semivalue, 1)  # raises if it is not known
-        check_tol(self.tol)
-        if self.truncation_tol is not None and self.sampler != "permutation":
-            raise ValueError(
-                f"truncation_tol={self.truncation_tol} ends permutations of "
-                f"sampler='permutation', not of sampler={self.sampler!r}; set it to "
-                "None, or use tol to stop once errors are small."
-            )
+        check_method(self)
 
     def _keep_training(self, kernel, X):
         """Keep what values are made of, as it is in `fit`, and names of the rows.
@@ -72,6 +58,7 @@ class BaseFreeShap:
         self._training_kernel = kernel
         self._names_of_rows = X.index.to_series() if hasattr(X, "iloc") else None
         self._alpha, self._scoring = self.alpha + kernel.lost, self.scoring
+        self._null_score = self.null_score
         self.null_score_ = self._null(self.scoring)
         self._draw_seed()
 
@@ -184,7 +171,7 @@ class BaseFreeShap:
         M, y = self._map_labelled(X, y)
         asked = self._check_asked(scorings, semivalues)
         data, problem = self._pose(M, y, groups, asked, per_sample)
-        method = self._method(self.checkpoint)
+        method = read_method(self, checkpoint=self.checkpoint)
         if (
             return_std
             and self.n_permutations < 2
@@ -248,7 +235,7 @@ class BaseFreeShap:
         y = self._encode(y, M)
         asked = self._check_asked(scorings, semivalues)
         data, problem = self._pose(M, y, groups, asked, per_sample)
-        return Bunch(**predict_cost(data, problem, self._method()))
+        return Bunch(**predict_cost(data, problem, read_method(self)))
 
     def explain(self, X, y=None, *, k=5):
         """Find the training rows that help and harm each prediction most.
@@ -288,15 +275,9 @@ class BaseFreeShap:
         y = self._predict(M) if y is None else column_or_1d(y, warn=True)
         asked = self._check_asked(None, None)
         data, problem = self._pose(M, self._encode(y, M), None, asked, True)
-        estimate = estimate_values(data, problem, self._method())
+        estimate = estimate_values(data, problem, read_method(self))
         values, std = (part[0, 0] for part in estimate)
-        order = np.argsort(values, axis=1, kind="stable")
-        harmful, helpful = order[:, :k], order[:, ::-1][:, :k]
-        found = Bunch(helpful=helpful, harmful=harmful, y=y)
-        for name in ("helpful", "harmful"):
-            found[f"{name}_values"] = np.take_along_axis(values, found[name], 1)
-            found[f"{name}_std"] = np.take_along_axis(std, found[name], 1)
-        return found
+        return Bunch(**find_extremes(values, std, k), y=y)
 
     def _map_labelled(self, X, y):
         """Map rows as `_map` does, and encode their labels or targets."""
@@ -325,15 +306,9 @@ class BaseFreeShap:
         """Return the data and the problem that values are the solution of."""
         check_order(self._names_of_rows, groups, ("X_train", "groups"))
         utilities = [self._utility(scoring, y) for scoring in asked.scorings]
-        data = Data(
-            self._training_kernel.values,
-            M,
-            self._targets(utilities),
-            self._alpha,
-            self._training_kernel.is_explicit,
-            None if groups is None else encode_groups(groups, self._training_kernel),
-            self.device,
-        )
+        if groups is not None:
+            groups = encode_groups(groups, self._training_kernel)
+        data = self._data(M, self._targets(utilities), groups)
         n_players = data.n_players
         k = self.tol[1] if isinstance(self.tol, tuple) and len(self.tol) == 3 else 0
         if k >= n_players:
@@ -349,15 +324,8 @@ class BaseFreeShap:
         problem = Problem(utilities, weights, nulls, bool(per_sample), self._seed)
         return data, problem
 
-    def _method(self, checkpoint=None):
-        return Method(
-            sampler=self.sampler,
-            n_permutations=self.n_permutations,
-            tol=self.tol,
-            truncation_tol=self.truncation_tol,
-            n_jobs=self.n_jobs,
-            checkpoint=checkpoint,
-            is_seeded=self.random_state is not None,
-            verbose=self.verbose,
-            task=self._task,
-        )
+    def _data(self, M, targets, groups=None):
+        """Return what coalitions are trained on, and the rows to predict."""
+        kernel = self._training_kernel
+        rows, is_explicit = kernel.values, kernel.is_explicit
+        return Data(rows, M, targets, self._alpha, is_explicit, groups, self.device)

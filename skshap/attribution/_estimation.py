@@ -57,7 +57,7 @@ def _estimate(data, problem, method, plan):
     if plan.is_enumerated:
         values = enumerate_coalitions(game, problem, verbose=method.verbose)
         return values.cpu().numpy(), 0.0
-    if method.sampler == "permutation":
+    if method.sampler != "sweep":
         return _run(data, game, problem, method)
     game, is_loo = game.with_inverse(), problem.is_loo
     if not is_loo.any():

@@ -4,7 +4,6 @@ from numbers import Real
 from typing import ClassVar
 
 import numpy as np
-import torch
 from sklearn.utils.validation import check_is_fitted
 
 from skshap.attribution._base import BaseFreeShap
@@ -14,14 +13,11 @@ from skshap.attribution._class_scores import (
     class_targets,
     class_utility,
 )
-from skshap.attribution._feature_game import FeatureGame
-from skshap.attribution._kernel_game import KernelGame
-from skshap.attribution._problem import Data
+from skshap.attribution._prequential import prequential_predictions
 from skshap.attribution._utility import check_scoring
 from skshap.kernel_ridge._base import BaseKernelRidgeClassifier, as_decision
 from skshap.utils._device import check_device
 from skshap.utils._labels import encode_targets
-from skshap.utils._progress import progress_bar
 from skshap.utils._sklearn import Interval, StrOptions, fit_context
 from skshap.utils._unchanged import unchanged_on_error
 
@@ -269,7 +265,6 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
         """
         self._check_parameters()
         with unchanged_on_error(self):
-            self._null_score = self.null_score
             kernel, self._y_index = self._fit(X, y)
             self._keep_training(kernel, X)
         return self
@@ -290,28 +285,9 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
         self._validate_params()  # they may have changed since `fit`
         check_device(self.device)
         Y = np.eye(len(self.classes_))[self._y_index]
-        kernel = self._training_kernel
-        data = Data(
-            kernel.values,
-            kernel.values[:0],
-            Y,
-            self._alpha,
-            kernel.is_explicit,
-            None,
-            self.device,
-        )
-        ridge = data.game(FeatureGame if kernel.is_explicit else KernelGame).prefixes()
-        total = 0
-        options = {"desc": "permutations", "unit": "permutation"}
-        with progress_bar(
-            total=self.n_permutations, verbose=self.verbose, **options
-        ) as bar:
-            for t in range(self.n_permutations):
-                rng = np.random.default_rng([self._seed, t])
-                order = torch.from_numpy(rng.permutation(len(Y))).to(self.device)
-                total = total + ridge.prequential(order)
-                bar.update()
-        return as_decision((total / self.n_permutations).cpu().numpy())
+        data = self._data(self._training_kernel.values[:0], Y)
+        options = self._seed, self.n_permutations, self.verbose
+        return as_decision(prequential_predictions(data, *options))
 
     def _check_scoring(self, scoring):
         check_scoring(scoring, CLASS_SCORINGS, SIGNATURE)

@@ -1,4 +1,4 @@
-"""A problem of attribution: what is estimated, from what, and how."""
+"""A problem of attribution: what is estimated, and from what."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ import torch
 from skshap.attribution._kernel_game import KernelGame
 from skshap.utils._ridge import multiply
 
-__all__ = ["PLAYERS", "Data", "Method", "Problem"]
+__all__ = ["PLAYERS", "Data", "Problem"]
 
 PLAYERS = 2  # axis of values, after semivalues and scorings
 
@@ -82,35 +82,6 @@ class Problem(NamedTuple):
         """Return zeros of the shape of values."""
         device = self.utilities[0].y.device
         return torch.zeros(self.shape(n_players), dtype=torch.float64, device=device)
-
-
-class Method(NamedTuple):
-    """How values are estimated; see :class:`skshap.FreeShapAttributor`.
-
-    Attributes
-    ----------
-    sampler : {"sweep", "permutation", "exact"}
-    n_permutations : int
-    tol : float, tuple or None
-    truncation_tol : float or None
-    n_jobs : int or None
-    checkpoint : path or None
-    is_seeded : bool
-        Whether the seed is the user's, so that a checkpoint of another is refused.
-    verbose : int
-    task : str
-        What the progress bar says is being done.
-    """
-
-    sampler: str
-    n_permutations: int
-    tol: object
-    truncation_tol: float | None
-    n_jobs: int | None
-    checkpoint: object
-    is_seeded: bool
-    verbose: int
-    task: str
 
 
 class Data(NamedTuple):

@@ -202,7 +202,6 @@ class FreeShapRegressor(BaseFreeShap, RegressorMixin, BaseKernelRidge):
         """
         self._check_parameters()
         with unchanged_on_error(self):
-            self._null_score = self.null_score
             rows = self._check_training_rows(X, y)
             self._y = np.array(check_numbers(y, rows))  # the caller's may change
             warn_of_mean(self._y)

@@ -9,6 +9,7 @@ from skshap.attribution import _plan
 from skshap.attribution._enumeration import enumeration_flops
 from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._kernel_game import KernelGame
+from skshap.attribution._method import read_method
 from skshap.attribution._plan import largest_eigenvalue, make_plan
 
 
@@ -23,7 +24,7 @@ def posed():
         asked = attributor._check_asked(None, None)
         M, y_val = attributor._map(X[:9]), attributor._encode(y[:9], X[:9])
         data, problem = attributor._pose(M, y_val, groups, asked, False)
-        return data, problem, attributor._method()
+        return data, problem, read_method(attributor)
 
     return pose
 
