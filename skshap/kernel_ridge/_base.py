@@ -42,7 +42,8 @@ class BaseKernelRidge(BaseEstimator):
             str,
             callable,
             HasMethods(["fit_transform", "transform"]),
-            Hidden(PathLike),  # refused with a hint by `make_kernel`
+            Hidden(PathLike),  # these two are refused with a hint by `make_kernel`
+            Hidden(HasMethods("predict")),
         ],
         "kernel_params": [dict, None],
         "device": [str, torch.device, None],

@@ -71,10 +71,19 @@ def make_kernel(kernel, kernel_params=None):
     Raises
     ------
     ValueError
-        If the name is unknown, or `kernel_params` are given for a kernel that takes
-        none.
+        If the name is unknown, `kernel_params` are given for a kernel that takes none,
+        or an estimator stands in the place of the kernel.
     """
     is_object = is_kernel_object(kernel)
+    if not (is_object or callable(kernel)) and hasattr(kernel, "predict"):
+        name = type(last_step(kernel)).__name__
+        raise ValueError(
+            f"kernel must say how alike two rows are, but {name} is an estimator that "
+            "predicts; the one that is trained here is kernel ridge regression. Pass a "
+            "name, as kernel='rbf', a callable k(x, y), or a kernel object such as "
+            "EmpiricalNTK(model) or make_pipeline(StandardScaler(), PairwiseKernel()). "
+            f"To train {name} on rows chosen by their values, pass it to DataRemoval."
+        )
     if kernel_params and (is_object or is_precomputed(kernel)):
         raise ValueError(
             f"kernel_params={kernel_params!r} is only used by a kernel given by name "

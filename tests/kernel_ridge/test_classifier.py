@@ -14,13 +14,18 @@ from scipy import sparse
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import make_classification
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skshap import EmpiricalNTK, KernelRidgeClassifier, PairwiseKernel
+from skshap import (
+    EmpiricalNTK,
+    FreeShapAttributor,
+    KernelRidgeClassifier,
+    PairwiseKernel,
+)
 from skshap.exceptions import NotPositiveDefiniteError
 from tests.oracles import exact_ridge, ridge_predictions
 from tests.rows import class_rows, with_value
@@ -162,6 +167,22 @@ def test_sparse_table_is_refused_by_other_kernels():
     clf = KernelRidgeClassifier(kernel=EmpiricalNTK(random_state=0))
     with pytest.raises(TypeError, match="Sparse data"):
         clf.fit(sparse.csr_array(X), y)
+
+
+@pytest.mark.parametrize("attribute", [False, True])
+@pytest.mark.parametrize(
+    "kernel, name",
+    [
+        (LogisticRegression(), "LogisticRegression"),
+        (make_pipeline(StandardScaler(), Ridge()), "Ridge"),
+        (KernelRidgeClassifier(), "KernelRidgeClassifier"),
+    ],
+)
+def test_an_estimator_in_the_place_of_the_kernel(kernel, name, attribute):
+    X, y = class_rows(9)
+    kind = FreeShapAttributor if attribute else KernelRidgeClassifier
+    with pytest.raises(ValueError, match=f"^kernel must .*but {name} is .*predicts"):
+        kind(kernel=kernel).fit(X, y)
 
 
 def test_grid_search_slices_a_precomputed_kernel():
