@@ -265,7 +265,7 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
         """
         self._check_parameters()
         with unchanged_on_error(self):
-            kernel, self._y_index = self._fit(X, y)
+            kernel, self._y = self._fit(X, y)
             self._keep_training(kernel, X)
         return self
 
@@ -284,7 +284,7 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
         check_is_fitted(self)
         self._validate_params()  # they may have changed since `fit`
         check_device(self.device)
-        Y = np.eye(len(self.classes_))[self._y_index]
+        Y = np.eye(len(self.classes_))[self._y]
         data = self._data(self._training_kernel.values[:0], Y)
         options = self._seed, self.n_permutations, self.verbose
         return as_decision(prequential_predictions(data, *options))
@@ -294,13 +294,13 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
 
     def _null(self, scoring):
         n_classes = len(self.classes_)
-        return class_null(scoring, self._null_score, self._y_index, n_classes)
+        return class_null(scoring, self._null_score, self._y, n_classes)
 
     def _utility(self, scoring, y):
         return class_utility(scoring, y, len(self.classes_), self.device)
 
     def _targets(self, utilities):
-        return class_targets(utilities, self._y_index, len(self.classes_))
+        return class_targets(utilities, self._y, len(self.classes_))
 
     def _encode(self, y, M):
         return encode_targets(y, self.classes_, M)

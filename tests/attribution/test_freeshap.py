@@ -336,6 +336,7 @@ def test_kernels_given_in_any_form_agree(n_classes):
     assert_allclose(attributor.gram_, fitted.transform(X), atol=1e-8)
 
 
+@pytest.mark.filterwarnings("ignore:X and y are those of fit")
 def test_sparse_tables_and_dataframes_pass():
     X, y = class_rows(20, 2)
     X[X < 0] = 0
@@ -350,6 +351,7 @@ def test_sparse_tables_and_dataframes_pass():
     assert_array_equal(attributor.feature_names_in_, list("abc"))
 
 
+@pytest.mark.filterwarnings("ignore:X and y are those of fit")
 def test_device_gives_the_same_numbers():
     X, y = class_rows(20, 2)
     expected = make_attributor().fit(X, y).attribute(X, y)
@@ -517,6 +519,7 @@ def test_k_out_of_range(k):
         attributor.explain(X_BAD, k=k)
 
 
+@pytest.mark.filterwarnings("ignore:X and y are those of fit")
 def test_standard_errors_need_two_permutations():
     attributor = make_attributor(n_permutations=1).fit(X_BAD, Y_BAD)
     gain = attributor.score(X_BAD, Y_BAD) - attributor.null_score_
@@ -537,6 +540,7 @@ def test_duplicated_rows_with_a_tiny_alpha(alpha, sampler):
         make_attributor(alpha=alpha, sampler=sampler).fit(X, y)
 
 
+@pytest.mark.filterwarnings("ignore:X and y are those of fit")
 @pytest.mark.parametrize("seed", range(5))
 def test_whatever_fit_accepts_attribute_accepts(seed):
     # Pivots of other orders than that of `fit` are smaller than its own by chance.
@@ -617,6 +621,7 @@ def test_tol_draws_no_more_than_needed():
     assert 0.005 < std.max() <= 0.01
 
 
+@pytest.mark.filterwarnings("ignore:X and y are those of fit")
 def test_parameters_changed_after_fit_do_not_mix():
     X, y = class_rows(20, 2)
     attributor = make_attributor().fit(X, y)
@@ -646,6 +651,7 @@ def test_ties_but_for_rounding(sampler):
         assert_allclose(values.sum(1), scores, atol=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore:X and y are those of fit")
 def test_a_precomputed_kernel_is_the_attributors_own():
     X, y = class_rows(10, 2)
     K = rbf_kernel(X)
@@ -691,6 +697,7 @@ def test_what_is_not_rows_is_named():
         assert not re.search(r"\by\b", str(caught.value))
 
 
+@pytest.mark.filterwarnings("ignore:X and y are those of fit")
 def test_one_permutation_is_enough_for_leave_one_out():
     X, y = class_rows(9, 2)
     attributor = FreeShapAttributor(semivalue="loo", n_permutations=1).fit(X, y)
@@ -730,6 +737,7 @@ def test_parameters_are_checked_again_after_fit(name, value):
             call()
 
 
+@pytest.mark.filterwarnings("ignore:X and y are those of fit")
 def test_a_seed_set_after_fit_is_that_of_later_calls():
     X, y = class_rows(20, 2)
     attributor = make_attributor(n_permutations=2).fit(X, y)

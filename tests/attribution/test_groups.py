@@ -170,6 +170,7 @@ def test_average_of_groups_covers():
     assert 0.85 < np.std(z) < 1.2
 
 
+@pytest.mark.filterwarnings("ignore:X and y are those of fit")
 def test_groups_are_in_the_order_of_the_rows():
     X, y = yes_or_no(11)
     names = [f"row {i}" for i in (4, 2, 7, 0, 9, 1, 10, 3, 8, 5, 6)]
@@ -232,6 +233,7 @@ def test_batches_of_an_enumeration_hold_so_many_numbers(monkeypatch):
         assert max(numbers for count, numbers in sizes if count > 1) <= 100_000 / 8
 
 
+@pytest.mark.filterwarnings("ignore:X and y are those of fit")
 @pytest.mark.parametrize(
     "n, d, n_groups, kind", [(400, 3, 6, FeatureGame), (13, 12, 13, KernelGame)]
 )

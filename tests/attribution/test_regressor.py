@@ -172,6 +172,7 @@ def test_bad_input_is_named(params, y, words):
     assert all(word in str(caught.value) for word in words)
 
 
+@pytest.mark.filterwarnings("ignore:X and y are those of fit")
 def test_scores_that_overflow_are_named():
     X, y = np.arange(8.0).reshape(-1, 1), np.arange(8.0) * 1e200
     regressor = FreeShapRegressor(n_permutations=2).fit(X, y)
@@ -179,6 +180,7 @@ def test_scores_that_overflow_are_named():
         regressor.attribute(X, y)
 
 
+@pytest.mark.filterwarnings("ignore:X and y are those of fit")
 def test_targets_changed_after_fit():
     X, y = np.eye(4), np.arange(4.0)
     regressor = FreeShapRegressor(random_state=0).fit(X, y)

@@ -59,6 +59,7 @@ def test_held_out_rows_and_labels_go_together(estimator):
     estimator.fit(X, Y, X_val=X[::-1], y_val=Y[::-1])
 
 
+@pytest.mark.filterwarnings("ignore:X and y are those of fit")
 @pytest.mark.parametrize("method", ["attribute", "score", "explain"])
 @pytest.mark.parametrize("attributor", ESTIMATORS[:2])
 def test_attributors_refuse_labels_in_another_order(attributor, method):
@@ -69,6 +70,7 @@ def test_attributors_refuse_labels_in_another_order(attributor, method):
     call(X, Y)
 
 
+@pytest.mark.filterwarnings("ignore:X and y are those of fit")
 def test_values_of_reversed_rows_with_their_labels_agree():
     attributor = QUICK.fit(X, Y)
     assert_allclose(attributor.attribute(X[::-1], Y[::-1]), attributor.attribute(X, Y))

@@ -1,0 +1,62 @@
+"""Values that are judged on the training rows, which are warned of."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.pipeline import make_pipeline
+
+from skshap import FreeShapAttributor, FreeShapRegressor, PairwiseKernel
+from tests.rows import class_rows
+
+OWN = "X and y are those of fit"
+
+
+@pytest.mark.parametrize("kind", ["table", "sparse", "frame", "texts", "kernel"])
+def test_values_judged_on_the_training_rows_are_warned_of(kind):
+    X, y = class_rows(12)
+    of_texts = make_pipeline(CountVectorizer(), PairwiseKernel())
+    kernel = {"texts": of_texts, "kernel": "precomputed"}.get(kind, "rbf")
+    if kind == "sparse":
+        X = sparse.csr_matrix(X)
+    elif kind == "frame":
+        X = pd.DataFrame(X, columns=list("abc"))
+    elif kind == "texts":
+        X = [f"row number {i}" for i in range(12)]
+    elif kind == "kernel":
+        X = X @ X.T
+    attributor = FreeShapAttributor(kernel, n_permutations=2, random_state=0)
+    attributor.fit(X, y)
+    with pytest.warns(UserWarning, match=OWN) as caught:
+        attributor.attribute(X, y)
+    assert caught[0].filename == __file__
+    noted = np.array(y)
+    noted[:2] = 1 - noted[:2]
+    with pytest.warns(UserWarning, match=OWN):
+        attributor.attribute(X, noted)
+    attributor.explain(X, y)  # of which a row's own value is a part
+
+
+def test_few_training_rows_among_others_are_not_warned_of():
+    X, y = class_rows(12)
+    attributor = FreeShapAttributor(n_permutations=2, random_state=0).fit(X, y)
+    attributor.attribute(X[:5], y[:5])
+    attributor.attribute(np.vstack([X[:5], X[5:] + 1]), y)  # no warning
+    attributor.attribute(X, 1 - y)
+
+
+def test_twins_of_training_rows_are_not_warned_of():
+    """Of tables with few different rows, most held-out rows are training rows too."""
+    rng = np.random.default_rng(0)
+    X, X_val = rng.integers(2, size=(2, 40, 2)).astype(float)
+    y, y_val = (table[:, 0].astype(int) for table in (X, X_val))
+    attributor = FreeShapAttributor(n_permutations=2, random_state=0).fit(X, y)
+    attributor.attribute(X_val, y_val)  # no warning
+
+
+def test_regressors_warn_of_their_training_rows():
+    X, _ = class_rows(12)
+    regressor = FreeShapRegressor(n_permutations=2, random_state=0).fit(X, X[:, 0])
+    with pytest.warns(UserWarning, match=OWN):
+        regressor.attribute(X, X[:, 0])
