@@ -15,7 +15,7 @@ from skshap.attribution._estimation import estimate_values
 from skshap.attribution._extremes import find_extremes
 from skshap.attribution._groups import encode_groups
 from skshap.attribution._method import METHOD_CONSTRAINTS, check_method, read_method
-from skshap.attribution._own_rows import digest_rows, warn_of_own_rows
+from skshap.attribution._own_rows import warn_of_own_rows
 from skshap.attribution._plan import needs_draws
 from skshap.attribution._problem import Data, Problem
 from skshap.attribution._semivalues import size_weights
@@ -49,11 +49,6 @@ class BaseFreeShap:
         self._check_scoring(self.scoring)
         size_weights(self.semivalue, 1)  # raises if it is not known
         check_method(self)
-
-    def _check_training_rows(self, X, y):
-        rows = super()._check_training_rows(X, y)
-        self._rows_digest = digest_rows(rows)
-        return rows
 
     def _keep_training(self, kernel, X):
         """Keep what values are made of, as it is in `fit`, and names of the rows.
@@ -180,7 +175,7 @@ class BaseFreeShap:
         M, y = self._map_labelled(X, y)
         asked = self._check_asked(scorings, semivalues)
         data, problem = self._pose(M, y, groups, asked, per_sample)
-        warn_of_own_rows(self, X, y)
+        warn_of_own_rows(data, y, self._y)
         method = read_method(self, checkpoint=self.checkpoint)
         if (
             return_std

@@ -35,7 +35,7 @@ def split_attributor(attributor, split, number, n_splits):
     kernel = attributor._training_kernel
     part = copy(attributor)  # with all that a subclass has beside its parameters
     part._training_kernel = kernel.part(train)
-    part._y_index = attributor._y_index[train]
+    part._y = attributor._y[train]
     part.null_score_ = part._null(part._scoring)
     part._names_of_rows = None
     part._map = lambda M: M  # from rows to kernel values, which are known
