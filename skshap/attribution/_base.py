@@ -101,6 +101,15 @@ class BaseFreeShap:
         -------
         float
             In the units of `scoring`.
+
+        Raises
+        ------
+        ValueError
+            If rows are malformed or of another kind than those of `fit`, if `y` is
+            missing, has another length than X, its names in another order or a label
+            that the training rows do not have, if weights are negative, all zero or
+            not one a row, or if a callable `scoring` does not return one finite score
+            a row.
         """
         M, y = self._map_labelled(X, y)
         utility = self._utility(self._scoring, y)
@@ -158,12 +167,15 @@ class BaseFreeShap:
         Raises
         ------
         ValueError
-            If `y` is missing, has another length than `X`, its names in another order
-            or a label that the training rows do not have, if groups, scorings or
-            semivalues are malformed, or groups, by their index, in another order than
-            the training rows, if a number as `null_score` meets several scorings, if
-            scores are too large for float64, if `return_std` meets a single
-            permutation, or if `checkpoint` holds another computation.
+            If rows are malformed or of another kind than those of `fit`, if `y` is
+            missing, has another length than X, its names in another order or a label
+            that the training rows do not have, if groups, scorings or semivalues are
+            malformed, or groups, by their index, in another order than the training
+            rows, if a parameter that was set since `fit` is not valid, if "exact" is
+            asked of too many rows, or `tol` of too many lowest ones, if a number as
+            `null_score` meets several scorings, if scores are too large for float64,
+            if `return_std` meets a single permutation, or if `checkpoint` holds another
+            computation.
 
         Warns
         -----
@@ -230,6 +242,12 @@ class BaseFreeShap:
             runs on the machine; `memory`, in bytes at the peak, beyond what is in use
             now, in this process and, with `n_jobs`, its workers, the kernel between X
             and the training rows included. Below 30 MB it is only a bound.
+
+        Raises
+        ------
+        ValueError
+            If there are no rows, or for `y`, groups, scorings, semivalues or parameters
+            that `attribute` refuses; what rows hold is not looked at.
         """
         check_is_fitted(self)
         m = number_of_rows(X)
@@ -269,7 +287,8 @@ class BaseFreeShap:
         Raises
         ------
         ValueError
-            If `k` is not between 1 and the number of training rows.
+            If `k` is not between 1 and the number of training rows, or for rows, labels
+            or parameters that `attribute` refuses.
         """
         check_is_fitted(self)
         n = len(self._training_kernel)

@@ -280,6 +280,11 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
         -------
         ndarray of shape (n_samples_fit,) or (n_samples_fit, n_classes)
             Mean decision values, in the form of `decision_function`.
+
+        Raises
+        ------
+        ValueError
+            If a parameter that was set since `fit` is not valid.
         """
         check_is_fitted(self)
         self._validate_params()  # they may have changed since `fit`

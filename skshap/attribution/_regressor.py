@@ -231,6 +231,12 @@ class FreeShapRegressor(BaseFreeShap, RegressorMixin, BaseKernelRidge):
         -------
         ndarray of shape (n_samples,)
             Predictions.
+
+        Raises
+        ------
+        ValueError
+            If rows are malformed or of another kind than those of `fit`, or their
+            kernel is not finite.
         """
         return self._outputs(self._map(X))
 

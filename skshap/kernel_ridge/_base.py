@@ -143,6 +143,12 @@ class BaseKernelRidgeClassifier(ClassifierMixin, BaseKernelRidge):
         -------
         ndarray of shape (n_samples,) or (n_samples, n_classes)
             Regressed indicators; with two classes the second minus the first.
+
+        Raises
+        ------
+        ValueError
+            If rows are malformed or of another kind than those of `fit`, or their
+            kernel is not finite.
         """
         return as_decision(self._indicators(X))
 
@@ -159,6 +165,12 @@ class BaseKernelRidgeClassifier(ClassifierMixin, BaseKernelRidge):
         -------
         ndarray of shape (n_samples,)
             Labels.
+
+        Raises
+        ------
+        ValueError
+            If rows are malformed or of another kind than those of `fit`, or their
+            kernel is not finite.
         """
         return self._labels(self._indicators(X))
 
@@ -178,6 +190,12 @@ class BaseKernelRidgeClassifier(ClassifierMixin, BaseKernelRidge):
         -------
         ndarray of shape (n_samples, n_classes)
             Probabilities.
+
+        Raises
+        ------
+        ValueError
+            If rows are malformed or of another kind than those of `fit`, or their
+            kernel is not finite.
         """
         indicators = self._indicators(X)
         return softmax(len(self.classes_) * indicators, axis=1)

@@ -127,8 +127,8 @@ class KernelRidgeClassifier(BaseKernelRidgeClassifier):
         NotPositiveDefiniteError
             If ``K + alpha I`` has no Cholesky factor; the message names `alpha`.
         ValueError
-            If rows, labels or the kernel are malformed, or rows and labels are, by
-            their indices, not in one order.
+            If rows, labels, the kernel or parameters are malformed, or rows and labels
+            are, by their indices, not in one order.
         """
         if self.class_prior and self.initial_outputs:
             raise ValueError(
