@@ -246,8 +246,9 @@ class BaseFreeShap:
         Raises
         ------
         ValueError
-            If there are no rows, or for `y`, groups, scorings, semivalues or parameters
-            that `attribute` refuses; what rows hold is not looked at.
+            If there are no rows, or for labels, groups, scorings, semivalues or
+            parameters that `attribute` refuses; what rows hold, and the order of their
+            index, are not looked at.
         """
         check_is_fitted(self)
         m = number_of_rows(X)
