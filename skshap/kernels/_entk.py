@@ -4,7 +4,6 @@ from numbers import Integral
 from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
 import torch
 from joblib import Memory
 from sklearn.base import (
@@ -12,13 +11,12 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skshap.kernels._explicit import ExplicitFeatures
-from skshap.kernels._normalized import Normalized
+from skshap.kernels._method import choose_method, may_sketch
 from skshap.kernels._predicted import PredictedCost
 from skshap.kernels._rebuilt import Rebuilt
-from skshap.kernels._row_gram import row_gram
 from skshap.utils._device import check_device
 from skshap.utils._seed import draw_seed
 from skshap.utils._sklearn import Interval, StrOptions, fit_context
@@ -28,8 +26,6 @@ __all__ = ["EmpiricalNTK"]
 
 
 class EmpiricalNTK(
-    ExplicitFeatures,
-    Normalized,
     PredictedCost,
     Rebuilt,
     ClassNamePrefixFeaturesOutMixin,
@@ -334,7 +330,8 @@ class EmpiricalNTK(
         ValueError
             If rows or parameters do not fit together; the message names them.
         """
-        self._fit(X)
+        self._fit(X).fit()
+        self._set_fitted()
         return self
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -354,10 +351,9 @@ class EmpiricalNTK(
         ndarray of shape (n_samples, n_samples)
             Exactly symmetric; the same as ``fit(X).transform(X)`` to rounding.
         """
-        K = self._fit(X, with_products=True)
-        if self.method_ == "sketch":
-            return self._sketched_kernel()
-        return self._normalized(K, self.X_fit_)
+        K = self._fit(X).fit_kernel()
+        self._set_fitted()
+        return K
 
     def transform(self, X):
         """Return the kernel matrix between rows and the training rows.
@@ -374,11 +370,7 @@ class EmpiricalNTK(
             Kernel values, float64.
         """
         rows = self._check_new_rows(X)
-        if self.method_ == "sketch":
-            return self._sketched_kernel(rows)
-        K = self._normalized(row_gram(self._gradients, rows, self.X_fit_), rows)
-        self._gradients.forget_all_but(self.X_fit_)
-        return K
+        return self._engine.kernel(rows)
 
     def diag(self, X):
         """Return the kernel value of each row with itself.
@@ -395,42 +387,49 @@ class EmpiricalNTK(
             The diagonal of ``fit_transform(X)`` up to its normalization.
         """
         rows = self._check_new_rows(X)
-        if self.method_ == "sketch":
-            return np.square(self._features(rows)).sum(1) + self.lost_diagonal_
-        norms = self._gradients.squared_norms(rows)
-        self._gradients.forget_all_but(self.X_fit_)
-        if self._normalize == "cosine":
-            self._check_norms(norms)
-            return norms / norms
-        return norms / (self.scale_ if self._normalize else 1.0)
+        return self._engine.diagonal(rows)
 
-    def _fit(self, X, with_products=False):
-        """Fit; return exact products between the gradients of rows, if asked for."""
+    @available_if(may_sketch)
+    def transform_features(self, X):
+        """Return explicit features, of which the kernel is the inner product.
+
+        Only with ``method="sketch"``, or once ``method="auto"`` has chosen it.
+
+        Parameters
+        ----------
+        X : list of str, list of pairs of str, or array-like of shape \
+                (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components)
+            Features, float64: ``transform(X)`` is their product with those of the
+            training rows, and `lost_diagonal_` more where a row meets itself.
+        """
+        rows = self._check_new_rows(X)
+        return self._engine.features(rows)
+
+    def _fit(self, X):
+        """Check rows and parameters; return an engine that is not fitted."""
         check_device(self.device)
         # Without it the kernel counts as not fitted, should this fit be broken off.
         vars(self).pop("lost_diagonal_", None)
         self.X_fit_ = check_rows(self, X, reset=True)
         self._seed = draw_seed(self.random_state)
         self._start_anew()
-        for name in ("_sketched", "_sketch_state", "n_components_"):
-            vars(self).pop(name, None)
         self._gradients.lengths(self.X_fit_, warn=True)
-        self.method_ = self._choose_method()
-        self.approximation_error_ = 0.0
-        is_exact, K = self.method_ == "exact", None
-        if is_exact and with_products and self._gradients.is_on_gpu:
-            K = row_gram(self._gradients, self.X_fit_)  # with norms, in one go
-        if is_exact:
-            norms = self._gradients.squared_norms(self.X_fit_)
-        else:
-            norms = self._fit_sketch()
-        self.scale_ = float(norms.mean())
-        if self._normalize:
-            self._check_norms(norms)
-        self.lost_diagonal_ = 0.0 if is_exact else self._find_lost_diagonal()
-        if is_exact and with_products and K is None:
-            K = row_gram(self._gradients, self.X_fit_)
-        return K
+        self.method_ = choose_method(self, self._gradients)
+        return self._engine
+
+    def _set_fitted(self):
+        """Take over what users may read of the fitted engine."""
+        engine = self._engine
+        self.scale_ = engine.normalization.scale
+        self.approximation_error_ = engine.error
+        if self.method_ == "sketch":
+            self.n_components_ = engine.features_fit.shape[1]
+        self.lost_diagonal_ = engine.lost_diagonal
 
     def _check_new_rows(self, X):
         """Check rows after `fit`, and warn of those that are cut."""

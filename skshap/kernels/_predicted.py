@@ -2,10 +2,8 @@
 
 from sklearn.base import clone
 
-from skshap.kernels._cost import predict_cost
 from skshap.kernels._folder import memory_folder
-from skshap.kernels._gpu_cost import predict_gpu_cost
-from skshap.kernels._sketch_cost import predict_sketch_cost
+from skshap.kernels._method import choose_method
 from skshap.utils._device import check_device
 from skshap.utils._validation import check_rows
 
@@ -15,7 +13,7 @@ __all__ = ["PredictedCost"]
 class PredictedCost:
     """Mixin of :class:`skshap.EmpiricalNTK`: `estimate_cost`.
 
-    It needs the parameters of `fit` and the mixins `ExplicitFeatures` and `Rebuilt`.
+    It needs the parameters of `fit` and the mixin `Rebuilt`.
     """
 
     def estimate_cost(self, X):
@@ -50,10 +48,5 @@ class PredictedCost:
         probe = clone(self).set_params(memory=None, verbose=0)
         probe.X_fit_ = check_rows(probe, X, reset=True)
         probe._seed = 0
-        is_stored = memory_folder(self.memory) is not None
-        if probe._choose_method() == "exact":
-            predict = predict_gpu_cost if probe._gradients.is_on_gpu else predict_cost
-            return predict(probe._gradients, probe.X_fit_, is_stored=is_stored)
-        return predict_sketch_cost(
-            probe._sketched_rows, probe.X_fit_, is_stored=is_stored
-        )
+        probe.method_ = choose_method(probe, probe._gradients)
+        return probe._engine.cost(is_stored=memory_folder(self.memory) is not None)

@@ -1,28 +1,35 @@
-"""The part of `EmpiricalNTK` that builds its network, and builds it again elsewhere."""
+"""The part of `EmpiricalNTK` that builds its network and engine, and does so again."""
 
 import copy
 from types import SimpleNamespace
 
 import torch
 
+from skshap.kernels._exact_kernel import ExactKernel
 from skshap.kernels._network import make_gradients
+from skshap.kernels._normalization import Normalization
+from skshap.kernels._sketched import SketchedRows
+from skshap.kernels._sketched_kernel import SketchedKernel
 
 __all__ = ["Rebuilt"]
 
+N_COMPONENTS = 1024  # of a sketch, by default
 # Parameters that say where things are and how work is done. They may change after a
 # fit, as where a pickle meets a machine with other folders and devices.
 FREE = {"model", "tokenizer", "device", "memory", "batch_size", "verbose"}
+# The network and the engine, and what stands for them in a pickle.
+MADE = "_cache", "_digests", "_made_engine", "_engine_state"
 
 
 class Rebuilt:
     """Mixin of :class:`skshap.EmpiricalNTK`: the network, which pickles leave out.
 
-    It needs the rows `X_fit_` and the seed `_seed`.
+    It needs the rows `X_fit_` and the seed `_seed`, for the engine also `method_`.
     """
 
     def _start_anew(self):
-        """Forget the network of an earlier fit, and keep the parameters of this one."""
-        for name in ("_cache", "_digests"):
+        """Forget what an earlier fit made, and keep the parameters of this one."""
+        for name in (*MADE, "n_components_"):
             vars(self).pop(name, None)
         parameters = self.get_params(deep=False).items()
         kept = {name: value for name, value in parameters if name not in FREE}
@@ -43,6 +50,23 @@ class Rebuilt:
             self._cache = gradients
         return self._cache
 
+    @property
+    def _engine(self):
+        """What computes the kernel; made again from its state where it travelled."""
+        if "_made_engine" not in vars(self):
+            fitted, gradients = self._as_fitted, self._gradients
+            normalization = Normalization(fitted.normalize)
+            if self.method_ == "exact":
+                engine = ExactKernel(gradients, self.X_fit_, normalization)
+            else:
+                n_components = fitted.n_components or N_COMPONENTS
+                sketched = SketchedRows(gradients, n_components, self._seed)
+                engine = SketchedKernel(sketched, self.X_fit_, normalization)
+            if "_engine_state" in vars(self):
+                engine.set_state(self._engine_state)
+            self._made_engine = engine
+        return self._made_engine
+
     def _check_digests(self, found):
         """Raise if a network built again is not the one that was fitted."""
         changed = [what for what, kept in self._digests.items() if found[what] != kept]
@@ -62,6 +86,8 @@ class Rebuilt:
         # from `memory`: pickles stay as small as the model parameter is, but for the
         # projections of a sketch. Digests tell whether it is the same network.
         state = super().__getstate__().copy()
+        if engine := state.pop("_made_engine", None):
+            state["_engine_state"] = engine.state()
         if gradients := state.pop("_cache", None):
             state["_digests"] = gradients.digests
         return state

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skshap import EmpiricalNTK
 from skshap.exceptions import SmallerBatchWarning
-from skshap.kernels import _explicit, _gpu_cost, _gpu_gram
+from skshap.kernels import _gpu_cost, _gpu_gram, _method
 from skshap.kernels._gradients import RowGradients, distinct
 from skshap.nn import _batched_rows
 from skshap.nn._capture import GradientCapture
@@ -317,8 +317,8 @@ def test_cost(make, on_gpu, tmp_path):
 @pytest.mark.parametrize("limit, method", [(1, "sketch"), (1e15, "exact")])
 def test_method(limit, method, make, on_gpu, monkeypatch):
     """What gradients would take counts nothing: they are not held."""
-    monkeypatch.setattr(_explicit, "GPU_OPERATIONS", limit)
-    monkeypatch.setattr(_explicit, "EXACT_BYTES", 8 * N**2)
-    monkeypatch.setattr(_explicit, "EXACT_OPERATIONS", 0)
+    monkeypatch.setattr(_method, "GPU_OPERATIONS", limit)
+    monkeypatch.setattr(_method, "EXACT_BYTES", 8 * N**2)
+    monkeypatch.setattr(_method, "EXACT_OPERATIONS", 0)
     assert make().fit(texts()).method_ == method
     assert make().fit(texts(2 * N)).method_ == "sketch"  # for the kernel itself

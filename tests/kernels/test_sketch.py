@@ -17,7 +17,7 @@ from skshap import (
     KernelRidgeClassifier,
     KernelRidgeClassifierCV,
 )
-from skshap.kernels import EmpiricalNTK, _explicit, _sketched
+from skshap.kernels import EmpiricalNTK, _method, _sketched
 from skshap.kernels._digest import row_keys
 from skshap.kernels._row_gram import count_products
 from skshap.nn._capture import GradientCapture
@@ -153,7 +153,7 @@ def test_error_recomputed(make, bert, tiny_tokenizer, n_components):
     X = [*texts(60), *texts(5)]  # five twice
     kernel = make(n_components=n_components, normalize=False).fit(X)
     by_key = dict(zip(row_keys(X), X, strict=True))
-    held_out = sorted(by_key, key=kernel._sketched_rows._rank)[: 60 // 8]
+    held_out = sorted(by_key, key=kernel._engine.sketched._rank)[: 60 // 8]
     rows = [by_key[key] for key in held_out]
     exact = encoder_kernel(bert, tiny_tokenizer, rows, seed=0)
     features = kernel.transform_features(rows)
@@ -179,7 +179,7 @@ def test_held_out_rows_make_no_projection(make, monkeypatch):
     seen.clear()
     kernel = make(n_components=50).fit(X)
     assert len(seen) == 60 - 60 // 8
-    rows = sorted(X, key=lambda x: kernel._sketched_rows._rank(row_keys([x])[0]))
+    rows = sorted(X, key=lambda x: kernel._engine.sketched._rank(row_keys([x])[0]))
     assert not set(rows[: 60 // 8]) & set(seen)
     used = set(seen)
     seen.clear()
@@ -351,12 +351,12 @@ def test_auto(make, monkeypatch):
     assert_array_equal(exact.fit_transform(X), kernel.transform(X))
     for name in ("EXACT_BYTES", "EXACT_OPERATIONS"):
         with monkeypatch.context() as patch:
-            patch.setattr(_explicit, name, 1000)
+            patch.setattr(_method, name, 1000)
             kernel.fit(X)
         assert kernel.method_ == "sketch"
         assert kernel.transform_features(X).shape == (40, 12)
     with monkeypatch.context() as patch:
-        patch.setattr(_explicit, "EXACT_BYTES", 1000)
+        patch.setattr(_method, "EXACT_BYTES", 1000)
         kernel.set_params(sign_gradient=True).fit(X)
     assert kernel.method_ == "exact"
 
