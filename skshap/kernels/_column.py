@@ -8,24 +8,19 @@ from sklearn.utils import Bunch
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skshap.kernels._base import make_kernel
-from skshap.kernels._column_cost import predict_column_cost
+from skshap.kernels._column_cost import predict_column_costs
 from skshap.kernels._column_errors import (
-    check_dates,
     check_kernel,
     check_kernel_weights,
     check_triples,
-    noted,
-    read_columns,
 )
-from skshap.kernels._entk import EmpiricalNTK
 from skshap.kernels._features import (
     diagonal,
     explicit_features,
     has_features,
-    last_step,
     lost_diagonal,
 )
+from skshap.kernels._kernels_on_columns import ask_kernels, fit_kernels
 from skshap.utils._sklearn import BaseComposition, fit_context
 from skshap.utils._unchanged import unchanged_on_error
 from skshap.utils._validation import check_table
@@ -40,12 +35,6 @@ def _may_have_features(kernel):
         return all(has_features(part) for _, part, _ in kernels)
     except (TypeError, ValueError):  # malformed, which `fit` reports
         return False
-
-
-def is_network(triple):
-    """Whether a named kernel is that of a network, perhaps behind other steps."""
-    _, kernel, _ = triple
-    return isinstance(last_step(kernel), EmpiricalNTK)
 
 
 class ColumnKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseComposition):
@@ -284,15 +273,8 @@ class ColumnKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseCompos
         ndarray of shape (n_samples, n_components)
             Those of all kernels side by side; see `lost_diagonal_`.
         """
-        sizes = np.sqrt(self._factors())
-        return np.hstack(
-            [
-                size * features
-                for size, features in zip(
-                    sizes, self._each(X, explicit_features), strict=True
-                )
-            ]
-        )
+        sizes, features = np.sqrt(self._factors()), self._each(X, explicit_features)
+        return np.hstack([a * part for a, part in zip(sizes, features, strict=True)])
 
     def estimate_cost(self, X):
         """Predict what the kernel matrix of rows will take, before it is computed.
@@ -322,18 +304,7 @@ class ColumnKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseCompos
         """
         self._check()
         X = check_table(clone(self), X, reset=True)
-        costs = []
-        for name, kernel, columns in self.kernels:
-            columns, part = read_columns(X, name, columns)
-            with noted(name, columns, part):
-                costs.append(predict_column_cost(kernel, part))
-        matrix = 8 * X.shape[0] ** 2
-        return Bunch(
-            seconds=sum(cost.seconds for cost in costs),
-            # All matrices are held until they are added up.
-            memory=matrix * len(costs) + max(cost.memory for cost in costs),
-            disk=sum(cost.disk for cost in costs),
-        )
+        return predict_column_costs(self.kernels, X)
 
     @fit_context(prefer_skip_nested_validation=False)
     def _fit(self, X, call):
@@ -341,8 +312,8 @@ class ColumnKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseCompos
         weights = self._check()
         with unchanged_on_error(self):
             X = check_table(self, X, reset=True)
-            fits = self._fit_each(X, call)
-        self.kernels_, scales, results = map(list, zip(*fits, strict=True))
+            fitted, scales, results = fit_kernels(self.kernels, X, call)
+        self.kernels_ = list(fitted)
         self.named_kernels_ = Bunch(**{name: k for name, k, _ in self.kernels_})
         self.scales_, self.weights_ = np.array(scales), weights / weights.sum()
         lost = [lost_diagonal(kernel) for _, kernel, _ in self.kernels_]
@@ -350,41 +321,11 @@ class ColumnKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseCompos
         self._n_features_out = X.shape[0]
         return results
 
-    def _fit_each(self, X, call):
-        """Fit the kernels; return each with its name, columns, scale and result."""
-        found = {}
-        # Networks last: what the other kernels refuse is told before they are computed.
-        for name, kernel, columns in sorted(self.kernels, key=is_network):
-            columns, part = read_columns(X, name, columns)
-            check_dates(name, kernel, part)
-            fitted = make_kernel(kernel)
-            with noted(name, columns, part):
-                result = call(fitted, part)
-                own = diagonal(fitted, part)
-            if len(own) != X.shape[0]:
-                raise ValueError(
-                    f"kernel {name!r} has {len(own)} values for {X.shape[0]} rows of "
-                    f"its columns {columns!r}; steps that read texts take a single "
-                    "column by its name, without brackets."
-                )
-            scale = float(np.mean(own))
-            if not 0 < scale < np.inf:
-                raise ValueError(
-                    f"kernel {name!r} cannot be normalised: the mean of its training "
-                    f"diagonal is {scale}; check its columns {columns!r}."
-                )
-            found[name] = (name, fitted, columns), scale, result
-        return [found[name] for name, _, _ in self.kernels]
-
     def _each(self, X, call):
-        """Yield what `call` makes of each fitted kernel and its columns."""
+        """Return an iterator over what `call` makes of each kernel and its columns."""
         check_is_fitted(self)
         X = check_table(self, X, reset=False)
-        for name, kernel, columns in self.kernels_:
-            _, part = read_columns(X, name, columns)
-            check_dates(name, kernel, part)
-            with noted(name, columns, part):
-                yield call(kernel, part)
+        return ask_kernels(self.kernels_, X, call)
 
     def _sum(self, values):
         terms = zip(self._factors(), values, strict=True)

@@ -1,4 +1,4 @@
-"""Predicting the cost of a kernel on some columns of a table."""
+"""Predicting the cost of kernels on columns of a table."""
 
 import numpy as np
 from sklearn.base import clone
@@ -6,30 +6,47 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 
 from skshap.kernels._base import make_kernel
+from skshap.kernels._column_errors import noted, read_columns
 from skshap.utils._rows import number_of_rows
 from skshap.utils._sklearn import safe_indexing
 from skshap.utils._timing import timed
 
-__all__ = ["predict_column_cost"]
+__all__ = ["predict_column_costs"]
 
 N_TIMED = 256  # rows on which a kernel of vectors is timed
 
 
-def predict_column_cost(kernel, X):
-    """Predict what the matrix of a kernel takes that reads some columns.
+def predict_column_costs(kernels, X):
+    """Predict what the sum of the matrices of kernels takes.
 
     Parameters
     ----------
-    kernel : str, callable or kernel object
-        Or a pipeline, whose other steps are fitted.
-    X : dataframe, series or ndarray
-        The columns.
+    kernels : list of tuple
+        Tuples (name, kernel, columns).
+    X : dataframe or ndarray
+        The table.
 
     Returns
     -------
     Bunch
         `seconds` of wall time, `memory` and `disk` in bytes.
     """
+    costs = []
+    for name, kernel, columns in kernels:
+        columns, part = read_columns(X, name, columns)
+        with noted(name, columns, part):
+            costs.append(_predict_cost(kernel, part))
+    matrix = 8 * X.shape[0] ** 2
+    return Bunch(
+        seconds=sum(cost.seconds for cost in costs),
+        # All matrices are held until they are added up.
+        memory=matrix * len(costs) + max(cost.memory for cost in costs),
+        disk=sum(cost.disk for cost in costs),
+    )
+
+
+def _predict_cost(kernel, X):
+    """Predict what the matrix of a kernel, or a pipeline, takes of its columns."""
     kernel = make_kernel(kernel)
     while isinstance(kernel, Pipeline):
         X = kernel[:-1].fit_transform(X) if len(kernel) > 1 else X

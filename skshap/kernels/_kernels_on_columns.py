@@ -1,0 +1,95 @@
+"""The kernels of a `ColumnKernel`, each with the columns that it reads."""
+
+import numpy as np
+
+from skshap.kernels._base import make_kernel
+from skshap.kernels._column_errors import check_dates, noted, read_columns
+from skshap.kernels._entk import EmpiricalNTK
+from skshap.kernels._features import diagonal, last_step
+
+__all__ = ["ask_kernels", "fit_kernels"]
+
+
+def fit_kernels(kernels, X, call):
+    """Fit kernels to their columns.
+
+    Parameters
+    ----------
+    kernels : list of tuple
+        Tuples (name, kernel, columns).
+    X : dataframe or ndarray
+        The table.
+    call : callable
+        Fits a kernel to columns; what it returns is kept.
+
+    Returns
+    -------
+    fitted : tuple of tuple
+        Tuples (name, fitted kernel, columns).
+    scales : tuple of float
+        Mean of each kernel's training diagonal.
+    results : tuple
+        What `call` returned.
+
+    Raises
+    ------
+    ValueError
+        If columns or what a kernel makes of them are wrong; the message names both.
+    """
+    found = {}
+    # Networks last: what the other kernels refuse is told before they are computed.
+    for name, kernel, columns in sorted(kernels, key=_is_network):
+        columns, part = read_columns(X, name, columns)
+        check_dates(name, kernel, part)
+        fitted = make_kernel(kernel)
+        with noted(name, columns, part):
+            result = call(fitted, part)
+            own = diagonal(fitted, part)
+        scale = _scale(own, X.shape[0], name, columns)
+        found[name] = (name, fitted, columns), scale, result
+    return tuple(zip(*(found[name] for name, _, _ in kernels), strict=True))
+
+
+def ask_kernels(kernels, X, call):
+    """Yield what `call` makes of each fitted kernel and its columns.
+
+    Parameters
+    ----------
+    kernels : list of tuple
+        Tuples (name, fitted kernel, columns).
+    X : dataframe or ndarray
+        The table.
+    call : callable
+
+    Yields
+    ------
+    object
+    """
+    for name, kernel, columns in kernels:
+        _, part = read_columns(X, name, columns)
+        check_dates(name, kernel, part)
+        with noted(name, columns, part):
+            yield call(kernel, part)
+
+
+def _is_network(triple):
+    """Whether a named kernel is that of a network, perhaps behind other steps."""
+    _, kernel, _ = triple
+    return isinstance(last_step(kernel), EmpiricalNTK)
+
+
+def _scale(own, n, name, columns):
+    """Return the mean of the diagonal that a kernel has of n rows."""
+    if len(own) != n:
+        raise ValueError(
+            f"kernel {name!r} has {len(own)} values for {n} rows of "
+            f"its columns {columns!r}; steps that read texts take a single "
+            "column by its name, without brackets."
+        )
+    scale = float(np.mean(own))
+    if not 0 < scale < np.inf:
+        raise ValueError(
+            f"kernel {name!r} cannot be normalised: the mean of its training "
+            f"diagonal is {scale}; check its columns {columns!r}."
+        )
+    return scale
