@@ -41,7 +41,7 @@ def predict_cost(gradients, rows, *, is_stored):
         `seconds` of wall time, `memory` and `disk` in bytes.
     """
     lengths, sample = typical_rows(gradients, rows)
-    n_padded = padded_tokens(gradients.lengths(sample), gradients.batch_size)
+    n_padded = padded_tokens(gradients.reader, sample)
     passing, flat = timed(
         lambda: gradients.compute(sample), lambda: gradients.compute(sample[:2])
     )
@@ -70,7 +70,7 @@ def predict_cost(gradients, rows, *, is_stored):
         seconds += (n - room) / n * n_fetched * passing
         held = room + min(n - room, held)
     network = sum(p.nbytes for p in gradients.network.parameters())
-    passed = 2 * gradients.batch_size * max(row.nbytes for row in flat)
+    passed = 2 * gradients.reader.batch_size * max(row.nbytes for row in flat)
     # Tiles beside the matrix and what of it is missing; at last twice the matrix.
     most = max(passed, 9 * n**2 + _tile_bytes(gradients, flat, size), 16 * n**2)
     memory = network + held * row_bytes + most
@@ -83,7 +83,7 @@ def predict_cost(gradients, rows, *, is_stored):
 def typical_rows(gradients, rows):
     """Return lengths of rows, and a few rows whose lengths are spread as they are."""
     chosen = np.random.default_rng(0).permutation(len(rows))[:N_MEASURED]
-    lengths = gradients.lengths([rows[i] for i in chosen])
+    lengths = gradients.reader.lengths([rows[i] for i in chosen])
     least, most = N_PASSED
     n = min(len(chosen), max(least, min(most, int(PASSED_SHARE * len(rows)))))
     spread = (np.arange(n) + 0.5) / n * len(chosen)
@@ -92,14 +92,14 @@ def typical_rows(gradients, rows):
 
 
 def _norms(gradients, flat):
-    for start in range(0, len(flat), gradients.batch_size):
-        gradients.norms_of(flat[start : start + gradients.batch_size])
+    for start in range(0, len(flat), gradients.reader.batch_size):
+        gradients.norms_of(flat[start : start + gradients.reader.batch_size])
 
 
-def padded_tokens(lengths, batch_size):
+def padded_tokens(reader, rows):
     """Count the tokens of batches by length, with those of padding."""
-    longest = -np.sort(-lengths)
-    batches = cut_batches(longest, batch_size)
+    longest = -np.sort(-reader.lengths(rows))
+    batches = cut_batches(longest, reader.batch_size)
     return sum(longest[start] * (stop - start) for start, stop in batches)
 
 

@@ -418,7 +418,7 @@ class EmpiricalNTK(
         self.X_fit_ = check_rows(self, X, reset=True)
         self._seed = draw_seed(self.random_state)
         self._start_anew()
-        self._gradients.lengths(self.X_fit_, warn=True)
+        self._gradients.reader.lengths(self.X_fit_, warn=True)
         self.method_ = choose_method(self, self._gradients)
         return self._engine
 
@@ -435,7 +435,7 @@ class EmpiricalNTK(
         """Check rows after `fit`, and warn of those that are cut."""
         check_is_fitted(self)
         rows = check_rows(self, X, reset=False)
-        self._gradients.lengths(rows, warn=True)
+        self._gradients.reader.lengths(rows, warn=True)
         return rows
 
     def initial_outputs(self, X):

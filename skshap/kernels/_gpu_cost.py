@@ -34,7 +34,7 @@ def predict_gpu_cost(gradients, rows, *, is_stored):
         `seconds` of wall time on one GPU, `memory` of the CPU and `disk` in bytes.
     """
     lengths, sample = typical_rows(gradients, rows)
-    n_padded = padded_tokens(gradients.lengths(sample), gradients.batch_size)
+    n_padded = padded_tokens(gradients.reader, sample)
     passing, _ = timed(
         lambda: list(gradients.captured(sample)),
         lambda: list(gradients.captured(sample[:2])),

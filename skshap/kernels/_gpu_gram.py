@@ -81,7 +81,7 @@ def complete_on_gpus(gradients, tiles, left, right):
                 _run(gradients, tiles, left, tasks, is_turned, bar)
             except RuntimeError as error:
                 largest = max(len(block.indices) for block in (*blocks, *others))
-                if not is_memory_error(error) or largest <= gradients.batch_size:
+                if not is_memory_error(error) or largest <= gradients.reader.batch_size:
                     raise
                 most_rows = largest // 2
             else:
@@ -164,7 +164,7 @@ def _cut(gradients, side, indices, most_rows, *, is_shared=False):
     free = min(free_bytes(device or gradients.device) for device in devices)
     most_bytes = SIDE_SHARE * free / -(-n_workers // len(devices))
     blocks, n_bytes, n_rows = [], np.inf, 0
-    for places, lengths, batch in gradients.batches(rows):
+    for places, lengths, batch in gradients.reader.batches(rows):
         size = _n_bytes(gradients, rows, len(places), lengths)
         if n_bytes + size > most_bytes or n_rows + len(places) > most_rows:
             blocks.append(([], []))

@@ -1,20 +1,19 @@
 """The gradients of rows of data, each computed once."""
 
 from functools import cached_property, partial
-from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from skshap.kernels._digest import row_keys, text_key, tokenizer_digest, weights_digest
+from skshap.kernels._row_reader import Rows, distinct
 from skshap.kernels._workers import map_batches
 from skshap.nn._batched_rows import BatchedRows
 from skshap.nn._capture import GradientCapture
 from skshap.nn._gram import squared_norms
-from skshap.nn._texts import TextEncoder
 from skshap.utils._progress import progress_bar
 
-__all__ = ["RowGradients", "distinct"]
+__all__ = ["RowGradients"]
 
 
 class RowGradients:
@@ -24,51 +23,36 @@ class RowGradients:
     ----------
     network : torch.nn.Module
         Prepared by `skshap.nn._models`.
-    tokenizer : PreTrainedTokenizerBase or None
-        Of texts; None for numbers.
+    reader : RowReader
+        Of rows for this network.
     store : MemoryStore or DiskStore
         Where gradients and kernel values are kept.
-    template : Template or None, default=None
-        Sentence that texts are put into.
+    verbose : int
+        Show progress bars.
     outputs : {"first", "sum", "mean"}, default="first"
         Which outputs' gradients are taken.
     is_sign : bool, default=False
         Take products of the signs of gradients.
     devices : sequence of torch.device or None, default=(None,)
         Where copies of the network may run; see `map_batches`.
-    max_length : int
-        Tokens after which a text is cut.
-    batch_size : int
-        Rows a forward pass, at most.
-    verbose : int
-        Show progress bars.
     """
 
     def __init__(
         self,
         network,
-        tokenizer,
+        reader,
         store,
         *,
-        max_length,
-        batch_size,
         verbose,
-        template=None,
         outputs="first",
         is_sign=False,
         devices=(None,),
     ):
         self.network = network
+        self.reader = reader
         self.store = store
-        self.batch_size = batch_size
         self.verbose = verbose
         self.devices = devices
-        self.reads_text = tokenizer is not None
-        self._encoder = None
-        if self.reads_text:
-            self._encoder = TextEncoder(
-                tokenizer, network, max_length=max_length, template=template
-            )
         self.capture = GradientCapture(network, outputs)
         parameter = next(network.parameters())
         self.dtype, self.device = parameter.dtype, parameter.device
@@ -85,8 +69,8 @@ class RowGradients:
     def digests(self):
         """What tells the network that was fitted from another: a digest by name."""
         found = {"weights": weights_digest(self.network)}
-        if self.reads_text:
-            found["tokenizer rules"] = tokenizer_digest(self._encoder.tokenizer)
+        if self.reader.reads_text:
+            found["tokenizer rules"] = tokenizer_digest(self.reader.tokenizer)
         return found
 
     def squared_norms(self, rows):
@@ -97,7 +81,7 @@ class RowGradients:
     def outputs(self, rows):
         """Compute the outputs of the network, of shape (n_samples, n_outputs)."""
         found = [None] * len(rows)
-        for indices, _, batch in self.batches(rows):
+        for indices, _, batch in self.reader.batches(rows):
             outputs = self.capture.forward(batch).double().cpu().numpy()
             for index, output in zip(indices, outputs, strict=True):
                 found[index] = output
@@ -129,7 +113,7 @@ class RowGradients:
         """Return how gradients are laid out, which some of the rows show."""
         if self.layout is None:
             some = [rows[i] for i in sorted({0, len(rows) // 2, len(rows) - 1})]
-            batches = (batch for _, _, batch in self.batches(some))
+            batches = (batch for _, _, batch in self.reader.batches(some))
             self.layout = self.capture.layout(*batches)
             self._outline = text_key(self.capture.outline())
         return self.layout
@@ -152,12 +136,12 @@ class RowGradients:
         if self._counts is None:
             self.find_layout(rows)
             some = {0, len(rows) // 2, len(rows) - 1}
-            if self.reads_text:
-                some = {int(np.argmax(self.lengths(rows)))}
+            if self.reader.reads_text:
+                some = {int(np.argmax(self.reader.lengths(rows)))}
             found = self._captured([rows[i] for i in sorted(some)])
             counts = [[int(c.max()) for c in batch.counts] for _, batch in found]
             self._counts = np.max(counts, axis=0)
-        if not self.reads_text:
+        if not self.reader.reads_text:
             return self._counts
         return np.where(self._counts > 1, lengths, self._counts)
 
@@ -175,7 +159,7 @@ class RowGradients:
         yield from self._shown(self._captured(rows), rows)
 
     def _captured(self, rows):
-        for indices, lengths, batch in self.batches(rows):
+        for indices, lengths, batch in self.reader.batches(rows):
             yield indices, self.capture.gradients(batch, lengths)
 
     def mapped(self, function, rows):
@@ -194,7 +178,8 @@ class RowGradients:
         """
         if len(rows):
             self.find_layout(rows)  # which copies of the network keep
-        results = map_batches(function, self.capture, self.batches(rows), self.devices)
+        batches = self.reader.batches(rows)
+        results = map_batches(function, self.capture, batches, self.devices)
         yield from self._shown(results, rows)
 
     def _shown(self, batches, rows):
@@ -207,13 +192,6 @@ class RowGradients:
             for batch in batches:
                 yield batch
                 bar.update(len(batch[0]))
-
-    def lengths(self, rows, *, warn=False):
-        """Count the tokens of each row, as cut; one of a table has one."""
-        if not self.reads_text or not len(rows):
-            return np.ones(len(rows), dtype=np.intp)
-        encodings = self._encoder.encode(rows, warn=warn)
-        return np.array([len(e["input_ids"]) for e in encodings])
 
     def norms(self, side):
         """Return squared norms of distinct rows' gradients, and store new ones."""
@@ -252,9 +230,9 @@ class RowGradients:
         """
         self.find_layout(side.rows)
         missing = []
-        for start in range(0, len(indices), self.batch_size):
+        for start in range(0, len(indices), self.reader.batch_size):
             found = {}
-            for k in indices[start : start + self.batch_size]:
+            for k in indices[start : start + self.reader.batch_size]:
                 row = self.store.get_row(self._row_name(side.keys[k]))
                 if row is None or not self.layout.fits(row):
                     missing.append(k)
@@ -269,46 +247,8 @@ class RowGradients:
                 self.store.put_row(self._row_name(side.keys[k]), gradient)
             yield missing[places], gradients
 
-    def batches(self, rows):
-        """Yield which rows, their lengths or None, and what the network reads of them.
-
-        Of texts, the longest come first.
-        """
-        if not self.reads_text:
-            for start in range(0, len(rows), self.batch_size):
-                indices = np.arange(start, min(start + self.batch_size, len(rows)))
-                batch = torch.from_numpy(np.stack([rows[i] for i in indices]))
-                yield indices, None, batch.to(self.dtype)
-            return
-        yield from self._encoder.batches(rows, self.batch_size)
-
 
 def _norms_of_batch(is_sign, capture, batch, lengths):
     found = capture.gradients(batch, lengths)
     rows = BatchedRows(capture.layout(), [found])
     return squared_norms(capture.layout(), rows, is_sign=is_sign)
-
-
-class Rows(NamedTuple):
-    """Distinct rows.
-
-    Attributes
-    ----------
-    keys : list of str
-    rows : list
-    """
-
-    keys: list
-    rows: list
-
-
-def distinct(rows):
-    """Return the distinct rows, as `Rows`, and which of them each one is."""
-    index, first = {}, []
-    keys = row_keys(rows)
-    for i, key in enumerate(keys):
-        if key not in index:
-            index[key] = len(first)
-            first.append(i)
-    expand = np.array([index[key] for key in keys], dtype=np.intp)
-    return Rows(list(index), [rows[i] for i in first]), expand

@@ -10,6 +10,7 @@ from skshap.kernels._digest import network_digest
 from skshap.kernels._folder import memory_folder
 from skshap.kernels._gradients import RowGradients
 from skshap.kernels._memory_store import MemoryStore
+from skshap.kernels._row_reader import RowReader
 from skshap.kernels._store import DiskStore
 from skshap.kernels._workers import find_devices
 from skshap.nn._loading import load_model
@@ -49,16 +50,20 @@ def make_gradients(kernel):
         if folder is not None:  # joblib.Memory(None) keeps nothing
             name = f"{digest}-{kernel.outputs}{'-sign' * kernel.sign_gradient}"
             store = DiskStore(folder / name)
-    return RowGradients(
+    reader = RowReader(
         network,
         tokenizer,
-        store,
+        max_length=kernel.max_length,
+        batch_size=kernel.batch_size,
         template=template,
+    )
+    return RowGradients(
+        network,
+        reader,
+        store,
         outputs=kernel.outputs,
         is_sign=kernel.sign_gradient,
         devices=find_devices(kernel.device),
-        max_length=kernel.max_length,
-        batch_size=kernel.batch_size,
         verbose=kernel.verbose,
     )
 

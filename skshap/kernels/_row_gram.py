@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 
 from skshap.kernels._gpu_gram import complete_on_gpus
-from skshap.kernels._gradients import distinct
+from skshap.kernels._row_reader import distinct
 from skshap.kernels._tiles import Tiles
 from skshap.nn._gram import gram, gram_cost
 from skshap.utils._progress import progress_bar
@@ -73,7 +73,7 @@ def count_products(gradients, rows):
         Multiplications and additions.
     """
     layout = gradients.find_layout(rows)
-    counts = gradients.token_counts(rows, gradients.lengths(rows).mean())
+    counts = gradients.token_counts(rows, gradients.reader.lengths(rows).mean())
     return gram_cost(layout, len(rows), counts, gradients.itemsize)
 
 
@@ -129,8 +129,8 @@ def _blocks(gradients, side, count):
         order = np.argsort(-lacking, kind="stable")
         order = order[2 * lacking[order] >= lacking[order[0]]][:TILE_ROWS]
         taken, taken_gradients, n_bytes = [], [], 0
-        for start in range(0, len(order), gradients.batch_size):
-            some = order[start : start + gradients.batch_size]
+        for start in range(0, len(order), gradients.reader.batch_size):
+            some = order[start : start + gradients.reader.batch_size]
             found = dict(
                 pair
                 for indices, rows in gradients.stream(side, some)

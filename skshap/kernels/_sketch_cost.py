@@ -38,9 +38,7 @@ def predict_sketch_cost(sketched, rows, *, is_stored):
     """
     gradients, n = sketched.gradients, len(rows)
     lengths, some = typical_rows(gradients, rows)
-    ratio = lengths.mean() / padded_tokens(
-        gradients.lengths(some), gradients.batch_size
-    )
+    ratio = lengths.mean() / padded_tokens(gradients.reader, some)
     passing, held = timed(
         lambda: list(gradients.captured(some)),
         lambda: list(gradients.captured(some[:2])),
@@ -79,7 +77,7 @@ def predict_sketch_cost(sketched, rows, *, is_stored):
         3 * projections,  # as they are stored
     )
     network = sum(p.nbytes for p in gradients.network.parameters())
-    passed = 4 * gradients.batch_size * held_bytes  # a batch on its way
+    passed = 4 * gradients.reader.batch_size * held_bytes  # a batch on its way
     memory += 24 * n * n_kept + 8 * n**2 + network + passed
     disk = n * (n_kept + 1) * itemsize + projections
     return Bunch(

@@ -138,7 +138,7 @@ class SketchedRows:
             indices = torch.as_tensor(indices, device=features.device)
             first[indices], norms[indices] = features, squares
 
-        start, step = 0, max(CHUNK, self.gradients.batch_size)
+        start, step = 0, max(CHUNK, self.gradients.reader.batch_size)
         most = min(len(rows), SAMPLE_ROWS)
         while start < most and n_bytes < SAMPLE_BYTES:
             for indices, batch in self.gradients.captured(rows[start : start + step]):

@@ -53,7 +53,7 @@ def compare(name, texts, options):
     kernel = EmpiricalNTK(get_model_path(), random_state=0, batch_size=64, **options)
     kernel.X_fit_, kernel._seed = texts, 0
     gradients = kernel._gradients
-    network, tokenizer = gradients.network, gradients._encoder.tokenizer
+    network, tokenizer = gradients.network, gradients.reader.tokenizer
     counts = {n: p.numel() for n, p in network.named_parameters() if p.requires_grad}
     n_parameters = sum(counts.values())
     n_matrix = sum(c for n, c in counts.items() if "embeddings" not in n)

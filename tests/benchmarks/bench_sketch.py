@@ -43,7 +43,7 @@ def plain_pass(kernel, texts):
     """Forward and backward pass of each batch, of the sum of its outputs."""
     network = kernel._gradients.network
     parameters = [p for p in network.parameters() if p.requires_grad]
-    for _, _, batch in kernel._gradients.batches(texts):
+    for _, _, batch in kernel._gradients.reader.batches(texts):
         torch.autograd.grad(network(**batch).sum(), parameters)
 
 

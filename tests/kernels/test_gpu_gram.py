@@ -12,7 +12,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from skshap import EmpiricalNTK
 from skshap.exceptions import SmallerBatchWarning
 from skshap.kernels import _gpu_cost, _gpu_gram, _method
-from skshap.kernels._gradients import RowGradients, distinct
+from skshap.kernels._gradients import RowGradients
+from skshap.kernels._row_reader import distinct
 from skshap.nn import _batched_rows
 from skshap.nn._capture import GradientCapture
 from tests.conftest import WORDS
@@ -139,7 +140,7 @@ def test_blocks_fit_into_memory(readout, make, on_gpu):
     rows = distinct(texts())[0].rows
     told = [
         _gpu_gram._n_bytes(gradients, rows, len(places), lengths)
-        for places, lengths, _ in gradients.batches(rows)
+        for places, lengths, _ in gradients.reader.batches(rows)
     ]
     assert_allclose(told, sizes, rtol=0.01)
     most = 2.5 * max(told)

@@ -25,6 +25,7 @@ from skshap.kernels import EmpiricalNTK, _cost, _memory_store, _row_gram, reduce
 from skshap.kernels._digest import network_digest, row_keys
 from skshap.kernels._gradients import RowGradients
 from skshap.kernels._memory_store import MemoryStore
+from skshap.kernels._row_reader import RowReader
 from skshap.kernels._store import DiskStore
 from skshap.nn._capture import GradientCapture
 from skshap.nn._gram import gram
@@ -783,7 +784,8 @@ def test_any_pattern_is_completed(sides):
             return known.copy()
 
     def gradients(store):
-        return RowGradients(model, None, store, max_length=1, batch_size=3, verbose=0)
+        reader = RowReader(model, None, max_length=1, batch_size=3)
+        return RowGradients(model, reader, store, verbose=0)
 
     expected = _row_gram.row_gram(gradients(MemoryStore()), X)
     rows, columns = {

@@ -1,0 +1,89 @@
+"""Rows of data, texts or numbers, as a network reads them."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from skshap.kernels._digest import row_keys
+from skshap.nn._texts import TextEncoder
+
+__all__ = ["RowReader", "Rows", "distinct"]
+
+
+class RowReader:
+    """Turns rows into the batches that a network reads.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Prepared by `skshap.nn._models`.
+    tokenizer : PreTrainedTokenizerBase or None
+        Of texts; None for numbers.
+    max_length : int
+        Tokens after which a text is cut.
+    batch_size : int
+        Rows of a batch, at most.
+    template : Template or None, default=None
+        Sentence that texts are put into.
+    """
+
+    def __init__(self, network, tokenizer, *, max_length, batch_size, template=None):
+        self.batch_size = batch_size
+        self.reads_text = tokenizer is not None
+        self._dtype = next(network.parameters()).dtype
+        self._encoder = None
+        if self.reads_text:
+            self._encoder = TextEncoder(
+                tokenizer, network, max_length=max_length, template=template
+            )
+
+    @property
+    def tokenizer(self):
+        """That of texts; None for numbers."""
+        return self._encoder.tokenizer if self.reads_text else None
+
+    def lengths(self, rows, *, warn=False):
+        """Count the tokens of each row, as cut; one of a table has one."""
+        if not self.reads_text or not len(rows):
+            return np.ones(len(rows), dtype=np.intp)
+        encodings = self._encoder.encode(rows, warn=warn)
+        return np.array([len(e["input_ids"]) for e in encodings])
+
+    def batches(self, rows):
+        """Yield which rows, their lengths or None, and what the network reads of them.
+
+        Of texts, the longest come first.
+        """
+        if not self.reads_text:
+            for start in range(0, len(rows), self.batch_size):
+                indices = np.arange(start, min(start + self.batch_size, len(rows)))
+                batch = torch.from_numpy(np.stack([rows[i] for i in indices]))
+                yield indices, None, batch.to(self._dtype)
+            return
+        yield from self._encoder.batches(rows, self.batch_size)
+
+
+class Rows(NamedTuple):
+    """Distinct rows.
+
+    Attributes
+    ----------
+    keys : list of str
+    rows : list
+    """
+
+    keys: list
+    rows: list
+
+
+def distinct(rows):
+    """Return the distinct rows, as `Rows`, and which of them each one is."""
+    index, first = {}, []
+    keys = row_keys(rows)
+    for i, key in enumerate(keys):
+        if key not in index:
+            index[key] = len(first)
+            first.append(i)
+    expand = np.array([index[key] for key in keys], dtype=np.intp)
+    return Rows(list(index), [rows[i] for i in first]), expand
