@@ -21,6 +21,8 @@ from skshap.utils._warn import warn_caller
 
 __all__ = ["DiskStore"]
 
+GONE = FileNotFoundError, NotADirectoryError  # what was removed, or replaced, meanwhile
+
 
 class DiskStore:
     """Files of one network's gradients and kernel values.
@@ -162,7 +164,7 @@ class DiskStore:
         folder = self.folder / kind
         try:
             names = os.listdir(folder)
-        except FileNotFoundError:  # removed while we run
+        except GONE:
             return []
         return sorted(
             name.removesuffix(".npz") for name in names if name.endswith(".npz")
@@ -207,7 +209,7 @@ class DiskStore:
             array = read_arrays(path)[name]
             if shape not in (None, array.shape):
                 raise ValueError(f"of shape {array.shape} instead of {shape}")
-        except FileNotFoundError:
+        except GONE:
             return None
         except DAMAGE as error:
             warn_caller(
