@@ -9,7 +9,7 @@ from sklearn.utils import Bunch
 from skshap.kernels import _memory_store, _row_gram
 from skshap.kernels._store import DiskStore
 from skshap.nn._factors import Layout
-from skshap.nn._gram import CHUNK_BYTES, gram
+from skshap.nn._gram import CHUNK_BYTES, count_operations, gram
 from skshap.nn._sorted_rows import BUCKET, CHUNK_COLUMNS
 from skshap.nn._texts import cut_batches
 from skshap.utils._timing import timed
@@ -125,16 +125,17 @@ def _tile_seconds(gradients, flat, size, *, is_square=True):
 
     vectors = [_flat_row(layout.vector(row), [], row.dtype) for row in flat]
     total = seconds(Layout(layout.n_vector, []), vectors, size)
-    known = {}
+    known, pairs = {}, size**2 / (2 if is_square else 1)
     for index, factor in enumerate(layout.factors):
         p, q = factor.n_inputs, factor.n_outputs
         t = counts[:, index].mean()
         kind = (factor, round(float(t)))
         if kind not in known:
-            whole = (1 + (2 if is_square else 1) * 2 * t / size) * p * q
-            by_tokens = factor.is_lookup or t**2 * (p + q) < whole
+            n_tokens = size * t * (1 if is_square else 2)
+            by_tokens, multiplied_out = count_operations(factor, pairs, t, t, n_tokens)
             some = max(2, PIECE_COLUMNS // p)
-            if by_tokens and not options["is_sign"]:
+            is_by_tokens = factor.is_lookup or by_tokens < multiplied_out
+            if is_by_tokens and not options["is_sign"]:
                 n = min(size, N_FEW, max(BUCKET, size // 4))
                 ratio = _n_products(size, is_square) / _n_products(n, is_square)
                 known[kind] = ratio * of_outputs(index, q, n)

@@ -16,7 +16,7 @@ from skshap.nn._factors import squared_norms_of_pair
 from skshap.nn._product import add_product
 from skshap.nn._sorted_rows import CHUNK_COLUMNS, SortedRows
 
-__all__ = ["CHUNK_BYTES", "gram", "gram_cost", "squared_norms"]
+__all__ = ["CHUNK_BYTES", "count_operations", "gram", "gram_cost", "squared_norms"]
 
 CHUNK_BYTES = 1 << 29  # of multiplied-out gradients held at once, on a CPU
 GPU_COLUMNS = 1 << 17  # of multiplied-out gradients at once, on a GPU
@@ -149,14 +149,36 @@ def gram_cost(layout, n, n_tokens, itemsize):
     n_operations : float
         Multiplications and additions.
     """
-    numbers, products = layout.n_vector, n * layout.n_vector / 2
+    pairs = n**2 / 2
+    numbers, products = layout.n_vector, pairs * layout.n_vector
     for factor, t in zip(layout.factors, n_tokens, strict=True):
         numbers += t * factor.width
-        size = factor.n_inputs * factor.n_outputs
         if not factor.is_lookup:
-            by_tokens = n / 2 * t**2 * factor.width
-            products += min(by_tokens, (n / 2 + t) * size)
-    return int(n * numbers * itemsize), 2.0 * n * products
+            products += min(count_operations(factor, pairs, t, t, n * t))
+    return int(n * numbers * itemsize), 2.0 * products
+
+
+def count_operations(factor, pairs, t, u, n_tokens):
+    """Count what the products of one factor take by either of the two ways.
+
+    Parameters
+    ----------
+    factor : Factor
+        No lookup.
+    pairs : float
+        Of rows.
+    t, u : float
+        Tokens of a row on either side, on average.
+    n_tokens : float
+        Of all rows of both sides, or of the only one.
+
+    Returns
+    -------
+    by_tokens, multiplied_out : float
+        Multiplications; products are taken by what needs fewer.
+    """
+    size = factor.n_inputs * factor.n_outputs
+    return pairs * t * u * factor.width, (pairs + n_tokens) * size
 
 
 def _arrange(layout, rows, device):
@@ -190,9 +212,11 @@ def _product_tasks(factor, index, left, right, is_sign):
     p, q = sorted((factor.n_inputs, factor.n_outputs))
     pairs = len(left) * len(other) / (2 if right is None else 1)
     counts, others = left.counts[:, index], other.counts[:, index]
-    by_tokens = pairs * counts.mean() * others.mean() * (p + q)
     n_tokens = counts.sum() + (0 if right is None else others.sum())
-    if by_tokens < (pairs + n_tokens) * p * q and not is_sign:
+    by_tokens, multiplied_out = count_operations(
+        factor, pairs, counts.mean(), others.mean(), n_tokens
+    )
+    if by_tokens < multiplied_out and not is_sign:
         return [None]
     n = len(left) + (0 if right is None else len(right))
     columns = min(

@@ -12,6 +12,7 @@ import weakref
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
@@ -29,9 +30,12 @@ from skshap.kernels._gradients import RowGradients
 from skshap.kernels._memory_store import MemoryStore
 from skshap.kernels._row_reader import RowReader
 from skshap.kernels._store import DiskStore
+from skshap.nn import _gram
 from skshap.nn._capture import GradientCapture
+from skshap.nn._factors import Factor, Layout
 from skshap.nn._gram import gram
 from skshap.nn._loading import load_model
+from skshap.nn._sorted_rows import SortedRows
 from tests.conftest import WORDS, make_encoder
 from tests.kernels.conftest import files
 from tests.nn.networks import Experts, randomize
@@ -413,6 +417,7 @@ def test_digest_of_a_used_tokenizer(tiny_tokenizer, tiny_texts):
 DIGEST = """
 from skshap.kernels._digest import network_digest
 from skshap.nn._loading import load_model
+from skshap.nn._sorted_rows import SortedRows
 import sys
 import time
 
@@ -860,6 +865,33 @@ def test_folders_replaced_by_files_while_a_kernel_is_in_use(part, method, tmp_pa
 
 
 # Cost
+
+
+@pytest.mark.parametrize("is_square", [True, False])
+def test_products_are_timed_in_the_way_that_they_are_taken(is_square, monkeypatch):
+    n, t, seen = 30, 20, set()
+    plain_gram = _cost.gram
+
+    def spying(layout, *args, **options):
+        seen.update(factor.n_outputs for factor in layout.factors)
+        return plain_gram(layout, *args, **options)
+
+    monkeypatch.setattr(_cost, "gram", spying)
+    ways = set()
+    for width in (150, 200, 280, 400):
+        layout = Layout(0, [Factor(width, width)])
+        tokens = np.ones((t, width), dtype=np.float32)
+        flat = [_cost._flat_row([], [(tokens, tokens)], np.float32)] * n
+        options = {"is_sign": False, "device": "cpu"}
+        gradients = SimpleNamespace(layout=layout, options=options)
+        seen.clear()
+        _cost._tile_seconds(gradients, flat, n, is_square=is_square)
+        rows = SortedRows(layout, flat, "cpu")
+        other = None if is_square else rows
+        tasks = _gram._product_tasks(layout.factors[0], 0, rows, other, False)
+        assert (seen == {width}) == (tasks == [None])
+        ways.add(tasks == [None])
+    assert ways == {True, False}
 
 
 @pytest.mark.parametrize("is_stored", [True, False])
