@@ -132,8 +132,9 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
     Where more than two classes overlap, rates of each pair take rows on the wrong side
     for labels that went wrong, as many as the overlap has. So ``noise="auto"`` goes by
     one rate unless the others raise the log-likelihood of the labels by more than 1/2
-    each, as they would if labels were symmetric, and beyond that by 0.15 nats for each
-    label that is then expected to be wrong.
+    each, or for each label that is then expected to be wrong if these are fewer, as
+    they would if noise were symmetric, and beyond that by 0.15 nats for each of these
+    labels and the logarithm of the number of pairs.
 
     Two things look like wrong labels and are none. Where rows of one class lie among
     those of another, as where two measurements overlap on one side, a constant share of

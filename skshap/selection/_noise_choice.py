@@ -48,13 +48,18 @@ def choose_model(models):
     Notes
     -----
     Each parameter that nothing depends on raises the log-likelihood by 1/2 on average
-    (Wilks, 1938, :doi:`10.1214/aoms/1177732360`), which is taken off.
+    (Wilks, 1938, :doi:`10.1214/aoms/1177732360`), which is taken off; no more of them
+    than there are labels expected to be wrong, as rates of pairs of classes that no
+    label went between raise nothing. So is what it takes to say which pair it is, the
+    logarithm of their number, or a few hard rows would do.
     """
     if len(models) == 1:
         return models[0]
     by_class, by_one_rate = models
     k, judged = by_class.n_classes, ~by_class.is_clean
     gain = by_class.log_likelihood() - by_one_rate.log_likelihood()
-    gain -= (k * (k - 1) - 1) / 2
     right = by_class.posterior[np.arange(len(judged)), by_class.given]
-    return by_class if gain > LEAST_GAIN * (1 - right)[judged].sum() else by_one_rate
+    n_wrong = (1 - right)[judged].sum()
+    n_pairs = k * (k - 1)
+    gain -= min(n_pairs - 1, n_wrong) / 2 + np.log(n_pairs)
+    return by_class if gain > LEAST_GAIN * n_wrong else by_one_rate

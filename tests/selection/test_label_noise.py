@@ -385,7 +385,7 @@ def test_misses_are_counted_among_the_rows_judged(noisy_iris):
     X, true, y, _ = noisy_iris
     K, Y = rbf_kernel(X), np.eye(3)[np.append(y[:100], true[100:])]
     held_out = {"X_val": X[100:], "y_val": true[100:]}
-    detector = LabelNoiseDetector(FreeShapAttributor())
+    detector = LabelNoiseDetector(FreeShapAttributor(), noise="class-conditional")
     detector.fit(X[:100], y[:100], **held_out)
     alpha = tune_ridge(K, Y.argmax(1), 1.0, kernel="precomputed").alpha_
     model = NoiseModel(Y.argmax(1), 3, np.arange(len(Y)) >= 100)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.datasets import make_blobs
+from sklearn.datasets import load_digits, make_blobs
 from sklearn.metrics import average_precision_score
 
 from skshap import LabelNoiseDetector, flip_labels
@@ -54,6 +54,19 @@ def test_labels_that_went_to_one_class_are_told(method):
     assert average_precision_score(is_wrong, -auto.label_quality_) > 0.9
 
 
+def test_few_labels_that_went_from_one_class_of_many_to_another():
+    X, y = load_digits(return_X_y=True)
+    given = y[:300].copy()
+    given[np.flatnonzero(y[:300] == 0)[:9]] = 6
+    found = LabelNoiseDetector().fit(X[:300], given)
+    assert found.noise_ == "class-conditional"
+    precision = average_precision_score(given != y[:300], -found.label_quality_)
+    assert precision > 0.8
+    one_rate = LabelNoiseDetector(noise="symmetric").fit(X[:300], given)
+    other = average_precision_score(given != y[:300], -one_rate.label_quality_)
+    assert precision > other + 0.2
+
+
 def test_two_classes_have_two_rates():
     given, is_clean = np.arange(6) % 2, np.zeros(6, dtype=bool)
     assert [model.noise for model in noise_models(given, 2, is_clean)] == KINDS[:1]
@@ -78,7 +91,7 @@ def test_the_likelihood_is_that_of_given_labels():
         assert_allclose(model.log_likelihood(), expected)
 
 
-@pytest.mark.parametrize("n_classes", [3, 5])
+@pytest.mark.parametrize("n_classes", [3, 5, 9])
 @pytest.mark.parametrize("excess, kind", [(1e-6, 0), (-1e-6, 1)])
 def test_rates_of_their_own_must_pay(n_classes, excess, kind, monkeypatch):
     given, is_clean = np.arange(50) % n_classes, np.arange(50) < 10
@@ -88,7 +101,9 @@ def test_rates_of_their_own_must_pay(n_classes, excess, kind, monkeypatch):
         model.posterior = np.full((50, n_classes), np.nan)
         model.posterior[np.arange(50), given] = right
     n_rates = n_classes * (n_classes - 1)  # against one
-    bar = (n_rates - 1) / 2 + LEAST_GAIN * (1 - right[10:]).sum()
+    n_wrong = (1 - right[10:]).sum()
+    assert (n_rates - 1 > n_wrong) == (n_classes == 9)  # which no more rates explain
+    bar = min(n_rates - 1, n_wrong) / 2 + np.log(n_rates) + LEAST_GAIN * n_wrong
     told = {KINDS[0]: -70.0 + bar + excess, KINDS[1]: -70.0}
     monkeypatch.setattr(
         _noise_choice.NoiseModel, "log_likelihood", lambda self: told[self.noise]
