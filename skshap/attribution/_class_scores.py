@@ -105,8 +105,10 @@ class ClassUtility(Utility):
     work = 250
 
     def _own(self, decision):
-        index = self.y.expand(decision.shape[1:]).unsqueeze(0)
-        return decision.gather(0, index).squeeze(0)
+        return decision.gather(0, self._index(decision)).squeeze(0)
+
+    def _index(self, decision):
+        return self.y.expand(decision.shape[1:]).unsqueeze(0)
 
 
 class Accuracy(ClassUtility):
@@ -123,8 +125,7 @@ class Accuracy(ClassUtility):
 
     def distance(self, decision):
         own = self._own(decision)
-        index = self.y.expand(decision.shape[1:]).unsqueeze(0)
-        others = decision.scatter(0, index, -torch.inf).amax(0)
+        others = decision.scatter(0, self._index(decision), -torch.inf).amax(0)
         return (own - others).abs()
 
 

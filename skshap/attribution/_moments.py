@@ -19,7 +19,8 @@ class Estimate(NamedTuple):
     Attributes
     ----------
     values : ndarray
-        By training row or group last, or by row scored and training row.
+        By semivalue, scoring and player, before players by the row scored if these are
+        kept apart.
     standard_error : ndarray of the same shape
         Of each value; NaN after a single permutation, zero if values are exact.
     """

@@ -32,7 +32,6 @@ class Product:
     def __init__(self, left, right):
         self.left, self.right = left, right
         self.shape = torch.Size([len(left), right.shape[1]])
-        self.dtype, self.device = left.dtype, left.device
         self._start, self._rows = 0, left.new_empty(0, self.shape[1])
 
     @staticmethod

@@ -15,7 +15,6 @@ from skshap.attribution._regression_scores import (
 from skshap.attribution._utility import check_scoring
 from skshap.kernel_ridge._base import BaseKernelRidge
 from skshap.utils._labels import check_numbers
-from skshap.utils._ridge import leave_one_out
 from skshap.utils._sklearn import Interval, StrOptions, fit_context
 from skshap.utils._unchanged import unchanged_on_error
 from skshap.utils._warn import warn_caller
@@ -206,14 +205,12 @@ class FreeShapRegressor(BaseFreeShap, RegressorMixin, BaseKernelRidge):
             self._y = np.array(check_numbers(y, rows))  # the caller's may change
             warn_of_mean(self._y)
             kernel = self._map_rows(rows)
-            right = np.column_stack([self._y, np.ones(len(self._y))])
             factor = kernel.factorize(self.alpha, self.device)
-            solved, weights = factor.solve(right)
+            solved, weights = factor.solve(self._y[:, None])
             self.intercept_ = 0.0
             self.dual_coef_, self._weights = solved[:, 0], weights[:, 0]
-            inverse_diagonal = factor.inverse_diagonal
-            loo = leave_one_out(self._y[:, None], solved, inverse_diagonal, 0.0)
-            self.loo_prediction_ = loo[:, 0]
+            step = self.dual_coef_ / factor.inverse_diagonal[:, 0]
+            self.loo_prediction_ = self._y - step
             self._keep_training(kernel, X)
         return self
 

@@ -37,10 +37,10 @@ class BaseRowChoice(Attributed, BaseEstimator):
         "n_jobs": [Interval(Integral, None, None, closed="neither"), None],
     }
     _most_judged = 1000  # rows of a fold
-    _needs_errors = False
-    _always_splits = False  # where X_val is given as well
 
-    def _fit_attributor(self, X, y, X_val, y_val):
+    def _fit_attributor(
+        self, X, y, X_val, y_val, *, with_error=False, always_split=False
+    ):
         """Fit the attributor on all rows; return these, and how to judge them.
 
         Returns
@@ -48,7 +48,7 @@ class BaseRowChoice(Attributed, BaseEstimator):
         X : indexable
             The rows, as they are.
         y : ndarray of shape (n,)
-            Their labels.
+            Their labels, as in `classes_`.
         y_index : ndarray of shape (n,)
             Index of each label.
         splits : list of (ndarray, ndarray) or None
@@ -67,7 +67,7 @@ class BaseRowChoice(Attributed, BaseEstimator):
             (X,) = indexable(X)
         check_held_out(X, X_val, y_val)
         if self.attributor is None:
-            number = self._n_permutations(number_of_rows(X))
+            number = self._n_permutations(number_of_rows(X), with_error)
             attributor = default_attributor(
                 self, X, y, scoring="neg_brier_score", n_permutations=number
             )
@@ -79,7 +79,7 @@ class BaseRowChoice(Attributed, BaseEstimator):
         if y_val is not None:
             encode_targets(y_val, self.classes_, X_val, "y_val")  # to check them
         splits = None
-        if self.cv is not None and (X_val is None or self._always_splits):
+        if self.cv is not None and (X_val is None or always_split):
             splits = make_splits(
                 self.cv,
                 y_index,
@@ -87,14 +87,14 @@ class BaseRowChoice(Attributed, BaseEstimator):
                 seed,
                 most_judged=self._most_judged,
             )
-        return X, y, y_index, splits
+        return X, self.classes_[y_index], y_index, splits
 
-    def _n_permutations(self, n):
+    def _n_permutations(self, n, with_error):
         """Return how many permutations of n rows are drawn, if nobody says so.
 
         The more rows there are, the more of the noise comes from which rows judge.
         """
-        least = 2 if self._needs_errors else 1
+        least = 2 if with_error else 1
         return int(np.clip(least * PERMUTED // max(n, 1), least, MOST_PERMUTATIONS))
 
     def _value(self, y, X_val, y_val, splits, *, with_error=False):

@@ -194,12 +194,6 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
 
     _most_judged = 2000
 
-    @property
-    def _needs_errors(self):
-        return self.n_samples_to_remove == "harmful"
-
-    _always_splits = _needs_errors
-
     def __init__(
         self,
         estimator,
@@ -312,8 +306,8 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
                 f"n_samples_to_remove={number!r} leaves nothing of n_samples={n} rows; "
                 "lower it."
             )
-        X, _, y_index, splits = self._fit_attributor(X, y, X_val, y_val)
-        (values, _), _ = self._value(self.classes_[y_index], X_val, y_val, splits)
+        X, y, y_index, splits = self._fit_attributor(X, y, X_val, y_val)
+        (values, _), _ = self._value(y, X_val, y_val, splits)
         order = np.argsort(values, kind="stable")
         return X, y_index, Choice(values, order, count_rows(number, len(order)))
 
@@ -325,8 +319,9 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
                 "one: of one row there is no standard error; pass more, or X_val=None "
                 "to judge on other folds."
             )
-        X, _, y_index, splits = self._fit_attributor(X, y, X_val, y_val)
-        y = self.classes_[y_index]
+        X, y, y_index, splits = self._fit_attributor(
+            X, y, X_val, y_val, with_error=True, always_split=True
+        )
         options = {"params": params, "n_jobs": self.n_jobs}
         if X_val is None:  # else values from there serve every split
             options["is_other"] = other_splits(len(y), splits)

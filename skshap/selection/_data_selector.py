@@ -194,7 +194,10 @@ class DataSelector(BaseRowChoice):
             return self._fit(X, y, X_val, y_val)
 
     def _fit(self, X, y, X_val, y_val):
-        X, y, y_index, splits = self._fit_attributor(X, y, X_val, y_val)
+        is_greedy = self.strategy == "greedy"
+        X, y, y_index, splits = self._fit_attributor(
+            X, y, X_val, y_val, always_split=is_greedy
+        )
         n, n_classes = len(y), len(self.classes_)
         n_kept = count_rows(self.n_samples_to_select, n)
         if not n_classes <= n_kept <= n:
@@ -203,7 +206,7 @@ class DataSelector(BaseRowChoice):
                 f"rows, but it must select at least one of each of {n_classes} "
                 f"classes and at most all of n_samples={n} rows."
             )
-        if self.strategy == "greedy":
+        if is_greedy:
             kernel = self.attributor_._training_kernel
             views = self._views(kernel, y_index, X_val, y_val, splits)
             order, values = self._order_greedily(kernel, y_index, views, n_kept)
@@ -261,10 +264,6 @@ class DataSelector(BaseRowChoice):
         """
         check_is_fitted(self)
         return self.sample_indices_ if indices else self.support_
-
-    @property
-    def _always_splits(self):
-        return self.strategy == "greedy"
 
     def _order_greedily(self, kernel, y_index, views, n_kept):
         """Order rows by choice, the rest by what they would add; return all gains."""

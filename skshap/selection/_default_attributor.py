@@ -14,7 +14,7 @@ from skshap.kernel_ridge._training_kernel import TrainingKernel
 from skshap.kernels import PairwiseKernel
 from skshap.selection._some_rows import some_rows
 from skshap.selection._tuned_ridge import tune_kernel, tune_ridge
-from skshap.utils._labels import as_labels, check_targets
+from skshap.utils._labels import check_targets
 from skshap.utils._validation import check_rows
 
 __all__ = ["LARGE", "default_attributor"]
@@ -94,8 +94,7 @@ def default_attributor(estimator, X, y, **options):
     FreeShapAttributor
     """
     rows = check_rows(estimator, X, reset=True, sparse=True)
-    _, y_index = check_targets(y, rows)
-    y = as_labels(y)
+    _, y = check_targets(y, rows)  # places in the sorted labels
     if issparse(rows):
         variance = rows.multiply(rows).mean() - rows.mean() ** 2
     else:
@@ -111,7 +110,7 @@ def default_attributor(estimator, X, y, **options):
         scaler = as_arrays(RobustScaler(unit_variance=True)).fit(rows)
         candidates.append(rbf_of(scaler.transform(rows), 1.0, scaler))
     direction = np.random.default_rng(0).normal(size=rows.shape[1])
-    tried = some_rows(rows @ direction, y_index)
+    tried = some_rows(rows @ direction, y)
     ridges = [candidate.tune(y, tried) for candidate in candidates]
     best = np.argmin([ridge.loo_errors_.min() for ridge in ridges])
     chosen, ridge, steps = candidates[best], ridges[best], []

@@ -50,7 +50,7 @@ def choose_harmful(
     results : dict or None
         Of `compare_without`; None where the estimator is not asked.
     """
-    suspicion = label_suspicion(attributor, y)
+    suspicion = label_suspicion(attributor)
     order, n_harmful, probability = harmful_rows(values.mean, values.error, suspicion)
     harmful = order[:n_harmful]
     order, n_removable = spare_classes(order, y)
@@ -98,23 +98,21 @@ def harmful_rows(values, errors, suspicion):
     return order, int(is_harmful.sum()), probability
 
 
-def label_suspicion(attributor, y):
+def label_suspicion(attributor):
     """Compute how probably each label is wrong, by the kernel of an attributor.
 
     Parameters
     ----------
     attributor : FreeShapAttributor
         Fitted on the rows.
-    y : ndarray of shape (n,)
-        Their labels.
 
     Returns
     -------
     ndarray of shape (n,)
         Probabilities.
     """
-    classes, given = np.unique(y, return_inverse=True)
-    models = noise_models(given, len(classes), np.zeros(len(y), dtype=bool))
+    given, n_classes = attributor._y, len(attributor.classes_)
+    models = noise_models(given, n_classes, np.zeros(len(given), dtype=bool))
     kernel = attributor._training_kernel
     model, _ = fit_by_leaving_out(models, kernel, device=attributor.device)
-    return 1 - model.posterior[np.arange(len(y)), given]
+    return 1 - model.posterior[np.arange(len(given)), given]

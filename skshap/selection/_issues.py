@@ -31,15 +31,15 @@ class JudgedLabels(NamedTuple):
         True where the label is called wrong.
     are_told : bool
         Whether wrong labels, if any label looks wrong, can be told from hard rows.
-    are_withheld : bool
-        Whether none is called wrong because they cannot.
+    n_withheld : int
+        How many are not called wrong because they cannot.
     """
 
     quality: np.ndarray
     rivals: np.ndarray
     issues: np.ndarray
     are_told: bool
-    are_withheld: bool
+    n_withheld: int
 
 
 def judge_labels(model, n, misses, contamination):
@@ -67,11 +67,11 @@ def judge_labels(model, n, misses, contamination):
         at_one_rate = model.symmetric().posterior[suspects, given[suspects]]
         rate = float(1 - quality.mean())
         told = are_told(misses, rate, at_one_rate, model.hard_share)
-    withheld = contamination == "auto" and not told
-    issues = find_issues(quality, given, contamination) & (not withheld)
+    n_withheld = 0 if told or contamination != "auto" else len(suspects)
+    issues = find_issues(quality, given, contamination) & (n_withheld == 0)
     others = posterior.copy()
     others[every, given] = -1
-    return JudgedLabels(quality, others.argmax(1), issues, told, withheld)
+    return JudgedLabels(quality, others.argmax(1), issues, told, n_withheld)
 
 
 def find_issues(quality, given, contamination):

@@ -11,7 +11,7 @@ from skshap.selection._attributed import Attributed
 from skshap.selection._class_values import of_both
 from skshap.selection._default_attributor import default_attributor
 from skshap.selection._held_out import check_held_out
-from skshap.selection._issues import find_issues, judge_labels
+from skshap.selection._issues import judge_labels
 from skshap.selection._noise_choice import choose_model, noise_models
 from skshap.selection._rare_labels import warn_of_labels
 from skshap.selection._refits import Misses, fit_by_leaving_out
@@ -239,11 +239,10 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
             wrong and ``contamination="auto"`` calls none so, see `issues_withheld_`.
         """
         with unchanged_on_error(self):
-            self._fit(X, y, X_val, y_val)
-            if self.issues_withheld_:
-                suspects = find_issues(self.label_quality_, self._given, "auto")
+            n_withheld = self._fit(X, y, X_val, y_val)
+            if n_withheld:
                 warn_caller(
-                    f"labels look wrong, {suspects.sum()} of {len(suspects)}, but none "
+                    f"labels look wrong, {n_withheld} of {len(self._given)}, but none "
                     "is called wrong: right labels of rows that are hard to predict "
                     "may look the same. Read rows from the lowest label_quality_ up, "
                     "or pass the share of labels to call, such as contamination=0.1."
@@ -251,7 +250,7 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         return self
 
     def _fit(self, X, y, X_val, y_val):
-        """Fit, without a warning of labels that look wrong and are not called so."""
+        """Fit; return how many labels look wrong and are not called so, unwarned."""
         self._check_attributor(X)
         if X_val is None and y_val is None:
             rows, labels, n_clean = X, y, 0
@@ -275,10 +274,11 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         self._rivals = self.classes_[judged.rivals]
         self.label_quality_ = quality = judged.quality
         self.label_issues_ = issues = judged.issues
-        self.issues_withheld_ = judged.are_withheld
+        self.issues_withheld_ = judged.n_withheld > 0
         self.suggested_labels_ = np.where(issues, self._rivals, self.classes_[given])
         self.expected_false_alarms_ = float(quality[issues].sum())
         self.noise_rate_ = float(1 - quality.mean())
+        return judged.n_withheld
 
     def fit_predict(self, X, y, *, X_val=None, y_val=None):
         """Judge the label of every row and say which to keep.

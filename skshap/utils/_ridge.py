@@ -30,12 +30,12 @@ def leave_one_out(Y, solved, inverse_diagonal, prior):
     Parameters
     ----------
     Y : ndarray of shape (n, n_classes)
-        Indicators, or targets.
+        Indicators.
     solved : ndarray of shape (n, n_classes + 1)
         ``(K + alpha I)^-1 [Y, 1]``.
     inverse_diagonal : ndarray of shape (n, 1)
         Diagonal of ``(K + alpha I)^-1``.
-    prior : ndarray of shape (n, n_classes) or (n_classes,), or float
+    prior : ndarray of shape (n, n_classes) or (n_classes,)
         What is subtracted from the targets and added back when each row is predicted.
 
     Returns

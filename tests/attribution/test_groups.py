@@ -147,6 +147,7 @@ def test_one_group_is_worth_everything(sampler):
         (["a"] * 24 + [None], ["missing"]),
         (np.array(["a"] * 24 + [3.5], dtype=object), ["one type"]),
         (np.zeros((25, 2)), ["groups"]),
+        (np.zeros((25, 1)), ["groups"]),
         ("doc", ["one name a row", "got 'doc'", "pass its values"]),
         ([np.nan] + [1.0] * 24, ["NaN"]),
     ],

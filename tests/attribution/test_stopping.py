@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import t as student_t
 from sklearn.exceptions import ConvergenceWarning
 
 from skshap import FreeShapAttributor
@@ -26,6 +27,22 @@ def settled_after(draws, tol):
         if rule.is_met(moments):
             return moments, True
     return moments, rule.is_met(moments, is_last=True)
+
+
+@pytest.mark.parametrize("look, count", [(1, 10), (2, 12), (3, 15)])
+@pytest.mark.parametrize("kind", ["sign", "lowest"])
+def test_the_error_allowed_is_shared_out_over_values_and_looks(kind, look, count):
+    """To both sides of each value: to the last digit, as chance seldom tells."""
+    n, confidence = 7, 0.9
+    share = (1 - confidence) / (look * (look + 1)) / n / 2
+    bar = student_t.isf(share, count - 1)
+    rule = StoppingRule((kind, 3, confidence) if kind == "lowest" else (kind, 0.9))
+    for factor, is_met in ((1 + 1e-9, True), (1 - 1e-9, False)):
+        moments, error = RunningMoments(), torch.full((n,), 0.3, dtype=torch.float64)
+        moments.count, moments.squares = count, error**2 * count * (count - 1)
+        moments.mean = error * bar * factor
+        moments.mean[:3] *= -1
+        assert rule.is_met(moments) == is_met
 
 
 @settings(deadline=None, max_examples=40)

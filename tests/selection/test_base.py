@@ -176,6 +176,6 @@ def test_a_first_fit_that_fails_leaves_nothing(table):
     ],
 )
 def test_number_of_permutations(n, few, many):
-    for number, expected in ((5, few), ("harmful", many)):
-        removal = DataRemoval(LogisticRegression(), n_samples_to_remove=number)
-        assert removal._n_permutations(n) == expected
+    removal = DataRemoval(LogisticRegression())
+    for with_error, expected in ((False, few), (True, many)):
+        assert removal._n_permutations(n, with_error) == expected
