@@ -10,7 +10,7 @@ from skshap.exceptions import DamagedStoreWarning
 from skshap.utils._files import DAMAGE, read_arrays, write_arrays
 from skshap.utils._warn import warn_caller
 
-__all__ = ["Checkpoint", "digest"]
+__all__ = ["Checkpoint", "digest", "is_folder"]
 
 INTERVAL = 10.0  # seconds between writes
 
@@ -44,7 +44,8 @@ class Checkpoint:
     Parameters
     ----------
     path : path or None
-        The file, or a folder that has one for each computation; None keeps nothing.
+        The file, or a folder that has one for each computation, see `is_folder`; None
+        keeps nothing.
     identity : str
         Digest of what is computed.
     seed : int or None, default=None
@@ -53,7 +54,7 @@ class Checkpoint:
 
     def __init__(self, path, identity, seed=None):
         self.path = None if path is None else Path(path).expanduser()
-        if path is not None and self.path.is_dir():
+        if path is not None and is_folder(path):
             self.path /= f"{digest(identity, seed)}.npz"
         self.identity = identity
         self._written = time.monotonic()
@@ -70,8 +71,8 @@ class Checkpoint:
             return None
         if self.path.exists() and not self.path.is_file():
             raise ValueError(
-                f"checkpoint={str(self.path)!r} is a device; pass the path of a file, "
-                "which need not exist, or of a folder, which must."
+                f"checkpoint={str(self.path)!r} is a device; pass the path of a file "
+                "or of a folder, which need not exist."
             )
         try:
             state = read_arrays(self.path)
@@ -117,6 +118,12 @@ class Checkpoint:
             )
             self.path = None
         self._written = time.monotonic()
+
+
+def is_folder(path):
+    """Whether a path is that of a folder, or there is nothing and it has no suffix."""
+    path = Path(path).expanduser()
+    return path.is_dir() or not (path.suffix or path.exists())
 
 
 def _outline(state):

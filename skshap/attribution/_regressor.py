@@ -72,8 +72,8 @@ class FreeShapRegressor(BaseFreeShap, RegressorMixin, BaseKernelRidge):
     n_jobs : int or None, default=None
         How many processes share the work, by joblib.
     checkpoint : path or None, default=None
-        A file for the state of `attribute`, to go on from after a kill, or a folder
-        that exists, for a file of each computation.
+        A file for the state of `attribute`, to go on from after a kill, or a folder,
+        as "values" without a suffix, for a file of each computation.
     random_state : int, RandomState instance or None, default=None
         Seed of the permutations.
     verbose : int, default=0

@@ -3,6 +3,8 @@
 from copy import copy
 from pathlib import Path
 
+from skshap.attribution._checkpoint import is_folder
+
 __all__ = ["split_attributor"]
 
 
@@ -41,8 +43,8 @@ def split_attributor(attributor, split, number, n_splits):
     part._map = lambda M: M  # from rows to kernel values, which are known
     part._task = f"split {number + 1} of {n_splits}, permutations"
     if attributor.checkpoint is not None:
-        path = Path(attributor.checkpoint).expanduser()
-        if not path.is_dir():
+        path = Path(attributor.checkpoint)
+        if not is_folder(path):
             part.checkpoint = path.with_name(f"{path.stem}-{number}{path.suffix}")
     M_test = kernel.values[test]
     return part, M_test if kernel.is_explicit else M_test[:, train]

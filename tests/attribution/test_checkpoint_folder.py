@@ -111,9 +111,33 @@ def test_a_search_of_how_many_rows_to_remove_values_each_fold_once(
     assert len(list(tmp_path.iterdir())) == 2 * 3
 
 
+@pytest.mark.parametrize("name", ["values", "values/", "some/values"])
+def test_a_path_without_a_suffix_is_a_folder_that_is_made(table, tmp_path, name):
+    path = f"{tmp_path}/{name}"
+    for seed in (0, 1):
+        values(table, path, random_state=seed)
+    X, y = table
+    attributor = FreeShapAttributor(n_permutations=2, checkpoint=path)
+    DataRemoval(LogisticRegression(), attributor, cv=3, random_state=0).fit(X, y)
+    (folder,) = (tmp_path / name).parent.iterdir()
+    assert len(list(folder.iterdir())) == 2 + 3
+
+
+def test_a_file_without_a_suffix_stays_a_file(table, tmp_path):
+    values(table, tmp_path / "values.npz")
+    path = (tmp_path / "values.npz").rename(tmp_path / "values")
+    values(table, path)
+    with pytest.raises(ValueError, match="another computation"):
+        values(table, path, alpha=0.3)
+    assert path.is_file()
+
+
 def test_a_folder_of_ones_home(table, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    (tmp_path / "values").mkdir()
     values(table, "~/values")
     assert len(list((tmp_path / "values").iterdir())) == 1
+    X, y = table
+    attributor = FreeShapAttributor(n_permutations=2, checkpoint="~/values")
+    DataRemoval(LogisticRegression(), attributor, cv=3, random_state=0).fit(X, y)
+    assert [path.name for path in tmp_path.iterdir()] == ["values"]
