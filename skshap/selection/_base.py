@@ -17,6 +17,7 @@ from skshap.utils._order import check_order
 from skshap.utils._rows import number_of_rows
 from skshap.utils._seed import draw_seed
 from skshap.utils._sklearn import HasMethods, Interval
+from skshap.utils._warn import warn_caller
 
 __all__ = ["BaseRowChoice", "set_seeds"]
 
@@ -73,6 +74,14 @@ class BaseRowChoice(Attributed, BaseEstimator):
             )
         else:
             attributor = clone(self.attributor)
+        splits_rows = X_val is None and isinstance(self.cv, Integral)
+        is_drawn = splits_rows or attributor.random_state is None
+        if attributor.checkpoint is not None and self.random_state is None and is_drawn:
+            warn_caller(
+                f"checkpoint={str(attributor.checkpoint)!r} is of no use with "
+                "random_state=None, which draws other splits and permutations in each "
+                f"fit; pass {type(self).__name__}(..., random_state=0)."
+            )
         self.attributor_ = set_seeds(attributor, seed).fit(X, y)
         self.classes_, y_index = check_targets(y, self.attributor_._training_kernel)
         self._take_names()

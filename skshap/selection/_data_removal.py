@@ -253,6 +253,8 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
         FitFailedWarning
             If the estimator cannot be trained without the rows that look harmful; then
             none are removed.
+        UserWarning
+            If the attributor has a `checkpoint`, but `random_state` is None.
         """
         raise_for_params(fit_params, self, "fit")
         params = process_routing(self, "fit", **fit_params).estimator.fit

@@ -189,6 +189,11 @@ class DataSelector(BaseRowChoice):
             than folds or than `n_samples_to_select`, a split trains on no row of a
             class, or the selection would leave a class without a row; or if rows or
             labels are malformed or, by their indices, not in one order.
+
+        Warns
+        -----
+        UserWarning
+            If the attributor has a `checkpoint`, but `random_state` is None.
         """
         with unchanged_on_error(self):
             return self._fit(X, y, X_val, y_val)

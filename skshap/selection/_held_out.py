@@ -47,7 +47,8 @@ def check_held_out(X, X_val, y_val):
         kinds = ["texts" if is_text(rows) else "no texts" for rows in (X, X_val)]
         raise ValueError(
             f"X_val must be rows of the same kind as X, but X holds {kinds[0]} and "
-            f"X_val {kinds[1]}."
+            f"X_val {kinds[1]}. Behind other steps of a Pipeline, "
+            "transform_input=['X_val'] has them transform it."
         )
     if None not in (shape, shape_val) and shape != shape_val:
         one_dimensional = ", one of texts as one-dimensional" * (shape == ())

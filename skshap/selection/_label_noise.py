@@ -245,7 +245,9 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
                     f"labels look wrong, {n_withheld} of {len(self._given)}, but none "
                     "is called wrong: right labels of rows that are hard to predict "
                     "may look the same. Read rows from the lowest label_quality_ up, "
-                    "or pass the share of labels to call, such as contamination=0.1."
+                    "or pass the share of labels to call and suggest others for, such "
+                    "as that expected to be wrong, "
+                    f"contamination={self.noise_rate_:.2g}."
                 )
         return self
 

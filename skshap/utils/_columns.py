@@ -87,9 +87,9 @@ def column_advice(X):
     texts, days, dates, others, gaps, infinite = map(shortened, found)
     if texts:
         advice.append(
-            f"Columns {texts} hold texts: give each kind of columns a kernel of its "
-            "own with make_column_kernel, or encode them, as OneHotEncoder does with "
-            "categories."
+            f"Columns {texts} hold texts: a kernel that reads texts takes one of them, "
+            "as X['text']; else give each kind of columns a kernel of its own with "
+            "make_column_kernel, or encode them, as OneHotEncoder does with categories."
         )
     if days:
         advice.append(

@@ -66,8 +66,8 @@ def check_rows(estimator, X, *, reset, sparse=False):
         return texts
     if not reset and not hasattr(estimator, "n_features_in_"):
         raise ValueError(
-            f"X must hold texts, as in fit of {type(estimator).__name__}, but got "
-            f"{type(X).__name__} without any."
+            f"X must hold texts, as in fit of {type(estimator).__name__}, in a list or "
+            f"a column as X['text'], but got {type(X).__name__} of something else."
         )
     if X is None:
         raise ValueError(f"{NO_ROWS}, got None.")

@@ -132,6 +132,23 @@ def test_a_file_without_a_suffix_stays_a_file(table, tmp_path):
     assert path.is_file()
 
 
+def test_a_checkpoint_that_nothing_goes_on_from_is_warned_of(table, drawn, tmp_path):
+    X, y = table
+    attributor = FreeShapAttributor(n_permutations=2, checkpoint=tmp_path)
+    removal = DataRemoval(LogisticRegression(), attributor, cv=3)
+    with pytest.warns(UserWarning, match=r"DataRemoval\(..., random_state=0\)") as seen:
+        removal.fit(X, y)
+    assert seen[0].filename == __file__
+    # Splits and seed of one's own are the same each time.
+    folds = [(np.arange(30, 60), np.arange(30)), (np.arange(30), np.arange(30, 60))]
+    attributor.set_params(random_state=0)
+    removal.set_params(cv=folds).fit(X, y)
+    drawn.clear()
+    removal.fit(X, y)
+    removal.set_params(cv=3).set_params(attributor__checkpoint=None).fit(X, y)
+    assert drawn[:2] == [0, 0]
+
+
 def test_a_folder_of_ones_home(table, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
