@@ -1,7 +1,7 @@
 """Data attribution for scikit-learn: which training rows help, and which harm."""
 
 from skshap.attribution import FreeShapAttributor, FreeShapRegressor
-from skshap.datasets import flip_labels, load_rotten_tomatoes
+from skshap.datasets import flip_labels, load_bbc_news, load_rotten_tomatoes
 from skshap.evaluation import detection_curve
 from skshap.inspection import DetectionCurveDisplay, LabelNoiseReport
 from skshap.kernel_ridge import KernelRidgeClassifier, KernelRidgeClassifierCV
@@ -29,6 +29,7 @@ __all__ = [
     "PairwiseKernel",
     "detection_curve",
     "flip_labels",
+    "load_bbc_news",
     "load_rotten_tomatoes",
     "make_column_kernel",
     "reduce_memory",

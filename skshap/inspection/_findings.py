@@ -21,6 +21,7 @@ FACTS = {
     "neighbor_index": "names",
 }
 N_TRANSITIONS = 10  # at most, the most frequent ones
+FEWEST_ROWS = 0.5  # that a transition is expected in to be told of
 
 
 def suspicious_rows(detector, X, labels, given, is_noisy, *, n_rows, n_neighbors):
@@ -143,5 +144,6 @@ def transitions(detector):
     n_rows = T * detector.probabilities_.sum(0)[:, None]
     np.fill_diagonal(n_rows, -1)
     order = np.argsort(-n_rows, axis=None, kind="stable")[: len(T) * (len(T) - 1)]
-    pairs = np.transpose(np.unravel_index(order[:N_TRANSITIONS], T.shape)).tolist()
+    order = [at for at in order[:N_TRANSITIONS] if n_rows.flat[at] >= FEWEST_ROWS]
+    pairs = np.transpose(np.unravel_index(order, T.shape)).tolist() if order else []
     return [(classes[a], classes[b], float(T[a, b])) for a, b in pairs]

@@ -64,24 +64,32 @@ def pictures(report):
 
 def transitions_table(transitions):
     """Return how often labels of one class were turned into another, as a table."""
+    if not transitions:
+        return ""
+    title = "<h2>How labels went wrong, by estimate</h2>"
+    if len({rate for _, _, rate in transitions}) == 1 < len(transitions):
+        return (
+            f"{title}<p>Alike for all pairs of classes: of the rows of a class, "
+            f"{transitions[0][2]:.1%} are labelled as each of the others.</p>"
+        )
     rows = "".join(
         f"<tr><th><bdi>{quote(a)}</bdi> labelled <bdi>{quote(b)}</bdi></th>"
         f"<td>{rate:.1%}</td></tr>"
         for a, b, rate in transitions
     )
     return (
-        '<h2>How labels went wrong, by estimate</h2><p class="calm">Of all rows whose '
-        "true label is the first of the two, the share labelled as the second; those "
-        "of most rows first.</p>"
+        f'{title}<p class="calm">Of all rows whose true label is the first of the two, '
+        "the share labelled as the second; those of most rows first.</p>"
         f"<table>{rows}</table>"
     )
 
 
 def article(rank, row):
     """Return a suspicious row, with what speaks for and against its label."""
-    truth = {True: ", known to be wrong", False: ", known to be right", None: ""}
+    truth = {True: "", False: "not among those ", None: None}[row.get("is_noisy")]
     verdict = "called wrong" if row["is_issue"] else "not called wrong"
-    verdict += truth[row.get("is_noisy")]
+    if truth is not None:
+        verdict += f", {truth}known to be wrong"
     names = row.get("neighbor_index", [None] * len(row["neighbors"]))
     against = "".join(
         f'<li><bdi class="label">{quote(label)}</bdi> '

@@ -44,21 +44,21 @@ def import_optional(name, extra):
 
 
 def locate_optional(package, path, extra):
-    """Find a file inside a distribution that an extra of skshap installs.
+    """Find a file or folder inside a distribution that an extra of skshap installs.
 
     Parameters
     ----------
     package : str
         Name of the distribution as pip knows it.
     path : str
-        Path of the file below the folder into which the distribution was installed.
+        Path of it below the folder into which the distribution was installed.
     extra : str
         The extra of skshap that installs it.
 
     Returns
     -------
     pathlib.Path
-        The file. The package's own code is not imported.
+        The file or folder. The package's own code is not imported.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def locate_optional(package, path, extra):
     except PackageNotFoundError as error:
         raise ImportError(_hint(package, extra)) from error
     file = Path(found.locate_file(path))
-    if not file.is_file():
+    if not file.exists():
         raise FileNotFoundError(
             f"{package} {found.version} is installed but has no file {path!r}."
         )

@@ -115,7 +115,9 @@ def test_page_says_what_the_detector_says(fitted):
     assert f"{expected:.1f} expected, {n_false} in truth" in shown
     assert "15 in truth" in shown
     assert "AUROC" in shown
-    assert shown.count("known to be") == 8
+    assert shown.count("known to be wrong") == 8
+    n_others = sum(not row["is_noisy"] for row in report.rows)
+    assert shown.count("not among those known to be wrong") == n_others
     hidden = LabelNoiseReport.from_detector(detector, X, y)
     assert "known to be" not in hidden.to_html()
     assert "AUROC" not in hidden.to_html()
@@ -168,6 +170,23 @@ def test_transitions_go_from_true_to_given_labels_those_of_most_rows_first(fitte
         in shown
     )
     assert "".join(lines) in shown
+
+
+def test_transitions_that_are_alike_are_one_sentence(fitted):
+    _, X, y, _ = fitted
+    detector = LabelNoiseDetector(noise="symmetric").fit(X, y)
+    page = LabelNoiseReport.from_detector(detector, X, y).to_html()
+    shown = "".join(Reader(page).texts)
+    rate = detector.transition_matrix_[0, 1]
+    assert f"of the rows of a class, {rate:.1%} are labelled as each" in shown
+    assert " labelled " not in shown.replace("are labelled as each", "")
+
+
+def test_a_page_without_transitions_has_no_heading_for_them(fitted):
+    detector, X, y, _ = fitted
+    report = LabelNoiseReport.from_detector(detector, X, y)
+    report.transitions = []
+    assert "How labels went wrong" not in report.to_html()
 
 
 def test_suggested_labels_weigh_how_labels_go_wrong(fitted):
