@@ -81,8 +81,8 @@ class RowGradients:
     def outputs(self, rows):
         """Compute the outputs of the network, of shape (n_samples, n_outputs)."""
         found = [None] * len(rows)
-        for indices, _, batch in self.reader.batches(rows):
-            outputs = self.capture.forward(batch).double().cpu().numpy()
+        for indices, lengths, batch in self.reader.batches(rows):
+            outputs = self.capture.forward(batch, lengths).double().cpu().numpy()
             for index, output in zip(indices, outputs, strict=True):
                 found[index] = output
         return np.stack(found)

@@ -2,7 +2,7 @@
 
 import torch
 
-__all__ = ["batch_size", "network_outputs", "take_rows"]
+__all__ = ["batch_size", "network_outputs", "take_rows", "tokens_wide", "trim"]
 
 
 def batch_size(batch):
@@ -15,6 +15,22 @@ def take_rows(batch, rows):
     if isinstance(batch, dict):
         return {name: value[rows] for name, value in batch.items()}
     return batch[rows]
+
+
+def tokens_wide(batch):
+    """Return how many tokens of each row a batch of texts has, padding included."""
+    return (next(iter(batch.values())) if isinstance(batch, dict) else batch).shape[1]
+
+
+def trim(batch, n_tokens):
+    """Return the first tokens of the rows of a batch, as a batch."""
+    if not isinstance(batch, dict):
+        return batch[:, :n_tokens]
+    width = tokens_wide(batch)
+    return {
+        name: part[:, :n_tokens] if part.shape[1:2] == (width,) else part
+        for name, part in batch.items()
+    }
 
 
 def network_outputs(network, batch):

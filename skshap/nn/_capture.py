@@ -14,10 +14,11 @@ from itertools import chain
 import torch
 
 from skshap.exceptions import SmallerBatchWarning
-from skshap.nn._batch import batch_size, network_outputs, take_rows
+from skshap.nn._batch import batch_size, network_outputs, take_rows, tokens_wide
 from skshap.nn._capture_checks import (
     check_finite,
     check_padding,
+    check_padding_unread,
     check_separate,
     is_memory_error,
 )
@@ -62,6 +63,7 @@ class GradientCapture:
         # against its rows one by one.
         self._shared = None
         self._most = sys.maxsize  # rows in a batch, as far as is known
+        self._was_padded = False  # whether a batch with padding was tried without
 
     def layout(self, *batches):
         """Find the layout of a row, and check the rules on some rows, each alone.
@@ -207,20 +209,29 @@ class GradientCapture:
         """Capture gradients; None if the batch is another one than that tried."""
         n = batch_size(batch)
         batch = self._passes.to_device(batch)
+        self._try_unpadded(batch, lengths)
         calls, outputs = self._passes.forward(batch)
         if n > 1:
             is_alike = shared_layers(calls) <= self._shared
             if not (is_alike and are_apart(calls, batch)):
                 return None  # as where rows are put beside each other without padding
-        found = [self._collect(calls, output, lengths) for output in outputs]
+        padding = None if lengths is None else (lengths, tokens_wide(batch))
+        found = [self._collect(calls, output, padding) for output in outputs]
         if len(found) == 1:
             return found[0]
         vectors, pairs, counts = zip(*found, strict=True)
         pairs, counts = list(chain(*pairs)), list(chain(*counts))
         return BatchGradients(torch.cat(vectors, 1), pairs, counts)
 
-    def _collect(self, calls, output, lengths):
-        """Return the gradients of one output."""
+    def _try_unpadded(self, batch, lengths):
+        """Try, once, whether padding changes what the network makes of a row."""
+        if self._was_padded or lengths is None or min(lengths) == tokens_wide(batch):
+            return
+        check_padding_unread(self._passes.run, batch, lengths)
+        self._was_padded = True
+
+    def _collect(self, calls, output, padding):
+        """Return the gradients of one output; padding is what `check_padding` takes."""
         plan, calls = self._plan, self._passes.backward(calls, output)
         names = [name for name in plan.wanted if name in plan.general]
         parameters = [plan.wanted[name] for name in names]
@@ -233,18 +244,20 @@ class GradientCapture:
             }
             found = plan.collect(calls, general, len(output))
             check_finite(found)
-            if lengths is not None:
-                check_padding(calls, lengths)
+            if padding is not None:
+                check_padding(calls, *padding)
         return found
 
     def outline(self):
         """Return a text that differs where gradients are laid out in another way."""
         return self._plan.outline()
 
-    def forward(self, batch):
+    def forward(self, batch, lengths):
         """Compute the outputs of a batch, of shape (n, n_outputs)."""
         with torch.no_grad(), self._lock():
-            return network_outputs(self.network, self._passes.to_device(batch))
+            batch = self._passes.to_device(batch)
+            self._try_unpadded(batch, lengths)
+            return network_outputs(self.network, batch)
 
     def rows(self, batch, lengths):
         """Capture the gradients of a batch; return a flat array for each example."""

@@ -3,12 +3,13 @@
 import numpy as np
 import torch
 
-from skshap.nn._batch import take_rows
+from skshap.nn._batch import batch_size, take_rows, tokens_wide, trim
 
 __all__ = [
     "TOLERANCES",
     "check_finite",
     "check_padding",
+    "check_padding_unread",
     "check_separate",
     "is_memory_error",
 ]
@@ -21,6 +22,7 @@ TOLERANCES = {
     torch.float32: 1e-2,
     torch.float64: 1e-6,
 }
+N_COMPARED = 8  # rows, whose outputs tell how large those of a network are
 
 
 def is_memory_error(error):
@@ -61,18 +63,36 @@ def check_finite(found):
         )
 
 
-def check_padding(calls, lengths):
-    """Raise if the output depends on what a layer writes for padding."""
+def check_padding_unread(run, batch, lengths):
+    """Raise if the output of the shortest row of a batch is another without padding."""
+    shortest = int(np.argmin(lengths))
+    n = batch_size(batch)
+    others = torch.linspace(0, n - 1, min(n, N_COMPARED)).long().tolist()
+    with torch.no_grad():
+        outputs = torch.stack(run(take_rows(batch, [shortest, *others])), 1)
+        alone = trim(take_rows(batch, [shortest]), int(lengths[shortest]))
+        wrong = (outputs[0] - torch.stack(run(alone), 1)[0]).abs().max()
+    if wrong > torch.finfo(outputs.dtype).eps ** 0.5 * outputs.abs().max():
+        raise ValueError(
+            "the output of model for a row depends on how much padding follows: by "
+            f"{wrong:.2g} for one of {int(lengths[shortest])} tokens, padded to "
+            f"{tokens_wide(batch)}, so that the kernel would depend on the batches; "
+            "make the model obey the attention mask, or set batch_size=1."
+        )
+
+
+def check_padding(calls, lengths, width):
+    """Raise if the output depends on what a layer writes for padding up to a width."""
     names, found, masks = [], [], {}
     for name, used in calls.items():
         for call in used:
             grad = call.grad
             if len(grad) != len(lengths):  # tokens of all rows behind each other
                 grad = grad.unflatten(0, (len(lengths), -1))
-            if grad.ndim != 3 or grad.shape[1] != max(lengths):
+            if grad.ndim != 3 or grad.shape[1] != width:
                 continue
             if grad.device not in masks:
-                is_padding = np.arange(max(lengths)) >= np.asarray(lengths)[:, None]
+                is_padding = np.arange(width) >= np.asarray(lengths)[:, None]
                 masks[grad.device] = torch.from_numpy(is_padding).to(grad.device)
             names.append(name)
             found.append(_any_at(grad, masks[grad.device]))

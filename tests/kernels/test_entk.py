@@ -325,7 +325,7 @@ def test_network_that_reads_padding(tiny_tokenizer, tiny_texts):
     kernel = EmpiricalNTK(
         TextNetwork(obeys_mask=False), tokenizer=tiny_tokenizer, max_length=32
     )
-    with pytest.raises(ValueError, match="writes for padding"):
+    with pytest.raises(ValueError, match="how much padding follows"):
         kernel.fit(tiny_texts)
     kernel.set_params(batch_size=1).fit(tiny_texts)
 

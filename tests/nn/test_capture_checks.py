@@ -563,3 +563,74 @@ def test_too_little_memory_is_not_for_autograd_to_refuse(monkeypatch):
     monkeypatch.setattr(_passes, "gradients_of", fail)
     with pytest.raises(torch.OutOfMemoryError, match=r"^no memory"):
         _passes.exact_gradients(torch.ones(1), [])
+
+
+class Tokens(nn.Module):
+    """Reads tokens with a frozen table, which hides from layers what is padding."""
+
+    def __init__(self, how):
+        super().__init__()
+        self.how = how
+        self.table = nn.Embedding(9, 4).requires_grad_(False)
+        self.inner, self.head = nn.Linear(4, 4), nn.Linear(4, 1)
+        self.passes = 0
+
+    def forward(self, input_ids, attention_mask):
+        self.passes += 1
+        x = self.table(input_ids)
+        if self.how == "mean":  # of padding, too
+            return self.head(torch.tanh(self.inner(x.mean(1))))
+        x = x * attention_mask.unsqueeze(2)
+        x = x.sum(1) / attention_mask.sum(1, keepdim=True)
+        return self.head(torch.tanh(self.inner(x)))
+
+
+def tokens(lengths):
+    mask = torch.arange(max(lengths)) < torch.tensor(lengths).unsqueeze(1)
+    ids = torch.randint(1, 9, mask.shape, generator=torch.Generator().manual_seed(0))
+    return {"input_ids": ids * mask, "attention_mask": mask.double()}
+
+
+@pytest.mark.parametrize("most", [8, 1])
+def test_padding_that_counts_before_any_layer_that_is_watched(most):
+    network = randomize(Tokens("mean"))
+    capture = GradientCapture(network)
+    capture._most = most
+    with pytest.raises(ValueError, match=r"one of 3 tokens, padded to 5, so that"):
+        capture.rows(tokens([5, 3, 5]), np.array([5, 3, 5]))
+    with pytest.raises(ValueError, match="how much padding"):
+        GradientCapture(network).forward(tokens([5, 3]), np.array([5, 3]))
+    alike = GradientCapture(network).rows(tokens([4, 4]), np.array([4, 4]))
+    assert np.isfinite(alike).all()
+
+
+def test_padding_is_tried_once_and_does_no_harm():
+    network = randomize(Tokens("masked"))
+    batch, lengths = tokens([5, 3, 5]), np.array([5, 3, 5])
+    capture = GradientCapture(network)
+    found = capture.rows(batch, lengths)
+    for i, length in enumerate(lengths):
+        one = {name: part[i : i + 1, :length] for name, part in batch.items()}
+        np.testing.assert_allclose(found[i], capture.rows(one, None)[0], rtol=1e-12)
+    network.passes = 0
+    capture.rows(batch, lengths)
+    assert network.passes == 1
+
+
+@pytest.mark.parametrize("most", [8, 1])
+def test_padding_that_counts_too_little_to_be_seen_in_outputs(most):
+    class Leaky(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.table = nn.Embedding(9, 4).requires_grad_(False)
+            self.inner, self.head = nn.Linear(4, 4), nn.Linear(4, 1)
+
+        def forward(self, input_ids, attention_mask):
+            x = torch.tanh(self.inner(self.table(input_ids)))
+            share = torch.clamp(attention_mask, min=1e-10)
+            return self.head((x * share.unsqueeze(2)).sum(1))
+
+    capture = GradientCapture(randomize(Leaky()))
+    capture._most = most
+    with pytest.raises(ValueError, match="layer 'inner' writes for padding"):
+        capture.rows(tokens([5, 3, 5]), np.array([5, 3, 5]))
