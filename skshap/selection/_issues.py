@@ -10,9 +10,12 @@ FALSE_ALARM_SHARE = 0.25  # expected among the issues at most, by "auto"
 # Of rows that a ridge misses though their label is taken for right, the largest share
 # at which "auto" calls issues; and, where it is larger, the largest if each row counts
 # as much as its prediction is sure. With more of both it cannot be told how often the
-# surest predictions are wrong, and most of the issues may be labels that are right.
+# surest predictions are wrong, and most of the issues may be labels that are right,
 MISSED_SHARE = 0.08
-SURELY_MISSED_SHARE = 0.047
+SURELY_MISSED_SHARE = 0.04
+# unless this is at least the sum of two shares of labels that are expected to be right:
+# of all that are surely missed, and of those that look wrong.
+MOST_DOUBT = 0.55
 # Largest share of hard rows at which next to none lie between the classes: labels that
 # went wrong mostly in one class are then no rows among those of another.
 FEW_HARD_SHARE = 0.025
@@ -66,7 +69,8 @@ def judge_labels(model, n, misses, contamination):
     if len(suspects):
         at_one_rate = model.symmetric().posterior[suspects, given[suspects]]
         rate = float(1 - quality.mean())
-        told = are_told(misses, rate, at_one_rate, model.hard_share)
+        right = float(at_one_rate.mean())
+        told = are_told(misses, rate, right, model.hard_share)
     n_withheld = 0 if told or contamination != "auto" else len(suspects)
     issues = find_issues(quality, given, contamination) & (n_withheld == 0)
     others = posterior.copy()
@@ -108,7 +112,7 @@ def find_issues(quality, given, contamination):
     return issues
 
 
-def are_told(misses, noise_rate, quality, hard_share):
+def are_told(misses, noise_rate, right, hard_share):
     """Say whether wrong labels can be told from hard rows.
 
     Parameters
@@ -117,8 +121,9 @@ def are_told(misses, noise_rate, quality, hard_share):
         Of the ridges that labels are judged by.
     noise_rate : float
         Share of the labels that are expected to be wrong.
-    quality : ndarray of shape (n_issues,)
-        Of the labels that look wrong, if all classes have the same rate of them.
+    right : float
+        Share of the labels that look wrong which is expected to be right if all classes
+        have the same rate of wrong ones.
     hard_share : float
         Of `NoiseModel`.
 
@@ -129,5 +134,5 @@ def are_told(misses, noise_rate, quality, hard_share):
     are_few = misses.at_first - noise_rate <= MISSED_SHARE
     is_rate_known = are_few or misses.surely <= SURELY_MISSED_SHARE
     # Else rows of one class among those of another pass for its labels gone wrong.
-    is_noise = np.mean(quality) <= 0.5 or hard_share < FEW_HARD_SHARE
-    return bool(is_rate_known and is_noise)
+    is_noise = right <= 0.5 or hard_share < FEW_HARD_SHARE
+    return (is_rate_known and is_noise) or misses.right_share + right <= MOST_DOUBT

@@ -118,16 +118,18 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
     labels, wrong labels cannot be told from hard rows. The model then assumes that one
     label in eight is wrong, and calls few rows issues or none. Where too many rows are
     missed by leave-one-out predictions and yet not taken for wrong labels, more than 8
-    % of them by the first ridge and, counted by how sure predictions are, more than 4.7
-    % by the last, ``contamination="auto"`` with ``method="auto"`` calls none at all:
-    how often the surest of such predictions are wrong does not show. Rows of which
-    there are ten and a hundredth of all that are the same, but have all kinds of
-    labels, such as empty ones, are left out of this by ``method="auto"``, unless many
-    rows have copies; their labels are judged by how often such rows have each. How
-    fast a prediction gets surer with its decision value is fitted for each predicted
-    class, so that a class of hard rows passes less for one of wrong labels; where noise
-    is symmetric, not at all. Labels that were wrong before any were flipped on purpose
-    count as wrong labels too.
+    % of them by the first ridge and, counted by how sure predictions are, more than 4 %
+    by the last, ``contamination="auto"`` with ``method="auto"`` calls none at all: how
+    often the surest of such predictions are wrong does not show. It does call where
+    wrong labels outnumber such rows: if the share of those surely missed that is not
+    taken for wrong labels, and the share of false alarms expected at one rate for all
+    classes, are .55 at most together. Rows of which there are ten and a hundredth of
+    all that are the same, but have all kinds of labels, such as empty ones, are left
+    out of this by ``method="auto"``, unless many rows have copies; their labels are
+    judged by how often such rows have each. How fast a prediction gets surer with its
+    decision value is fitted for each predicted class, so that a class of hard rows
+    passes less for one of wrong labels; where noise is symmetric, not at all. Labels
+    that were wrong before any were flipped on purpose count as wrong labels too.
 
     Where more than two classes overlap, rates of each pair take rows on the wrong side
     for labels that went wrong, as many as the overlap has. So ``noise="auto"`` goes by
@@ -353,4 +355,4 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
             decision = of_both(decision)
         for model in models:
             model.fit(decision)
-        return choose_model(models), Misses(0.0, 0.0)
+        return choose_model(models), Misses(0.0, 0.0, 0.0)

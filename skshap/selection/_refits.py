@@ -29,10 +29,13 @@ class Misses(NamedTuple):
     surely : float
         By the last; each row counts by how probably its label is right, and by how sure
         the prediction is, from 0 where all classes are equally probable to 1.
+    right_share : float
+        The same as a share of rows that count by how sure the prediction is alone.
     """
 
     at_first: float
     surely: float
+    right_share: float
 
 
 def fit_by_leaving_out(models, kernel, alpha=None, device=None):
@@ -107,17 +110,20 @@ def fit_to_others(models, kernel, number, alpha, device):
         alpha = tune_kernel(kernel, given, device)
     factor = kernel.factorize(alpha, device)
     diagonal = diagonal_of_copies(factor.inverse_diagonal, copies, alpha + kernel.lost)
-    misses = [fit_and_refit(model, factor, diagonal) for model in models]
+    decision = leave_out(factor, np.eye(models[0].n_classes)[given], diagonal)
+    misses = [fit_and_refit(model, decision, factor, diagonal) for model in models]
     model = choose_model(models)
     return model, misses[models.index(model)]
 
 
-def fit_and_refit(model, factor, diagonal):
+def fit_and_refit(model, decision, factor, diagonal):
     """Fit a noise model to predictions, and these to what it takes labels to be.
 
     Parameters
     ----------
     model : NoiseModel
+    decision : ndarray of shape (n, n_classes)
+        What the other rows predict of each, by the given labels.
     factor : RidgeFactor
         Of all rows.
     diagonal : ndarray of shape (n, 1)
@@ -127,18 +133,21 @@ def fit_and_refit(model, factor, diagonal):
     -------
     Misses
     """
-    targets = np.eye(model.n_classes)[model.given]
-    is_missed = []
-    for _ in range(1 + N_REFITS):
+    targets = model.fit(decision)
+    is_missed = [decision.argmax(1) != model.given]
+    for _ in range(N_REFITS):
         decision = leave_out(factor, targets, diagonal)
         targets = model.fit(decision)
         is_missed.append(decision.argmax(1) != model.given)
     judged, chance = ~model.is_clean, 1 / model.n_classes
     sure = (model.probabilities.max(1) - chance) / (1 - chance)
     right = model.posterior[np.arange(len(sure)), model.given]
+    missed = (is_missed[-1] * sure)[judged]
+    surely = float((missed * right[judged]).mean())
     return Misses(
         at_first=float(is_missed[0][judged].mean()),
-        surely=float((is_missed[-1] * sure * right)[judged].mean()),
+        surely=surely,
+        right_share=surely / max(float(missed.mean()), 1e-300),
     )
 
 

@@ -155,6 +155,14 @@ def check_table(estimator, X, *, reset):
         If it is no table, is empty, or has other columns than in `fit`.
     """
     check_collected(X)
+    is_list = isinstance(X, (list, tuple)) and len(X) > 0
+    is_series = len(getattr(X, "shape", ())) == 1 and not isinstance(X, np.ndarray)
+    if is_series or (is_list and not any(map(is_sequence, X))):
+        raise ValueError(
+            "X must be a table, whose columns are read by their names, got "
+            f"{type(X).__name__} of shape {(len(X),)}; pass a dataframe, of one row as "
+            "df.iloc[[0]], of one column as df[['name']]."
+        )
     if not hasattr(X, "columns"):
         return validate_data(
             estimator,

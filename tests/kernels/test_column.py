@@ -632,8 +632,9 @@ def test_a_fit_that_fails_changes_nothing(X):
 def test_tables_that_are_none(small, X):
     with pytest.raises(ValueError, match="minimum of 1"):
         small.fit(X[:0])
-    with pytest.raises(ValueError, match="2D"):
-        small.fit(TEXTS)
+    for column in (TEXTS, X["size"], pd.Series(TEXTS)):
+        with pytest.raises(ValueError, match=r"X must be a table.* df.iloc\[\[0\]\]"):
+            small.fit(column)
     with pytest.raises(ValueError, match="Expected 2D array"):
         small.fit("a text")
 

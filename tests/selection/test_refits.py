@@ -105,7 +105,9 @@ def test_misses_are_those_of_the_first_ridge_and_of_the_last():
     first, _, last = (d.argmax(1) != GIVEN for d in model.seen)
     probabilities, posterior = model.said[-1]
     sure = (probabilities.max(1) - 1 / 3) / (2 / 3)
-    by_row = last * sure * posterior[np.arange(N), GIVEN]
-    assert_allclose(found, (first[15:].mean(), by_row[15:].mean()))
+    missed = (last * sure)[15:]
+    right = missed * posterior[np.arange(N), GIVEN][15:]
+    expected = first[15:].mean(), right.mean(), right.sum() / missed.sum()
+    assert_allclose(found, expected)
     assert first[15:].mean() not in (last[15:].mean(), first.mean())
     assert (first[15:] != last[15:]).any()
