@@ -104,10 +104,12 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
         and ends with the same bits; with a larger `n_permutations` it adds draws, with
         a smaller one it returns what there is. A file of another computation is
         refused; of a callable `scoring`, its code and state tell, and the functions,
-        classes, objects and data that it names. A folder, as "values" without a suffix
-        if there is nothing of that name, has a file for each computation: none is
-        refused, and none is done twice, as in a search of how many rows to remove.
-        Nothing is deleted there. `explain` and enumerations keep no file.
+        classes, objects and data that it names, also through modules that are not
+        installed, but not what it imports when it is called. A folder, as "values"
+        without a suffix if there is nothing of that name, has a file for each
+        computation: none is refused, and none is done twice, as in a search of how many
+        rows to remove. Nothing is deleted there. `explain` and enumerations keep no
+        file.
     random_state : int, RandomState instance or None, default=None
         Seed of the permutations.
     verbose : int, default=0

@@ -123,8 +123,9 @@ class EmpiricalNTK(
         processes may use it at once; :func:`skshap.reduce_memory` keeps it small. A
         sketch, or a network with seeded weights, then needs an integer `random_state`.
         Of the code of a network, what it names counts, functions, classes, objects and
-        data, but not what other modules hold, as in ``module.scale``; of libraries such
-        as torch, names count alone. What cannot be pickled, as a lock, is another in
+        data, also through a module, as in ``module.scale``, but not what is imported
+        inside of functions; of libraries such as torch, and of modules that are
+        installed, names count alone. What cannot be pickled, as a lock, is another in
         every process, so that nothing is found again. None keeps gradients in memory,
         for this object alone.
     random_state : int, RandomState instance or None, default=None

@@ -2,8 +2,9 @@
 
 Compiled code is taken without file names and line numbers, so that what is typed again
 is found again. Of what code reads from outside, values of a closure count, and all that
-it names of its module: functions, classes, objects and data, but not what other modules
-hold. Libraries are told by name.
+it names of its own module and of modules that it names: functions, classes, objects and
+data, but not what it imports when it runs. Libraries are told by name; so are modules
+that are installed, where code reads from them.
 """
 
 import copyreg
@@ -12,6 +13,7 @@ import hashlib
 import inspect
 import sys
 from functools import cache
+from pathlib import Path
 from types import CodeType, ModuleType
 from uuid import uuid4
 
@@ -26,6 +28,7 @@ LIBRARIES = sys.stdlib_module_names | {
     *("torch", "transformers", "peft"),
     *("numpy", "scipy", "sklearn", "joblib", "pandas"),
 }
+INSTALLED = {"site-packages", "dist-packages"}  # folders of modules told by name too
 SCALARS = (bool, int, float, complex, str, bytes, type(None), np.generic)
 PROCESS = uuid4().hex
 UNKNOWN = {}  # by identity, held, so that no other object takes it
@@ -129,11 +132,40 @@ def _describe_function(function, seen):
             read.append(cell.cell_contents)
         except ValueError:  # not filled yet
             read.append("empty")
-    for name in sorted(_names(function.__code__)):
+    modules = [value for value in read if isinstance(value, ModuleType)]
+    codes = list(_codes(function.__code__))
+    for name in _names(codes):
         value = function.__globals__.get(name)
-        if not isinstance(value, ModuleType):
+        if isinstance(value, ModuleType):
+            modules.append(value)
+        else:
             read.append((name, value))
+    attributes = sorted({name for code in codes for name in code.co_names})
+    met = set()
+    for module in modules:
+        read += _held(module, attributes, met)
     return f"{_describe_code(function.__code__)} {describe(read, seen)}"
+
+
+def _held(module, names, met):
+    """Return what a module, and those that it holds, have of some names.
+
+    Whatever code names may be an attribute of a module that it reads: in which way it
+    gets there, bytecode tells in another way in each version of Python.
+    """
+    library = module.__name__.split(".")[0] in LIBRARIES
+    installed = INSTALLED & set(Path(getattr(module, "__file__", None) or "").parts)
+    if library or installed or id(module) in met:
+        return []
+    met.add(id(module))
+    found = []
+    for name in names:
+        value = vars(module).get(name)
+        if isinstance(value, ModuleType):
+            found += _held(value, names, met)
+        elif name in vars(module):
+            found.append((f"{module.__name__}.{name}", value))
+    return found
 
 
 def _describe_object(value, seen):
@@ -184,17 +216,23 @@ def _functions(value):
     return [value] if inspect.isfunction(value) else []
 
 
-def _names(code):
-    """Return the global names that code and the functions in it read."""
+def _codes(code):
+    """Yield code and that of the functions in it."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes(constant)
+
+
+def _names(codes):
+    """Return the global names that codes read, sorted."""
     found = {
         step.argval
+        for code in codes
         for step in dis.get_instructions(code)
         if step.opname in ("LOAD_GLOBAL", "LOAD_NAME")
     }
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            found |= _names(constant)
-    return found
+    return sorted(found)
 
 
 def _describe_code(code):

@@ -1,9 +1,11 @@
 """Workers, checkpoints, kills and interrupts: none of them changes a value."""
 
 import gc
+import importlib
 import io
 import os
 import signal
+import sys
 import time
 from contextlib import redirect_stderr
 from itertools import count
@@ -387,6 +389,27 @@ def scoring(decision, y):
     run(source)
     with pytest.raises(ValueError, match="another computation"):
         run(source.replace(*change))
+
+
+def test_a_checkpoint_of_a_callable_whose_module_was_edited_is_refused(
+    tmp_path, monkeypatch
+):
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    source = "def gain(decision):\n    return 1.0 * decision[:, 0]\n"
+    (tmp_path / "of_my_own.py").write_text(source)
+    import of_my_own
+
+    params = {
+        "checkpoint": tmp_path / "state.npz",
+        "scoring": lambda decision, y: of_my_own.gain(decision),
+    }
+    attribute(params, 2)
+    (tmp_path / "of_my_own.py").write_text(source.replace("1.0", "2.0"))
+    importlib.reload(of_my_own)
+    with pytest.raises(ValueError, match="another computation"):
+        attribute(params, 2)
+    del sys.modules["of_my_own"]
 
 
 @pytest.mark.parametrize("few", [2, 3, 5])

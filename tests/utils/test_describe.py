@@ -209,3 +209,74 @@ def test_globals_of_the_name_of_an_attribute_do_not_count():
 
     assert described(scale=1, power=2) == described(scale=1, power=3)
     assert described(scale=1) != described(scale=2)
+
+
+READERS = {
+    "module": "import own\ndef f(d):\n    return own.gain(d)",
+    "other name": "import own as other\ndef f(d):\n    return other.gain(d)",
+    "part": "import own.part\ndef f(d):\n    return own.part.gain(d)",
+    "part by name": "from own import part\ndef f(d):\n    return part.gain(d)",
+    "data": "import own\ndef f(d):\n    return d * own.scale",
+    "local name": "import own\ndef f(d):\n    m = own\n    return m.gain(d)",
+    "inner function": "import own\ndef f(d):\n    return [own.gain(x) for x in d]",
+    "closure": "def g():\n    import own\n    return lambda d: own.gain(d)\nf = g()",
+    "class": "import own\nclass f:\n    def g(self, d):\n        return own.gain(d)",
+    "object": "import own\ndef f(d):\n    return own.settings.rate",
+}
+OWN = """
+import sys
+from types import SimpleNamespace
+
+self = sys.modules[__name__]  # as a package that its own parts import
+scale = 2.0
+settings = SimpleNamespace(rate=scale)
+
+def helper(d):
+    return d * self.scale
+
+def gain(d):
+    return helper(d)
+
+def unread(d):
+    return 1
+"""
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_what_code_reads_of_modules_counts(name, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    (tmp_path / "own").mkdir()
+
+    def described(source):
+        for file in ("__init__.py", "part.py"):
+            (tmp_path / "own" / file).write_text(source)
+        for module in ("own", "own.part"):
+            sys.modules.pop(module, None)
+        names = {"__name__": "prompt"}
+        exec(READERS[name], names)
+        return describe(names["f"])
+
+    assert described(OWN) == described(OWN)
+    assert described(OWN) != described(OWN.replace("2.0", "3.0"))
+    assert described(OWN) == described(OWN.replace("return 1", "return 2"))
+    assert described(OWN) == described("\n\n" + OWN)
+    sys.modules.pop("own"), sys.modules.pop("own.part", None)
+
+
+def test_installed_modules_are_told_by_name(tmp_path, monkeypatch):
+    folder = tmp_path / "site-packages"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(folder)
+    (folder / "installed_here.py").write_text(
+        "used = []\ndef gain(d):\n    return used"
+    )
+    import installed_here
+
+    def scoring(d, y):
+        return installed_here.gain(d)
+
+    before = describe(scoring)
+    installed_here.used.append(1)
+    assert describe(scoring) == before
+    del sys.modules["installed_here"]
