@@ -181,6 +181,8 @@ class BaseFreeShap:
         -----
         ConvergenceWarning
             If `tol` was not reached.
+        DamagedStoreWarning
+            If the file of `checkpoint` cannot be written, or is damaged in a folder.
         UserWarning
             If X and most of y are what `fit` saw.
         """

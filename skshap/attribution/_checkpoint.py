@@ -1,5 +1,6 @@
 """Checkpoints: the state of an estimate in a file, to go on from after a kill."""
 
+import errno
 import hashlib
 import time
 from pathlib import Path
@@ -54,7 +55,8 @@ class Checkpoint:
 
     def __init__(self, path, identity, seed=None):
         self.path = None if path is None else Path(path).expanduser()
-        if path is not None and is_folder(path):
+        self._is_in_folder = path is not None and is_folder(path)
+        if self._is_in_folder:
             self.path /= f"{digest(identity, seed)}.npz"
         self.identity = identity
         self._written = time.monotonic()
@@ -65,7 +67,13 @@ class Checkpoint:
         Raises
         ------
         ValueError
-            If the file holds the state of another computation, or none.
+            If the file holds the state of another computation, or none. A damaged one
+            in a folder, which has a name that no one else gives, is written anew.
+
+        Warns
+        -----
+        DamagedStoreWarning
+            If a file in a folder is damaged.
         """
         if self.path is None:
             return None
@@ -82,6 +90,15 @@ class Checkpoint:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except DAMAGE as error:
+            # Not where reading itself failed, as with too many open files.
+            is_damaged = getattr(error, "errno", None) in (None, errno.EINVAL)
+            if self._is_in_folder and is_damaged:
+                warn_caller(
+                    f"checkpoint={str(self.path)!r} is damaged ({error}); what it held "
+                    "is computed again.",
+                    DamagedStoreWarning,
+                )
+                return None
             raise ValueError(
                 f"checkpoint={str(self.path)!r} cannot be read as a checkpoint "
                 f"({error}). It is damaged, or another kind of file; nothing is "

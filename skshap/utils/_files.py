@@ -74,6 +74,8 @@ def write_arrays(path, **arrays):
     try:
         with open(temporary, "xb") as file:
             np.savez(file, **arrays)
+            file.flush()
+            os.fsync(file.fileno())  # else a crash may leave the name without content
         os.replace(temporary, path)
     except BaseException as error:
         temporary.unlink(missing_ok=True)

@@ -1,5 +1,7 @@
 """A folder as `checkpoint`: a file for each computation, and none is done twice."""
 
+import errno
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -7,7 +9,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 
 from skshap import DataRemoval, FreeShapAttributor, FreeShapRegressor
-from skshap.attribution import _running
+from skshap.attribution import _checkpoint, _running
+from skshap.exceptions import DamagedStoreWarning
 
 N = 60
 
@@ -109,6 +112,33 @@ def test_a_search_of_how_many_rows_to_remove_values_each_fold_once(
     )
     assert sum(drawn) * 6 == n_parts
     assert len(list(tmp_path.iterdir())) == 2 * 3
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"a,b\n1,2\n"])
+def test_a_damaged_file_in_a_folder_is_written_anew(table, tmp_path, content):
+    expected = values(table, tmp_path)
+    (path,) = tmp_path.iterdir()
+    kept = path.stat().st_size
+    path.write_bytes(content)
+    with pytest.warns(DamagedStoreWarning, match=f"{path.name}.* is damaged") as seen:
+        assert_array_equal(values(table, tmp_path), expected)
+    assert seen[0].filename == __file__
+    assert path.stat().st_size == kept
+    assert_array_equal(values(table, tmp_path), expected)  # without a warning
+
+
+def test_a_file_in_a_folder_that_cannot_be_opened_is_kept(table, tmp_path, monkeypatch):
+    values(table, tmp_path)
+    (path,) = tmp_path.iterdir()
+    content = path.read_bytes()
+
+    def refuse(path):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(_checkpoint, "read_arrays", refuse)
+    with pytest.raises(ValueError, match="Too many open files"):
+        values(table, tmp_path)
+    assert path.read_bytes() == content
 
 
 @pytest.mark.parametrize("name", ["values", "values/", "some/values"])

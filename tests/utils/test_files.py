@@ -1,5 +1,7 @@
 """Archives of arrays on disk."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -17,3 +19,20 @@ def test_an_interrupt_while_writing_is_an_interrupt(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         write_arrays(tmp_path / "a.npz", a=np.zeros(3))
     assert not list(tmp_path.iterdir())
+
+
+def test_content_is_on_disk_before_its_name(tmp_path, monkeypatch):
+    done, fsync, replace = [], os.fsync, os.replace
+
+    def synced(number):
+        fsync(number)
+        done.append(os.fstat(number).st_size)
+
+    def replaced(old, new):
+        done.append("renamed")
+        replace(old, new)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", replaced)
+    write_arrays(tmp_path / "a.npz", a=np.zeros(3))
+    assert done == [(tmp_path / "a.npz").stat().st_size, "renamed"]
