@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import os
 import time
 from pathlib import Path
 
@@ -138,9 +139,16 @@ class Checkpoint:
 
 
 def is_folder(path):
-    """Whether a path is that of a folder, or there is nothing and it has no suffix."""
+    """Whether a path is that of a folder, or of nothing yet that is to be one.
+
+    A file that is to be made has the suffix ".npz", without a slash behind it: names of
+    folders may have dots, as of dates and versions.
+    """
+    name = os.fspath(path)
     path = Path(path).expanduser()
-    return path.is_dir() or not (path.suffix or path.exists())
+    if name.endswith(("/", os.sep)) or path.is_dir():
+        return True
+    return not (path.exists() or path.suffix.lower() == ".npz")
 
 
 def _outline(state):

@@ -73,7 +73,8 @@ class FreeShapRegressor(BaseFreeShap, RegressorMixin, BaseKernelRidge):
         How many processes share the work, by joblib.
     checkpoint : path or None, default=None
         A file for the state of `attribute`, to go on from after a kill, or a folder,
-        as "values" without a suffix, for a file of each computation.
+        as "values", for a file of each computation; what does not exist yet becomes a
+        file if it ends in ".npz", and else a folder.
     random_state : int, RandomState instance or None, default=None
         Seed of the permutations.
     verbose : int, default=0

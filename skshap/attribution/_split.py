@@ -42,9 +42,8 @@ def split_attributor(attributor, split, number, n_splits):
     part._names_of_rows = None
     part._map = lambda M: M  # from rows to kernel values, which are known
     part._task = f"split {number + 1} of {n_splits}, permutations"
-    if attributor.checkpoint is not None:
+    if attributor.checkpoint is not None and not is_folder(attributor.checkpoint):
         path = Path(attributor.checkpoint)
-        if not is_folder(path):
-            part.checkpoint = path.with_name(f"{path.stem}-{number}{path.suffix}")
+        part.checkpoint = path.with_name(f"{path.stem}-{number}{path.suffix}")
     M_test = kernel.values[test]
     return part, M_test if kernel.is_explicit else M_test[:, train]

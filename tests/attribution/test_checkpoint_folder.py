@@ -141,8 +141,14 @@ def test_a_file_in_a_folder_that_cannot_be_opened_is_kept(table, tmp_path, monke
     assert path.read_bytes() == content
 
 
-@pytest.mark.parametrize("name", ["values", "values/", "some/values"])
-def test_a_path_without_a_suffix_is_a_folder_that_is_made(table, tmp_path, name):
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("values", "values/", "some/values"),
+        *("runs/2026.11.28", "exp-v1.2", "slash.d/", "values.npz/"),
+    ],
+)
+def test_a_path_that_is_no_archive_is_a_folder_that_is_made(table, tmp_path, name):
     path = f"{tmp_path}/{name}"
     for seed in (0, 1):
         values(table, path, random_state=seed)
