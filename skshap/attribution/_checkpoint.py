@@ -12,7 +12,7 @@ from skshap.exceptions import DamagedStoreWarning
 from skshap.utils._files import DAMAGE, read_arrays, write_arrays
 from skshap.utils._warn import warn_caller
 
-__all__ = ["Checkpoint", "digest", "is_folder"]
+__all__ = ["Checkpoint", "check_path", "digest", "is_folder"]
 
 INTERVAL = 10.0  # seconds between writes
 
@@ -136,6 +136,34 @@ class Checkpoint:
             )
             self.path = None
         self._written = time.monotonic()
+
+
+def check_path(path):
+    """Check a `checkpoint`, before anything is computed.
+
+    Parameters
+    ----------
+    path : path or None
+
+    Raises
+    ------
+    ValueError
+        If the path is empty, or begins with the home of a user that is not known.
+    """
+    if path is None:
+        return
+    if os.fspath(path) == "":
+        raise ValueError(
+            "checkpoint='' names no file; pass the path of one, as 'values.npz', or of "
+            "a folder, or None to keep nothing."
+        )
+    try:
+        Path(path).expanduser()
+    except RuntimeError as error:
+        raise ValueError(
+            f"checkpoint={str(path)!r} is in the home of a user that is not known "
+            f"({error}); pass another path, as './{path}' for one in this folder."
+        ) from error
 
 
 def is_folder(path):

@@ -4,6 +4,7 @@ import os
 from numbers import Integral, Real
 from typing import NamedTuple
 
+from skshap.attribution._checkpoint import check_path
 from skshap.attribution._moments import check_tol
 from skshap.utils._sklearn import Interval, StrOptions
 
@@ -61,9 +62,10 @@ def check_method(attributor):
     Raises
     ------
     ValueError
-        If `tol` is no stopping rule, or `truncation_tol` meets another sampler than the
-        one that it is of.
+        If `tol` is no stopping rule, `checkpoint` is no path, or `truncation_tol` meets
+        another sampler than the one that it is of.
     """
+    check_path(attributor.checkpoint)
     check_tol(attributor.tol)
     truncation_tol, sampler = attributor.truncation_tol, attributor.sampler
     if truncation_tol is not None and sampler != "permutation":

@@ -154,7 +154,8 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
     A grid search computes values anew for each candidate and fold, also where none is
     removed, as by 0, unless `checkpoint` of the attributor is a folder: of candidates
     that differ in nothing but the number of rows to remove, or in `estimator`, the
-    first computes the values of a fold then, and the others read them.
+    first computes the values of a fold then, and the others read them; all that start
+    at once compute them, as with more workers than folds.
 
     In scikit-learn's cross-validation an `X_val` with as many rows as `X` is taken for
     a parameter of each row and sliced with it. Give it another number of rows. In a

@@ -194,3 +194,15 @@ def test_a_folder_of_ones_home(table, tmp_path, monkeypatch):
     attributor = FreeShapAttributor(n_permutations=2, checkpoint="~/values")
     DataRemoval(LogisticRegression(), attributor, cv=3, random_state=0).fit(X, y)
     assert [path.name for path in tmp_path.iterdir()] == ["values"]
+
+
+@pytest.mark.parametrize(
+    "path, message", [("", "names no file"), ("~no-such-user/values", "home of a user")]
+)
+def test_paths_that_are_none(table, path, message):
+    with pytest.raises(ValueError, match=message):
+        values(table, path)
+    X, y = table
+    removal = DataRemoval(LogisticRegression(), FreeShapAttributor(checkpoint=path))
+    with pytest.raises(ValueError, match=message):
+        removal.set_params(random_state=0).fit(X, y)
