@@ -43,6 +43,7 @@ class BaseFreeShap:
     }
 
     _task = "permutations"  # what progress bars say is being done
+    _warns_of_own_rows = True
 
     def _check_parameters(self):
         """Check what the table of constraints cannot."""
@@ -184,12 +185,13 @@ class BaseFreeShap:
         DamagedStoreWarning
             If the file of `checkpoint` cannot be written, or is damaged in a folder.
         UserWarning
-            If X and most of y are what `fit` saw.
+            If X and most of y are what `fit` saw, in the same order.
         """
         M, y = self._map_labelled(X, y)
         asked = self._check_asked(scorings, semivalues)
         data, problem = self._pose(M, y, groups, asked, per_sample)
-        warn_of_own_rows(data, y, self._y)
+        if self._warns_of_own_rows:
+            warn_of_own_rows(data, y, self._y)
         method = read_method(self, checkpoint=self.checkpoint)
         if (
             return_std

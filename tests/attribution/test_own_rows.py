@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from skshap import FreeShapAttributor, FreeShapRegressor, PairwiseKernel
+from skshap import DataRemoval, FreeShapAttributor, FreeShapRegressor, PairwiseKernel
 from tests.rows import class_rows
 
 OWN = "X and y are those of fit"
@@ -33,7 +34,7 @@ def test_values_judged_on_the_training_rows_are_warned_of(kind):
     assert caught[0].filename == __file__
     noted = np.array(y)
     noted[:2] = 1 - noted[:2]
-    with pytest.warns(UserWarning, match=OWN):
+    with pytest.warns(UserWarning, match="X is that of fit, as are 83 % of y, so"):
         attributor.attribute(X, noted)
     attributor.explain(X, y)  # of which a row's own value is a part
 
@@ -60,3 +61,21 @@ def test_regressors_warn_of_their_training_rows():
     regressor = FreeShapRegressor(n_permutations=2, random_state=0).fit(X, X[:, 0])
     with pytest.warns(UserWarning, match=OWN):
         regressor.attribute(X, X[:, 0])
+
+
+def test_rows_that_a_kernel_cannot_tell_apart_are_not_warned_of():
+    X, y = class_rows(12)
+    X *= 1e-4  # of which rbf values are within 1e-6 of each other
+    attributor = FreeShapAttributor(n_permutations=2, random_state=0).fit(X, y)
+    attributor.attribute(X[[1, 0, *range(2, 12)]], y)  # no warning
+
+
+def test_copies_that_are_split_are_not_warned_of():
+    X, y = class_rows(12)
+    folds = [(np.arange(12), np.arange(12, 24)), (np.arange(12, 24), np.arange(12))]
+    removal = DataRemoval(
+        LogisticRegression(), FreeShapAttributor(n_permutations=2), cv=folds
+    )
+    removal.fit(np.vstack([X, X]), np.concatenate([y, y]))  # no warning
+    with pytest.warns(UserWarning, match=OWN):
+        removal.fit(X, y, X_val=X, y_val=y)
