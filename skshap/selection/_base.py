@@ -74,14 +74,6 @@ class BaseRowChoice(Attributed, BaseEstimator):
             )
         else:
             attributor = clone(self.attributor)
-        splits_rows = X_val is None and isinstance(self.cv, Integral)
-        is_drawn = splits_rows or attributor.random_state is None
-        if attributor.checkpoint is not None and self.random_state is None and is_drawn:
-            warn_caller(
-                f"checkpoint={str(attributor.checkpoint)!r} is of no use with "
-                "random_state=None, which draws other splits and permutations in each "
-                f"fit; pass {type(self).__name__}(..., random_state=0)."
-            )
         self.attributor_ = set_seeds(attributor, seed).fit(X, y)
         self.classes_, y_index = check_targets(y, self.attributor_._training_kernel)
         self._take_names()
@@ -115,6 +107,7 @@ class BaseRowChoice(Attributed, BaseEstimator):
         parts : list of (ndarray, Sums), or None
             What they are made of, if by cross-fitting.
         """
+        self._warn_of_checkpoint(X_val)
         if X_val is not None:
             with errors_name_held_out():
                 values = values_on(
@@ -125,6 +118,19 @@ class BaseRowChoice(Attributed, BaseEstimator):
             self.attributor_, y, splits, with_error=with_error, n_jobs=self.n_jobs
         )
         return combine(len(y), parts, with_error=with_error), parts
+
+    def _warn_of_checkpoint(self, X_val):
+        """Warn of a checkpoint that no other fit goes on from."""
+        path = getattr(self.attributor, "checkpoint", None)
+        if path is None or self.random_state is not None:
+            return
+        splits_rows = X_val is None and isinstance(self.cv, Integral)
+        if splits_rows or self.attributor.random_state is None:
+            warn_caller(
+                f"checkpoint={str(path)!r} is of no use with random_state=None, which "
+                "draws other splits and permutations in each fit; pass "
+                f"{type(self).__name__}(..., random_state=0)."
+            )
 
     def _first(self, order, n_kept, y_index, advice):
         """Return the first rows of an order, sorted, if every class has one of them."""

@@ -118,13 +118,13 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
 
     "auto" goes by how probably each label is right, the `label_quality_` of
     :class:`skshap.LabelNoiseDetector` with this attributor, whose Notes say how that is
-    found and where it is uncertain; `X_val` and `y_val` are rows of right labels there.
-    No estimator is asked, since cross-validation is itself judged by the given labels:
-    it cannot see noise that differs between classes. Where labels are right but hard to
-    predict, as in overlapping classes, some right ones are removed. Half of the rows of
-    each class, rounded down, are always left, and all of a class of fewer than ten rows
-    or whose labels look mostly wrong: they may only be hard to predict. What share of
-    lowest value an estimator is best off without,
+    found and where it is uncertain; `X_val` and `y_val` are rows of right labels there,
+    and no checkpoint is kept. No estimator is asked, since cross-validation is itself
+    judged by the given labels: it cannot see noise that differs between classes. Where
+    labels are right but hard to predict, as in overlapping classes, some right ones are
+    removed. Half of the rows of each class, rounded down, are always left, and all of a
+    class of fewer than ten rows or whose labels look mostly wrong: they may only be
+    hard to predict. What share of lowest value an estimator is best off without,
     :class:`sklearn.model_selection.GridSearchCV` over `n_samples_to_remove` finds.
 
     "harmful" removes rows that are more probably harmful than not, the most certainly
@@ -255,7 +255,8 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
             If the estimator cannot be trained without the rows that look harmful; then
             none are removed.
         UserWarning
-            If the attributor has a `checkpoint`, but `random_state` is None.
+            If the attributor has a `checkpoint`, but `random_state` is None, unless
+            `n_samples_to_remove` is "auto".
         """
         raise_for_params(fit_params, self, "fit")
         params = process_routing(self, "fit", **fit_params).estimator.fit

@@ -193,7 +193,8 @@ class DataSelector(BaseRowChoice):
         Warns
         -----
         UserWarning
-            If the attributor has a `checkpoint`, but `random_state` is None.
+            If the attributor has a `checkpoint`, but `random_state` is None, unless
+            `strategy` is "greedy".
         """
         with unchanged_on_error(self):
             return self._fit(X, y, X_val, y_val)

@@ -47,7 +47,8 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         rows, rbf is approximated by 500 features
         (:class:`sklearn.kernel_approximation.Nystroem`): no kernel matrix is formed
         then, nor with other kernels of fewer explicit features than rows. With its
-        ``verbose=1`` a progress bar shows the permutations of "prequential".
+        ``verbose=1`` a progress bar shows the permutations of "prequential". Its
+        `checkpoint` is not used.
     method : {"auto", "loo", "prequential"}, default="auto"
         Where the prediction of a row comes from. "loo": the ridge trained on all other
         rows; "auto": on all but copies with the same label, with class frequencies

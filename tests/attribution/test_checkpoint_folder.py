@@ -8,7 +8,7 @@ from numpy.testing import assert_array_equal
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 
-from skshap import DataRemoval, FreeShapAttributor, FreeShapRegressor
+from skshap import DataRemoval, DataSelector, FreeShapAttributor, FreeShapRegressor
 from skshap.attribution import _checkpoint, _running
 from skshap.exceptions import DamagedStoreWarning
 
@@ -183,6 +183,17 @@ def test_a_checkpoint_that_nothing_goes_on_from_is_warned_of(table, drawn, tmp_p
     removal.fit(X, y)
     removal.set_params(cv=3).set_params(attributor__checkpoint=None).fit(X, y)
     assert drawn[:2] == [0, 0]
+
+
+def test_a_checkpoint_that_is_not_used_is_not_warned_of(table, drawn, tmp_path):
+    X, y = table
+    attributor = FreeShapAttributor(n_permutations=2, checkpoint=tmp_path)
+    DataSelector(attributor, cv=3).fit(X, y)  # greedily
+    removal = DataRemoval(LogisticRegression(), attributor, n_samples_to_remove="auto")
+    removal.fit(X, y)
+    assert not drawn and not list(tmp_path.iterdir())
+    with pytest.warns(UserWarning, match=r"DataSelector\(..., random_state=0\)"):
+        DataSelector(attributor, cv=3, strategy="top").fit(X, y)
 
 
 def test_a_folder_of_ones_home(table, tmp_path, monkeypatch):
