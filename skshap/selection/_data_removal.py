@@ -46,9 +46,9 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
         Values the rows; a clone is fitted. For texts, one with an
         :class:`skshap.EmpiricalNTK`. None works on numbers: values by Brier score
         from 10 permutations, of more than 500 rows from ``5000 // n_samples``, one at
-        least, with "harmful" from twice as many, and the kernel that
-        :class:`skshap.LabelNoiseDetector` chooses. Its parameters can be searched, as
-        ``attributor__alpha``, only if one is passed.
+        least, or with "harmful" of more than 1,000 rows from ``10000 // n_samples``,
+        two at least, and the kernel that :class:`skshap.LabelNoiseDetector` chooses.
+        Its parameters can be searched, as ``attributor__alpha``, only if one is passed.
         With its ``verbose=1`` a progress bar shows the permutations of each split.
     n_samples_to_remove : int, float, "auto" or "harmful", default=0.1
         How many rows to remove, or which share of them, those of lowest value. "auto":
