@@ -143,7 +143,9 @@ class BaseFreeShap:
         groups : array-like of shape (n_samples_fit,), default=None
             What each training row belongs to, such as a document, an annotator or a
             source. Groups then join coalitions as one, and the values are those of
-            groups, in the order of ``np.unique(groups)``.
+            groups, in the order of ``np.unique(groups)``. They grow with the number of
+            rows: to compare annotators of unequal work, divide by that of each,
+            ``np.unique(groups, return_counts=True)[1]``.
         scorings : list, default=None
             Several scorings at once, instead of `scoring`, from the same permutations.
         semivalues : list, default=None

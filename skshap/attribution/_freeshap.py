@@ -195,6 +195,10 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
     >>> gain = attributor.score(X_val, y_val) - attributor.null_score_
     >>> bool(abs(values.sum() - gain) < 0.05)
     True
+    >>> annotators = ["Ada"] * 30 + ["Ben"] * 20
+    >>> values = attributor.attribute(X_val, y_val, groups=annotators)
+    >>> (values / [30, 20]).shape  # for each row, to compare them
+    (2,)
     """
 
     _parameter_constraints: ClassVar[dict] = {
