@@ -8,8 +8,13 @@ import numpy as np
 from skshap.utils._order import check_order
 from skshap.utils._rows import number_of_rows
 from skshap.utils._texts import is_text
+from skshap.utils._warn import warn_caller
 
 __all__ = ["check_held_out", "errors_name_held_out"]
+
+FEWEST = 20, 5  # rows of X and of X_val, of which ranges tell
+MARGIN = 0.25  # of the range of a column of X: what lies as far from it is outside
+SHARE = 0.25  # of the columns, two at least, that tell of other units
 
 
 def check_held_out(X, X_val, y_val):
@@ -28,6 +33,11 @@ def check_held_out(X, X_val, y_val):
         If only one of `X_val` and `y_val` is given, if there are no such rows, if
         labels have their names in another order, or if rows are texts beside numbers,
         or of another number or names of columns.
+
+    Warns
+    -----
+    UserWarning
+        If they look like numbers in other units.
     """
     if (X_val is None) != (y_val is None):
         given, missing = ("X_val", "y_val") if y_val is None else ("y_val", "X_val")
@@ -64,6 +74,15 @@ def check_held_out(X, X_val, y_val):
             f"{names[:5]} and so on, got {names_val[:5]}"
             + ("; use X_val[X.columns]." if set(names) == set(names_val) else ".")
         )
+    n_outside = _count_outside(X, X_val)
+    if n_outside >= 2 and n_outside >= SHARE * shape[0]:
+        kinds = " X is an array and X_val a frame." * (bool(names_val) and not names)
+        warn_caller(
+            f"X_val is far from X in {n_outside} of {shape[0]} columns, half of its "
+            "rows outside by a quarter of the range of X, as if only X were scaled."
+            f"{kinds} Behind other steps of a Pipeline, transform_input=['X_val'] has "
+            "them transform it; else pass X_val in the units of X."
+        )
 
 
 @contextmanager
@@ -76,6 +95,27 @@ def errors_name_held_out():
         if type(error) is not ValueError or message == str(error):
             raise
         raise ValueError(message) from error
+
+
+def _count_outside(X, X_val):
+    """Count columns that half of the held-out rows are far outside of.
+
+    None where rows are few, or no dense tables of numbers; constant columns and missing
+    values do not count.
+    """
+    tables = [
+        rows.to_numpy() if hasattr(rows, "columns") else rows for rows in (X, X_val)
+    ]
+    for rows, fewest in zip(tables, FEWEST, strict=True):
+        is_table = isinstance(rows, np.ndarray) and rows.ndim == 2
+        if not is_table or rows.dtype.kind not in "fiu" or len(rows) < fewest:
+            return 0
+    X, X_val = tables
+    low, high = X.min(axis=0).astype(float), X.max(axis=0).astype(float)
+    with np.errstate(invalid="ignore"):  # of infinite values
+        margin = MARGIN * (high - low)
+        is_outside = (X_val < low - margin) | (X_val > high + margin)
+        return int(((is_outside.mean(axis=0) >= 0.5) & (margin > 0)).sum())
 
 
 def row_shape(rows):

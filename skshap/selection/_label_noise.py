@@ -238,8 +238,9 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         -----
         UserWarning
             If labels look misspelt: the same as others but for case, space or, where
-            they are rare, one letter; if classes have a single row; or if labels look
-            wrong and ``contamination="auto"`` calls none so, see `issues_withheld_`.
+            they are rare, one letter; if classes have a single row; if labels look
+            wrong and ``contamination="auto"`` calls none so, see `issues_withheld_`; or
+            if `X_val` looks like numbers in other units than `X`.
         """
         with unchanged_on_error(self):
             n_withheld = self._fit(X, y, X_val, y_val)

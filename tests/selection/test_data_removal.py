@@ -267,13 +267,15 @@ class TestValidationRowsInPipelines:
         )
         assert_allclose(pipeline[-1].sample_values_, alone.sample_values_)
 
-    def test_without_transform_input_it_arrives_as_it_is(self, requesting, table):
+    def test_without_transform_input_it_arrives_as_it_is_with_a_warning(
+        self, requesting, table
+    ):
         X, y, _ = table
         X, X_val, y_val = 100 * X + 7, 100 * X[::3] + 7, y[::3]
-        pipeline = self.pipeline(requesting).fit(X, y, X_val=X_val, y_val=y_val)
-        alone = clone(requesting).fit(
-            StandardScaler().fit_transform(X), y, X_val=X_val, y_val=y_val
-        )
+        pipeline, scaled = self.pipeline(requesting), StandardScaler().fit_transform(X)
+        for model, rows in ((pipeline, X), (alone := clone(requesting), scaled)):
+            with pytest.warns(UserWarning, match=r"far from .* transform_input"):
+                model.fit(rows, y, X_val=X_val, y_val=y_val)
         assert_allclose(pipeline[-1].sample_values_, alone.sample_values_)
 
     @pytest.mark.parametrize(("n_val", "n_seen"), [(20, 20), (50, 25)])

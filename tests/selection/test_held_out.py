@@ -5,6 +5,10 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
+from sklearn.datasets import load_breast_cancer, load_iris, load_wine
+from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 from sklearn.svm import LinearSVC
 
 from skshap import DataRemoval, DataSelector, LabelNoiseDetector
@@ -88,3 +92,58 @@ def test_validation_labels_that_are_no_class(table):
         match="row of X_val, got 3 entries for 2 rows",
     ):
         selector.fit(X, y, X_val=X[:2], y_val=[0, 1, 1])
+
+
+UNITS = "X_val is far from X"
+
+
+@pytest.mark.parametrize("load", [load_breast_cancer, load_iris, load_wine])
+@pytest.mark.parametrize("scaler", [StandardScaler(), MinMaxScaler(), RobustScaler()])
+def test_rows_that_no_scaler_transformed_are_warned_of(load, scaler):
+    frame, y = load(return_X_y=True, as_frame=True)
+    for seed in range(5):
+        X, X_val, _, y_val = train_test_split(frame, y, random_state=seed)
+        scaler.fit(X)
+        with pytest.warns(UserWarning, match=f"{UNITS} .* a frame. .*transform_input"):
+            check_held_out(scaler.transform(X), X_val, y_val)
+        with pytest.warns(UserWarning, match=f"{UNITS} .* only X were scaled. Behind"):
+            check_held_out(scaler.transform(X), X_val.to_numpy(), y_val)
+        check_held_out(scaler.transform(X), scaler.transform(X_val), y_val)
+        check_held_out(X, X_val, y_val)
+
+
+def test_rows_that_differ_as_rows_do_are_not_warned_of():
+    rng = np.random.default_rng(0)
+    X, y = load_wine(return_X_y=True)
+    for column in X.T:  # a later time, or what is larger
+        order = column.argsort()
+        check_held_out(X[order[:120]], X[order[120:]], y[order[120:]])
+    for label in range(3):
+        check_held_out(X, X[y == label], y[y == label])
+    check_held_out(X, sparse.csr_matrix(100 + X), y)
+    for _ in range(300):
+        for X in (
+            rng.standard_cauchy((30, 4)),
+            np.exp(2 * rng.normal(size=(30, 4))),
+            (rng.random((30, 4)) < 0.1).astype(int),  # one-hot, and constant in places
+            np.where(rng.random((30, 4)) < 0.5, np.nan, np.inf),
+        ):
+            check_held_out(X[:20], X[20:], y[:10])
+    check_held_out(np.zeros((20, 2)), np.ones((20, 2)), y[:20])
+    check_held_out([[0.0, 1.0]] * 20, np.full((20, 2), 9), y[:20])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        *(LabelNoiseDetector, partial(DataSelector, cv=3)),
+        partial(DataRemoval, LinearSVC(), cv=3),
+        partial(DataRemoval, LinearSVC(), n_samples_to_remove="auto"),
+    ],
+)
+def test_rows_behind_a_scaler_are_warned_of_once(make, quick, table):
+    X, y, _ = table
+    estimator = make(attributor=quick)
+    with pytest.warns(UserWarning, match=UNITS) as caught:
+        estimator.fit(X, y, X_val=100 + X[:10], y_val=y[:10])
+    assert [w.filename for w in caught if UNITS in str(w.message)] == [__file__]
