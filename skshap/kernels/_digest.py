@@ -30,6 +30,12 @@ NO_SETTINGS = {
     "name_or_path",
     "transformers_version",
 }
+# Of tokenizers: where one came from, what use leaves in it, and how it would pad.
+NO_RULES = {
+    *("files_loaded", "init_inputs", "init_kwargs", "name_or_path", "verbose"),
+    *("_in_target_context_manager", "deprecation_warnings", "padding_side"),
+}
+PATHS = "_file", "_files", "_path", "_dir"
 
 
 def row_keys(rows):
@@ -133,15 +139,23 @@ def _add_weights(digest, network, buffers):
 def _tokenizer_texts(tokenizer):
     """Return what a tokenizer does, in texts."""
     texts = [
+        describe(type(tokenizer)),
         str(tokenizer.special_tokens_map),
         f"{tokenizer.model_input_names} {tokenizer.truncation_side}",
+        str(getattr(tokenizer, "split_special_tokens", False)),
     ]
     if getattr(tokenizer, "is_fast", False):
         rules = json.loads(tokenizer.backend_tokenizer.to_str())
         # How the last call cut and padded is state, not a rule.
         texts.append(json.dumps({**rules, "truncation": None, "padding": None}))
     else:
-        texts.append(f"{type(tokenizer)} {sorted(tokenizer.get_vocab().items())}")
+        rules = {
+            name: value
+            for name, value in tokenizer.__getstate__().items()
+            if name not in NO_RULES and not name.startswith("cache")
+            if not name.endswith(PATHS)
+        }
+        texts.append(f"{sorted(tokenizer.get_vocab().items())} {describe(rules)}")
     return texts
 
 

@@ -25,7 +25,7 @@ __all__ = ["describe", "describe_class"]
 
 # Told by name, or by the source of a class: they do not change under it.
 LIBRARIES = sys.stdlib_module_names | {
-    *("torch", "transformers", "peft"),
+    *("torch", "transformers", "peft", "tokenizers", "sentencepiece", "sacremoses"),
     *("numpy", "scipy", "sklearn", "joblib", "pandas"),
 }
 INSTALLED = {"site-packages", "dist-packages"}  # folders of modules told by name too

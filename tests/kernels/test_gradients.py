@@ -21,11 +21,12 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from torch import nn
+from transformers import ProphetNetTokenizer
 
 from skshap.exceptions import DamagedStoreWarning, TruncatedTextWarning
 from skshap.kernel_ridge import KernelRidgeClassifier
 from skshap.kernels import EmpiricalNTK, _cost, _memory_store, _row_gram, reduce_memory
-from skshap.kernels._digest import network_digest, row_keys
+from skshap.kernels._digest import network_digest, row_keys, tokenizer_digest
 from skshap.kernels._gradients import RowGradients
 from skshap.kernels._memory_store import MemoryStore
 from skshap.kernels._row_reader import RowReader
@@ -371,6 +372,26 @@ def test_digest_of_a_changed_module(place):
     assert network_digest(network, None, 32) != before
 
 
+@pytest.fixture
+def slow_tokenizer(tmp_path):
+    """Makes a tokenizer of Python code alone; keywords override."""
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, "Good", "Plot"]
+    (tmp_path / "words.txt").write_text("\n".join(words))
+    return partial(ProphetNetTokenizer, str(tmp_path / "words.txt"))
+
+
+def printed_elsewhere(code, folder):
+    """Return what code prints of a folder in another process."""
+    return subprocess.run(
+        [sys.executable, "-c", code, str(folder)],
+        env={**os.environ, "PYTHONHASHSEED": "1"},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+
+
 def change_vocabulary(tokenizer):
     tokenizer.add_tokens(["cinema"])
 
@@ -389,9 +410,28 @@ def change_case(tokenizer):
     tokenizer.backend_tokenizer.normalizer = normalizers.Lowercase()
 
 
+def change_special(tokenizer):
+    tokenizer.split_special_tokens = True
+
+
+def change_class(tokenizer):
+    class Louder(type(tokenizer)):
+        def __call__(self, texts, **options):
+            return super().__call__([text.upper() for text in texts], **options)
+
+    tokenizer.__class__ = Louder
+
+
 @pytest.mark.parametrize(
     "change",
-    [change_vocabulary, change_types, change_side, change_case],
+    [
+        change_vocabulary,
+        change_types,
+        change_side,
+        change_case,
+        change_special,
+        change_class,
+    ],
     ids=lambda change: change.__name__,
 )
 def test_digest_of_a_changed_tokenizer(tiny_tokenizer, change):
@@ -414,6 +454,48 @@ def test_digest_of_a_used_tokenizer(tiny_tokenizer, tiny_texts):
     assert network_digest(network, tokenizer, 32) == before
 
 
+def test_digest_of_a_slow_tokenizer(slow_tokenizer, tmp_path):
+    network = nn.Linear(2, 1)
+    digests = []
+    for name in ("here", "there"):
+        slow_tokenizer().save_pretrained(tmp_path / name)
+        tokenizer = ProphetNetTokenizer.from_pretrained(tmp_path / name)
+        digests.append(network_digest(network, tokenizer, 32))
+        tokenizer(["Good films", "bad"], truncation=True, max_length=4, padding=True)
+        digests.append(network_digest(network, tokenizer, 32))
+    assert len(set(digests)) == 1
+    tokenizer.basic_tokenizer.do_lower_case = False
+    assert network_digest(network, tokenizer, 32) != digests[0]
+
+
+SLOW_DIGEST = """
+import sys
+from transformers import ProphetNetTokenizer
+from skshap.kernels._digest import tokenizer_digest
+
+print(tokenizer_digest(ProphetNetTokenizer.from_pretrained(sys.argv[1])))
+"""
+
+
+def test_digest_of_a_slow_tokenizer_in_another_process(slow_tokenizer, tmp_path):
+    slow_tokenizer().save_pretrained(tmp_path)
+    tokenizer = ProphetNetTokenizer.from_pretrained(tmp_path)
+    digest = tokenizer_digest(tokenizer)
+    assert printed_elsewhere(SLOW_DIGEST, tmp_path) == digest
+
+
+def test_case_of_a_slow_tokenizer_in_a_store(make, slow_tokenizer, tmp_path):
+    texts = ["Good film", "the Plot was bad", "good film"]
+    model = make_encoder("bert")
+    for do_lower_case in (True, False):
+        tokenizer = slow_tokenizer(do_lower_case=do_lower_case)
+        K = [
+            make(model=model, tokenizer=tokenizer, memory=memory).fit_transform(texts)
+            for memory in (tmp_path / "store", None)
+        ]
+        assert_array_equal(*K)
+
+
 DIGEST = """
 from skshap.kernels._digest import network_digest
 from skshap.nn._loading import load_model
@@ -429,17 +511,9 @@ def test_digest_in_another_process_and_folder(tiny_tokenizer, tmp_path):
     for name in ("here", "there"):
         make_encoder("bert").save_pretrained(tmp_path / name)
         tiny_tokenizer.save_pretrained(tmp_path / name)
-    out = subprocess.run(
-        [sys.executable, "-c", DIGEST, str(tmp_path / "there")],
-        env={**os.environ, "PYTHONHASHSEED": "1"},
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
     digest = network_digest(*load_model(tmp_path / "here"), 32)
     assert len(digest) == 32
-    assert out.stdout.strip() == digest
+    assert printed_elsewhere(DIGEST, tmp_path / "there") == digest
 
 
 def test_model_by_name_is_found_again(make, computed, tiny_tokenizer, tmp_path):
