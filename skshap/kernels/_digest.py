@@ -20,7 +20,10 @@ __all__ = [
 ]
 
 FORMAT = b"skshap gradients 3"  # changes whenever stored files would mean another thing
-HOOKS = {"_forward_hooks", "_forward_pre_hooks"}
+HOOKS = {
+    *("_forward_hooks", "_forward_pre_hooks"),
+    *("_backward_hooks", "_backward_pre_hooks"),
+}
 # Of transformers: where a model came from, not what it computes.
 NO_SETTINGS = {
     "_is_hf_initialized",

@@ -217,16 +217,24 @@ def test_closure():
     assert digest(with_power(1)) == digest(with_power(1)) != digest(with_power(3))
 
 
-@pytest.mark.parametrize("kind", ["hook", "pre_hook"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "forward_hook",
+        "forward_pre_hook",
+        "full_backward_hook",
+        "full_backward_pre_hook",
+    ],
+)
 def test_hooks(kind):
     network = with_power(1)
     before = digest(network)
     changed = copy.deepcopy(network)
-    getattr(changed, f"register_forward_{kind}")(lambda *args: None)
+    getattr(changed, f"register_{kind}")(lambda *args: None)
     with_one = digest(changed)
     assert with_one != before
     other = copy.deepcopy(network)
-    getattr(other, f"register_forward_{kind}")(lambda *args: args[-1])
+    getattr(other, f"register_{kind}")(lambda *args: args[-1])
     assert digest(other) not in (before, with_one)
     assert digest(network) == before
 
