@@ -14,6 +14,7 @@ from skshap.utils._describe import describe, describe_class
 __all__ = [
     "network_digest",
     "row_keys",
+    "settings_digest",
     "text_key",
     "tokenizer_digest",
     "weights_digest",
@@ -24,12 +25,14 @@ HOOKS = {
     *("_forward_hooks", "_forward_pre_hooks"),
     *("_backward_hooks", "_backward_pre_hooks"),
 }
-# Of transformers: where a model came from, not what it computes.
+# Of transformers: where a model came from and how it writes, not what it computes.
 NO_SETTINGS = {
     "_is_hf_initialized",
     "_name_or_path",
+    "_weight_conversions",
     "architectures",
     "dtype",
+    "generation_config",  # has hashes that are others in every process
     "name_or_path",
     "transformers_version",
 }
@@ -39,6 +42,7 @@ NO_RULES = {
     *("_in_target_context_manager", "deprecation_warnings", "padding_side"),
 }
 PATHS = "_file", "_files", "_path", "_dir"
+ANYWHERE = {"unknown": "unknown"}  # for `describe`: the same in any process
 
 
 def row_keys(rows):
@@ -122,10 +126,41 @@ def weights_digest(network):
     return digest.hexdigest()
 
 
+def settings_digest(network):
+    """Digest what a network computes with apart from its weights, but not its code.
+
+    Of models of `transformers`, what is private to them, and buffers that files do not
+    hold, are left out: other machines have others, or other last digits of them.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Prepared by `skshap.nn._models`, and not used yet, as use may leave traces.
+
+    Returns
+    -------
+    str
+        32 hexadecimal digits.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    _add(digest, str(network))
+    for name, module in network.named_modules():
+        _add(digest, name)
+        settings = _settings(module)
+        if type(module).__module__.startswith("transformers"):
+            settings = {k: v for k, v in settings.items() if not k.startswith("_")}
+        else:
+            fleeting = module._non_persistent_buffers_set
+            settings |= {buffer: module._buffers[buffer] for buffer in fleeting}
+        for key in sorted(settings):
+            _add(digest, f"{key} {describe(settings[key], dict(ANYWHERE))}")
+    return digest.hexdigest()
+
+
 def tokenizer_digest(tokenizer):
     """Digest the vocabulary and the rules of a tokenizer."""
     digest = hashlib.blake2b(digest_size=16)
-    for text in _tokenizer_texts(tokenizer):
+    for text in _tokenizer_texts(tokenizer, ANYWHERE):
         _add(digest, text)
     return digest.hexdigest()
 
@@ -139,10 +174,11 @@ def _add_weights(digest, network, buffers):
         digest.update(tensor.flatten().view(torch.uint8).numpy().data)
 
 
-def _tokenizer_texts(tokenizer):
-    """Return what a tokenizer does, in texts."""
+def _tokenizer_texts(tokenizer, seen=None):
+    """Return what a tokenizer does, in texts; see `describe` for `seen`."""
+    seen = dict(seen or {})
     texts = [
-        describe(type(tokenizer)),
+        describe(type(tokenizer), seen),
         str(tokenizer.special_tokens_map),
         f"{tokenizer.model_input_names} {tokenizer.truncation_side}",
         str(getattr(tokenizer, "split_special_tokens", False)),
@@ -158,7 +194,7 @@ def _tokenizer_texts(tokenizer):
             if name not in NO_RULES and not name.startswith("cache")
             if not name.endswith(PATHS)
         }
-        texts.append(f"{sorted(tokenizer.get_vocab().items())} {describe(rules)}")
+        texts.append(f"{sorted(tokenizer.get_vocab().items())} {describe(rules, seen)}")
     return texts
 
 

@@ -5,7 +5,13 @@ from functools import cached_property, partial
 import numpy as np
 import torch
 
-from skshap.kernels._digest import row_keys, text_key, tokenizer_digest, weights_digest
+from skshap.kernels._digest import (
+    row_keys,
+    settings_digest,
+    text_key,
+    tokenizer_digest,
+    weights_digest,
+)
 from skshap.kernels._row_reader import Rows, distinct
 from skshap.kernels._workers import map_batches
 from skshap.nn._batched_rows import BatchedRows
@@ -53,6 +59,7 @@ class RowGradients:
         self.store = store
         self.verbose = verbose
         self.devices = devices
+        self._settings = settings_digest(network)  # before a forward changes some
         self.capture = GradientCapture(network, outputs)
         parameter = next(network.parameters())
         self.dtype, self.device = parameter.dtype, parameter.device
@@ -68,7 +75,7 @@ class RowGradients:
     @cached_property
     def digests(self):
         """What tells the network that was fitted from another: a digest by name."""
-        found = {"weights": weights_digest(self.network)}
+        found = {"weights": weights_digest(self.network), "settings": self._settings}
         if self.reader.reads_text:
             found["tokenizer rules"] = tokenizer_digest(self.reader.tokenizer)
         return found

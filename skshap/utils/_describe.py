@@ -41,13 +41,14 @@ def describe(value, seen=None):
     ----------
     value : object
     seen : dict or None, default=None
-        What has been described on the way here, by identity.
+        What has been described on the way here, by identity; under "unknown", the
+        text for what cannot be pickled.
 
     Returns
     -------
     str
-        What cannot be pickled is not taken for another object, nor found again in
-        another process.
+        Unless `seen` has a text for it, what cannot be pickled is not taken for another
+        object, nor found again in another process.
     """
     seen = {} if seen is None else seen
     if isinstance(value, SCALARS):
@@ -61,7 +62,7 @@ def describe(value, seen=None):
             text = _text(value, seen)
         except Exception:  # whatever an object's own code raises
             UNKNOWN[id(value)] = value
-            text = f"{PROCESS} {id(value)}"
+            text = seen.get("unknown", f"{PROCESS} {id(value)}")
         seen[id(value)] = _short(text), value
     return seen[id(value)][0]
 

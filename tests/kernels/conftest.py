@@ -1,5 +1,10 @@
 """A tiny BERT, and kernels of it."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from skshap.kernels import EmpiricalNTK
@@ -30,3 +35,15 @@ def make(bert, tiny_tokenizer):
 def files(folder):
     """Files below a folder, sorted."""
     return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def printed_elsewhere(code, path):
+    """Return what code prints of a path in another process."""
+    return subprocess.run(
+        [sys.executable, "-c", code, str(path)],
+        env={**os.environ, "PYTHONHASHSEED": "1"},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()

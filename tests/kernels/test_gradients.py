@@ -1,7 +1,6 @@
 """Gradients are computed once, found again by content, and only where they belong."""
 
 import copy
-import os
 import pickle
 import re
 import shutil
@@ -21,7 +20,7 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from torch import nn
-from transformers import ProphetNetTokenizer
+from transformers import GPT2Config, GPT2LMHeadModel, ProphetNetTokenizer
 
 from skshap.exceptions import DamagedStoreWarning, TruncatedTextWarning
 from skshap.kernel_ridge import KernelRidgeClassifier
@@ -38,7 +37,7 @@ from skshap.nn._gram import gram
 from skshap.nn._loading import load_model
 from skshap.nn._sorted_rows import SortedRows
 from tests.conftest import WORDS, make_encoder
-from tests.kernels.conftest import files
+from tests.kernels.conftest import files, printed_elsewhere
 from tests.nn.networks import Experts, randomize
 
 
@@ -380,18 +379,6 @@ def slow_tokenizer(tmp_path):
     return partial(ProphetNetTokenizer, str(tmp_path / "words.txt"))
 
 
-def printed_elsewhere(code, folder):
-    """Return what code prints of a folder in another process."""
-    return subprocess.run(
-        [sys.executable, "-c", code, str(folder)],
-        env={**os.environ, "PYTHONHASHSEED": "1"},
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
-
-
 def change_vocabulary(tokenizer):
     tokenizer.add_tokens(["cinema"])
 
@@ -503,15 +490,22 @@ from skshap.nn._sorted_rows import SortedRows
 import sys
 import time
 
-print(network_digest(*load_model(sys.argv[1]), 32))
+print(network_digest(*load_model(sys.argv[1], with_words="gpt2" in sys.argv[1]), 32))
 """
 
 
-def test_digest_in_another_process_and_folder(tiny_tokenizer, tmp_path):
+@pytest.mark.parametrize("family", ["bert", "gpt2"])
+def test_digest_in_another_process_and_folder(tiny_tokenizer, tmp_path, family):
+    tmp_path /= family
+    model, with_words = make_encoder("bert"), family == "gpt2"
+    if with_words:
+        config = GPT2Config(vocab_size=60, n_embd=16, n_layer=2, n_head=2)
+        model = GPT2LMHeadModel(config)
     for name in ("here", "there"):
-        make_encoder("bert").save_pretrained(tmp_path / name)
+        model.save_pretrained(tmp_path / name)
         tiny_tokenizer.save_pretrained(tmp_path / name)
-    digest = network_digest(*load_model(tmp_path / "here"), 32)
+    loaded = load_model(tmp_path / "here", with_words=with_words)
+    digest = network_digest(*loaded, 32)
     assert len(digest) == 32
     assert printed_elsewhere(DIGEST, tmp_path / "there") == digest
 

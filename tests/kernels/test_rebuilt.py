@@ -1,8 +1,10 @@
 """Fitted kernels that travel: what is built again is what was fitted, or refused."""
 
 import copy
+import json
 import pickle
 import shutil
+import threading
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from skshap import EmpiricalNTK, KernelRidgeClassifier
 from skshap.kernels._digest import weights_digest
 from skshap.nn._models import EncoderWithHead
 from tests.conftest import make_encoder
+from tests.kernels.conftest import printed_elsewhere
 
 NEW = ["a dull film", "the plot was great"]
 JOURNEYS = {"pickle": lambda kernel: pickle.loads(pickle.dumps(kernel))}
@@ -74,6 +77,126 @@ def test_a_folder_with_another_tokenizer(make, folder, tiny_texts):
     tokenizer.save_pretrained(folder)
     with pytest.raises(ValueError, match="the tokenizer rules of model"):
         pickle.loads(blob).transform(NEW)
+
+
+@pytest.mark.parametrize(
+    "change", [{"hidden_act": "relu"}, {"num_attention_heads": 4}], ids=str
+)
+def test_a_folder_with_another_configuration(make, folder, tiny_texts, change):
+    kernel = make(model=folder, tokenizer=None).fit(tiny_texts)
+    K, blob = kernel.transform(NEW), pickle.dumps(kernel)
+    other = shutil.copytree(folder, folder.parent / "other")
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    restored = pickle.loads(blob)
+    with pytest.raises(ValueError, match=f"the settings of model='{folder}' are not"):
+        restored.transform(NEW)
+    assert_allclose(restored.set_params(model=other).transform(NEW), K, rtol=1e-10)
+    # As a module that is at hand, loaded or not.
+    model, blob = make_encoder("bert"), pickle.dumps(make().fit(tiny_texts))
+    model.save_pretrained(folder.parent / "third")
+    for same in (model, folder.parent / "third"):
+        restored = pickle.loads(blob).set_params(model=same)
+        assert_allclose(restored.transform(NEW), K, rtol=1e-10)
+
+
+class Scaled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.layer = nn.Linear(3, 2)
+        self.scale = 1.0
+        self.calls = []
+        self.register_buffer("shift", torch.zeros(3), persistent=False)
+
+    def forward(self, x):
+        self.calls.append(len(x))
+        return self.layer(x * self.scale + self.shift)
+
+
+@pytest.mark.parametrize("journey", JOURNEYS)
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda net: setattr(net, "scale", 2.0),
+        lambda net: net.shift.add_(1),
+        lambda net: net.layer.register_forward_hook(double),
+    ],
+)
+def test_settings_of_a_module_changed_after_fit(journey, change):
+    model, X = Scaled(), np.random.default_rng(0).normal(size=(6, 3))
+    kernel = EmpiricalNTK(model).fit(X)
+    K, travel = kernel.transform(X), JOURNEYS[journey]
+    restored = travel(kernel)
+    for _ in range(2):  # what a forward leaves in the network does not count
+        assert_allclose(restored.transform(X), K, rtol=1e-6)
+        restored = travel(restored)
+    change(model)
+    with pytest.raises(
+        ValueError, match=r"the settings of model=Scaled\(...\) are not"
+    ):
+        travel(kernel).transform(X)
+
+
+def double(module, inputs, output):
+    return 2 * output
+
+
+def test_settings_that_cannot_be_described():
+    class Held(nn.Linear):
+        def __deepcopy__(self, memo):
+            return Held(2, 1)
+
+        def __init__(self, *sizes):
+            torch.manual_seed(0)
+            super().__init__(*sizes)
+            self.lock = threading.Lock()
+
+    X = np.eye(2)
+    kernel = EmpiricalNTK(Held(2, 1)).fit(X)
+    K = kernel.transform(X)
+    assert_array_equal(copy.deepcopy(kernel).transform(X), K)
+
+
+ELSEWHERE = """
+import pickle
+import sys
+
+kernel = pickle.loads(open(sys.argv[1], "rb").read())
+print(repr(float(kernel.transform(["a dull film"])[0, 0])))
+"""
+
+
+@pytest.mark.parametrize("family", ["bert", "gpt2", "llama", "prophetnet"])
+def test_pickles_in_another_process_and_folder(
+    make, tmp_path, tiny_tokenizer, tiny_texts, family
+):
+    options, tokenizer = {"tokenizer": None}, tiny_tokenizer
+    model = make_encoder("bert")
+    if family in ("gpt2", "llama"):
+        sizes = {"n_embd": 16, "n_layer": 2, "n_head": 2}
+        if family == "llama":
+            sizes = {"hidden_size": 16, "intermediate_size": 24}
+            sizes |= {"num_hidden_layers": 2, "num_attention_heads": 2}
+        config = tr.AutoConfig.for_model(family, vocab_size=60, **sizes)
+        model = tr.AutoModelForCausalLM.from_config(config)
+        options |= {"template": "{text} is {mask}", "label_words": ["bad", "good"]}
+    if family == "prophetnet":
+        words = sorted(tiny_tokenizer.vocab, key=tiny_tokenizer.vocab.get)
+        (tmp_path / "words.txt").write_text("\n".join(words))
+        tokenizer = tr.ProphetNetTokenizer(str(tmp_path / "words.txt"))
+    for part in (model, tokenizer):
+        part.save_pretrained(tmp_path / "here")
+    if family == "prophetnet":
+        tokenizer = tr.ProphetNetTokenizer.from_pretrained(tmp_path / "here")
+        options["tokenizer"] = tokenizer
+    kernel = make(model=tmp_path / "here", **options).fit(tiny_texts)
+    expected = kernel.transform(NEW)[0, 0]
+    (tmp_path / "here").rename(tmp_path / "there")
+    kernel.set_params(model=tmp_path / "there")
+    (tmp_path / "kernel.pkl").write_bytes(pickle.dumps(kernel))
+    found = printed_elsewhere(ELSEWHERE, tmp_path / "kernel.pkl")
+    assert_allclose(float(found), expected, rtol=1e-9)
 
 
 @pytest.mark.parametrize("journey", JOURNEYS)
