@@ -21,7 +21,8 @@ def check_rows(estimator, X, *, reset, sparse=False):
     Parameters
     ----------
     estimator : BaseEstimator
-        Carries `n_features_in_` for tables of numbers.
+        Carries `n_features_in_` for tables of numbers, and `feature_names_in_` for
+        dataframes, of numbers or pairs of texts.
     X : list of str, list of pairs of str, or array-like of shape \
             (n_samples, n_features)
         The rows.
@@ -39,14 +40,14 @@ def check_rows(estimator, X, *, reset, sparse=False):
     ------
     ValueError
         If rows are malformed, which names columns of texts, of dates, of other objects
-        and with gaps, are masked, or are of another kind than those of `fit`.
+        and with gaps, are masked, or are of another kind than those of `fit` or in
+        columns of other names.
     TypeError
         If objects in a table cannot be turned into numbers.
     """
     if is_text(X):
         if reset:
-            for name in ("n_features_in_", "feature_names_in_"):
-                vars(estimator).pop(name, None)
+            vars(estimator).pop("n_features_in_", None)
         elif hasattr(estimator, "n_features_in_"):
             raise ValueError(
                 f"X holds texts, but {type(estimator).__name__} was fitted on a table "
@@ -63,6 +64,9 @@ def check_rows(estimator, X, *, reset, sparse=False):
                     f"X holds {kinds[0]}, but {type(estimator).__name__} was fitted on "
                     f"{kinds[1]}; pass rows of the same kind."
                 )
+        # Names of columns alone: texts are not counted as features.
+        options = {"skip_check_array": True, "ensure_2d": False}
+        validate_data(estimator, X, reset=reset, **options)
         return texts
     if not reset and not hasattr(estimator, "n_features_in_"):
         raise ValueError(

@@ -13,6 +13,12 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from torch import nn
 
+from skshap import (
+    DataRemoval,
+    FreeShapAttributor,
+    KernelRidgeClassifier,
+    LabelNoiseDetector,
+)
 from skshap.exceptions import ModelNotFoundError, TruncatedTextWarning
 from skshap.kernels import EmpiricalNTK, _network
 from skshap.nn import _gram, _sorted_rows
@@ -967,3 +973,30 @@ def test_loading_a_model_that_lacks_a_pooler(bert, tiny_tokenizer, tmp_path, cap
 def test_first_pair_with_a_gap(make, first):
     with pytest.raises(ValueError, match="X must hold texts only, but row 0 holds"):
         make().fit([first, ("b", "c")])
+
+
+def make_estimators(kernel):
+    ridge, attributor = KernelRidgeClassifier(kernel=kernel), FreeShapAttributor(kernel)
+    return [
+        (kernel, "transform"),
+        (ridge, "decision_function"),
+        (attributor, "attribute"),
+        (LabelNoiseDetector(attributor), None),
+        (DataRemoval(ridge, attributor=attributor, n_samples_to_remove=0.2), "predict"),
+    ]
+
+
+def test_columns_of_pairs_that_are_swapped(make, tiny_texts):
+    y = np.arange(20) % 2
+    rng = np.random.default_rng(0)
+    first, second = ([" ".join(rng.choice(WORDS, 3)) for _ in y] for _ in "ab")
+    X = pd.DataFrame({"first": first, "second": second})
+    for estimator, method in make_estimators(make(random_state=0)):
+        estimator.fit(X, y)
+        assert estimator.feature_names_in_.tolist() == ["first", "second"]
+        if method is not None:
+            method = getattr(estimator, method)
+            more = (1 - y[:5],) if method.__name__ == "attribute" else ()
+            method(X[:5], *more)
+            with pytest.raises(ValueError, match="must be in the same order"):
+                method(X[["second", "first"]][:5], *more)

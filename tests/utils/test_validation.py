@@ -101,6 +101,31 @@ def test_rows_must_be_of_the_kind_fitted():
             check_rows(estimator, X, reset=False)
 
 
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+def test_names_of_columns_of_pairs(frame, names_of_polars):
+    if frame is pl.DataFrame and not names_of_polars:
+        pytest.skip("scikit-learn reads no names of this polars")
+    estimator, pairs = BaseEstimator(), [("good film", "bad"), ("a plot", "slow")]
+    X = frame(dict(zip(["first", "second"], zip(*pairs, strict=True), strict=True)))
+    assert check_rows(estimator, X, reset=True) == pairs
+    assert estimator.feature_names_in_.tolist() == ["first", "second"]
+    assert not hasattr(estimator, "n_features_in_")
+    assert check_rows(estimator, X, reset=False) == pairs
+    with pytest.raises(ValueError, match="must be in the same order"):
+        check_rows(estimator, X[["second", "first"]], reset=False)
+    renamed = X[:]
+    renamed.columns = ["a", "second"]
+    with pytest.raises(ValueError, match="names unseen at fit time:\n- a"):
+        check_rows(estimator, renamed, reset=False)
+    with pytest.warns(UserWarning, match="X does not have valid feature names"):
+        assert check_rows(estimator, pairs, reset=False) == pairs
+    # Fitting again on a list forgets them.
+    check_rows(estimator, pairs, reset=True)
+    assert not hasattr(estimator, "feature_names_in_")
+    with pytest.warns(UserWarning, match="X has feature names, but BaseEstimator"):
+        check_rows(estimator, X, reset=False)
+
+
 def test_rows_that_have_yet_to_be_computed():
     lazy = pl.LazyFrame({"x": [1.0, 2.0]})
     for check in (is_text, lambda X: check_table(BaseEstimator(), X, reset=True)):
