@@ -17,6 +17,7 @@ from skshap.kernels._workers import map_batches
 from skshap.nn._batched_rows import BatchedRows
 from skshap.nn._capture import GradientCapture
 from skshap.nn._gram import squared_norms
+from skshap.nn._parameters import first_parameter
 from skshap.utils._progress import progress_bar
 
 __all__ = ["RowGradients"]
@@ -61,7 +62,7 @@ class RowGradients:
         self.devices = devices
         self._settings = settings_digest(network)  # before a forward changes some
         self.capture = GradientCapture(network, outputs)
-        parameter = next(network.parameters())
+        parameter = first_parameter(network)
         self.dtype, self.device = parameter.dtype, parameter.device
         self.itemsize = torch.promote_types(self.dtype, torch.float32).itemsize
         self.options = {"is_sign": is_sign, "device": self.device}

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from skshap.kernels._digest import row_keys
+from skshap.nn._parameters import first_parameter
 from skshap.nn._texts import TextEncoder
 
 __all__ = ["RowReader", "Rows", "distinct"]
@@ -31,7 +32,7 @@ class RowReader:
     def __init__(self, network, tokenizer, *, max_length, batch_size, template=None):
         self.batch_size = batch_size
         self.reads_text = tokenizer is not None
-        self._dtype = next(network.parameters()).dtype
+        self._dtype = first_parameter(network).dtype
         self._encoder = None
         if self.reads_text:
             self._encoder = TextEncoder(

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn.utils import skip_init
 
 from skshap.nn._loading import is_decoder
-from skshap.nn._parameters import add_adapters, choose_parameters
+from skshap.nn._parameters import add_adapters, check_numbers, choose_parameters
 from skshap.nn._words import WordNetwork
 
 __all__ = [
@@ -161,6 +161,7 @@ def prepare_network(
     is_headless = getattr(network, "base_model", None) is network
     has_words = getattr(network, "get_output_embeddings", lambda: None)() is not None
     kind = type(network).__name__
+    check_numbers(network)
     check_lora_params(lora_params, parameters)
     if is_headless or token_ids is not None:
         if token_ids is not None and not has_words:
@@ -196,7 +197,7 @@ def prepare_network(
     else:
         check_defaults(f"model={kind}(...)", readout, n_frozen_layers, parameters)
     if device is None:
-        device = next((p.device for p in network.parameters()), torch.device("cpu"))
+        device = next(network.parameters()).device
     return network.to(device=device, dtype=dtype).eval()
 
 

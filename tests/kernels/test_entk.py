@@ -1000,3 +1000,38 @@ def test_columns_of_pairs_that_are_swapped(make, tiny_texts):
             method(X[:5], *more)
             with pytest.raises(ValueError, match="must be in the same order"):
                 method(X[["second", "first"]][:5], *more)
+
+
+class Selecting(nn.Module):
+    """Begins with a parameter of integers."""
+
+    def __init__(self):
+        super().__init__()
+        self.columns = nn.Parameter(torch.tensor([2, 0]), requires_grad=False)
+        self.layer = nn.Linear(2, 1)
+
+    def forward(self, x):
+        return self.layer(x[:, self.columns])
+
+
+def test_parameters_of_integers_in_front():
+    X = np.random.default_rng(0).normal(size=(6, 3))
+    K = EmpiricalNTK(Selecting(), normalize=False).fit_transform(X)
+    assert_allclose(K, 1 + X[:, [2, 0]] @ X[:, [2, 0]].T, rtol=1e-5)
+
+
+@pytest.mark.parametrize("model", [nn.Tanh(), nn.Sequential()])
+def test_models_without_parameters(model):
+    message = rf"model={type(model).__name__}\(...\) has no floating-point parameters"
+    with pytest.raises(ValueError, match=message):
+        EmpiricalNTK(model).fit(np.ones((3, 2)))
+
+
+def test_models_of_complex_numbers():
+    model = nn.Linear(2, 1, dtype=torch.complex64)
+    with pytest.raises(ValueError, match=r"must have real .* 'weight' is of torch\.c"):
+        EmpiricalNTK(model).fit(np.ones((3, 2)))
+    model = nn.Linear(2, 1)
+    model.register_buffer("waves", torch.ones(2, dtype=torch.complex64))
+    with pytest.raises(ValueError, match=r"but 'waves' is of torch\.complex64"):
+        EmpiricalNTK(model).fit(np.ones((3, 2)))
