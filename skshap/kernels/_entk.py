@@ -20,6 +20,7 @@ from skshap.kernels._rebuilt import Rebuilt
 from skshap.utils._device import check_device
 from skshap.utils._seed import draw_seed
 from skshap.utils._sklearn import Interval, StrOptions, fit_context
+from skshap.utils._unchanged import unchanged_on_error
 from skshap.utils._validation import check_rows
 
 __all__ = ["EmpiricalNTK"]
@@ -415,9 +416,12 @@ class EmpiricalNTK(
     def _fit(self, X):
         """Check rows and parameters; return an engine that is not fitted."""
         check_device(self.device)
-        # Without it the kernel counts as not fitted, should this fit be broken off.
+        with unchanged_on_error(self):
+            rows = check_rows(self, X, reset=True)
+        # Without it the kernel counts as not fitted, should this fit be broken off:
+        # what an earlier one holds in memory is let go of before.
         vars(self).pop("lost_diagonal_", None)
-        self.X_fit_ = check_rows(self, X, reset=True)
+        self.X_fit_ = rows
         self._seed = draw_seed(self.random_state)
         self._start_anew()
         self._gradients.reader.lengths(self.X_fit_, warn=True)

@@ -948,6 +948,19 @@ def test_fit_that_is_broken_off(make, monkeypatch, tiny_texts):
     kernel.fit(["other", "texts"]).transform(["other"])
 
 
+@pytest.mark.parametrize(
+    "rows", [["good", ""], [("good", "")], np.full((2, 2), np.nan)]
+)
+def test_fit_that_is_refused_for_its_rows(rows):
+    X = pd.DataFrame({"a": [0.0, 1.0, 3.0], "b": [1.0, 2.0, 0.0]})
+    kernel = EmpiricalNTK(random_state=0).fit(X)
+    K = kernel.transform(X)
+    with pytest.raises(ValueError, match="X "):
+        kernel.fit(rows)
+    assert_array_equal(kernel.transform(X), K)
+    assert kernel.feature_names_in_.tolist() == ["a", "b"]
+
+
 def test_initial_outputs_before_fit():
     with pytest.raises(NotFittedError):
         EmpiricalNTK().initial_outputs(np.eye(2))
