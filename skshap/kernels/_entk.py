@@ -19,7 +19,7 @@ from skshap.kernels._predicted import PredictedCost
 from skshap.kernels._rebuilt import Rebuilt
 from skshap.utils._device import check_device
 from skshap.utils._seed import draw_seed
-from skshap.utils._sklearn import Interval, StrOptions, fit_context
+from skshap.utils._sklearn import HasMethods, Interval, StrOptions, fit_context
 from skshap.utils._unchanged import unchanged_on_error
 from skshap.utils._validation import check_rows
 
@@ -243,7 +243,10 @@ class EmpiricalNTK(
 
     _parameter_constraints: ClassVar[dict] = {
         "model": [str, Path, torch.nn.Module, None],
-        "tokenizer": [callable, None],
+        "tokenizer": [
+            HasMethods(["__call__", "num_special_tokens_to_add", "pad"]),
+            None,
+        ],
         "template": [str, None],
         "label_words": [list, tuple, None],
         "readout": [StrOptions({"auto", "mean", "first", "last"})],

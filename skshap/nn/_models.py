@@ -41,9 +41,11 @@ class EncoderWithHead(nn.Module):
         self.encoder = encoder
         self.readout = readout
         self.is_causal = is_causal
-        if getattr(encoder.config, "use_cache", False):
-            encoder.config.use_cache = False
-        hidden = encoder.config.hidden_size
+        config = encoder.config
+        if getattr(config, "use_cache", False):
+            config.use_cache = False
+        # OPT may project what its decoder returns.
+        hidden = getattr(config, "word_embed_proj_dim", None) or config.hidden_size
         # Without default weights, which would move torch's global generator.
         self.head = skip_init(nn.Linear, hidden, 1)
         generator = torch.Generator().manual_seed(seed)

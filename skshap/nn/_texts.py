@@ -1,5 +1,7 @@
 """Texts as networks read them: tokens, cut to a length, in batches."""
 
+from contextlib import suppress
+
 import numpy as np
 from torch import nn
 
@@ -35,6 +37,7 @@ class TextEncoder:
         self.max_length = max_length
         self.template = template
         self._is_causal = getattr(network, "is_causal", False)
+        self._n_known = self._find_n_known()
         if tokenizer.pad_token is None and self._is_causal:
             tokenizer.pad_token = tokenizer.eos_token  # what it is makes no difference
         if template is not None:
@@ -108,6 +111,14 @@ class TextEncoder:
                     f"tokenizer makes no token of {row!r}, so that model has nothing "
                     "to read; drop such texts, or let template begin with a word."
                 )
+            if self._n_known and max(encoding["input_ids"]) >= self._n_known:
+                raise ValueError(
+                    f"tokenizer has tokens that model does not know: one of {row!r:.40}"
+                    f" has the number {max(encoding['input_ids'])}, but the embeddings "
+                    f"of model end at {self._n_known - 1}; pass the tokenizer that "
+                    "model was trained with, or make room for added tokens by "
+                    "model.resize_token_embeddings(len(tokenizer))."
+                )
         if cut and warn:
             which = ", ".join(map(str, cut[:N_NAMED])) + ", ..." * (len(cut) > N_NAMED)
             warn_caller(
@@ -132,6 +143,14 @@ class TextEncoder:
                 "tokenizer has no mask_token, which fills the blank of template="
                 f"{self.template.text!r}; set the one that model was trained with."
             )
+
+    def _find_n_known(self):
+        """Return how many tokens the network has embeddings of; None if unknown."""
+        for module in self.network.modules():
+            if hasattr(module, "get_input_embeddings"):
+                with suppress(AttributeError, NotImplementedError):
+                    return module.get_input_embeddings().num_embeddings
+        return None
 
     def _limit(self):
         """Return how many tokens the network can read, as far as can be known."""

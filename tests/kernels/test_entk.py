@@ -1048,3 +1048,25 @@ def test_models_of_complex_numbers():
     model.register_buffer("waves", torch.ones(2, dtype=torch.complex64))
     with pytest.raises(ValueError, match=r"but 'waves' is of torch\.complex64"):
         EmpiricalNTK(model).fit(np.ones((3, 2)))
+
+
+def test_what_is_no_tokenizer(make, tiny_texts):
+    for tokenizer in (str.split, "bert"):
+        with pytest.raises(ValueError, match=r"'tokenizer' .* 'pad' or None\. Got"):
+            make(tokenizer=tokenizer).fit(tiny_texts)
+
+
+def test_tokenizer_with_more_tokens_than_the_model(make, tiny_tokenizer):
+    tokenizer = copy.deepcopy(tiny_tokenizer)
+    tokenizer.add_tokens([f"cinema{i}" for i in range(60)])
+    rows = ["the film", "the plot was great"]
+    K = make().fit_transform(rows)  # tokens that no row has do not count
+    assert_array_equal(make(tokenizer=tokenizer).fit_transform(rows), K)
+    kernel = make(tokenizer=tokenizer).fit(rows)
+    with pytest.raises(ValueError, match=r"of 'a cinema59' has .* end at 59"):
+        kernel.transform(["a film", "a cinema59"])
+    with pytest.raises(ValueError, match="resize_token_embeddings"):
+        make(tokenizer=tokenizer).fit(["a cinema59"])
+    resized = make_encoder("bert")
+    resized.resize_token_embeddings(len(tokenizer))
+    make(model=resized, tokenizer=tokenizer).fit(["a cinema59"])

@@ -284,6 +284,25 @@ def test_decoder_that_puts_tokens_behind_each_other(
     assert_close(K, naive(model, tiny_tokenizer, sentences, names, "bad", place=-2))
 
 
+def test_decoder_that_projects_what_it_returns(make, tiny_tokenizer, tiny_texts):
+    torch.manual_seed(0)
+    sizes = {**SIZES, "word_embed_proj_dim": 8, "ffn_dim": 24}
+    model = tr.OPTModel(tr.OPTConfig(**sizes)).eval()
+    K = make(model, label_words=None, n_frozen_layers=2).fit_transform(tiny_texts)
+    model = copy.deepcopy(model).double()
+    seed = int(np.random.RandomState(0).randint(2**31 - 1))
+    weight = torch.randn(8, generator=torch.Generator().manual_seed(seed))
+    weight = (weight / 8**0.5).double().requires_grad_()
+    bias = torch.zeros((), dtype=torch.float64, requires_grad=True)
+
+    def output(text):
+        encoded = tiny_tokenizer(text, return_tensors="pt")
+        return model(**encoded).last_hidden_state[0, -1] @ weight + bias
+
+    parameters = [*model.decoder.layers[2].parameters(), weight, bias]
+    assert_close(K, tangent_kernel(output, parameters, tiny_texts))
+
+
 def test_batches_and_padding(llama, make, tiny_texts):
     for model in (llama, make_masked("roberta")):
         options = {"template": "{text} was {mask} .", "n_frozen_layers": 0}
