@@ -49,6 +49,8 @@ class EmpiricalNTK(
         `transformers` can load, or such a model itself. Without `template` it is read
         out by a fresh linear head with seeded weights. Or any module whose forward
         returns (n, n_outputs), of whose parameters those with ``requires_grad`` count.
+        A module is copied, used in evaluation mode, whatever mode it is in, and left as
+        it was.
         None, for a table of numbers: a network of two tanh layers with seeded weights.
     tokenizer : PreTrainedTokenizerBase or None, default=None
         Of a module that reads texts. A model given by name brings its own.

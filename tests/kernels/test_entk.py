@@ -1070,3 +1070,17 @@ def test_tokenizer_with_more_tokens_than_the_model(make, tiny_tokenizer):
     resized = make_encoder("bert")
     resized.resize_token_embeddings(len(tokenizer))
     make(model=resized, tokenizer=tokenizer).fit(["a cinema59"])
+
+
+def test_modules_are_used_in_evaluation_mode_and_left_as_they_were():
+    torch.manual_seed(0)
+    layers = nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Dropout().eval(), nn.Linear(4, 1)
+    model, X = nn.Sequential(*layers), np.random.default_rng(0).normal(size=(6, 3))
+    modes = [module.training for module in model.modules()]
+    before = copy.deepcopy(model.state_dict())
+    K = EmpiricalNTK(model).fit_transform(X)
+    assert [module.training for module in model.modules()] == modes
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, before[name])
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert_array_equal(EmpiricalNTK(model.eval()).fit_transform(X), K)
