@@ -9,7 +9,8 @@ __all__ = ["choose_model", "noise_models"]
 # Nats for each wrong label by which rates of their own must explain labels better. That
 # it always goes to the same of k classes is worth log(k - 1); where classes overlap,
 # rows on the wrong side gain some hundredths, though their labels are right.
-LEAST_GAIN = 0.15
+LEAST_GAIN = 0.1
+DISCOUNT = 0.5  # nats off what each such rate costs
 
 
 def noise_models(given, n_classes, is_clean, noise="auto"):
@@ -47,19 +48,18 @@ def choose_model(models):
 
     Notes
     -----
-    Each parameter that nothing depends on raises the log-likelihood by 1/2 on average
-    (Wilks, 1938, :doi:`10.1214/aoms/1177732360`), which is taken off; no more of them
-    than there are labels expected to be wrong, as rates of pairs of classes that no
-    label went between raise nothing. So is what it takes to say which pair it is, the
-    logarithm of their number, or a few hard rows would do.
+    A rate of a pair of classes is one of many that might have been chosen to explain
+    rows that are hard. It costs about the logarithm of the number of pairs, which it
+    takes to say which pair it is, as in the extended Bayesian information criterion
+    (Chen and Chen, 2008, :doi:`10.1093/biomet/asn034`); rates of pairs between which
+    less than one label is expected to have gone explain nothing, and cost nothing.
     """
     if len(models) == 1:
         return models[0]
     by_class, by_one_rate = models
     k, judged = by_class.n_classes, ~by_class.is_clean
     gain = by_class.log_likelihood() - by_one_rate.log_likelihood()
-    right = by_class.posterior[np.arange(len(judged)), by_class.given]
-    n_wrong = (1 - right)[judged].sum()
-    n_pairs = k * (k - 1)
-    gain -= min(n_pairs - 1, n_wrong) / 2 + np.log(n_pairs)
-    return by_class if gain > LEAST_GAIN * n_wrong else by_one_rate
+    n_gone = by_class.posterior[judged].T @ np.eye(k)[by_class.given[judged]]
+    np.fill_diagonal(n_gone, 0)  # labels that are right
+    gain -= (n_gone >= 1).sum() * (np.log(k * (k - 1)) - DISCOUNT)
+    return by_class if gain > LEAST_GAIN * n_gone.sum() else by_one_rate

