@@ -63,7 +63,7 @@ class GradientCapture:
         # against its rows one by one.
         self._shared = None
         self._most = sys.maxsize  # rows in a batch, as far as is known
-        self._was_padded = False  # whether a batch with padding was tried without
+        self._unpadded = sys.maxsize  # tokens of the shortest row tried without padding
 
     def layout(self, *batches):
         """Find the layout of a row, and check the rules on some rows, each alone.
@@ -224,11 +224,16 @@ class GradientCapture:
         return BatchGradients(torch.cat(vectors, 1), pairs, counts)
 
     def _try_unpadded(self, batch, lengths):
-        """Try, once, whether padding changes what the network makes of a row."""
-        if self._was_padded or lengths is None or min(lengths) == tokens_wide(batch):
+        """Try whether padding changes what the network makes of a row.
+
+        Once, and again where a row is half as long: where a network takes the largest
+        of what it reads, only few tokens leave that to padding.
+        """
+        if lengths is None or min(lengths) == tokens_wide(batch):
             return
-        check_padding_unread(self._passes.run, batch, lengths)
-        self._was_padded = True
+        if 2 * min(lengths) <= self._unpadded:
+            check_padding_unread(self._passes.run, batch, lengths)
+            self._unpadded = int(min(lengths))
 
     def _collect(self, calls, output, padding):
         """Return the gradients of one output; padding is what `check_padding` takes."""
@@ -270,8 +275,8 @@ def are_apart(calls, batch):
     That is one part of each, as if it had come alone, or one for each of its tokens.
     Anything else may be some tokens of one example and more of the next.
     """
-    first = next(iter(batch.values())) if isinstance(batch, dict) else batch
-    sizes = len(first), first.shape[:2].numel()
+    n = batch_size(batch)
+    sizes = n, n * tokens_wide(batch)
     return all(len(call.read) in sizes for used in calls.values() for call in used)
 
 

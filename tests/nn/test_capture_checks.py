@@ -604,6 +604,48 @@ def test_padding_that_counts_before_any_layer_that_is_watched(most):
     assert np.isfinite(alike).all()
 
 
+def test_padding_that_counts_beside_a_large_bias():
+    network = randomize(Tokens("mean"))
+    with torch.no_grad():
+        network.head.bias.fill_(1e6)
+    with pytest.raises(ValueError, match="how much padding follows"):
+        GradientCapture(network).rows(tokens([5, 3, 5]), np.array([5, 3, 5]))
+
+
+def test_padding_that_counts_in_short_rows_only():
+    class Largest(Tokens):
+        """Takes the largest over all tokens, padding as well, which is seldom it."""
+
+        def forward(self, input_ids, attention_mask):
+            x = self.table(input_ids) - 3 * (1 - attention_mask.unsqueeze(2))
+            return self.head(torch.tanh(self.inner(x.amax(1))))
+
+    torch.manual_seed(0)
+    network = Largest("largest").double()
+    with torch.no_grad():
+        network.table.weight[1:5] += 9
+        network.table.weight[5:] -= 9
+    capture = GradientCapture(network)
+    long, short = tokens([12, 9, 12]), tokens([5, 3, 5])
+    long["input_ids"][long["input_ids"] > 4] = 1
+    capture.rows(long, np.array([12, 9, 12]))
+    short["input_ids"][short["input_ids"] > 0] = 7
+    with pytest.raises(ValueError, match="one of 3 tokens, padded to 5"):
+        capture.rows(short, np.array([5, 3, 5]))
+
+
+def test_rows_that_are_read_only_with_padding():
+    class Wide(Tokens):
+        def forward(self, input_ids, attention_mask):
+            if input_ids.shape[1] < 4:
+                raise RuntimeError("too short")
+            return super().forward(input_ids, attention_mask)
+
+    capture = GradientCapture(randomize(Wide("masked")))
+    with pytest.raises(ValueError, match=r"a row of 3 tokens .*\(too short\); drop"):
+        capture.rows(tokens([5, 3, 5]), np.array([5, 3, 5]))
+
+
 def test_padding_is_tried_once_and_does_no_harm():
     network = randomize(Tokens("masked"))
     batch, lengths = tokens([5, 3, 5]), np.array([5, 3, 5])
@@ -627,7 +669,7 @@ def test_padding_that_counts_too_little_to_be_seen_in_outputs(most):
 
         def forward(self, input_ids, attention_mask):
             x = torch.tanh(self.inner(self.table(input_ids)))
-            share = torch.clamp(attention_mask, min=1e-10)
+            share = torch.clamp(attention_mask, min=1e-13)
             return self.head((x * share.unsqueeze(2)).sum(1))
 
     capture = GradientCapture(randomize(Leaky()))
