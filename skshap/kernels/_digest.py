@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from functools import partial
 
 import numpy as np
 import torch
@@ -83,21 +82,19 @@ def network_digest(network, tokenizer, max_length, template=None):
         32 hexadecimal digits.
     """
     digest = hashlib.blake2b(FORMAT, digest_size=16)
-    add = partial(_add, digest)
-    add(str(network))
+    _add(digest, str(network))
     for kind in dict.fromkeys(type(m) for m in network.modules()):
-        add(f"{kind.__module__}.{kind.__qualname__} {describe_class(kind)}")
+        _add(digest, f"{kind.__module__}.{kind.__qualname__} {describe_class(kind)}")
     for name, module in network.named_modules():
-        add(name)
+        _add(digest, name)
         for key, value in _settings(module).items():
-            add(f"{key} {describe(value)}")
+            _add(digest, f"{key} {describe(value)}")
     _add_weights(digest, network, network.named_buffers())
     if tokenizer is not None:
-        add(str(max_length))
+        _add(digest, str(max_length))
         if template is not None:
-            add(template.text)
-        for text in _tokenizer_texts(tokenizer):
-            add(text)
+            _add(digest, template.text)
+        _add_tokenizer(digest, tokenizer)
     return digest.hexdigest()
 
 
@@ -127,15 +124,15 @@ def weights_digest(network):
 
 
 def settings_digest(network):
-    """Digest what a network computes with apart from its weights, but not its code.
+    """Digest what a network computes with apart from its weights and its code.
 
-    Of models of `transformers`, what is private to them, and buffers that files do not
-    hold, are left out: other machines have others, or other last digits of them.
+    That is its layers, configurations, and attributes that are texts, fractions or
+    flags: counters, caches and other objects are what use may leave in it.
 
     Parameters
     ----------
     network : torch.nn.Module
-        Prepared by `skshap.nn._models`, and not used yet, as use may leave traces.
+        Prepared by `skshap.nn._models`.
 
     Returns
     -------
@@ -145,23 +142,21 @@ def settings_digest(network):
     digest = hashlib.blake2b(digest_size=16)
     _add(digest, str(network))
     for name, module in network.named_modules():
-        _add(digest, name)
-        settings = _settings(module)
-        if type(module).__module__.startswith("transformers"):
-            settings = {k: v for k, v in settings.items() if not k.startswith("_")}
-        else:
-            fleeting = module._non_persistent_buffers_set
-            settings |= {buffer: module._buffers[buffer] for buffer in fleeting}
+        settings = {
+            key: value
+            for key, value in _settings(module).items()
+            if key == "config" or isinstance(value, (str, float, bool))
+            if not key.startswith("_")
+        }
         for key in sorted(settings):
-            _add(digest, f"{key} {describe(settings[key], dict(ANYWHERE))}")
+            _add(digest, f"{name} {key} {describe(settings[key], dict(ANYWHERE))}")
     return digest.hexdigest()
 
 
 def tokenizer_digest(tokenizer):
     """Digest the vocabulary and the rules of a tokenizer."""
     digest = hashlib.blake2b(digest_size=16)
-    for text in _tokenizer_texts(tokenizer, ANYWHERE):
-        _add(digest, text)
+    _add_tokenizer(digest, tokenizer, ANYWHERE)
     return digest.hexdigest()
 
 
@@ -174,19 +169,17 @@ def _add_weights(digest, network, buffers):
         digest.update(tensor.flatten().view(torch.uint8).numpy().data)
 
 
-def _tokenizer_texts(tokenizer, seen=None):
-    """Return what a tokenizer does, in texts; see `describe` for `seen`."""
+def _add_tokenizer(digest, tokenizer, seen=None):
+    """Add what a tokenizer does to a digest; see `describe` for `seen`."""
     seen = dict(seen or {})
-    texts = [
-        describe(type(tokenizer), seen),
-        str(tokenizer.special_tokens_map),
-        f"{tokenizer.model_input_names} {tokenizer.truncation_side}",
-        str(getattr(tokenizer, "split_special_tokens", False)),
-    ]
+    _add(digest, describe(type(tokenizer), seen))
+    _add(digest, str(tokenizer.special_tokens_map))
+    _add(digest, f"{tokenizer.model_input_names} {tokenizer.truncation_side}")
+    _add(digest, str(getattr(tokenizer, "split_special_tokens", False)))
     if getattr(tokenizer, "is_fast", False):
         rules = json.loads(tokenizer.backend_tokenizer.to_str())
         # How the last call cut and padded is state, not a rule.
-        texts.append(json.dumps({**rules, "truncation": None, "padding": None}))
+        _add(digest, json.dumps({**rules, "truncation": None, "padding": None}))
     else:
         rules = {
             name: value
@@ -194,8 +187,8 @@ def _tokenizer_texts(tokenizer, seen=None):
             if name not in NO_RULES and not name.startswith("cache")
             if not name.endswith(PATHS)
         }
-        texts.append(f"{sorted(tokenizer.get_vocab().items())} {describe(rules, seen)}")
-    return texts
+        words = sorted(tokenizer.get_vocab().items())
+        _add(digest, f"{words} {describe(rules, seen)}")
 
 
 def _add(digest, text):

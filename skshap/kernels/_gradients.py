@@ -60,7 +60,7 @@ class RowGradients:
         self.store = store
         self.verbose = verbose
         self.devices = devices
-        self._settings = settings_digest(network)  # before a forward changes some
+        self._settings = settings_digest(network)
         self.capture = GradientCapture(network, outputs)
         parameter = first_parameter(network)
         self.dtype, self.device = parameter.dtype, parameter.device
