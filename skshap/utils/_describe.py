@@ -3,8 +3,9 @@
 Compiled code is taken without file names and line numbers, so that what is typed again
 is found again. Of what code reads from outside, values of a closure count, and all that
 it names of its own module and of modules that it names: functions, classes, objects and
-data, but not what it imports when it runs. Libraries are told by name; so are modules
-that are installed, where code reads from them.
+data, but not what it imports when it runs. Modules that it reaches in other ways, as by
+a default or an attribute, count by their files. Libraries are told by name; so are
+modules that are installed.
 """
 
 import copyreg
@@ -54,7 +55,7 @@ def describe(value, seen=None):
     if isinstance(value, SCALARS):
         return f"{type(value).__name__} {value!r}"
     if isinstance(value, ModuleType):
-        return value.__name__
+        return _describe_module(value)
     if id(value) not in seen:
         # Held, so that no other object takes its identity.
         seen[id(value)] = "again", value
@@ -134,6 +135,7 @@ def _describe_function(function, seen):
         except ValueError:  # not filled yet
             read.append("empty")
     modules = [value for value in read if isinstance(value, ModuleType)]
+    read = [value for value in read if not isinstance(value, ModuleType)]
     codes = list(_codes(function.__code__))
     for name in _names(codes):
         value = function.__globals__.get(name)
@@ -154,9 +156,7 @@ def _held(module, names, met):
     Whatever code names may be an attribute of a module that it reads: in which way it
     gets there, bytecode tells in another way in each version of Python.
     """
-    library = module.__name__.split(".")[0] in LIBRARIES
-    installed = INSTALLED & set(Path(getattr(module, "__file__", None) or "").parts)
-    if library or installed or id(module) in met:
+    if _is_installed(module) or id(module) in met:
         return []
     met.add(id(module))
     found = []
@@ -167,6 +167,23 @@ def _held(module, names, met):
         elif name in vars(module):
             found.append((f"{module.__name__}.{name}", value))
     return found
+
+
+def _is_installed(module):
+    """Whether a module is told by its name: it is no code that its user edits."""
+    library = module.__name__.split(".")[0] in LIBRARIES
+    return library or not INSTALLED.isdisjoint(_file(module).parts)
+
+
+def _file(module):
+    return Path(getattr(module, "__file__", None) or "")
+
+
+def _describe_module(module):
+    """Describe a module by what its file holds, whatever code reads of it."""
+    if _is_installed(module) or not _file(module).is_file():
+        return module.__name__
+    return f"{module.__name__} {_short(_file(module).read_bytes().hex())}"
 
 
 def _describe_object(value, seen):

@@ -264,6 +264,31 @@ def test_what_code_reads_of_modules_counts(name, tmp_path, monkeypatch):
     sys.modules.pop("own"), sys.modules.pop("own.part", None)
 
 
+@pytest.mark.parametrize(
+    "reader",
+    [
+        "import own\ndef f(d, m=own):\n    return m.gain(d)",
+        "import own\nclass f:\n    m = own\n    def g(self, d):\n"
+        "        return self.m.gain(d)",
+        "import own\nfrom types import SimpleNamespace\nf = SimpleNamespace(m=own)",
+    ],
+)
+def test_modules_that_code_reaches_count_by_their_files(reader, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def described(source):
+        (tmp_path / "own.py").write_text(source)
+        sys.modules.pop("own", None)
+        names = {"__name__": "prompt"}
+        exec(reader, names)
+        return describe(names["f"])
+
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    assert described(OWN) == described(OWN)
+    assert described(OWN) != described(OWN.replace("2.0", "3.0"))
+    sys.modules.pop("own")
+
+
 def test_installed_modules_are_told_by_name(tmp_path, monkeypatch):
     folder = tmp_path / "site-packages"
     folder.mkdir()
