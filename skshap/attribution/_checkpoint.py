@@ -1,6 +1,5 @@
 """Checkpoints: the state of an estimate in a file, to go on from after a kill."""
 
-import errno
 import hashlib
 import os
 import time
@@ -9,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from skshap.exceptions import DamagedStoreWarning
-from skshap.utils._files import DAMAGE, read_arrays, write_arrays
+from skshap.utils._files import DAMAGE, is_damage, read_arrays, write_arrays
 from skshap.utils._warn import warn_caller
 
 __all__ = ["Checkpoint", "check_path", "digest", "is_folder"]
@@ -91,9 +90,7 @@ class Checkpoint:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except DAMAGE as error:
-            # Not where reading itself failed, as with too many open files.
-            is_damaged = getattr(error, "errno", None) in (None, errno.EINVAL)
-            if self._is_in_folder and is_damaged:
+            if self._is_in_folder and is_damage(error):
                 warn_caller(
                     f"checkpoint={str(self.path)!r} is damaged ({error}); what it held "
                     "is computed again.",

@@ -142,8 +142,8 @@ def transitions(detector):
     T, classes = detector.transition_matrix_, detector.classes_
     # Of a rare class little is known, and its rates are much like those assumed.
     n_rows = T * detector.probabilities_.sum(0)[:, None]
-    np.fill_diagonal(n_rows, -1)
-    order = np.argsort(-n_rows, axis=None, kind="stable")[: len(T) * (len(T) - 1)]
-    order = [at for at in order[:N_TRANSITIONS] if n_rows.flat[at] >= FEWEST_ROWS]
-    pairs = np.transpose(np.unravel_index(order, T.shape)).tolist() if order else []
+    np.fill_diagonal(n_rows, 0)
+    order = np.argsort(-n_rows, axis=None, kind="stable")[:N_TRANSITIONS]
+    order = order[n_rows.flat[order] >= FEWEST_ROWS]
+    pairs = np.transpose(np.unravel_index(order, T.shape)).tolist()
     return [(classes[a], classes[b], float(T[a, b])) for a, b in pairs]

@@ -6,7 +6,6 @@ finds an empty folder. Rows are found by a digest of their own content, whatever
 set, fold or order they come in.
 """
 
-import errno
 import hashlib
 import os
 from contextlib import suppress
@@ -16,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from skshap.exceptions import DamagedStoreWarning
-from skshap.utils._files import DAMAGE, read_arrays, write_arrays
+from skshap.utils._files import DAMAGE, is_damage, read_arrays, write_arrays
 from skshap.utils._warn import warn_caller
 
 __all__ = ["DiskStore"]
@@ -216,8 +215,7 @@ class DiskStore:
                 f"{path} is damaged ({error}); what it held is computed again.",
                 DamagedStoreWarning,
             )
-            # Not where reading itself failed, as with too many open files.
-            if getattr(error, "errno", None) in (None, errno.EINVAL):
+            if is_damage(error):
                 with suppress(OSError):
                     path.unlink()
             return None

@@ -24,8 +24,6 @@ def tokens_wide(batch):
 
 def trim(batch, n_tokens):
     """Return the first tokens of the rows of a batch, as a batch."""
-    if not isinstance(batch, dict):
-        return batch[:, :n_tokens]
     width = tokens_wide(batch)
     return {
         name: part[:, :n_tokens] if part.shape[1:2] == (width,) else part

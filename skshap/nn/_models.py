@@ -42,8 +42,6 @@ class EncoderWithHead(nn.Module):
         self.readout = readout
         self.is_causal = is_causal
         config = encoder.config
-        if getattr(config, "use_cache", False):
-            config.use_cache = False
         # OPT may project what its decoder returns.
         hidden = getattr(config, "word_embed_proj_dim", None) or config.hidden_size
         # Without default weights, which would move torch's global generator.
@@ -174,7 +172,10 @@ def prepare_network(
             )
         if parameters == "lora":
             add_adapters(network.base_model, lora_params, seed)
-    is_causal = hasattr(network, "config") and is_decoder(network.config)
+    config = getattr(network, "config", None)
+    if getattr(config, "use_cache", False):
+        config.use_cache = False
+    is_causal = config is not None and is_decoder(config)
     if token_ids is not None:
         if readout != "auto":
             raise ValueError(

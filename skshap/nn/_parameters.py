@@ -75,19 +75,11 @@ def choose_parameters(model, parameters, n_frozen_layers):
     if parameters == "all":
         for name, module in body.named_children():
             module.requires_grad_(name != "pooler")  # not on the way to the output
-    for i, layer in enumerate(layers):
-        is_frozen = i < n_frozen_layers
-        layer.requires_grad_(not is_frozen and parameters in ("layers", "all"))
-        for name, module in layer.named_modules():
-            is_wanted = parameters == "feedforward" and isinstance(module, nn.Linear)
-            if is_wanted and "att" not in name and not is_frozen:
-                module.requires_grad_(True)
-        for name, parameter in layer.named_parameters():
-            if parameters == "lora" and "lora_" in name and not is_frozen:
-                # The other factor is zero, and with it the gradient, unless asked for.
-                other = name.replace("lora_A", "lora_B")
-                is_dead = other != name and not layer.get_parameter(other).any()
-                parameter.requires_grad_(not is_dead)
+    for layer in layers:
+        layer.requires_grad_(False)
+    for layer in layers[n_frozen_layers:]:
+        for parameter in wanted_of_layer(layer, parameters):
+            parameter.requires_grad_(True)
     if not any(p.requires_grad for p in model.parameters()) and not has_head:
         raise ValueError(
             f"parameters={parameters!r} with n_frozen_layers={n_frozen_layers} leaves "
@@ -97,6 +89,23 @@ def choose_parameters(model, parameters, n_frozen_layers):
             "n_frozen_layers."
         )
     return has_head
+
+
+def wanted_of_layer(layer, parameters):
+    """Yield the parameters of a layer that count; see `choose_parameters`."""
+    if parameters in ("layers", "all"):
+        yield from layer.parameters()
+    elif parameters == "feedforward":
+        for name, module in layer.named_modules():
+            if isinstance(module, nn.Linear) and "att" not in name:
+                yield from module.parameters()
+    elif parameters == "lora":
+        for name, parameter in layer.named_parameters():
+            # The other factor is zero, and with it the gradient, unless asked for.
+            other = name.replace("lora_A", "lora_B")
+            is_dead = other != name and not layer.get_parameter(other).any()
+            if "lora_" in name and not is_dead:
+                yield parameter
 
 
 def add_adapters(model, lora_params, seed):

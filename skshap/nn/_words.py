@@ -33,8 +33,6 @@ class WordNetwork(nn.Module):
         self.model = model
         self.is_causal = is_causal
         self.n_words = len(token_ids)
-        if getattr(model.config, "use_cache", False):
-            model.config.use_cache = False
         old = model.get_output_embeddings()
         if not isinstance(old, nn.Linear):
             raise ValueError(

@@ -4,7 +4,7 @@ from numbers import Integral
 
 import numpy as np
 
-__all__ = ["count_rows", "spare_classes"]
+__all__ = ["count_doubted", "count_rows", "spare_classes"]
 
 
 def count_rows(number, n):
@@ -22,6 +22,15 @@ def count_rows(number, n):
     int
     """
     return int(number) if isinstance(number, Integral) else round(number * n)
+
+
+def count_doubted(chances, share):
+    """Count the rows, of rising chances to be right, of which a share is right at most.
+
+    None of them is more probably right than wrong.
+    """
+    expected = np.cumsum(chances) / np.arange(1, len(chances) + 1)  # never falls
+    return int(((expected <= share) & (chances < 0.5)).sum())
 
 
 def spare_classes(order, y):

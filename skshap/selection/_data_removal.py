@@ -299,7 +299,7 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
         self.attributor_, self.classes_ = detector.attributor_, detector.classes_
         self._take_names()
         y, (X,) = as_labels(y), indexable(X)
-        y_index = encode_targets(y, self.classes_, X, "y")
+        y_index = encode_targets(y, self.classes_, X)
         return X, y_index, doubted_rows(detector.label_quality_, y_index)
 
     def _choose_lowest(self, X, y, X_val, y_val):

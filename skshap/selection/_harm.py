@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skshap.selection._amounts import spare_classes
+from skshap.selection._amounts import count_doubted, spare_classes
 from skshap.selection._choice import Choice
 from skshap.selection._comparison import compare_without
 from skshap.selection._negative import probability_negative
@@ -92,10 +92,8 @@ def harmful_rows(values, errors, suspicion):
     """
     probability = probability_negative(values, errors, suspicion)
     order = np.lexsort((values, -probability.round(12)))  # certain rows tie
-    harmless = np.cumsum(1 - probability[order]) / np.arange(1, len(values) + 1)
-    # No row is harmful that is more probably harmless, whatever the others are.
-    is_harmful = (harmless <= HARMLESS_SHARE) & (probability[order] > 0.5)
-    return order, int(is_harmful.sum()), probability
+    n_harmful = count_doubted(1 - probability[order], HARMLESS_SHARE)
+    return order, n_harmful, probability
 
 
 def label_suspicion(attributor):

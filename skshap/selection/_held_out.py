@@ -13,6 +13,8 @@ from skshap.utils._warn import warn_caller
 __all__ = ["check_held_out", "errors_name_held_out"]
 
 FEWEST = 20, 5  # rows of X and of X_val, of which ranges tell
+ENOUGH = 20  # rows of X_val of which quartiles tell
+NARROW = 0.1  # of the distance between quartiles of X: what has less is in other units
 MARGIN = 0.25  # of the range of a column of X: what lies as far from it is outside
 SHARE = 0.25  # of the columns, two at least, that tell of other units
 
@@ -79,7 +81,8 @@ def check_held_out(X, X_val, y_val):
         kinds = " X is an array and X_val a frame." * (bool(names_val) and not names)
         warn_caller(
             f"X_val is far from X in {n_outside} of {shape[0]} columns, half of its "
-            "rows outside by a quarter of the range of X, as if only X were scaled."
+            "rows outside by a quarter of the range of X, or close together by a tenth "
+            "of what half of X spans, as if only X were scaled."
             f"{kinds} Behind other steps of a Pipeline, transform_input=['X_val'] has "
             "them transform it; else pass X_val in the units of X."
         )
@@ -98,9 +101,9 @@ def errors_name_held_out():
 
 
 def _count_outside(X, X_val):
-    """Count columns that half of the held-out rows are far outside of.
+    """Count columns that half of the held-out rows are far outside of, or fill little.
 
-    None where rows are few, or no dense tables of numbers; constant columns and missing
+    Zero where rows are few, or no dense tables of numbers; constant columns and missing
     values do not count.
     """
     tables = [
@@ -115,7 +118,13 @@ def _count_outside(X, X_val):
     with np.errstate(invalid="ignore"):  # of infinite values
         margin = MARGIN * (high - low)
         is_outside = (X_val < low - margin) | (X_val > high + margin)
-        return int(((is_outside.mean(axis=0) >= 0.5) & (margin > 0)).sum())
+        is_far = is_outside.mean(axis=0) >= 0.5
+        if len(X_val) >= ENOUGH:
+            wide, own = (
+                np.subtract(*np.percentile(rows, [75, 25], axis=0)) for rows in tables
+            )
+            is_far |= (own > 0) & (own < NARROW * wide)
+        return int((is_far & (margin > 0)).sum())
 
 
 def row_shape(rows):

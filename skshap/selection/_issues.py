@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skshap.selection._amounts import count_doubted
+
 __all__ = ["are_told", "find_issues", "judge_labels"]
 
 FALSE_ALARM_SHARE = 0.25  # expected among the issues at most, by "auto"
@@ -33,7 +35,7 @@ class JudgedLabels(NamedTuple):
     issues : ndarray of shape (n,) of bool
         True where the label is called wrong.
     are_told : bool
-        Whether wrong labels, if any label looks wrong, can be told from hard rows.
+        Whether wrong labels can be told from hard rows.
     n_withheld : int
         How many are not called wrong because they cannot.
     """
@@ -64,13 +66,13 @@ def judge_labels(model, n, misses, contamination):
     JudgedLabels
     """
     every, given, posterior = np.arange(n), model.given[:n], model.posterior[:n]
-    quality = posterior[every, given]
-    told, suspects = True, np.flatnonzero(find_issues(quality, given, "auto"))
+    quality, right = posterior[every, given], 0.0
+    suspects = np.flatnonzero(find_issues(quality, given, "auto"))
     if len(suspects):
         at_one_rate = model.symmetric().posterior[suspects, given[suspects]]
-        rate = float(1 - quality.mean())
         right = float(at_one_rate.mean())
-        told = are_told(misses, rate, right, model.hard_share)
+    rate = float(1 - quality.mean())
+    told = are_told(misses, rate, right, model.hard_share)
     n_withheld = 0 if told or contamination != "auto" else len(suspects)
     issues = find_issues(quality, given, contamination) & (n_withheld == 0)
     others = posterior.copy()
@@ -97,10 +99,7 @@ def find_issues(quality, given, contamination):
     """
     order = np.argsort(quality, kind="stable")
     if contamination == "auto":
-        share = np.cumsum(quality[order]) / np.arange(1, len(order) + 1)
-        # The share never falls. No label is an issue that is more probably right.
-        is_issue = (share <= FALSE_ALARM_SHARE) & (quality[order] < 0.5)
-        n_issues = int(is_issue.sum())
+        n_issues = count_doubted(quality[order], FALSE_ALARM_SHARE)
     else:
         n_issues = round(contamination * len(order))
     issues = np.zeros(len(order), dtype=bool)
@@ -123,7 +122,7 @@ def are_told(misses, noise_rate, right, hard_share):
         Share of the labels that are expected to be wrong.
     right : float
         Share of the labels that look wrong which is expected to be right if all classes
-        have the same rate of wrong ones.
+        have the same rate of wrong ones; zero if none looks wrong.
     hard_share : float
         Of `NoiseModel`.
 

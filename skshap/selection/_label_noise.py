@@ -134,10 +134,10 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
 
     Where more than two classes overlap, rates of each pair take rows on the wrong side
     for labels that went wrong, as many as the overlap has. So ``noise="auto"`` goes by
-    one rate unless the others raise the log-likelihood of the labels by more than 1/2
-    each, or for each label that is then expected to be wrong if these are fewer, as
-    they would if noise were symmetric, and beyond that by 0.15 nats for each of these
-    labels and the logarithm of the number of pairs.
+    one rate unless the others raise the log-likelihood of the labels by more than 0.1
+    nats for each label that is then expected to be wrong and, for each pair of classes
+    between which one such label or more is expected to have gone, the logarithm of the
+    number of pairs, less 1/2, about as in [3]_.
 
     Two things look like wrong labels and are none. Where rows of one class lie among
     those of another, as where two measurements overlap on one side, a constant share of
@@ -166,6 +166,8 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
     .. [2] Newton, Noueiry, Sarkar and Ahlquist, "Detecting differential gene expression
        with a semiparametric hierarchical mixture method", Biostatistics 2004.
        :doi:`10.1093/biostatistics/5.2.155`
+    .. [3] Chen and Chen, "Extended Bayesian information criteria for model selection
+       with large model spaces", Biometrika 2008. :doi:`10.1093/biomet/asn034`
 
     Examples
     --------
@@ -238,25 +240,19 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         -----
         UserWarning
             If labels look misspelt: the same as others but for case, space or, where
-            they are rare, one letter; if classes have a single row; if labels look
-            wrong and ``contamination="auto"`` calls none so, see `issues_withheld_`; or
-            if `X_val` looks like numbers in other units than `X`.
+            they are rare, one letter; if classes have a single row; if
+            ``contamination="auto"`` calls none wrong because wrong labels cannot be
+            told from hard rows, whether some look wrong or not; or if `X_val` looks
+            like numbers in other units than `X`.
         """
         with unchanged_on_error(self):
-            n_withheld = self._fit(X, y, X_val, y_val)
-            if n_withheld:
-                warn_caller(
-                    f"labels look wrong, {n_withheld} of {len(self._given)}, but none "
-                    "is called wrong: right labels of rows that are hard to predict "
-                    "may look the same. Read rows from the lowest label_quality_ up, "
-                    "or pass the share of labels to call and suggest others for, such "
-                    "as that expected to be wrong, "
-                    f"contamination={self.noise_rate_:.2g}."
-                )
+            judged = self._fit(X, y, X_val, y_val)
+            if not judged.are_told and self.contamination == "auto":
+                warn_caller(self._why_none_is_called(judged.n_withheld))
         return self
 
     def _fit(self, X, y, X_val, y_val):
-        """Fit; return how many labels look wrong and are not called so, unwarned."""
+        """Fit; return what is said of labels, unwarned."""
         self._check_attributor(X)
         if X_val is None and y_val is None:
             rows, labels, n_clean = X, y, 0
@@ -284,7 +280,25 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         self.suggested_labels_ = np.where(issues, self._rivals, self.classes_[given])
         self.expected_false_alarms_ = float(quality[issues].sum())
         self.noise_rate_ = float(1 - quality.mean())
-        return judged.n_withheld
+        return judged
+
+    def _why_none_is_called(self, n_suspects):
+        n, such = len(self._given), "contamination=0.1"
+        why = (
+            f"none of {n} labels is called wrong, but {self._misses.at_first:.0%} are "
+            "not what other rows predict: wrong labels cannot be told from rows that "
+            "are hard to predict"
+        )
+        if n_suspects:
+            why = (
+                f"labels look wrong, {n_suspects} of {n}, but none is called wrong: "
+                "right labels of rows that are hard to predict may look the same"
+            )
+            such = f"that expected to be wrong, contamination={self.noise_rate_:.2g}"
+        return (
+            f"{why}. Read rows from the lowest label_quality_ up, or pass the share of "
+            f"labels to call and suggest others for, such as {such}."
+        )
 
     def fit_predict(self, X, y, *, X_val=None, y_val=None):
         """Judge the label of every row and say which to keep.

@@ -1,5 +1,6 @@
 """Archives of arrays: written all or nothing, read without pickle."""
 
+import errno
 import io
 import os
 import struct
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["DAMAGE", "read_arrays", "write_arrays"]
+__all__ = ["DAMAGE", "is_damage", "read_arrays", "write_arrays"]
 
 # What reading a damaged archive raises: an unknown compression or a flag of encryption
 # come as the last two.
@@ -25,6 +26,11 @@ DAMAGE = (
     NotImplementedError,
     RuntimeError,
 )
+
+
+def is_damage(error):
+    """Whether a file is damaged: not where reading failed, as of too many open ones."""
+    return getattr(error, "errno", None) in (None, errno.EINVAL)
 
 
 def read_arrays(path):

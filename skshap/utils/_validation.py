@@ -87,9 +87,7 @@ def check_rows(estimator, X, *, reset, sparse=False):
         raise ValueError(" ".join(["X must hold numbers.", *column_advice(X)]))
     if is_list and any(isinstance(row, str) for row in X):
         check_text(X)  # texts, apart from the first one
-    if len(getattr(X, "shape", ())) == 1 or (
-        is_list and not any(hasattr(row, "__len__") for row in X)
-    ):
+    if is_flat(X):
         if len(X) == 0:
             raise ValueError("X has no rows; pass a minimum of 1 row.")
         raise ValueError(
@@ -130,6 +128,13 @@ def check_rows(estimator, X, *, reset, sparse=False):
         raise ValueError(" ".join(words)) from error
 
 
+def is_flat(X):
+    """Say whether X is one column, or a list of what are no rows."""
+    if isinstance(X, (list, tuple)):
+        return all(isinstance(row, str) or not hasattr(row, "__len__") for row in X)
+    return len(getattr(X, "shape", ())) == 1
+
+
 def is_sequence(row):
     """Say whether a row of a list is one whose entries can be counted."""
     is_array = isinstance(row, np.ndarray) and row.ndim > 0
@@ -159,9 +164,7 @@ def check_table(estimator, X, *, reset):
         If it is no table, is empty, or has other columns than in `fit`.
     """
     check_collected(X)
-    is_list = isinstance(X, (list, tuple)) and len(X) > 0
-    is_series = len(getattr(X, "shape", ())) == 1 and not isinstance(X, np.ndarray)
-    if is_series or (is_list and not any(map(is_sequence, X))):
+    if is_flat(X) and len(X) > 0 and not isinstance(X, np.ndarray):
         raise ValueError(
             "X must be a table, whose columns are read by their names, got "
             f"{type(X).__name__} of shape {(len(X),)}; pass a dataframe, of one row as "

@@ -182,6 +182,13 @@ def test_transitions_that_are_alike_are_one_sentence(fitted):
     assert " labelled " not in shown.replace("are labelled as each", "")
 
 
+def test_a_single_transition_is_a_table(fitted):
+    detector, X, y, _ = fitted
+    report = LabelNoiseReport.from_detector(detector, X, y)
+    report.transitions = [("a", "b", 0.1)]
+    assert "a labelled b10.0%" in "".join(Reader(report.to_html()).texts)
+
+
 def test_a_page_without_transitions_has_no_heading_for_them(fitted):
     detector, X, y, _ = fitted
     report = LabelNoiseReport.from_detector(detector, X, y)
@@ -336,6 +343,7 @@ def test_nothing_called_wrong():
 
 
 @pytest.mark.filterwarnings("ignore:labels look wrong")
+@pytest.mark.filterwarnings("ignore:none of")
 def test_page_says_that_hard_rows_are_too_many(fitted, monkeypatch):
     _, X, y, _ = fitted
     words = "so do too many right ones of rows that are hard to predict, to tell which"
@@ -440,6 +448,7 @@ def test_no_column_hides_another(names, expected, fitted):
         assert f"{value:.4g}" in page
 
 
+@pytest.mark.filterwarnings("ignore:none of")
 def test_rows_known_to_be_right_are_not_among_the_neighbors():
     X, y = load_iris(return_X_y=True)
     known = np.arange(150) % 3 == 0
@@ -455,6 +464,7 @@ def test_rows_known_to_be_right_are_not_among_the_neighbors():
         assert row.neighbors == nearest[: len(row.neighbors)].tolist()
 
 
+@pytest.mark.filterwarnings("ignore:none of")
 def test_no_more_neighbors_than_there_are_rows_of_other_labels():
     X, y = np.arange(10.0)[:, None], np.array([0] * 8 + [1] * 2)
     detector = LabelNoiseDetector(FreeShapAttributor()).fit(X, y)

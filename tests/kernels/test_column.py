@@ -629,6 +629,15 @@ def test_a_fit_that_fails_changes_nothing(X):
     assert_array_equal(kernel.transform(X), K)
 
 
+def test_a_list_of_rows_is_a_table():
+    frame = pd.DataFrame({"a": [0.0, 1.0, 2.0], "b": [1.0, 0.0, 3.0]})
+    rows = [frame.iloc[i] for i in range(3)]
+    kernel = ColumnKernel([("rbf", "rbf", [0, 1])])
+    K = kernel.fit_transform(frame.to_numpy())
+    for table in (rows, [row.to_numpy() for row in rows], frame.to_numpy().tolist()):
+        assert_allclose(kernel.fit_transform(table), K)
+
+
 def test_tables_that_are_none(small, X):
     with pytest.raises(ValueError, match="minimum of 1"):
         small.fit(X[:0])

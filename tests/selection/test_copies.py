@@ -98,6 +98,7 @@ def test_tables_of_few_distinct_rows():
 
 @pytest.mark.filterwarnings("ignore:labels look wrong")
 @pytest.mark.parametrize("attributor", [None, FreeShapAttributor()])
+@pytest.mark.filterwarnings("ignore:none of")
 def test_copies_do_not_choose_alpha(attributor, monkeypatch):
     X, y = load_breast_cancer(return_X_y=True)
     rows, y = scale(X)[:200], flip_labels(y[:200], rate=0.2, random_state=0)[0]

