@@ -52,5 +52,6 @@ ESTIMATORS = [
 
 @pytest.mark.filterwarnings("ignore:labels look wrong")
 @parametrize_with_checks(ESTIMATORS)
+@pytest.mark.filterwarnings("ignore:none of")  # labels that are drawn at random
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
