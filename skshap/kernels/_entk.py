@@ -209,9 +209,9 @@ class EmpiricalNTK(
     again from `model` when it is first used, with the parameters of `fit`. It raises an
     error if weights, settings or tokenizer are not those of `fit`, as after a folder
     was written anew or a module was trained on. To tell, all weights are read once
-    before and once after: some 0.1 s for 90 MB. Settings are the
-    configuration of a pretrained model and attributes that are texts, fractions or
-    flags, but not code, hooks and what use leaves in a module.
+    before and once after: some 0.1 s for 90 MB. Settings are the configuration of a
+    pretrained model and attributes that are texts, fractions or flags, but not code,
+    hooks, buffers that files do not hold, and what use leaves in a module.
 
     On a machine without a network or with ``HF_HUB_OFFLINE=1``, pass
     the path of a model folder.

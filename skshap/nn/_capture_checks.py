@@ -79,7 +79,7 @@ def check_padding_unread(run, batch, lengths):
             raise ValueError(
                 f"model cannot read a row of {int(lengths[shortest])} tokens without "
                 f"padding, which the kernel must not depend on ({error}); drop rows as "
-                "short as that, or pad texts yourself, with batch_size=1."
+                "short as that."
             ) from error
     # Of rounding, which is that of their size; a bias would hide what differs.
     eps, spread = torch.finfo(outputs.dtype).eps, outputs.max() - outputs.min()

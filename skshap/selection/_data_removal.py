@@ -256,8 +256,8 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
             none are removed.
         UserWarning
             If the attributor has a `checkpoint`, but `random_state` is None, unless
-            `n_samples_to_remove` is "auto"; or if `X_val` looks like numbers in
-            other units than `X`, as where only one of them was scaled.
+            `n_samples_to_remove` is "auto"; or if `X_val` looks like numbers in other
+            units than `X`, as where only one of them was scaled.
         """
         raise_for_params(fit_params, self, "fit")
         params = process_routing(self, "fit", **fit_params).estimator.fit

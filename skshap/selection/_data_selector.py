@@ -194,8 +194,8 @@ class DataSelector(BaseRowChoice):
         -----
         UserWarning
             If the attributor has a `checkpoint`, but `random_state` is None, unless
-            `strategy` is "greedy"; or if `X_val` looks like numbers in
-            other units than `X`, as where only one of them was scaled.
+            `strategy` is "greedy"; or if `X_val` looks like numbers in other
+            units than `X`, as where only one of them was scaled.
         """
         with unchanged_on_error(self):
             return self._fit(X, y, X_val, y_val)
