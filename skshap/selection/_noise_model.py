@@ -8,8 +8,8 @@ from skshap.selection._link import Link
 
 __all__ = ["NoiseModel"]
 
-PRIOR_RATE = 0.125  # of wrong labels, where the data say nothing
-PRIOR_WEIGHT = 0.05  # of that, as a share of the rows
+PRIOR_RATE = 0.2  # of wrong labels; where the search for the true one starts
+PRIOR_WEIGHT = 0.01  # of that, as a share of the rows
 SYMMETRY_WEIGHT = 0.1  # of the same rate for all classes, as a share of the rows
 # Of the rows that are hard to predict, those that no decision value tells: without
 # them every hard row would pass for a wrong label. Where few rows are hard it is less.
@@ -25,8 +25,12 @@ SLOPE_RIDGE = {"class-conditional": 10.0, "symmetric": 1e4}
 # for labels gone wrong; where some rows are surely of it, most of it may be.
 LEAST_BELIEVED = 0.35
 LEAST_SURE = 0.06
-MAX_STEPS = 30
-TOL = 1e-3  # of a step, in probability
+UNTOLD_RATE = 0.125  # of wrong labels in such a class
+# Largest ratio of a step to the one before that is taken to go on: of steps that shrink
+# more slowly the end is far off, and a guess of it leads to another maximum.
+MOST_LASTING = 0.8
+MAX_ROUNDS = 50
+TOL = 2e-4  # of a step, and of what is left to go, in probability
 
 
 class NoiseModel:
@@ -40,7 +44,7 @@ class NoiseModel:
     share e of rows that are hard to tell follows from the softmax. A class that rows do
     not tell from others would vanish, as if all its labels were wrong ones of others:
     the model is then fitted as if no others were turned into it, and as many of its
-    labels are expected to be wrong as where the data say nothing.
+    labels are expected to be wrong as in any such class, one in eight.
 
     Parameters
     ----------
@@ -86,7 +90,7 @@ class NoiseModel:
         self.posterior = self._judge()
         for c in np.flatnonzero(self._untold):
             rows = (self.given == c) & ~self.is_clean
-            self.posterior[rows] = tilted(self.probabilities[rows], c, 1 - PRIOR_RATE)
+            self.posterior[rows] = tilted(self.probabilities[rows], c, 1 - UNTOLD_RATE)
         return self.posterior
 
     def part(self, rows):
@@ -138,17 +142,29 @@ class NoiseModel:
         return float(np.log(likelihood[~self.is_clean]).sum())
 
     def _maximize(self, z):
-        """Fit link and transitions by expectation maximization."""
-        blind = 0.0
-        for _ in range(MAX_STEPS):
-            self._link.fit(z, self._evidence(), blind)
-            soft = self._link.probabilities(z)
-            hard = self.hard_share = unsure_share(soft)
-            blind = min(HARD_SHARE, HARD_GROWTH * hard) * hard
-            self.probabilities = (1 - blind) * soft + blind / self.n_classes
-            previous, self.transition = self.transition, self._count()
-            if np.abs(self.transition - previous).max() < TOL:
+        """Fit link and transitions by expectation maximization.
+
+        Where rows hardly tell how many labels are wrong its steps are short and many,
+        so that after each two of them it goes on from where they seem to lead.
+        """
+        self._blind = 0.0
+        for _ in range(MAX_ROUNDS):
+            path = [self.transition, self._step(z), self._step(z)]
+            ahead = end_of_path(*path)
+            steps = [path[2] - path[1], ahead - path[2]]
+            if np.abs(steps).max() < TOL:
                 break
+            self.transition = ahead
+
+    def _step(self, z):
+        """Fit the link, then the transitions; return these."""
+        self._link.fit(z, self._evidence(), self._blind)
+        soft = self._link.probabilities(z)
+        hard = self.hard_share = unsure_share(soft)
+        self._blind = min(HARD_SHARE, HARD_GROWTH * hard) * hard
+        self.probabilities = (1 - self._blind) * soft + self._blind / self.n_classes
+        self.transition = self._count()
+        return self.transition
 
     def _vanished(self):
         """Whether labels of each class are not believed, and no rows surely its."""
@@ -193,6 +209,30 @@ class NoiseModel:
             counts += SYMMETRY_WEIGHT * a_class * uniform_noise(rate, k)
             counts[:, self._untold] *= same[:, self._untold]
         return counts / counts.sum(1, keepdims=True)
+
+
+def end_of_path(first, second, third):
+    """Where transitions end whose steps go on as the last two (Aitken's acceleration).
+
+    Parameters
+    ----------
+    first, second, third : ndarray of shape (n_classes, n_classes)
+        Transitions, before and after each of two steps.
+
+    Returns
+    -------
+    ndarray of shape (n_classes, n_classes)
+        Where all steps to come would be along the last one, in logarithms, each shorter
+        than the one before by the same ratio. See Varadhan and Roland (2008,
+        :doi:`10.1111/j.1467-9469.2007.00585.x`) for what it does for expectation
+        maximization.
+    """
+    logs = np.log(np.maximum([first, second, third], 1e-300))
+    before, last = np.diff(logs, axis=0)
+    lasting = (before * last).sum() / max((before**2).sum(), 1e-300)
+    lasting = np.clip(lasting, 0, MOST_LASTING)
+    end = third * np.exp(last * lasting / (1 - lasting))
+    return end / end.sum(1, keepdims=True)
 
 
 def unsure_share(soft):
