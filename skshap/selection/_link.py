@@ -7,8 +7,10 @@ from scipy.special import softmax
 __all__ = ["Link"]
 
 RIDGE = 1e-3  # on the biases
-LARGEST_LOGIT = 30.0  # so that probabilities near 1 stay apart in floating point
+LARGEST_LOGIT = 25.0  # so that probabilities near 1 stay apart in floating point
 MAX_STEPS = 30
+# Tight, or the order of rows would decide where expectation maximization stops.
+PRECISION = {"maxcor": 30, "ftol": 1e-12, "gtol": 1e-7}
 
 
 class Link:
@@ -78,7 +80,7 @@ class Link:
             method="L-BFGS-B",
             bounds=[(-10, max(steepest, -10))] * self.n_classes
             + [(None, None)] * self.n_classes,
-            options={"maxiter": MAX_STEPS},
+            options={"maxiter": MAX_STEPS, **PRECISION},
         )
         self.weights = found.x
 

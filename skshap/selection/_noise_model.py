@@ -30,7 +30,7 @@ UNTOLD_RATE = 0.125  # of wrong labels in such a class
 # more slowly the end is far off, and a guess of it leads to another maximum.
 MOST_LASTING = 0.8
 MAX_ROUNDS = 50
-TOL = 2e-4  # of a step, and of what is left to go, in probability
+TOL = 5e-5  # of a step, and of what is left to go, in probability
 
 
 class NoiseModel:
