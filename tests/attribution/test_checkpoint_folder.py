@@ -208,7 +208,12 @@ def test_a_folder_of_ones_home(table, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "path, message", [("", "names no file"), ("~no-such-user/values", "home of a user")]
+    "path, message",
+    [
+        ("", "names no file"),
+        ("\0x", r"checkpoint='\\x00x' names no file"),
+        ("~no-such-user/values", "home of a user"),
+    ],
 )
 def test_paths_that_are_none(table, path, message):
     with pytest.raises(ValueError, match=message):

@@ -500,9 +500,10 @@ def test_no_feedforward_parameters(make):
         kernel.fit(["film"])
 
 
-def test_memory_that_is_a_file(tmp_path):
-    path = tmp_path / "file"
-    path.touch()
+@pytest.mark.parametrize("name", ["file", "a\0null"])
+def test_memory_that_is_no_folder(tmp_path, name):
+    (tmp_path / "file").touch()
+    path = tmp_path / name
     with pytest.raises(ValueError, match="memory needs a folder"):
         EmpiricalNTK(memory=path, random_state=0).fit(np.eye(3))
 
