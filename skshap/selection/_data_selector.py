@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.utils import indexable
 from sklearn.utils.validation import check_is_fitted
 
-from skshap.kernel_ridge._training_kernel import kernel_with
+from skshap.attribution._own_rows import warn_of_own_rows
 from skshap.selection._amounts import count_rows
 from skshap.selection._base import BaseRowChoice
 from skshap.selection._draft import order_by_class
@@ -195,7 +195,8 @@ class DataSelector(BaseRowChoice):
         UserWarning
             If the attributor has a `checkpoint`, but `random_state` is None, unless
             `strategy` is "greedy"; or if `X_val` looks like numbers in other
-            units than `X`, as where only one of them was scaled.
+            units than `X`, as where only one of them was scaled, or is `X` with most of
+            its labels.
         """
         with unchanged_on_error(self):
             return self._fit(X, y, X_val, y_val)
@@ -297,10 +298,12 @@ class DataSelector(BaseRowChoice):
         n = len(y_index)
         if X_val is not None:
             with errors_name_held_out():
-                cross = kernel_with(self.attributor_, X_val)
+                M = self.attributor_._map(X_val)
             y_view = encode_targets(y_val, self.classes_, X_val, "y_val")
+            warn_of_own_rows(kernel.values, M, y_view, y_index, ("X_val", "y_val"))
+            cross = kernel.values @ M.T if kernel.is_explicit else M.T
             yield View(np.ones(n, dtype=bool), cross, y_view)
-            del cross
+            del M, cross
         for train, test in splits or []:
             is_candidate = np.zeros(n, dtype=bool)
             is_candidate[train] = True

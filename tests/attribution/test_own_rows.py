@@ -4,11 +4,19 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from skshap import DataRemoval, FreeShapAttributor, FreeShapRegressor, PairwiseKernel
+from skshap import (
+    DataRemoval,
+    DataSelector,
+    FreeShapAttributor,
+    FreeShapRegressor,
+    LabelNoiseDetector,
+    PairwiseKernel,
+)
 from tests.rows import class_rows
 
 OWN = "X and y are those of fit"
@@ -79,3 +87,25 @@ def test_copies_that_are_split_are_not_warned_of():
     removal.fit(np.vstack([X, X]), np.concatenate([y, y]))  # no warning
     with pytest.warns(UserWarning, match=OWN):
         removal.fit(X, y, X_val=X, y_val=y)
+
+
+HELD_OUT = {
+    "detector": LabelNoiseDetector(),
+    "auto": DataRemoval(LogisticRegression(), n_samples_to_remove="auto"),
+    "removal": DataRemoval(LogisticRegression()),
+    "selector": DataSelector(n_samples_to_select=9, cv=None),
+}
+
+
+@pytest.mark.parametrize("kernel", ["linear", "rbf"])
+@pytest.mark.parametrize("name", HELD_OUT)
+def test_held_out_rows_that_are_the_training_rows_are_warned_of(name, kernel):
+    X, _ = class_rows(40)
+    y = (X[:, 0] > 0).astype(int)
+    estimator = clone(HELD_OUT[name])
+    estimator.set_params(attributor=FreeShapAttributor(kernel, n_permutations=2))
+    names = "X and y" if name == "removal" else "X_val and y_val"
+    with pytest.warns(UserWarning, match=f"^{names} are those of fit") as caught:
+        estimator.fit(X, y, X_val=X, y_val=y)
+    assert caught[0].filename == __file__
+    estimator.fit(X, y, X_val=X[::-1], y_val=y[::-1])  # no warning
