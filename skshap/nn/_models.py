@@ -175,6 +175,9 @@ def prepare_network(
     config = getattr(network, "config", None)
     if getattr(config, "use_cache", False):
         config.use_cache = False
+    experts = getattr(config, "_experts_implementation", None)
+    if experts == "grouped_mm" and dtype == torch.float64:  # which that cannot compute
+        network.set_experts_implementation("eager")
     is_causal = config is not None and is_decoder(config)
     if token_ids is not None:
         if readout != "auto":
