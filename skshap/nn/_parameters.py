@@ -106,6 +106,11 @@ def wanted_of_layer(layer, parameters):
             is_dead = other != name and not layer.get_parameter(other).any()
             if "lora_" in name and not is_dead:
                 yield parameter
+    else:
+        raise ValueError(
+            "parameters must be 'layers', 'all', 'feedforward' or 'lora', got "
+            f"{parameters!r}."
+        )
 
 
 def add_adapters(model, lora_params, seed):
