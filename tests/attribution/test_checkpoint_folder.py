@@ -1,12 +1,13 @@
 """A folder as `checkpoint`: a file for each computation, and none is done twice."""
 
 import errno
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, KFold
 
 from skshap import DataRemoval, DataSelector, FreeShapAttributor, FreeShapRegressor
 from skshap.attribution import _checkpoint, _running
@@ -183,6 +184,30 @@ def test_a_checkpoint_that_nothing_goes_on_from_is_warned_of(table, drawn, tmp_p
     removal.fit(X, y)
     removal.set_params(cv=3).set_params(attributor__checkpoint=None).fit(X, y)
     assert drawn[:2] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("cv", "has_val", "seed", "is_drawn"),
+    [
+        (3, False, 0, True),  # the splits are
+        (3, True, 0, False),
+        (3, True, None, True),
+        (KFold(3), False, 0, False),
+        (KFold(3), False, None, True),
+    ],
+)
+def test_checkpoints_of_what_a_fit_draws_anew_are_warned_of(
+    cv, has_val, seed, is_drawn, table, tmp_path
+):
+    X, y = table
+    attributor = FreeShapAttributor(
+        n_permutations=2, random_state=seed, checkpoint=tmp_path
+    )
+    removal = DataRemoval(LogisticRegression(), attributor, cv=cv)
+    given = {"X_val": X[40:], "y_val": y[40:]} if has_val else {}
+    warns = pytest.warns(UserWarning, match="is of no use with random_state=None")
+    with warns if is_drawn else nullcontext():
+        removal.fit(X[:40], y[:40], **given)
 
 
 def test_a_checkpoint_that_is_not_used_is_not_warned_of(table, drawn, tmp_path):
