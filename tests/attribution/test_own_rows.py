@@ -1,5 +1,7 @@
 """Values that are judged on the training rows, which are warned of."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -76,6 +78,18 @@ def test_rows_that_a_kernel_cannot_tell_apart_are_not_warned_of():
     X *= 1e-4  # of which rbf values are within 1e-6 of each other
     attributor = FreeShapAttributor(n_permutations=2, random_state=0).fit(X, y)
     attributor.attribute(X[[1, 0, *range(2, 12)]], y)  # no warning
+
+
+@pytest.mark.parametrize(
+    ("apart", "is_told"), [(0.0, False), (4.5e-5, False), (5.5e-5, True)]
+)
+def test_rows_apart_by_more_than_rounding_are_told(apart, is_told):
+    """By a hundred thousandth of the largest, whatever columns are apart by."""
+    X, y = np.tile([1.0, 5.0], (12, 1)), [0, 1] * 6
+    X[3, 0] += apart
+    attributor = FreeShapAttributor("linear", n_permutations=2).fit(X, y)
+    with pytest.warns(UserWarning, match=OWN) if is_told else nullcontext():
+        attributor.attribute(X, y)
 
 
 def test_copies_that_are_split_are_not_warned_of():
