@@ -160,6 +160,11 @@ def test_a_path_that_is_no_archive_is_a_folder_that_is_made(table, tmp_path, nam
     assert len(list(folder.iterdir())) == 2 + 3
 
 
+def test_a_suffix_in_capitals_is_that_of_a_file(table, tmp_path):
+    values(table, tmp_path / "VALUES.NPZ")
+    assert (tmp_path / "VALUES.NPZ").is_file()
+
+
 def test_a_file_without_a_suffix_stays_a_file(table, tmp_path):
     values(table, tmp_path / "values.npz")
     path = (tmp_path / "values.npz").rename(tmp_path / "values")
