@@ -476,9 +476,22 @@ def test_digest_of_a_slow_tokenizer(slow_tokenizer, tmp_path):
         digests.append(network_digest(network, tokenizer, 32))
         tokenizer(["Good films", "bad"], truncation=True, max_length=4, padding=True)
         digests.append(network_digest(network, tokenizer, 32))
+    tokenizer.cache = {"films": "film s"}  # as some keep of what they have read
+    digests.append(network_digest(network, tokenizer, 32))
     assert len(set(digests)) == 1
     tokenizer.basic_tokenizer.do_lower_case = False
     assert network_digest(network, tokenizer, 32) != digests[0]
+
+
+def test_digest_of_a_vocabulary_in_another_order(slow_tokenizer):
+    tokenizer, digests = slow_tokenizer(), []
+    words = list(tokenizer.vocab.items())
+    for order in (words, words[::-1]):
+        tokenizer.vocab = dict(order)
+        digests.append(tokenizer_digest(tokenizer))
+    assert digests[0] == digests[1]
+    tokenizer.vocab["unheard"] = len(words)
+    assert tokenizer_digest(tokenizer) != digests[0]
 
 
 SLOW_DIGEST = """
