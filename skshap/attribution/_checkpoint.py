@@ -145,14 +145,16 @@ def check_path(path):
     Raises
     ------
     ValueError
-        If the path is empty, or begins with the home of a user that is not known.
+        If the path is empty or has a null character, or begins with the home of a user
+        that is not known.
     """
     if path is None:
         return
-    if os.fspath(path) == "":
+    name = os.fspath(path)
+    if name == "" or "\0" in name:
         raise ValueError(
-            "checkpoint='' names no file; pass the path of one, as 'values.npz', or of "
-            "a folder, or None to keep nothing."
+            f"checkpoint={name!r} names no file; pass the path of one, as "
+            "'values.npz', or of a folder, or None to keep nothing."
         )
     try:
         Path(path).expanduser()

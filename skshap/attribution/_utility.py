@@ -1,6 +1,7 @@
 """Utilities: per-row scores of what a coalition predicts, and what moves gain."""
 
 from copy import copy
+from difflib import get_close_matches
 
 import numpy as np
 import torch
@@ -42,7 +43,9 @@ def check_scoring(scoring, built_in, signature):
         )
     is_known = isinstance(scoring, str) and scoring in built_in
     if not callable(scoring) and not is_known:
-        raise ValueError(f"scoring={scoring!r} is not known; {why}")
+        near = get_close_matches(str(scoring), built_in, n=1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        raise ValueError(f"scoring={scoring!r} is not known{hint}; {why}")
 
 
 class Utility:

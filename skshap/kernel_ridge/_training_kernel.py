@@ -6,7 +6,7 @@ import numpy as np
 
 from skshap.utils._ridge_factor import FeatureRidgeFactor, KernelRidgeFactor
 
-__all__ = ["TrainingKernel", "kernel_with"]
+__all__ = ["TrainingKernel"]
 
 
 @dataclass(frozen=True)
@@ -89,22 +89,3 @@ class TrainingKernel:
         if self.is_explicit:
             return FeatureRidgeFactor(self.values, alpha + self.lost, device)
         return KernelRidgeFactor(self.values, alpha, device)
-
-
-def kernel_with(attributor, X):
-    """Return the kernel between an attributor's training rows and other rows.
-
-    Parameters
-    ----------
-    attributor : FreeShapAttributor
-        Fitted on n rows.
-    X : rows
-        m others, as in `predict`.
-
-    Returns
-    -------
-    ndarray of shape (n, m)
-    """
-    M = attributor._map(X)
-    kernel = attributor._training_kernel
-    return kernel.values @ M.T if kernel.is_explicit else M.T

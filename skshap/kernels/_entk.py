@@ -129,8 +129,9 @@ class EmpiricalNTK(
         data, also through a module, as in ``module.scale``, but not what is imported
         inside of functions; of libraries such as torch, and of modules that are
         installed, names count alone. What cannot be pickled, as a lock, is another in
-        every process, so that nothing is found again. None keeps gradients in memory,
-        for this object alone.
+        every process, so that nothing is found again. A relative path starts at the
+        working folder: in another one, a fitted kernel that is loaded computes
+        gradients again. None keeps gradients in memory, for this object alone.
     random_state : int, RandomState instance or None, default=None
         Seed of the head, or of the network for tables, and of the sketch.
     verbose : int, default=0

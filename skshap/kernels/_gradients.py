@@ -146,9 +146,14 @@ class RowGradients:
             some = {0, len(rows) // 2, len(rows) - 1}
             if self.reader.reads_text:
                 some = {int(np.argmax(self.reader.lengths(rows)))}
-            found = self._captured([rows[i] for i in sorted(some)])
-            counts = [[int(c.max()) for c in batch.counts] for _, batch in found]
-            self._counts = np.max(counts, axis=0)
+            some = [rows[i] for i in sorted(some)]
+            name = text_key(self._outline, "counts", *row_keys(some))
+            self._counts = self.store.get_row(name)
+            if self._counts is None:
+                batches = [batch for _, batch in self._captured(some)]
+                counts = [[int(c.max()) for c in batch.counts] for batch in batches]
+                self._counts = np.max(counts, axis=0)
+                self.store.put_row(name, self._counts)
         if not self.reader.reads_text:
             return self._counts
         return np.where(self._counts > 1, lengths, self._counts)

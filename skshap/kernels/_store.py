@@ -54,7 +54,7 @@ class DiskStore:
         for name in ("rows", "norms", "gram", "keys"):
             try:
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
-            except OSError as error:
+            except (OSError, ValueError) as error:  # of a null character
                 raise ValueError(
                     f"memory needs a folder that can be written, but {self.folder} "
                     f"cannot be made ({error}); pass another path, or memory=None."

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn.utils import skip_init
 
 from skshap.nn._loading import is_decoder
-from skshap.nn._parameters import add_adapters, check_numbers, choose_parameters
+from skshap.nn._parameters import add_adapters, choose_parameters, first_parameter
 from skshap.nn._words import WordNetwork
 
 __all__ = [
@@ -161,7 +161,7 @@ def prepare_network(
     is_headless = getattr(network, "base_model", None) is network
     has_words = getattr(network, "get_output_embeddings", lambda: None)() is not None
     kind = type(network).__name__
-    check_numbers(network)
+    check_real_weights(network)
     check_lora_params(lora_params, parameters)
     if is_headless or token_ids is not None:
         if token_ids is not None and not has_words:
@@ -175,6 +175,9 @@ def prepare_network(
     config = getattr(network, "config", None)
     if getattr(config, "use_cache", False):
         config.use_cache = False
+    experts = getattr(config, "_experts_implementation", None)
+    if experts == "grouped_mm" and dtype == torch.float64:  # which that cannot compute
+        network.set_experts_implementation("eager")
     is_causal = config is not None and is_decoder(config)
     if token_ids is not None:
         if readout != "auto":
@@ -202,6 +205,23 @@ def prepare_network(
     if device is None:
         device = next(network.parameters()).device
     return network.to(device=device, dtype=dtype).eval()
+
+
+def check_real_weights(network):
+    """Raise if a network has no floating-point parameters, or complex numbers."""
+    name = f"model={type(network).__name__}(...)"
+    for key, tensor in (*network.named_parameters(), *network.named_buffers()):
+        if tensor.is_complex():
+            raise ValueError(
+                f"{name} must have real weights and buffers, but {key!r} is of "
+                f"{tensor.dtype}; keep its real and imaginary part apart, as "
+                "torch.view_as_real does."
+            )
+    if first_parameter(network) is None:
+        raise ValueError(
+            f"{name} has no floating-point parameters, of whose gradients a kernel is "
+            "made; a model that was quantized has none left: pass the one before."
+        )
 
 
 def check_lora_params(lora_params, parameters):

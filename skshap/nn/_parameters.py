@@ -5,7 +5,7 @@ from torch import nn
 
 from skshap.utils._optional import import_optional
 
-__all__ = ["add_adapters", "check_numbers", "choose_parameters", "first_parameter"]
+__all__ = ["add_adapters", "choose_parameters", "first_parameter"]
 
 # As in arXiv 2406.04606, appendix D.3.
 LORA_DEFAULTS = {"r": 16, "lora_alpha": 16, "target_modules": "all-linear"}
@@ -14,23 +14,6 @@ LORA_DEFAULTS = {"r": 16, "lora_alpha": 16, "target_modules": "all-linear"}
 def first_parameter(network):
     """Return the first floating-point parameter of a network, or None."""
     return next((p for p in network.parameters() if p.is_floating_point()), None)
-
-
-def check_numbers(network):
-    """Raise if a network has no floating-point parameters, or complex numbers."""
-    name = f"model={type(network).__name__}(...)"
-    for key, tensor in (*network.named_parameters(), *network.named_buffers()):
-        if tensor.is_complex():
-            raise ValueError(
-                f"{name} must have real weights and buffers, but {key!r} is of "
-                f"{tensor.dtype}; keep its real and imaginary part apart, as "
-                "torch.view_as_real does."
-            )
-    if first_parameter(network) is None:
-        raise ValueError(
-            f"{name} has no floating-point parameters, of whose gradients a kernel is "
-            "made; a model that was quantized has none left: pass the one before."
-        )
 
 
 def transformer_layers(model):
@@ -106,6 +89,11 @@ def wanted_of_layer(layer, parameters):
             is_dead = other != name and not layer.get_parameter(other).any()
             if "lora_" in name and not is_dead:
                 yield parameter
+    else:
+        raise ValueError(
+            "parameters must be 'layers', 'all', 'feedforward' or 'lora', got "
+            f"{parameters!r}."
+        )
 
 
 def add_adapters(model, lora_params, seed):

@@ -47,12 +47,18 @@ class WordNetwork(nn.Module):
             for name, parameter in new.named_parameters():
                 parameter.copy_(old.get_parameter(name)[token_ids])
         model.set_output_embeddings(new)
-        # Some heads keep the biases of all words apart from the output layer.
+        # Some heads keep the biases of all words apart from the output layer, that of
+        # MobileBERT also some of the weights.
+        body = set(model.base_model.modules())
         for module in model.modules():
             tensors = {**module._parameters, **module._buffers}
             for name, tensor in tensors.items():
-                is_bias = tensor is not None and name.endswith("bias")
-                if is_bias and tensor.shape[-1:] == (n_tokens,):
+                is_output = name.endswith("bias") or module not in body
+                if (
+                    tensor is not None
+                    and is_output
+                    and tensor.shape[-1:] == (n_tokens,)
+                ):
                     part = tensor.detach()[..., token_ids].clone()
                     is_buffer = name in module._buffers
                     setattr(module, name, part if is_buffer else nn.Parameter(part))

@@ -7,13 +7,13 @@ import numpy as np
 from sklearn.utils import indexable
 from sklearn.utils.validation import check_is_fitted
 
-from skshap.kernel_ridge._training_kernel import kernel_with
+from skshap.attribution._own_rows import warn_of_own_rows
 from skshap.selection._amounts import count_rows
 from skshap.selection._base import BaseRowChoice
 from skshap.selection._draft import order_by_class
 from skshap.selection._greedy import View, choose_greedily
 from skshap.selection._held_out import errors_name_held_out
-from skshap.utils._labels import encode_targets
+from skshap.utils._labels import as_labels, encode_targets
 from skshap.utils._sklearn import (
     Interval,
     RealNotInt,
@@ -195,23 +195,29 @@ class DataSelector(BaseRowChoice):
         UserWarning
             If the attributor has a `checkpoint`, but `random_state` is None, unless
             `strategy` is "greedy"; or if `X_val` looks like numbers in other
-            units than `X`, as where only one of them was scaled.
+            units than `X`, as where only one of them was scaled, or is `X` with most of
+            its labels.
         """
         with unchanged_on_error(self):
             return self._fit(X, y, X_val, y_val)
 
     def _fit(self, X, y, X_val, y_val):
+        number = self.n_samples_to_select
+        n = 0 if y is None else len(as_labels(y))
+        if 0 < n < count_rows(number, n):  # before what takes long
+            raise ValueError(
+                f"n_samples_to_select={number!r} is more than all of n_samples={n} "
+                "rows; lower it."
+            )
         is_greedy = self.strategy == "greedy"
         X, y, y_index, splits = self._fit_attributor(
             X, y, X_val, y_val, always_split=is_greedy
         )
-        n, n_classes = len(y), len(self.classes_)
-        n_kept = count_rows(self.n_samples_to_select, n)
-        if not n_classes <= n_kept <= n:
+        n_classes, n_kept = len(self.classes_), count_rows(number, n)
+        if n_kept < n_classes:
             raise ValueError(
-                f"n_samples_to_select={self.n_samples_to_select} selects {n_kept} "
-                f"rows, but it must select at least one of each of {n_classes} "
-                f"classes and at most all of n_samples={n} rows."
+                f"n_samples_to_select={number!r} selects {n_kept} rows, but it must "
+                f"select at least one of each of {n_classes} classes; raise it."
             )
         if is_greedy:
             kernel = self.attributor_._training_kernel
@@ -297,10 +303,12 @@ class DataSelector(BaseRowChoice):
         n = len(y_index)
         if X_val is not None:
             with errors_name_held_out():
-                cross = kernel_with(self.attributor_, X_val)
+                M = self.attributor_._map(X_val)
             y_view = encode_targets(y_val, self.classes_, X_val, "y_val")
+            warn_of_own_rows(kernel.values, M, y_view, y_index, ("X_val", "y_val"))
+            cross = kernel.values @ M.T if kernel.is_explicit else M.T
             yield View(np.ones(n, dtype=bool), cross, y_view)
-            del cross
+            del M, cross
         for train, test in splits or []:
             is_candidate = np.zeros(n, dtype=bool)
             is_candidate[train] = True

@@ -6,6 +6,7 @@ from typing import ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 
+from skshap.attribution._own_rows import warn_of_own_rows
 from skshap.kernels._base import is_precomputed
 from skshap.selection._attributed import Attributed
 from skshap.selection._class_values import of_both
@@ -243,7 +244,7 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
             they are rare, one letter; if classes have a single row; if
             ``contamination="auto"`` calls none wrong because wrong labels cannot be
             told from hard rows, whether some look wrong or not; or if `X_val` looks
-            like numbers in other units than `X`.
+            like numbers in other units than `X`, or is `X` with most of its labels.
         """
         with unchanged_on_error(self):
             judged = self._fit(X, y, X_val, y_val)
@@ -264,6 +265,10 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         warn_of_labels(self.classes_, given)
 
         n = len(given) - n_clean
+        if n_clean:
+            values = self.attributor_._training_kernel.values
+            parts = values[:n], values[n:], given[n:], given[:n]
+            warn_of_own_rows(*parts, ("X_val", "y_val"))
         is_clean = np.arange(len(given)) >= n
         models = noise_models(given, len(self.classes_), is_clean, self.noise)
         model, self._misses = self._fit_noise(models)

@@ -53,8 +53,8 @@ def check_order(X, y, names=("X", "y")):
             f"{labels} must be in the order of {rows}, but its index has the names of "
             f"that of {rows} in another order: row {row} is {name!r} in {rows} "
             f"and {label!r} in {labels}. Pass {labels}.loc[{rows}.index] if the "
-            f"names tell which label is whose, or {labels}.to_numpy() if the order "
-            "does."
+            f"names tell which entry of {labels} is whose, or {labels}.to_numpy() if "
+            "the order does."
         )
         if not (is_reset(index) or is_reset(other)):
             raise ValueError(message)

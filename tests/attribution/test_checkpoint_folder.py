@@ -1,12 +1,13 @@
 """A folder as `checkpoint`: a file for each computation, and none is done twice."""
 
 import errno
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, KFold
 
 from skshap import DataRemoval, DataSelector, FreeShapAttributor, FreeShapRegressor
 from skshap.attribution import _checkpoint, _running
@@ -159,6 +160,11 @@ def test_a_path_that_is_no_archive_is_a_folder_that_is_made(table, tmp_path, nam
     assert len(list(folder.iterdir())) == 2 + 3
 
 
+def test_a_suffix_in_capitals_is_that_of_a_file(table, tmp_path):
+    values(table, tmp_path / "VALUES.NPZ")
+    assert (tmp_path / "VALUES.NPZ").is_file()
+
+
 def test_a_file_without_a_suffix_stays_a_file(table, tmp_path):
     values(table, tmp_path / "values.npz")
     path = (tmp_path / "values.npz").rename(tmp_path / "values")
@@ -185,6 +191,30 @@ def test_a_checkpoint_that_nothing_goes_on_from_is_warned_of(table, drawn, tmp_p
     assert drawn[:2] == [0, 0]
 
 
+@pytest.mark.parametrize(
+    ("cv", "has_val", "seed", "is_drawn"),
+    [
+        (3, False, 0, True),  # the splits are
+        (3, True, 0, False),
+        (3, True, None, True),
+        (KFold(3), False, 0, False),
+        (KFold(3), False, None, True),
+    ],
+)
+def test_checkpoints_of_what_a_fit_draws_anew_are_warned_of(
+    cv, has_val, seed, is_drawn, table, tmp_path
+):
+    X, y = table
+    attributor = FreeShapAttributor(
+        n_permutations=2, random_state=seed, checkpoint=tmp_path
+    )
+    removal = DataRemoval(LogisticRegression(), attributor, cv=cv)
+    given = {"X_val": X[40:], "y_val": y[40:]} if has_val else {}
+    warns = pytest.warns(UserWarning, match="is of no use with random_state=None")
+    with warns if is_drawn else nullcontext():
+        removal.fit(X[:40], y[:40], **given)
+
+
 def test_a_checkpoint_that_is_not_used_is_not_warned_of(table, drawn, tmp_path):
     X, y = table
     attributor = FreeShapAttributor(n_permutations=2, checkpoint=tmp_path)
@@ -208,7 +238,12 @@ def test_a_folder_of_ones_home(table, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "path, message", [("", "names no file"), ("~no-such-user/values", "home of a user")]
+    "path, message",
+    [
+        ("", "names no file"),
+        ("\0x", r"checkpoint='\\x00x' names no file"),
+        ("~no-such-user/values", "home of a user"),
+    ],
 )
 def test_paths_that_are_none(table, path, message):
     with pytest.raises(ValueError, match=message):

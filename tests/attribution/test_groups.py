@@ -179,7 +179,8 @@ def test_groups_are_in_the_order_of_the_rows():
     fitted = FreeShapAttributor(sampler="exact").fit(frame, y)
     expected = fitted.attribute(X, y, groups=GROUPS)
     assert_allclose(fitted.attribute(X, y, groups=groups), expected)
-    with pytest.raises(ValueError, match="groups must be in the order of X_train"):
+    words = "groups must be in the order of X_train.* which entry of groups is whose"
+    with pytest.raises(ValueError, match=words):
         fitted.attribute(X, y, groups=groups.sort_index())
     by_place = fitted.fit(X, y).attribute(X, y, groups=groups.sort_index())
     assert np.abs(by_place - expected).max() > 1e-3

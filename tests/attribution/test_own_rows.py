@@ -1,14 +1,24 @@
 """Values that are judged on the training rows, which are warned of."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from skshap import DataRemoval, FreeShapAttributor, FreeShapRegressor, PairwiseKernel
+from skshap import (
+    DataRemoval,
+    DataSelector,
+    FreeShapAttributor,
+    FreeShapRegressor,
+    LabelNoiseDetector,
+    PairwiseKernel,
+)
 from tests.rows import class_rows
 
 OWN = "X and y are those of fit"
@@ -70,6 +80,18 @@ def test_rows_that_a_kernel_cannot_tell_apart_are_not_warned_of():
     attributor.attribute(X[[1, 0, *range(2, 12)]], y)  # no warning
 
 
+@pytest.mark.parametrize(
+    ("apart", "is_told"), [(0.0, False), (4.5e-5, False), (5.5e-5, True)]
+)
+def test_rows_apart_by_more_than_rounding_are_told(apart, is_told):
+    """By a hundred thousandth of the largest, whatever columns are apart by."""
+    X, y = np.tile([1.0, 5.0], (12, 1)), [0, 1] * 6
+    X[3, 0] += apart
+    attributor = FreeShapAttributor("linear", n_permutations=2).fit(X, y)
+    with pytest.warns(UserWarning, match=OWN) if is_told else nullcontext():
+        attributor.attribute(X, y)
+
+
 def test_copies_that_are_split_are_not_warned_of():
     X, y = class_rows(12)
     folds = [(np.arange(12), np.arange(12, 24)), (np.arange(12, 24), np.arange(12))]
@@ -79,3 +101,25 @@ def test_copies_that_are_split_are_not_warned_of():
     removal.fit(np.vstack([X, X]), np.concatenate([y, y]))  # no warning
     with pytest.warns(UserWarning, match=OWN):
         removal.fit(X, y, X_val=X, y_val=y)
+
+
+HELD_OUT = {
+    "detector": LabelNoiseDetector(),
+    "auto": DataRemoval(LogisticRegression(), n_samples_to_remove="auto"),
+    "removal": DataRemoval(LogisticRegression()),
+    "selector": DataSelector(n_samples_to_select=9, cv=None),
+}
+
+
+@pytest.mark.parametrize("kernel", ["linear", "rbf"])
+@pytest.mark.parametrize("name", HELD_OUT)
+def test_held_out_rows_that_are_the_training_rows_are_warned_of(name, kernel):
+    X, _ = class_rows(40)
+    y = (X[:, 0] > 0).astype(int)
+    estimator = clone(HELD_OUT[name])
+    estimator.set_params(attributor=FreeShapAttributor(kernel, n_permutations=2))
+    names = "X and y" if name == "removal" else "X_val and y_val"
+    with pytest.warns(UserWarning, match=f"^{names} are those of fit") as caught:
+        estimator.fit(X, y, X_val=X, y_val=y)
+    assert caught[0].filename == __file__
+    estimator.fit(X, y, X_val=X[::-1], y_val=y[::-1])  # no warning

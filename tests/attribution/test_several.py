@@ -95,7 +95,8 @@ def test_a_single_scoring_need_not_be_hashable():
     [
         ({"scorings": "accuracy"}, ["scorings must be a list", "'accuracy'"]),
         ({"scorings": []}, ["scorings must be a list of at least one"]),
-        ({"scorings": ["f1"]}, ["scoring='f1'", "not known"]),
+        ({"scorings": ["f1"]}, ["scoring='f1'", "not known; "]),
+        ({"scorings": ["log_loss"]}, ["not known (did you mean 'neg_log_loss'?)"]),
         ({"scorings": ["accuracy"] * 2}, ["scorings must differ"]),
         ({"scorings": [Unhashable()]}, ["Unhashable", "cannot be a key"]),
         ({"semivalues": ("beta", 1, 2)}, ["semivalues must be a list"]),

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,6 +49,17 @@ def test_return_X_y():
     X, y = load_bbc_news(return_X_y=True)
     assert X == news.data
     assert_array_equal(y, news.target)
+
+
+def test_articles_go_by_name_however_folders_list_them(monkeypatch):
+    def backwards(listed):
+        return lambda *args: sorted(listed(*args), reverse=True)
+
+    for name in ("iterdir", "glob"):
+        monkeypatch.setattr(Path, name, backwards(getattr(Path, name)))
+    news = load_bbc_news()
+    assert news.target_names == sorted(news.target_names)
+    assert news.data[0].startswith("Ad sales boost Time Warner profit\n")
 
 
 def test_missing_package_names_the_extra(monkeypatch):

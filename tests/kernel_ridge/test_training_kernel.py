@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from skshap import FreeShapAttributor
-from skshap.kernel_ridge._training_kernel import TrainingKernel, kernel_with
+from skshap.kernel_ridge._training_kernel import TrainingKernel
 
 F = np.random.default_rng(0).normal(size=(9, 3))
 LOST = 0.7
@@ -46,7 +46,6 @@ def test_that_of_an_attributor(kernel):
     assert found.is_explicit == (kernel == "linear")
     assert_allclose(found.matrix(), fitted.gram_)
     assert_allclose(fitted.gram_, fitted.kernel_.transform(F))
-    assert_allclose(kernel_with(fitted, F[:4]), fitted.gram_[:, :4])
 
 
 @pytest.mark.parametrize("kernel", ["linear", "rbf", "precomputed"])

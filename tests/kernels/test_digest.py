@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from skshap.kernels._digest import network_digest
+from skshap.kernels._digest import network_digest, settings_digest
 
 SOURCE = """
 import enum
@@ -249,3 +249,20 @@ def test_function_as_an_attribute():
         return x**2
 
     assert with_act(square) == with_act(square) != with_act(lambda x: x**3)
+
+
+def test_how_a_model_was_loaded_does_not_count():
+    network = with_power(1)
+    before = digest(network)
+    network._weight_conversions = [object()]  # as transformers leaves in it
+    assert digest(network) == before
+
+
+def test_settings_in_another_order():
+    names = ["eps", "mode"]
+    networks = [with_power(1), with_power(1)]
+    for network, order in zip(networks, (names, names[::-1]), strict=True):
+        for name in order:
+            setattr(network, name, f"{name} of the test")
+    first, second = map(settings_digest, networks)
+    assert first == second != settings_digest(with_power(1))

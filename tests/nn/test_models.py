@@ -118,6 +118,11 @@ def test_feedforward_parameters(tiny_encoder):
     assert shapes == {(24, 16), (24,), (16, 24), (16,)}
 
 
+def test_parameters_of_an_unknown_name(tiny_encoder):
+    with pytest.raises(ValueError, match=r"parameters must be .*, got 'biases'\."):
+        prepare(tiny_encoder, parameters="biases")
+
+
 @pytest.mark.parametrize(
     "option",
     [{"readout": "first"}, {"n_frozen_layers": 0}, {"parameters": "feedforward"}],

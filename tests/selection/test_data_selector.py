@@ -222,7 +222,7 @@ def test_labels_of_every_type(names, selector, table):
         ({}, {"y_val": 1}, "y_val is given without X_val"),
         ({"cv": 60}, {}, "at least as many rows, got n_samples=50"),
         ({"n_samples_to_select": 1}, {}, "at least one of each of 2 classes"),
-        ({"n_samples_to_select": 51}, {}, "at most all of n_samples=50 rows"),
+        ({"n_samples_to_select": 51}, {}, "more than all of n_samples=50 rows"),
         ({"n_samples_to_select": 0.0}, {}, "n_samples_to_select"),
         ({"n_samples_to_select": 1.5}, {}, "n_samples_to_select"),
         ({"strategy": "best"}, {}, "strategy"),
@@ -235,6 +235,16 @@ def test_bad_calls_say_what_is_wrong(parameters, given, message, selector, table
     given = {name: {"X_val": X, "y_val": y}[name] for name in given}
     with pytest.raises(ValueError, match=message):
         selector.set_params(**parameters).fit(X, y, **given)
+
+
+def test_more_rows_than_there_are_are_refused_before_the_kernel(table):
+    def kernel(*rows):
+        raise AssertionError("the kernel was asked")
+
+    X, y, _ = table
+    selector = DataSelector(FreeShapAttributor(kernel), n_samples_to_select=51)
+    with pytest.raises(ValueError, match="more than all of n_samples=50"):
+        selector.fit(X, y)
 
 
 def test_clone_pickle_and_seeds(selector, table):

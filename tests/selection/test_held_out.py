@@ -122,6 +122,35 @@ def test_small_numbers_beside_scaled_ones_are_warned_of():
     check_held_out(rows[:90], X_val, y_val)
 
 
+@pytest.mark.parametrize(
+    ("n", "m", "n_columns", "is_told"),
+    [
+        (20, 5, 8, True),
+        (19, 5, 8, False),  # rows of X
+        (20, 4, 8, False),  # rows of X_val
+        (20, 5, 9, False),  # less than a quarter of the columns
+        (20, 5, 1, False),  # a single one
+    ],
+)
+def test_two_columns_far_away_are_told_of_enough_rows(n, m, n_columns, is_told):
+    X = np.random.default_rng(0).random((n, n_columns))
+    X_val = X[:m].copy()
+    X_val[:, :2] += 9
+    frames = pd.DataFrame(X), pd.DataFrame(X_val)
+    for tables in ((X, X_val), frames):
+        if is_told:
+            with pytest.warns(UserWarning, match=f"{UNITS} in 2 of .* scaled. Behind"):
+                check_held_out(*tables, [0] * m)
+        else:
+            check_held_out(*tables, [0] * m)  # no warning
+
+
+def test_flags_are_in_no_units():
+    X = np.random.default_rng(0).random((40, 4)) < 0.5
+    check_held_out(X, X[:20], [0, 1] * 10)
+    check_held_out(X, 9.0 + X, [0, 1] * 20)  # no warning
+
+
 def test_rows_that_differ_as_rows_do_are_not_warned_of():
     rng = np.random.default_rng(0)
     X, y = load_wine(return_X_y=True)

@@ -111,3 +111,10 @@ def test_misses_are_those_of_the_first_ridge_and_of_the_last():
     assert_allclose(found, expected)
     assert first[15:].mean() not in (last[15:].mean(), first.mean())
     assert (first[15:] != last[15:]).any()
+
+
+def test_where_no_label_is_missed_all_shares_are_zero():
+    rows = F + 50 * np.eye(3, 4)[GIVEN]
+    model = NoiseModel(GIVEN, 3, np.zeros(N, dtype=bool))
+    _, found = fit_by_leaving_out([model], TrainingKernel(rows, is_explicit=True), 0.3)
+    assert found == (0, 0, 0)
