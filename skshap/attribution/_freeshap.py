@@ -25,7 +25,7 @@ __all__ = ["FreeShapAttributor"]
 
 SIGNATURE = (
     "f(decision, y_index) that maps decision values of shape (n, n_classes) and label "
-    "indices of shape (n,) to n scores"
+    "indices of shape (n,) to n scores, each from its own row alone"
 )
 
 
@@ -57,7 +57,8 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
         classes the Brier score counts the wrong class alone, as in
         :func:`sklearn.metrics.brier_score_loss`. A callable
         ``f(decision, y_index)`` takes decision values of shape (n, n_classes) and the
-        indices of n labels, and returns n scores.
+        indices of n labels, and returns n scores, each from its own row alone: rows of
+        several coalitions are in one call. Class weights go in as ``weights[y_index]``.
     sampler : {"sweep", "permutation", "exact"}, default="sweep"
         "sweep": take the marginals of all rows, in closed form, at many sizes of every
         permutation, and of accuracy mostly for those rows to predict whose prediction
