@@ -15,7 +15,7 @@ __all__ = ["check_rows", "check_table"]
 NO_NUMBERS = "NaN|infinity|convert|dtype|could not|real number|sequence"
 
 
-def check_rows(estimator, X, *, reset, sparse=False):
+def check_rows(estimator, X, *, reset, sparse=False, copy=False):
     """Check the rows that an estimator is given: texts, pairs of texts or numbers.
 
     Parameters
@@ -30,6 +30,8 @@ def check_rows(estimator, X, *, reset, sparse=False):
         True in `fit`.
     sparse : bool, default=False
         Whether a sparse table of numbers is accepted (as CSR).
+    copy : bool, default=False
+        Whether a table of numbers must be another one than the caller's.
 
     Returns
     -------
@@ -109,6 +111,7 @@ def check_rows(estimator, X, *, reset, sparse=False):
             reset=reset,
             dtype=np.float64,
             accept_sparse="csr" if sparse else False,
+            copy=copy,
         )
     except OverflowError as error:
         raise ValueError(

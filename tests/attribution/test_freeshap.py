@@ -15,7 +15,12 @@ from sklearn.metrics import accuracy_score, f1_score, get_scorer, log_loss
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import GridSearchCV
 
-from skshap import EmpiricalNTK, FreeShapAttributor, KernelRidgeClassifier
+from skshap import (
+    EmpiricalNTK,
+    FreeShapAttributor,
+    KernelRidgeClassifier,
+    PairwiseKernel,
+)
 from skshap.attribution._class_scores import CLASS_SCORINGS
 from skshap.exceptions import NotPositiveDefiniteError
 from tests.attribution.games import check_errors, own_value
@@ -657,6 +662,24 @@ def test_tol_draws_no_more_than_needed():
     attributor = make_attributor(sampler="sweep", n_permutations=1000, tol=0.01)
     std = attributor.fit(X, y).attribute(X_val, y_val, return_std=True)[1]
     assert 0.005 < std.max() <= 0.01
+
+
+@pytest.mark.parametrize(
+    "kernel", ["rbf", "linear", PairwiseKernel("rbf"), EmpiricalNTK(random_state=0)]
+)
+@pytest.mark.parametrize("container", [np.array, np.asfortranarray, sparse.csr_matrix])
+def test_rows_changed_after_fit(kernel, container):
+    if container is sparse.csr_matrix and isinstance(kernel, EmpiricalNTK):
+        pytest.skip("takes no sparse rows")
+    X, y = class_rows(8, 2)
+    X = container(X)
+    attributor = make_attributor(kernel=kernel, kernel_params=None).fit(X, y)
+    values = attributor.attribute(X_BAD[:3], Y_BAD[:3])
+    predictions = attributor.decision_function(X_BAD)
+    entries = X.data if sparse.issparse(X) else X
+    entries *= -2
+    assert_array_equal(attributor.attribute(X_BAD[:3], Y_BAD[:3]), values)
+    assert_array_equal(attributor.decision_function(X_BAD), predictions)
 
 
 @pytest.mark.filterwarnings("ignore:X and y are those of fit")
