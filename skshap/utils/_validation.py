@@ -47,6 +47,7 @@ def check_rows(estimator, X, *, reset, sparse=False, copy=False):
     TypeError
         If objects in a table cannot be turned into numbers.
     """
+    check_places(estimator, X, reset=reset)
     if is_text(X):
         if reset:
             vars(estimator).pop("n_features_in_", None)
@@ -173,6 +174,7 @@ def check_table(estimator, X, *, reset):
             f"{type(X).__name__} of shape {(len(X),)}; pass a dataframe, of one row as "
             "df.iloc[[0]], of one column as df[['name']]."
         )
+    check_places(estimator, X, reset=reset)
     if not hasattr(X, "columns"):
         return validate_data(
             estimator,
@@ -187,3 +189,25 @@ def check_table(estimator, X, *, reset):
             f"required by {type(estimator).__name__}."
         )
     return validate_data(estimator, X, reset=reset, skip_check_array=True)
+
+
+def check_places(estimator, X, *, reset):
+    """Raise if columns that are named by numbers are in another order than in `fit`.
+
+    scikit-learn looks at names that are strings alone. Frames of other columns than in
+    `fit` pass, as they do there.
+    """
+    names = list(X.columns) if hasattr(X, "iloc") and hasattr(X, "columns") else []
+    if reset:
+        estimator._columns = names
+        return
+    fitted = getattr(estimator, "_columns", [])
+    if any(isinstance(name, str) for name in names) or names == fitted:
+        return
+    if len(names) == len(fitted) and set(names) == set(fitted):
+        place = next(i for i, name in enumerate(names) if name != fitted[i])
+        raise ValueError(
+            f"X must have the columns of fit in the same order, but column {place} was "
+            f"{fitted[place]!r} there and is {names[place]!r} here; pass "
+            "X[X_train.columns], or X.to_numpy() if the order is right."
+        )
