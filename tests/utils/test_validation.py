@@ -52,6 +52,13 @@ def test_what_holds_no_rows_is_named(X, words):
     assert len(str(caught.value)) < 250
 
 
+@pytest.mark.parametrize("container", [np.array, sparse.csr_array])
+def test_complex_numbers_are_named(container):
+    with pytest.raises(ValueError, match="X must not hold complex numbers") as caught:
+        check_rows(BaseEstimator(), container(np.eye(30) + 0j), reset=True, sparse=True)
+    assert len(str(caught.value)) < 250
+
+
 def test_masked_values_are_missing():
     table = np.ma.masked_array([[1.0, 2.0], [3.0, 4.0]], mask=[[0, 0], [1, 0]])
     with pytest.raises(ValueError, match="1 entries are masked"):
