@@ -289,7 +289,9 @@ class BaseFreeShap:
             index: use ``.iloc`` on pandas objects); `helpful_values` and
             `harmful_values`, in the units of `scoring`, and their standard errors
             `helpful_std` and `harmful_std`, of the same shape, NaN after a single
-            permutation; `y`, the labels explained, of shape (n_samples,).
+            permutation, and of accuracy at times far too small (see Notes of
+            :class:`skshap.FreeShapAttributor`); `y`, the labels explained, of shape
+            (n_samples,).
 
         Raises
         ------

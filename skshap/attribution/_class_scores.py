@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from skshap.attribution._moves import Moves
-from skshap.attribution._utility import Utility, call_scoring
+from skshap.attribution._utility import Utility, call_scoring, check_by_row
 from skshap.utils._ridge import TIE
 
 __all__ = ["CLASS_SCORINGS", "class_null", "class_targets", "class_utility"]
@@ -215,8 +215,14 @@ def class_utility(scoring, y_index, n_classes, device=None):
     Returns
     -------
     Utility
+
+    Raises
+    ------
+    ValueError
+        If a callable does not score each row by itself.
     """
     if callable(scoring):
+        check_by_row(scoring, y_index, (n_classes,))
         return CallableScore(scoring, y_index, device)
     return CLASS_SCORINGS[scoring][n_classes > 2](scoring, y_index, device)
 
@@ -270,7 +276,6 @@ def class_null(scoring, null_score, y_index, n_classes):
     p = np.bincount(labels, minlength=n_classes) / len(labels)
     # Decision values of these probabilities; a callable is given themselves.
     row = p if callable(scoring) else np.log(p) / n_classes
-    # On all labels: a callable may ask how many rows share the label of a row.
     utility = class_utility(scoring, labels, n_classes)
     decision = torch.tensor(row).unsqueeze(1).expand(n_classes, len(labels))
     return float(utility.score(decision).mean())

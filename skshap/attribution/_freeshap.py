@@ -25,7 +25,7 @@ __all__ = ["FreeShapAttributor"]
 
 SIGNATURE = (
     "f(decision, y_index) that maps decision values of shape (n, n_classes) and label "
-    "indices of shape (n,) to n scores"
+    "indices of shape (n,) to n scores, each from its own row alone"
 )
 
 
@@ -57,7 +57,8 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
         classes the Brier score counts the wrong class alone, as in
         :func:`sklearn.metrics.brier_score_loss`. A callable
         ``f(decision, y_index)`` takes decision values of shape (n, n_classes) and the
-        indices of n labels, and returns n scores.
+        indices of n labels, and returns n scores, each from its own row alone: rows of
+        several coalitions are in one call. Class weights go in as ``weights[y_index]``.
     sampler : {"sweep", "permutation", "exact"}, default="sweep"
         "sweep": take the marginals of all rows, in closed form, at many sizes of every
         permutation, and of accuracy mostly for those rows to predict whose prediction
@@ -155,12 +156,19 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
     ``score(X, y) - null_score_``: to rounding with the samplers "permutation" (not
     truncated) and "exact", on average with "sweep". There errors of different rows go
     together, so that the sum is off by more, often several times, than the root of the
-    sum of their squares. With "permutation" a row joins first in one of n permutations
-    only, and at each other size as rarely: where a size that weighs much shows a jump
-    of accuracy in few of its coalitions, as for Banzhaf and Beta values by row scored,
-    and none of these was met, the error is understated, at times many times. "sweep"
-    takes what every row adds to nobody exactly, and tells all rows at every size that
-    it visits.
+    sum of their squares.
+
+    Squared errors are right on average, but where few coalitions of a size that weighs
+    much tell what a row adds, as by jumps of accuracy, and few draws or none met one,
+    the error is understated, at times many times: of few rows scored, as by row in
+    `explain`, and more of Banzhaf and Beta values. For a single flower of iris, 12
+    training rows and 20 sweeps, 10 % of Shapley values, 34 % of Banzhaf and 35 % of
+    Beta(1, 16) ones are off by more than 2.1 standard errors, the worst by 15, where
+    5 % are to be expected; by log loss 10, 22 and 8 %, the worst by 7. Score more rows,
+    or by log loss, draw more, or enumerate. With "permutation" a row joins first in one
+    of n permutations only, and at each other size as rarely, so that more is missed;
+    "sweep" takes what every row adds to nobody exactly, and tells all rows at every
+    size that it visits.
 
     `kernel`, `alpha`, `scoring` and `null_score` are those that `fit` saw; parameters
     of the sampling are read whenever values are computed.

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from skshap.attribution._utility import Utility, call_scoring
+from skshap.attribution._utility import Utility, call_scoring, check_by_row
 
 __all__ = ["REGRESSION_SCORINGS", "regression_null", "regression_utility"]
 
@@ -80,8 +80,14 @@ def regression_utility(scoring, y, device=None):
     Returns
     -------
     Utility
+
+    Raises
+    ------
+    ValueError
+        If a callable does not score each row by itself.
     """
     if callable(scoring):
+        check_by_row(scoring, y, scale=1 + np.abs(y).max())
         return CallableError(scoring, y, device)
     return REGRESSION_SCORINGS[scoring](scoring, y, device)
 

@@ -25,7 +25,7 @@ FAR = 5  # standard deviations of targets between their mean and zero
 
 SIGNATURE = (
     "f(prediction, y) that maps predictions and targets, both of shape (n,), to n "
-    "scores"
+    "scores, each from its own row alone"
 )
 
 
@@ -50,7 +50,7 @@ class FreeShapRegressor(BaseFreeShap, RegressorMixin, BaseKernelRidge):
             default="neg_mean_squared_error"
         Score of each row, and the unit of the values: squared units of the target, or
         its units. A callable ``f(prediction, y)`` takes n predictions and n targets,
-        and returns n scores.
+        and returns n scores, each from its own row alone.
     sampler : {"sweep", "permutation", "exact"}, default="sweep"
         See :class:`skshap.FreeShapAttributor`, also for the parameters that are not
         explained here.

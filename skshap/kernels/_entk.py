@@ -424,7 +424,7 @@ class EmpiricalNTK(
         """Check rows and parameters; return an engine that is not fitted."""
         check_device(self.device)
         with unchanged_on_error(self):
-            rows = check_rows(self, X, reset=True)
+            rows = check_rows(self, X, reset=True, copy=True)
         # Without it the kernel counts as not fitted, should this fit be broken off:
         # what an earlier one holds in memory is let go of before.
         vars(self).pop("lost_diagonal_", None)

@@ -201,7 +201,8 @@ class PairwiseKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                 "OneHotEncoder does with categories."
             )
         sparse = isinstance(self.kernel, str)
-        return check_rows(self, X, reset=reset, sparse=sparse)
+        # Rows are kept in `fit`, and the caller's may change.
+        return check_rows(self, X, reset=reset, sparse=sparse, copy=reset)
 
     @property
     def _n_features_out(self):

@@ -8,7 +8,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, column_or_1d
 
 from skshap.utils._columns import is_missing
-from skshap.utils._rows import check_several, number_of_rows
+from skshap.utils._rows import check_real, check_several, number_of_rows
 from skshap.utils._warn import warn_caller
 
 __all__ = [
@@ -96,9 +96,11 @@ def find_classes(y):
     except ValueError as error:
         raise ValueError(f"y must hold class labels; {OF_NUMBERS}. {error}") from error
     except TypeError as error:
+        kinds = sorted({type(label).__name__ for label in y})
+        beyond = " of more than 64 bits" if kinds == ["int"] else ""
         raise ValueError(
-            "y must hold labels of one type, numbers or str, got "
-            f"{sorted({type(label).__name__ for label in y})}; convert them to str."
+            f"y must hold labels of one type, numbers or str, got {kinds}{beyond}; "
+            "convert them to str."
         ) from error
     hint = f" If so, {OF_NUMBERS}." if y.dtype.kind in "iuf" else ""
     for warning in caught:
@@ -263,9 +265,10 @@ def as_labels(y, name="y"):
     Raises
     ------
     ValueError
-        If labels are masked, a single one, or on more than one axis.
+        If labels are masked, complex, a single one, or on more than one axis.
     """
     check_several(y, name)
+    check_real(y, name)
     if hasattr(getattr(y, "dtype", None), "numpy_dtype"):
         y = y.to_numpy()  # of pandas: integers that may be missing would be floats
     labels = column_or_1d(y, warn=True)

@@ -5,7 +5,7 @@ from numbers import Real
 import numpy as np
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
-__all__ = ["check_several", "check_weights", "number_of_rows"]
+__all__ = ["check_real", "check_several", "check_weights", "number_of_rows"]
 
 
 def check_several(y, name="y"):
@@ -28,6 +28,15 @@ def check_several(y, name="y"):
         raise ValueError(
             f"{name} must be a list or array with one entry a row, got the single "
             f"value {y!r:.40}; for a single row wrap it in a list: [{y!r:.40}]."
+        )
+
+
+def check_real(values, name):
+    """Raise if an array or sparse matrix holds complex numbers."""
+    if getattr(getattr(values, "dtype", None), "kind", None) == "c":
+        raise ValueError(
+            f"{name} must not hold complex numbers, got dtype {values.dtype}: Complex "
+            f"data not supported; pass real ones, such as {name}.real."
         )
 
 

@@ -7,6 +7,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import validate_data
 
 from skshap.utils._columns import column_advice, has_dates
+from skshap.utils._rows import check_real
 from skshap.utils._texts import NO_ROWS, check_collected, check_text, is_text
 
 __all__ = ["check_rows", "check_table"]
@@ -15,7 +16,7 @@ __all__ = ["check_rows", "check_table"]
 NO_NUMBERS = "NaN|infinity|convert|dtype|could not|real number|sequence"
 
 
-def check_rows(estimator, X, *, reset, sparse=False):
+def check_rows(estimator, X, *, reset, sparse=False, copy=False):
     """Check the rows that an estimator is given: texts, pairs of texts or numbers.
 
     Parameters
@@ -30,6 +31,8 @@ def check_rows(estimator, X, *, reset, sparse=False):
         True in `fit`.
     sparse : bool, default=False
         Whether a sparse table of numbers is accepted (as CSR).
+    copy : bool, default=False
+        Whether a table of numbers must be another one than the caller's.
 
     Returns
     -------
@@ -45,6 +48,7 @@ def check_rows(estimator, X, *, reset, sparse=False):
     TypeError
         If objects in a table cannot be turned into numbers.
     """
+    check_places(estimator, X, reset=reset)
     if is_text(X):
         if reset:
             vars(estimator).pop("n_features_in_", None)
@@ -83,6 +87,7 @@ def check_rows(estimator, X, *, reset, sparse=False):
             f"X must not be missing, but {n_masked} entries are masked: fill them, as "
             "with SimpleImputer after X.filled(np.nan), or drop the rows."
         )
+    check_real(X, "X")
     if has_dates(X):
         raise ValueError(" ".join(["X must hold numbers.", *column_advice(X)]))
     if is_list and any(isinstance(row, str) for row in X):
@@ -109,6 +114,7 @@ def check_rows(estimator, X, *, reset, sparse=False):
             reset=reset,
             dtype=np.float64,
             accept_sparse="csr" if sparse else False,
+            copy=copy,
         )
     except OverflowError as error:
         raise ValueError(
@@ -170,6 +176,7 @@ def check_table(estimator, X, *, reset):
             f"{type(X).__name__} of shape {(len(X),)}; pass a dataframe, of one row as "
             "df.iloc[[0]], of one column as df[['name']]."
         )
+    check_places(estimator, X, reset=reset)
     if not hasattr(X, "columns"):
         return validate_data(
             estimator,
@@ -184,3 +191,25 @@ def check_table(estimator, X, *, reset):
             f"required by {type(estimator).__name__}."
         )
     return validate_data(estimator, X, reset=reset, skip_check_array=True)
+
+
+def check_places(estimator, X, *, reset):
+    """Raise if columns that are named by numbers are in another order than in `fit`.
+
+    scikit-learn looks at names that are strings alone. Frames of other columns than in
+    `fit` pass, as they do there.
+    """
+    names = list(X.columns) if hasattr(X, "iloc") and hasattr(X, "columns") else []
+    if reset:
+        estimator._columns = names
+        return
+    fitted = getattr(estimator, "_columns", [])
+    if any(isinstance(name, str) for name in names) or names == fitted:
+        return
+    if len(names) == len(fitted) and set(names) == set(fitted):
+        place = next(i for i, name in enumerate(names) if name != fitted[i])
+        raise ValueError(
+            f"X must have the columns of fit in the same order, but column {place} was "
+            f"{fitted[place]!r} there and is {names[place]!r} here; pass "
+            "X[X_train.columns], or X.to_numpy() if the order is right."
+        )

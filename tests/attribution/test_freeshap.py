@@ -11,11 +11,16 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin, clone
-from sklearn.metrics import accuracy_score, get_scorer, log_loss
+from sklearn.metrics import accuracy_score, f1_score, get_scorer, log_loss
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import GridSearchCV
 
-from skshap import EmpiricalNTK, FreeShapAttributor, KernelRidgeClassifier
+from skshap import (
+    EmpiricalNTK,
+    FreeShapAttributor,
+    KernelRidgeClassifier,
+    PairwiseKernel,
+)
 from skshap.attribution._class_scores import CLASS_SCORINGS
 from skshap.exceptions import NotPositiveDefiniteError
 from tests.attribution.games import check_errors, own_value
@@ -432,7 +437,7 @@ CLOSE = {"kernel_params": None, "kernel": "precomputed"}
         ({"alpha": -1}, X_BAD, Y_BAD, ["'alpha'", "-1"]),
         ({"scoring": "roc_auc"}, X_BAD, Y_BAD, ["scoring='roc_auc'", "coalitions"]),
         ({"scoring": get_scorer("f1")}, X_BAD, Y_BAD, ["scoring=", "f(decision"]),
-        ({"scoring": lambda d, y: d}, X_BAD, Y_BAD, ["scoring must", "(8, 2)"]),
+        ({"scoring": lambda d, y: d}, X_BAD, Y_BAD, ["scoring must", "(48, 2)"]),
         (
             {"scoring": lambda d, y: d[:, 0] * np.nan},
             X_BAD,
@@ -492,22 +497,60 @@ def test_labels_are_not_left_out_of_attribute():
 
 
 def test_scoring_may_fail_on_the_rows_alone():
-    # In fit it scores the labels of the training rows.
-    scoring = lambda d, y: np.ones(len(d)) if len(d) == 8 else d  # noqa: E731
+    is_broken = []
+    scoring = lambda d, y: d if is_broken else np.ones(len(d))  # noqa: E731
     attributor = make_attributor(scoring=scoring).fit(X_BAD, Y_BAD)
+    is_broken.append(True)
     with pytest.raises(ValueError, match=r"one finite score a row.*\(\d+, 2\)"):
         attributor.attribute(X_BAD[:5], Y_BAD[:5])
 
 
-@pytest.mark.parametrize("null_score", ["prior", "chance"])
-def test_a_scoring_may_count_the_labels_it_is_given(null_score):
-    def balanced(decision, y):
-        counts = np.bincount(y, minlength=2)
-        return (decision.argmax(1) == y) * len(y) / (2 * counts[y])
+def of_the_sample(decision, y):
+    return np.full(len(y), f1_score(y, decision.argmax(1), average="macro"))
 
+
+def of_shares(decision, y):
+    return (decision.argmax(1) == y) / np.bincount(y)[y]
+
+
+def centred(decision, y):
+    return (decision - decision.mean(0))[np.arange(len(y)), y]
+
+
+def of_places(decision, y):
+    return np.linspace(1, 2, len(y)) * (decision.argmax(1) == y)
+
+
+def of_weights(decision, y):
+    return np.linspace(1, 2, 8) * (decision.argmax(1) == y)
+
+
+@pytest.mark.parametrize(
+    "scoring", [of_the_sample, of_shares, centred, of_places, of_weights]
+)
+@pytest.mark.parametrize("sampler", ["sweep", "exact"])
+def test_a_scoring_of_more_than_a_row_is_refused(scoring, sampler):
+    message = "scoring.* each score from its own row alone: for weights of classes"
+    attributor = make_attributor(scoring=scoring, sampler=sampler)
+    with pytest.raises(ValueError, match=message):
+        attributor.fit(X_BAD, Y_BAD)
+    attributor.set_params(null_score=0.5).fit(X_BAD, Y_BAD)  # scores nothing yet
+    for n in (8, 1):
+        with pytest.raises(ValueError, match=message):
+            attributor.attribute(X_BAD[-n:], Y_BAD[-n:])
+
+
+# Of one class for all rows: among those labels, and where classes are of equal size.
+@pytest.mark.parametrize("null_score, expected", [("prior", 1 / 2), ("chance", 1 / 3)])
+def test_a_scoring_may_weigh_labels(null_score, expected):
     X, y = np.arange(20.0)[:, None], np.arange(20) > 14
+    weights = 20 / (2 * np.bincount(y))
+
+    def balanced(decision, y):
+        return (decision.argmax(1) == y) * weights[y]
+
     attributor = make_attributor(scoring=balanced, null_score=null_score)
-    assert_allclose(attributor.fit(X, y).null_score_, 0.5)  # one class for all rows
+    assert_allclose(attributor.fit(X, y).null_score_, expected)
 
 
 @pytest.mark.parametrize("k", [0, 9, -1, 2.0, "3", None])
@@ -619,6 +662,24 @@ def test_tol_draws_no_more_than_needed():
     attributor = make_attributor(sampler="sweep", n_permutations=1000, tol=0.01)
     std = attributor.fit(X, y).attribute(X_val, y_val, return_std=True)[1]
     assert 0.005 < std.max() <= 0.01
+
+
+@pytest.mark.parametrize(
+    "kernel", ["rbf", "linear", PairwiseKernel("rbf"), EmpiricalNTK(random_state=0)]
+)
+@pytest.mark.parametrize("container", [np.array, np.asfortranarray, sparse.csr_matrix])
+def test_rows_changed_after_fit(kernel, container):
+    if container is sparse.csr_matrix and isinstance(kernel, EmpiricalNTK):
+        pytest.skip("takes no sparse rows")
+    X, y = class_rows(8, 2)
+    X = container(X)
+    attributor = make_attributor(kernel=kernel, kernel_params=None).fit(X, y)
+    values = attributor.attribute(X_BAD[:3], Y_BAD[:3])
+    predictions = attributor.decision_function(X_BAD)
+    entries = X.data if sparse.issparse(X) else X
+    entries *= -2
+    assert_array_equal(attributor.attribute(X_BAD[:3], Y_BAD[:3]), values)
+    assert_array_equal(attributor.decision_function(X_BAD), predictions)
 
 
 @pytest.mark.filterwarnings("ignore:X and y are those of fit")

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.kernel_ridge import KernelRidge
-from sklearn.metrics import mean_absolute_error, mean_squared_error
+from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 
 from skshap import FreeShapRegressor
 from skshap.attribution import _utility
@@ -170,6 +170,24 @@ def test_bad_input_is_named(params, y, words):
     with pytest.raises(ValueError) as caught:
         FreeShapRegressor(**params).fit(X, y)
     assert all(word in str(caught.value) for word in words)
+
+
+@pytest.mark.parametrize(
+    "scoring",
+    [
+        lambda prediction, y: np.full(len(y), r2_score(y, prediction)),
+        lambda prediction, y: -abs(prediction - prediction.mean() - y + y.mean()),
+        lambda prediction, y: -np.linspace(1, 2, 10) * abs(prediction - y),
+    ],
+)
+def test_a_scoring_of_more_than_a_row_is_refused(scoring):
+    X, y = curved(10)
+    message = "scoring.* each score from its own row alone"
+    with pytest.raises(ValueError, match=message):
+        FreeShapRegressor(scoring=scoring).fit(X, y)
+    regressor = FreeShapRegressor(scoring=scoring, null_score=0.0).fit(X, y)
+    with pytest.raises(ValueError, match=message):
+        regressor.attribute(X[:3], y[:3])
 
 
 @pytest.mark.filterwarnings("ignore:X and y are those of fit")

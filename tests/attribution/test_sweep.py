@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import load_iris
 
 from skshap import FreeShapAttributor
 from skshap.attribution import _marginals, _schedule, _utility
@@ -326,6 +327,33 @@ def test_errors_cover():
     assert 0.93 < (abs(z) < 2.06).mean() < 0.97  # Student's t, 24 degrees of freedom
     assert 0.85 < z.std() < 1.25
     assert abs(z.mean()) < 0.2
+
+
+@pytest.mark.parametrize(
+    "scoring, shares, worst",
+    [("accuracy", [10, 34, 35], 15), ("neg_log_loss", [10, 22, 8], 7)],
+)
+def test_errors_of_a_single_row_are_those_that_notes_tell(scoring, shares, worst):
+    X, y = load_iris(return_X_y=True)
+    order = np.random.RandomState(0).permutation(150)[:41]
+    X, y = X[order], y[order] > 0
+    attributor = FreeShapAttributor("linear", scoring=scoring).fit(X[:12], y[:12])
+    options = {"semivalues": ["shapley", "banzhaf", ("beta", 1, 16)]}
+    attributor.set_params(sampler="exact")
+    exact = attributor.attribute(X[40:], y[40:], **options)
+    attributor.set_params(sampler="sweep", n_permutations=20)
+    off, squares = [], []
+    for seed in range(25):
+        attributor.set_params(random_state=seed)
+        found = attributor.attribute(X[40:], y[40:], return_std=True, **options)
+        deviation, std = (np.array(list(part.values())) for part in found)
+        deviation = deviation - np.array(list(exact.values()))
+        off.append(abs(deviation) / std.clip(1e-12))
+        squares.append([deviation**2, std**2])
+    assert_allclose(100 * np.mean(np.array(off) > 2.1, (0, 2)), shares, atol=1)
+    assert_allclose(np.max(off), worst, atol=1)
+    actual, claimed = np.mean(squares, (0, 3))
+    assert ((0.5 < claimed / actual) & (claimed / actual < 1.5)).all()
 
 
 def test_lower_variance_than_permutations():

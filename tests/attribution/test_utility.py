@@ -120,7 +120,9 @@ def test_callable_sees_rows_and_labels(n_classes):
         seen.append((d.shape, y_index.shape))
         return own_value(d, y_index)
 
-    found = call(class_utility(noted, y, n_classes), decision)
+    utility = class_utility(noted, y, n_classes)
+    seen.clear()  # what it was checked with
+    found = call(utility, decision)
     assert_array_equal(found, decision[:, np.arange(6), y])
     assert seen == [((24, n_classes), (24,))]
 
@@ -138,16 +140,15 @@ def test_callable_may_return_any_sequence():
 @pytest.mark.parametrize(
     "scoring, words",
     [
-        (lambda d, y: d, ["(6, 2)"]),
+        (lambda d, y: d, ["(36, 2)"]),
         (lambda d, y: 1.0, ["()"]),
-        (lambda d, y: d[:, 0] * np.nan, ["(6,)", "NaN"]),
+        (lambda d, y: d[:, 0] * np.nan, ["(36,)", "NaN"]),
         (lambda d, y: d[:, 0] - np.inf, ["infinity"]),
     ],
 )
 def test_callable_must_return_a_finite_score_a_row(scoring, words):
-    utility = class_utility(scoring, np.array([0, 1, 1]), 2)
     with pytest.raises(ValueError, match="scoring must return one finite") as caught:
-        call(utility, np.zeros((2, 3, 2)))
+        class_utility(scoring, np.array([0, 1, 1]), 2)
     assert all(word in str(caught.value) for word in words)
 
 
@@ -210,7 +211,18 @@ def test_null_utility_of_a_callable_scores_the_frequencies():
     assert_allclose(class_null(own_value, "chance", TERNARY, 3), 1 / 3)
 
 
-@pytest.mark.parametrize("scores", [["a", "b"], [[1], [1, 2]], [1j, 2j], [None, 1]])
+@pytest.mark.parametrize(
+    "scores",
+    [
+        ["a", "b"],
+        [[1], [1, 2]],
+        [1j, 2j],
+        [None, 1],
+        ["0.5", "1"],
+        np.array(["2000", "2001"], dtype="datetime64[Y]"),
+        np.ma.array([0.5, 1], mask=[True, False]),
+    ],
+)
 def test_a_scoring_that_returns_no_numbers_is_named(scores):
     with pytest.raises(ValueError, match="scoring must return one finite score a row"):
         call_scoring(lambda *_: scores, np.zeros((2, 2)), np.zeros(2), (2,))

@@ -289,6 +289,17 @@ def test_modules_that_code_reaches_count_by_their_files(reader, tmp_path, monkey
     sys.modules.pop("own")
 
 
+@pytest.mark.parametrize(
+    "library", ["peft", "tokenizers", "sentencepiece", "sacremoses", "numpy"]
+)
+def test_functions_of_libraries_are_told_by_name(library):
+    functions = powered(1), powered(2)
+    assert len({*map(describe, functions)}) == 2
+    for function in functions:
+        function.__module__ = f"{library}.part"
+    assert len({*map(describe, functions)}) == 1
+
+
 def test_installed_modules_are_told_by_name(tmp_path, monkeypatch):
     folder = tmp_path / "site-packages"
     folder.mkdir()

@@ -155,6 +155,14 @@ def test_a_missing_label_among_texts_is_no_text(missing):
         encode_targets([missing, "a"], np.array(["a", "b"]), [0, 1])
 
 
+def test_integers_beyond_64_bits_and_complex_numbers_are_named():
+    with pytest.raises(ValueError, match=r"\['int'\] of more than 64 bits; convert"):
+        check_targets([2**70, 2**70 + 1], [0, 1])
+    for check in (check_targets, check_numbers):
+        with pytest.raises(ValueError, match="y must not hold complex numbers"):
+            check(np.array([1j, 2]), [0, 1])
+
+
 def test_labels_in_numpy_strings_and_bytes():
     labels = np.array(["b", "a", "b"], dtype=np.dtypes.StringDType())
     classes, y_index = check_targets(labels, [0, 1, 2])

@@ -7,7 +7,9 @@ import pytest
 from numpy.testing import assert_array_equal
 from scipy import sparse
 from sklearn.base import BaseEstimator
+from sklearn.pipeline import make_pipeline
 
+from skshap import FreeShapAttributor, PairwiseKernel
 from skshap.utils._texts import is_text
 from skshap.utils._validation import check_rows, check_table
 
@@ -47,6 +49,13 @@ def test_rows_of_numbers_become_float64(sparse_first):
 def test_what_holds_no_rows_is_named(X, words):
     with pytest.raises(ValueError, match=words) as caught:
         check_rows(BaseEstimator(), X, reset=True)
+    assert len(str(caught.value)) < 250
+
+
+@pytest.mark.parametrize("container", [np.array, sparse.csr_array])
+def test_complex_numbers_are_named(container):
+    with pytest.raises(ValueError, match="X must not hold complex numbers") as caught:
+        check_rows(BaseEstimator(), container(np.eye(30) + 0j), reset=True, sparse=True)
     assert len(str(caught.value)) < 250
 
 
@@ -131,3 +140,22 @@ def test_rows_that_have_yet_to_be_computed():
     for check in (is_text, lambda X: check_table(BaseEstimator(), X, reset=True)):
         with pytest.raises(ValueError, match=r"LazyFrame.*pass X.collect\(\)"):
             check(lazy)
+
+
+@pytest.mark.parametrize("names", [[0, 1, 2], [2022, 2020, 2021], [("a", 1), 3.5, 2]])
+@pytest.mark.parametrize("kernel", ["rbf", make_pipeline(PairwiseKernel())])
+def test_columns_named_by_numbers_stay_in_order(kernel, names):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(8, 3)))
+    frame.columns = pd.Index(names, tupleize_cols=False)
+    attributor = FreeShapAttributor(kernel).fit(frame, [0, 1] * 4)
+    values = attributor.decision_function(frame)
+    moved = frame.iloc[:, [0, 2, 1]]
+    with pytest.raises(ValueError, match=r"in the same order, but column 1 was .* X\["):
+        attributor.decision_function(moved)
+    back = moved[frame.columns]
+    assert_array_equal(attributor.decision_function(back), values)
+    # As with scikit-learn, other names say nothing, nor do arrays.
+    for rows in (moved.to_numpy(), moved.set_axis([7, 8, 9], axis=1)):
+        assert (attributor.decision_function(rows) != values).any()
+    attributor.fit(frame.to_numpy(), [0, 1] * 4).decision_function(moved)
