@@ -257,8 +257,8 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
         UserWarning
             If the attributor has a `checkpoint`, but `random_state` is None, unless
             `n_samples_to_remove` is "auto"; or if `X_val` looks like numbers in other
-            units than `X`, as where only one of them was scaled, or is `X` with most of
-            its labels.
+            units than `X`, as where only one of them was scaled, is `X` with most of
+            its labels, or holds mostly rows of `X` with their labels.
         """
         raise_for_params(fit_params, self, "fit")
         params = process_routing(self, "fit", **fit_params).estimator.fit
