@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from skshap.utils._order import check_order
-from skshap.utils._rows import number_of_rows
+from skshap.utils._rows import check_unmasked, number_of_rows
 from skshap.utils._texts import is_text
 from skshap.utils._warn import warn_caller
 
@@ -33,8 +33,8 @@ def check_held_out(X, X_val, y_val):
     ------
     ValueError
         If only one of `X_val` and `y_val` is given, if there are no such rows, if
-        labels have their names in another order, or if rows are texts beside numbers,
-        or of another number or names of columns.
+        entries are masked, labels have their names in another order, or rows are texts
+        beside numbers, or of another number or names of columns.
 
     Warns
     -----
@@ -51,6 +51,8 @@ def check_held_out(X, X_val, y_val):
             f"X_val must be rows of the same kind as X, got {X_val!r:.60}; a single "
             "row goes into a list."
         )
+    check_unmasked(X)
+    check_unmasked(X_val, "X_val")
     shape, shape_val = row_shape(X), row_shape(X_val)
     if number_of_rows(X_val, "X_val") == 0:
         raise ValueError("X_val has no rows; pass at least one, or X_val=None.")

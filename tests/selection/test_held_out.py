@@ -82,6 +82,26 @@ def test_values_missing_in_held_out_rows_are_named_as_theirs(make, quick, table)
         make(attributor=quick).fit(frame, y, X_val=gaps, y_val=y[:3])
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        *(LabelNoiseDetector, DataSelector, partial(DataRemoval, LinearSVC())),
+        partial(DataRemoval, LinearSVC(), n_samples_to_remove="auto"),
+    ],
+)
+@pytest.mark.parametrize("n_masked", [1, 30])
+def test_masked_entries_are_missing(make, n_masked, quick, table):
+    X, y, _ = table
+    mask = np.zeros(X.shape, dtype=bool)
+    mask.flat[:n_masked] = True
+    masked, detector = np.ma.masked_array(X, mask), make(attributor=quick)
+    for X_val in (masked, [*masked]):
+        with pytest.raises(ValueError, match=f"^X_val .* {n_masked} entries are mas"):
+            detector.fit(X, y, X_val=X_val, y_val=y)
+    with pytest.raises(ValueError, match=f"^X must .* {n_masked} entries are masked"):
+        detector.fit(masked, y, X_val=X[:20], y_val=y[:20])
+
+
 def test_validation_labels_that_are_no_class(table):
     X, y, _ = table
     selector = DataSelector(n_samples_to_select=10, random_state=0)
