@@ -187,7 +187,8 @@ class BaseFreeShap:
         DamagedStoreWarning
             If the file of `checkpoint` cannot be written, or is damaged in a folder.
         UserWarning
-            If X and most of y are what `fit` saw, in the same order.
+            If X and most of y are what `fit` saw, in the same order; or if most of 40
+            rows or more are among those of `fit`, with their labels.
         """
         M, y = self._map_labelled(X, y)
         asked = self._check_asked(scorings, semivalues)

@@ -278,6 +278,12 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
         ValueError
             If rows, labels, the kernel or parameters are malformed, or rows and labels
             are, by their indices, not in one order.
+
+        Warns
+        -----
+        UserWarning
+            If a column of a frame that the kernel reads, without steps of a Pipeline
+            before it, is the same as y in ten rows or more.
         """
         self._check_parameters()
         with unchanged_on_error(self):

@@ -198,7 +198,9 @@ class FreeShapRegressor(BaseFreeShap, RegressorMixin, BaseKernelRidge):
         Warns
         -----
         UserWarning
-            If targets are far from zero beside how they vary.
+            If targets are far from zero beside how they vary, or if a column of a frame
+            that the kernel reads, without steps of a Pipeline before it, is the same as
+            y in ten rows or more.
         """
         self._check_parameters()
         with unchanged_on_error(self):
@@ -206,6 +208,7 @@ class FreeShapRegressor(BaseFreeShap, RegressorMixin, BaseKernelRidge):
             self._y = np.array(check_numbers(y, rows))  # the caller's may change
             warn_of_mean(self._y)
             kernel = self._map_rows(rows)
+            self._warn_of_target(X, y)
             factor = kernel.factorize(self.alpha, self.device)
             solved, weights = factor.solve(self._y[:, None])
             self.intercept_ = 0.0

@@ -4,6 +4,8 @@ import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.utils import Bunch, column_or_1d
 
+from skshap.utils._order import check_order
+
 __all__ = ["detection_curve"]
 
 
@@ -44,8 +46,13 @@ def detection_curve(is_noisy, scores):
     Raises
     ------
     ValueError
-        If the two arrays differ in length, `is_noisy` is not a mask or has no wrong or
-        no right label, or `scores` are not real numbers.
+        If the two arrays differ in length or, by their indices, in order, `is_noisy` is
+        not a mask or has no wrong or no right label, or `scores` are not real numbers.
+
+    Warns
+    -----
+    UserWarning
+        If the indices differ in order, but one of them only numbers its rows.
 
     See Also
     --------
@@ -70,6 +77,7 @@ def detection_curve(is_noisy, scores):
     >>> curve.roc_auc
     0.75
     """
+    check_order(scores, is_noisy, ("scores", "is_noisy"))
     is_noisy = _check_mask(is_noisy)
     scores = _check_scores(scores)
     if len(is_noisy) != len(scores):

@@ -18,6 +18,8 @@ from skshap.kernels._base import (
     set_kernel_tags,
 )
 from skshap.kernels._features import explicit_features, has_features, lost_diagonal
+from skshap.kernels._kernels_on_columns import columns_read
+from skshap.utils._columns import warn_of_target
 from skshap.utils._device import check_device
 from skshap.utils._kernel_values import check_gram, check_kernel_values, warn_of_gram
 from skshap.utils._labels import check_targets
@@ -74,6 +76,11 @@ class BaseKernelRidge(BaseEstimator):
         K = check_kernel_values(kernel.transform(rows))
         return TrainingKernel(check_gram((K + K.T) / 2), False)
 
+    def _warn_of_target(self, X, y):
+        """Warn of a frame with a column that is y, if the fitted kernel reads it."""
+        if hasattr(X, "columns"):
+            warn_of_target(X, y, columns_read(self.kernel_, X))
+
     def _takes_features(self):
         """Whether explicit features will do, which need a ridge."""
         return self.alpha > 0
@@ -104,6 +111,7 @@ class BaseKernelRidgeClassifier(ClassifierMixin, BaseKernelRidge):
         rows = self._check_training_rows(X, y)
         self.classes_, y_index = check_targets(y, rows)
         kernel = self._map_rows(rows)
+        self._warn_of_target(X, y)
         Y = np.eye(len(self.classes_))[y_index]
         initial = self._initial_outputs(rows)
         Y -= initial

@@ -129,6 +129,12 @@ class KernelRidgeClassifier(BaseKernelRidgeClassifier):
         ValueError
             If rows, labels, the kernel or parameters are malformed, or rows and labels
             are, by their indices, not in one order.
+
+        Warns
+        -----
+        UserWarning
+            If a column of a frame that the kernel reads, without steps of a Pipeline
+            before it, is the same as y in ten rows or more.
         """
         if self.class_prior and self.initial_outputs:
             raise ValueError(

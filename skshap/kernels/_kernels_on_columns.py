@@ -1,13 +1,14 @@
 """The kernels of a `ColumnKernel`, each with the columns that it reads."""
 
 import numpy as np
+from sklearn.pipeline import Pipeline
 
 from skshap.kernels._base import make_kernel
 from skshap.kernels._column_errors import check_dates, noted, read_columns
 from skshap.kernels._entk import EmpiricalNTK
 from skshap.kernels._features import diagonal, last_step
 
-__all__ = ["ask_kernels", "fit_kernels"]
+__all__ = ["ask_kernels", "columns_read", "fit_kernels"]
 
 
 def fit_kernels(kernels, X, call):
@@ -70,6 +71,19 @@ def ask_kernels(kernels, X, call):
         check_dates(name, kernel, part)
         with noted(name, columns, part):
             yield call(kernel, part)
+
+
+def columns_read(kernel, X):
+    """Return names of the columns of a frame that a fitted kernel surely reads."""
+    if isinstance(kernel, Pipeline):  # of which a step may leave some out
+        return []
+    if not hasattr(kernel, "kernels_"):
+        return [*X.columns]
+    names = []
+    for name, _, columns in kernel.kernels_:
+        _, part = read_columns(X, name, columns)
+        names += [*part.columns] if hasattr(part, "columns") else [part.name]
+    return [*dict.fromkeys(names)]
 
 
 def _is_network(triple):

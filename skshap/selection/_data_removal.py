@@ -125,7 +125,8 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
     removed. Half of the rows of each class, rounded down, are always left, and all of a
     class of fewer than ten rows or whose labels look mostly wrong: they may only be
     hard to predict. What share of lowest value an estimator is best off without,
-    :class:`sklearn.model_selection.GridSearchCV` over `n_samples_to_remove` finds.
+    :class:`sklearn.model_selection.GridSearchCV` over `n_samples_to_remove` finds. A
+    number that would leave a class without a row, such as a tiny one, scores NaN there.
 
     "harmful" removes rows that are more probably harmful than not, the most certainly
     harmful first, as long as at most 10 % of those removed are expected to be harmless.
@@ -257,8 +258,8 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
         UserWarning
             If the attributor has a `checkpoint`, but `random_state` is None, unless
             `n_samples_to_remove` is "auto"; or if `X_val` looks like numbers in other
-            units than `X`, as where only one of them was scaled, or is `X` with most of
-            its labels.
+            units than `X`, as where only one of them was scaled, is `X` with most of
+            its labels, or holds mostly rows of `X` with their labels.
         """
         raise_for_params(fit_params, self, "fit")
         params = process_routing(self, "fit", **fit_params).estimator.fit

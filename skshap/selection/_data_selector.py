@@ -195,8 +195,8 @@ class DataSelector(BaseRowChoice):
         UserWarning
             If the attributor has a `checkpoint`, but `random_state` is None, unless
             `strategy` is "greedy"; or if `X_val` looks like numbers in other
-            units than `X`, as where only one of them was scaled, or is `X` with most of
-            its labels.
+            units than `X`, as where only one of them was scaled, is `X` with most of
+            its labels, or holds mostly rows of `X` with their labels.
         """
         with unchanged_on_error(self):
             return self._fit(X, y, X_val, y_val)

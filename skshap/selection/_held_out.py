@@ -4,9 +4,10 @@ import re
 from contextlib import contextmanager
 
 import numpy as np
+from scipy import sparse
 
 from skshap.utils._order import check_order
-from skshap.utils._rows import number_of_rows
+from skshap.utils._rows import check_unmasked, number_of_rows
 from skshap.utils._texts import is_text
 from skshap.utils._warn import warn_caller
 
@@ -16,7 +17,7 @@ FEWEST = 20, 5  # rows of X and of X_val, of which ranges tell
 ENOUGH = 20  # rows of X_val of which quartiles tell
 NARROW = 0.1  # of the distance between quartiles of X: what has less is in other units
 MARGIN = 0.25  # of the range of a column of X: what lies as far from it is outside
-SHARE = 0.25  # of the columns, two at least, that tell of other units
+SHARE = 0.25  # of the columns of numbers, two at least, that tell of other units
 
 
 def check_held_out(X, X_val, y_val):
@@ -33,8 +34,8 @@ def check_held_out(X, X_val, y_val):
     ------
     ValueError
         If only one of `X_val` and `y_val` is given, if there are no such rows, if
-        labels have their names in another order, or if rows are texts beside numbers,
-        or of another number or names of columns.
+        entries are masked, labels have their names in another order, or rows are texts
+        beside numbers, or of another number or names of columns.
 
     Warns
     -----
@@ -51,6 +52,8 @@ def check_held_out(X, X_val, y_val):
             f"X_val must be rows of the same kind as X, got {X_val!r:.60}; a single "
             "row goes into a list."
         )
+    check_unmasked(X)
+    check_unmasked(X_val, "X_val")
     shape, shape_val = row_shape(X), row_shape(X_val)
     if number_of_rows(X_val, "X_val") == 0:
         raise ValueError("X_val has no rows; pass at least one, or X_val=None.")
@@ -76,11 +79,11 @@ def check_held_out(X, X_val, y_val):
             f"{names[:5]} and so on, got {names_val[:5]}"
             + ("; use X_val[X.columns]." if set(names) == set(names_val) else ".")
         )
-    n_outside = _count_outside(X, X_val)
-    if n_outside >= 2 and n_outside >= SHARE * shape[0]:
+    n_outside, n_columns = _count_outside(X, X_val)
+    if n_outside >= 2 and n_outside >= SHARE * n_columns:
         kinds = " X is an array and X_val a frame." * (bool(names_val) and not names)
         warn_caller(
-            f"X_val is far from X in {n_outside} of {shape[0]} columns, half of its "
+            f"X_val is far from X in {n_outside} of {n_columns} columns, half of its "
             "rows outside by a quarter of the range of X, or close together by a tenth "
             "of what half of X spans, as if only X were scaled."
             f"{kinds} Behind other steps of a Pipeline, transform_input=['X_val'] has "
@@ -103,28 +106,57 @@ def errors_name_held_out():
 def _count_outside(X, X_val):
     """Count columns that half of the held-out rows are far outside of, or fill little.
 
-    Zero where rows are few, or no dense tables of numbers; constant columns and missing
-    values do not count.
+    Return how many there are, and of how many columns of numbers. None, where rows are
+    few or no tables of numbers; constant columns and missing values do not count.
     """
-    tables = [
-        rows.to_numpy() if hasattr(rows, "columns") else rows for rows in (X, X_val)
-    ]
-    for rows, fewest in zip(tables, FEWEST, strict=True):
-        is_table = isinstance(rows, np.ndarray) and rows.ndim == 2
-        if not is_table or rows.dtype.kind not in "fiu" or len(rows) < fewest:
-            return 0
-    X, X_val = tables
-    low, high = X.min(axis=0).astype(float), X.max(axis=0).astype(float)
+    if is_text(X):
+        return 0, 0
+    filled = slice(None)
+    if sparse.issparse(X):  # the others are mostly zero, in whatever units
+        filled = np.diff(sparse.csc_array(X).indptr) > X.shape[0] / 2
+    tables = [_numbers(rows) for rows in (X, X_val)]
+    for table, fewest in zip(tables, FEWEST, strict=True):
+        if table is None or table.shape[0] < fewest:
+            return 0, 0
+    A, B = (
+        table[:, filled].toarray() if sparse.issparse(table) else table[:, filled]
+        for table in tables
+    )
+    n_columns = row_shape(X)[0] - np.isnan(A).all(axis=0).sum()
+    low, high = A.min(axis=0).astype(float), A.max(axis=0).astype(float)
     with np.errstate(invalid="ignore"):  # of infinite values
         margin = MARGIN * (high - low)
-        is_outside = (X_val < low - margin) | (X_val > high + margin)
-        is_far = is_outside.mean(axis=0) >= 0.5
-        if len(X_val) >= ENOUGH:
+        is_far = ((B < low - margin) | (B > high + margin)).mean(axis=0) >= 0.5
+        if len(B) >= ENOUGH:
             wide, own = (
-                np.subtract(*np.percentile(rows, [75, 25], axis=0)) for rows in tables
+                np.subtract(*np.percentile(rows, [75, 25], axis=0)) for rows in (A, B)
             )
             is_far |= (own > 0) & (own < NARROW * wide)
-        return int((is_far & (margin > 0)).sum())
+        return int((is_far & (margin > 0)).sum()), int(n_columns)
+
+
+def _numbers(rows):
+    """Return rows as a table of numbers, NaN in columns of a frame that hold others.
+
+    None, if they are none.
+    """
+    if sparse.issparse(rows):
+        return sparse.csc_array(rows)
+    if hasattr(rows, "columns") and rows.shape[1]:
+        of_frame = rows.iloc if hasattr(rows, "iloc") else rows
+        return np.column_stack([_column(of_frame[:, j]) for j in range(rows.shape[1])])
+    if isinstance(rows, (list, tuple)) and len({np.shape(row) for row in rows}) == 1:
+        rows = np.asarray(rows)
+    is_table = isinstance(rows, np.ndarray) and rows.ndim == 2
+    return rows if is_table and rows.dtype.kind in "fiu" else None
+
+
+def _column(column):
+    nullable = getattr(column.dtype, "numpy_dtype", None)
+    if getattr(nullable, "kind", "O") in "fiu":
+        column = column.to_numpy(dtype=float, na_value=np.nan)
+    values = np.asarray(column)
+    return values if values.dtype.kind in "fiu" else np.full(len(values), np.nan)
 
 
 def row_shape(rows):

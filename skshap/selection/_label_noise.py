@@ -244,7 +244,8 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
             they are rare, one letter; if classes have a single row; if
             ``contamination="auto"`` calls none wrong because wrong labels cannot be
             told from hard rows, whether some look wrong or not; or if `X_val` looks
-            like numbers in other units than `X`, or is `X` with most of its labels.
+            like numbers in other units than `X`, is `X` with most of its labels, or
+            holds mostly rows of `X` with their labels.
         """
         with unchanged_on_error(self):
             judged = self._fit(X, y, X_val, y_val)

@@ -5,8 +5,17 @@ from datetime import date, time, timedelta
 
 import numpy as np
 
-__all__ = ["column_advice", "has_dates", "is_missing", "missing_dates"]
+from skshap.utils._warn import warn_caller
 
+__all__ = [
+    "column_advice",
+    "has_dates",
+    "is_missing",
+    "missing_dates",
+    "warn_of_target",
+]
+
+FEWEST = 10  # rows, of which a column is not the same as others by chance
 N_NAMED = 10  # columns that a message names
 # Types of dates, times and spans of time, missing ones included.
 DATES = (date, time, timedelta, np.datetime64, np.timedelta64)
@@ -125,6 +134,38 @@ def named_columns(table):
     is_frame = hasattr(table, "columns")
     for name in list(table.columns) if is_frame else range(table.shape[1]):
         yield name, np.asarray(table[name] if is_frame else table[:, name]).ravel()
+
+
+def warn_of_target(X, y, names):
+    """Warn of columns of a frame that are the labels or targets of its rows.
+
+    Parameters
+    ----------
+    X : dataframe
+        The training rows.
+    y : array-like
+        Their labels or targets.
+    names : list
+        Of the columns that count.
+
+    Warns
+    -----
+    UserWarning
+        If there are such columns, and ten rows or more.
+    """
+    if len(y) < FEWEST:
+        return
+    y, same = [*map(str, y)], []
+    for name in names:
+        values = np.asarray(X[name])
+        # Some first: most columns are others. Two of one name are no column.
+        if all([*map(str, values[:n])] == y[:n] for n in (FEWEST, None)):
+            same.append(name)
+    if same:
+        warn_caller(
+            f"X has columns {shortened(same)} that are the same as y in every row, so "
+            "that y is predicted from itself; pass X without them."
+        )
 
 
 def missing_dates(table):

@@ -5,7 +5,39 @@ from numbers import Real
 import numpy as np
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
-__all__ = ["check_real", "check_several", "check_weights", "number_of_rows"]
+__all__ = [
+    "check_real",
+    "check_several",
+    "check_unmasked",
+    "check_weights",
+    "number_of_rows",
+]
+
+
+def check_unmasked(X, name="X"):
+    """Raise if entries of rows are masked.
+
+    Parameters
+    ----------
+    X : rows
+        In any container, a list of arrays included.
+    name : str, default="X"
+        Of them, in messages.
+
+    Raises
+    ------
+    ValueError
+        If some are.
+    """
+    parts = X if isinstance(X, (list, tuple)) else [X]
+    masked = filter(np.ma.isMaskedArray, parts)
+    n_masked = sum(map(np.ma.count_masked, masked))
+    if n_masked > 0:
+        raise ValueError(
+            f"{name} must not be missing, but {n_masked} entries are masked: fill "
+            f"them, as with SimpleImputer after {name}.filled(np.nan), or drop the "
+            "rows."
+        )
 
 
 def check_several(y, name="y"):

@@ -7,7 +7,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import validate_data
 
 from skshap.utils._columns import column_advice, has_dates
-from skshap.utils._rows import check_real
+from skshap.utils._rows import check_real, check_unmasked
 from skshap.utils._texts import NO_ROWS, check_collected, check_text, is_text
 
 __all__ = ["check_rows", "check_table"]
@@ -80,13 +80,7 @@ def check_rows(estimator, X, *, reset, sparse=False, copy=False):
     if X is None:
         raise ValueError(f"{NO_ROWS}, got None.")
     is_list = isinstance(X, (list, tuple))
-    masked = [part for part in (X if is_list else [X]) if np.ma.isMaskedArray(part)]
-    n_masked = sum(np.ma.count_masked(part) for part in masked)
-    if n_masked > 0:
-        raise ValueError(
-            f"X must not be missing, but {n_masked} entries are masked: fill them, as "
-            "with SimpleImputer after X.filled(np.nan), or drop the rows."
-        )
+    check_unmasked(X)
     check_real(X, "X")
     if has_dates(X):
         raise ValueError(" ".join(["X must hold numbers.", *column_advice(X)]))

@@ -19,6 +19,7 @@ from skshap import (
     LabelNoiseDetector,
     PairwiseKernel,
 )
+from skshap.attribution._own_rows import warn_of_own_rows
 from tests.rows import class_rows
 
 OWN = "X and y are those of fit"
@@ -49,7 +50,7 @@ def test_values_judged_on_the_training_rows_are_warned_of(kind):
     attributor.explain(X, y)  # of which a row's own value is a part
 
 
-def test_few_training_rows_among_others_are_not_warned_of():
+def test_few_rows_are_not_warned_of():
     X, y = class_rows(12)
     attributor = FreeShapAttributor(n_permutations=2, random_state=0).fit(X, y)
     attributor.attribute(X[:5], y[:5])
@@ -122,4 +123,59 @@ def test_held_out_rows_that_are_the_training_rows_are_warned_of(name, kernel):
     with pytest.warns(UserWarning, match=f"^{names} are those of fit") as caught:
         estimator.fit(X, y, X_val=X, y_val=y)
     assert caught[0].filename == __file__
-    estimator.fit(X, y, X_val=X[::-1], y_val=y[::-1])  # no warning
+    with pytest.warns(UserWarning, match=f"^100 % of {names} are rows of fit, so"):
+        estimator.fit(X, y, X_val=X[::-1], y_val=y[::-1])
+    estimator.fit(X, y, X_val=X[::-1], y_val=1 - y[::-1])  # no warning
+
+
+@pytest.mark.parametrize("kind", ["table", "sparse", "texts", "kernel"])
+@pytest.mark.parametrize(
+    ("n", "n_own", "n_val", "is_told"),
+    [
+        (60, 60, 60, True),
+        (60, 26, 50, True),
+        (60, 25, 50, False),  # no more than half
+        (60, 40, 40, True),
+        (60, 39, 39, False),  # few rows to predict
+        (39, 39, 39, False),  # few to train on
+    ],
+)
+def test_training_rows_in_another_order_are_told(kind, n, n_own, n_val, is_told):
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(n + n_val, 3))
+    own = [*rng.permutation(n)[:n_own], *range(n, n + n_val - n_own)]
+    y = rng.integers(2, size=n + n_val)
+    X, X_val, kernel = rows[:n], rows[own], "rbf"
+    if kind == "sparse":
+        X, X_val = sparse.csr_matrix(X), sparse.csr_matrix(X_val)
+    elif kind == "texts":
+        kernel = make_pipeline(CountVectorizer(), PairwiseKernel())
+        X, X_val = ([f"row number {100 + i}" for i in some] for some in (range(n), own))
+    elif kind == "kernel":
+        X, X_val, kernel = X @ X.T, X_val @ X.T, "precomputed"
+    attributor = FreeShapAttributor(kernel, n_permutations=2, tol=None)
+    attributor.fit(X, y[:n])
+    share = f"{100 * n_own // n_val} % of X and y are rows of fit, so"
+    with pytest.warns(UserWarning, match=share) if is_told else nullcontext():
+        attributor.attribute(X_val, y[own])
+    noted = 1 - y[own]
+    attributor.attribute(X_val, noted)  # no warning: they do not vouch for their labels
+
+
+def test_tables_with_few_different_rows_are_not_warned_of():
+    """Whatever share of the rows to predict is found among the training rows."""
+    rng = np.random.default_rng(0)
+    for n_different in np.tile([2, 20, 40, 60, 80, 120, 200], 20):
+        table = rng.normal(size=(n_different, 3))[rng.integers(n_different, size=120)]
+        y = (table[:, 0] > 0).astype(int)
+        warn_of_own_rows(table[:60], table[60:], y[60:], y[:60])  # no warning
+
+
+def test_own_rows_are_told_where_some_training_rows_have_copies():
+    rng = np.random.default_rng(0)
+    table, y = rng.normal(size=(60, 3)), rng.integers(2, size=60)
+    for n_copies, is_told in ((14, True), (15, False)):  # of 15, half have a twin
+        table[:n_copies], y[:n_copies] = table[-n_copies:], y[-n_copies:]
+        own = rng.permutation(60)
+        with pytest.warns(UserWarning, match="100 % of") if is_told else nullcontext():
+            warn_of_own_rows(table, table[own], y[own], y)

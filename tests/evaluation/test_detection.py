@@ -145,6 +145,19 @@ def test_array_likes(kind):
     assert curve.roc_auc == 1
 
 
+def test_entries_in_another_order_are_not_those_of_other_rows():
+    is_noisy = pd.Series([True, False, False], index=list("abc"))
+    scores = pd.Series([0.2, 0.3, 0.1], index=list("bca"))
+    with pytest.raises(ValueError, match=r"^is_noisy must be in the order of scores"):
+        detection_curve(is_noisy, scores)
+    assert detection_curve(is_noisy.loc[scores.index], scores).roc_auc == 1
+    assert detection_curve(is_noisy, scores.to_numpy()).roc_auc == 0.5
+    is_noisy.index = [2, 0, 1]
+    with pytest.warns(UserWarning, match="The order is taken") as caught:
+        detection_curve(is_noisy, scores.reset_index(drop=True))
+    assert caught[0].filename == __file__
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.float32, bool])
 def test_number_types_of_scores(dtype):
     curve = detection_curve([1, 0, 0, 1], np.array([0, 1, 1, 0], dtype=dtype))

@@ -295,7 +295,7 @@ class TestValidationRowsInPipelines:
         rows = np.random.default_rng(0).permutation(50)[:n_val]
         grid = {"clean__n_samples_to_remove": [0.1]}
         GridSearchCV(pipeline, grid, cv=2, error_score="raise").fit(
-            X, y, X_val=X[rows], y_val=y[rows]
+            X, y, X_val=X[rows] + 0.01, y_val=y[rows]
         )
         assert seen == [n_seen, n_seen, n_val]
 

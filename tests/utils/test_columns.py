@@ -1,6 +1,7 @@
 """Columns that hold no numbers are named, whoever is given the table."""
 
 import datetime
+from contextlib import nullcontext
 from decimal import Decimal
 
 import numpy as np
@@ -8,16 +9,23 @@ import pandas as pd
 import polars as pl
 import pytest
 from scipy.sparse import csr_array
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from skshap import (
+    ColumnKernel,
     DataRemoval,
     DataSelector,
+    FreeShapAttributor,
+    FreeShapRegressor,
     KernelRidgeClassifier,
     LabelNoiseDetector,
+    PairwiseKernel,
     make_column_kernel,
 )
-from skshap.utils._columns import column_advice, has_dates
+from skshap.utils._columns import column_advice, has_dates, warn_of_target
 
 DAYS = np.arange("2026-01-01", "2026-01-05", dtype="datetime64[D]").astype("M8[ms]")
 COLUMNS = {
@@ -230,3 +238,75 @@ def test_a_column_kernel_says_it_once():
     with pytest.raises(ValueError, match="kernel 'rbf' cannot read") as caught:
         make_column_kernel(("rbf", ["a", "gap"])).fit(frame)
     assert str(caught.value).count("have missing values") == 1
+
+
+TARGET = r"^X has columns \['t'\] that are the same as y in every row"
+
+
+def labelled(n=20):
+    rng = np.random.default_rng(0)
+    y = np.arange(n) % 2
+    frame = pd.DataFrame({"a": rng.normal(size=n), "t": y, "word": "w"})
+    frame["near"] = np.where(np.arange(n) == n - 1, 1 - y, y)
+    return frame, y
+
+
+@pytest.mark.parametrize("frame_of", [pd.DataFrame, pl.DataFrame])
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        *(KernelRidgeClassifier(), FreeShapAttributor(), FreeShapRegressor("rbf")),
+        *(LabelNoiseDetector(contamination=0.1), DataRemoval(LogisticRegression())),
+    ],
+    ids=lambda estimator: type(estimator).__name__,
+)
+def test_labels_among_the_columns_are_warned_of(estimator, frame_of):
+    X, y = labelled()
+    X = frame_of(X.drop(columns="word").to_dict("list"))
+    with pytest.warns(UserWarning, match=TARGET) as caught:
+        estimator.fit(X, y)
+    assert caught[0].filename == __file__
+    estimator.fit(X[["a", "near"]], y)  # no warning
+
+
+@pytest.mark.parametrize("labels", [[0, 1], ["no", "yes"], [False, True], [0.5, 2.0]])
+def test_labels_of_all_kinds_are_found_among_the_columns(labels):
+    X, y = labelled()
+    y = np.array(labels)[y]
+    for column in (y, pd.Series(y).convert_dtypes(), pd.Categorical(y)):
+        X["t"] = column
+        with pytest.warns(UserWarning, match=TARGET):
+            warn_of_target(X, y, [*X.columns])
+
+
+def test_labels_in_columns_that_no_kernel_reads_are_not_warned_of():
+    X, y = labelled()
+    beside = [("a", "rbf", ["a", "near"])]
+    of_t = PairwiseKernel("linear")
+    for columns in (["t"], [1], lambda X: ["t"]):
+        kernel = ColumnKernel([*beside, ("t", of_t, columns)])
+        with pytest.warns(UserWarning, match=TARGET):
+            KernelRidgeClassifier(kernel=kernel).fit(X, y)
+    X["t"] = np.where(y, "yes", "no")
+    words = make_pipeline(CountVectorizer(), PairwiseKernel("linear"))
+    kernel = ColumnKernel([*beside, ("one", words, "t"), ("two", words, "t")])
+    with pytest.warns(UserWarning, match=TARGET):
+        KernelRidgeClassifier(kernel=kernel).fit(X, X["t"])
+    KernelRidgeClassifier(kernel=ColumnKernel(beside)).fit(X, X["t"])
+    # What steps before a kernel leave of the columns is not known.
+    numbers = X[["a", "near"]].assign(t=y)
+    kernel = make_pipeline(StandardScaler(), PairwiseKernel())
+    KernelRidgeClassifier(kernel=kernel).fit(numbers, y)
+
+
+def test_labels_of_few_rows_may_be_those_of_a_column_by_chance():
+    for n in (9, 10):
+        X, y = labelled(n)
+        with pytest.warns(UserWarning, match=TARGET) if n == 10 else nullcontext():
+            FreeShapAttributor().fit(X[["a", "t"]], y)
+
+
+def test_two_columns_of_one_name_are_no_labels():
+    X, y = labelled()
+    X.columns = ["a", "t", "word", "t"]
+    warn_of_target(X, y, ["a", "t"])  # no warning
