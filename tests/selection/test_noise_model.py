@@ -76,13 +76,13 @@ def test_long_steps_lead_where_many_short_ones_do(noise, seed):
     by_long.fit(z)
     first = by_short.transition
     by_short._untold, by_short._blind = np.zeros(3, dtype=bool), 0.0
-    for n_steps in range(2000):
-        before = by_short.transition
-        if np.abs(by_short._step(z) - before).max() < 1e-8:
-            break
+    moved, n_steps = 1.0, 0
+    while moved > 1e-8 and n_steps < 2000:
+        before, n_steps = by_short.transition, n_steps + 1
+        moved = np.abs(by_short._step(z) - before).max()
     assert n_steps > 20
-    moved = np.abs(by_short.transition - first).max()
-    assert_allclose(by_long.transition, by_short.transition, atol=0.01 * moved)
+    way = np.abs(by_short.transition - first).max()
+    assert_allclose(by_long.transition, by_short.transition, atol=0.01 * way)
 
 
 @given(ratio=st.floats(0, 0.8), seed=st.integers(0, 99))
