@@ -187,8 +187,10 @@ class BaseFreeShap:
         DamagedStoreWarning
             If the file of `checkpoint` cannot be written, or is damaged in a folder.
         UserWarning
-            If X and most of y are what `fit` saw, in the same order; or if most of 40
-            rows or more are among those of `fit`, with their labels.
+            If X and most of y are what `fit` saw, in the same order; if most of 40
+            rows or more are among those of `fit`, with their labels; or if no other
+            process can go on from the `checkpoint`, as a callable `scoring` reads what
+            cannot be pickled.
         """
         M, y = self._map_labelled(X, y)
         asked = self._check_asked(scorings, semivalues)

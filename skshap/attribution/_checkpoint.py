@@ -145,8 +145,8 @@ def check_path(path):
     Raises
     ------
     ValueError
-        If the path is empty or has a null character, or begins with the home of a user
-        that is not known.
+        If the path is empty, too long or has a null character, or begins with the home
+        of a user that is not known.
     """
     if path is None:
         return
@@ -157,7 +157,12 @@ def check_path(path):
             "'values.npz', or of a folder, or None to keep nothing."
         )
     try:
-        Path(path).expanduser()
+        Path(path).expanduser().exists()
+    except OSError as error:
+        raise ValueError(
+            f"checkpoint={name!r:.60} cannot be a file ({error.strerror}); pass "
+            "another path."
+        ) from error
     except RuntimeError as error:
         raise ValueError(
             f"checkpoint={str(path)!r} is in the home of a user that is not known "

@@ -112,6 +112,8 @@ def _identify(data, game, problem, method):
     """Digest what values depend on, but for the seed and the number of draws."""
     scorings = [utility.scoring for utility in problem.utilities]
     scores = [describe(s) if callable(s) else str(s) for s in scorings]
+    if method.checkpoint is not None:
+        warn_of_what_no_other_finds(scorings, scores)
     groups = () if data.groups is None else (data.groups,)
     return digest(
         data.rows,
@@ -123,6 +125,25 @@ def _identify(data, game, problem, method):
         (FORMAT, isinstance(game, FeatureGame), data.alpha, scores, problem.nulls),
         (problem.per_sample, method.sampler, method.truncation_tol),
     )
+
+
+def warn_of_what_no_other_finds(scorings, described):
+    """Warn of callables that no other process will know again.
+
+    Parameters
+    ----------
+    scorings : list of str or callable
+    described : list of str
+        From `describe`.
+    """
+    for scoring, text in zip(scorings, described, strict=True):
+        if callable(scoring) and describe(scoring, {"unknown": ""}) != text:
+            warn_caller(
+                f"scoring={scoring!r} reads what cannot be pickled, as a lock, so that "
+                "another process takes it for another function and cannot go on from "
+                "the checkpoint. Keep that out of what it reads, or do without a "
+                "checkpoint."
+            )
 
 
 def _arrange(problem, values, errors):

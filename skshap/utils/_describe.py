@@ -2,34 +2,28 @@
 
 Compiled code is taken without file names and line numbers, so that what is typed again
 is found again. Of what code reads from outside, values of a closure count, and all that
-it names of its own module and of modules that it names: functions, classes, objects and
-data, but not what it imports when it runs. Modules that it reaches in other ways, as by
-a default or an attribute, count by their files. Libraries are told by name; so are
-modules that are installed.
+it names of its own module and of modules that it names, in a string too: functions,
+classes, objects and data, but not what it imports when it runs. Modules that it reaches
+in other ways, as by a default or an attribute, count by their files and those of the
+modules that they hold. Libraries are told by name; so are modules that are installed.
 """
 
 import copyreg
 import dis
 import hashlib
 import inspect
-import sys
-from functools import cache
-from pathlib import Path
-from types import CodeType, ModuleType
+from functools import cache, cached_property
+from types import CodeType, MappingProxyType, ModuleType
 from uuid import uuid4
 
 import joblib
 import numpy as np
 import torch
 
+from skshap.utils._modules import held, is_installed, is_library, with_parts
+
 __all__ = ["describe", "describe_class"]
 
-# Told by name, or by the source of a class: they do not change under it.
-LIBRARIES = sys.stdlib_module_names | {
-    *("torch", "transformers", "peft", "tokenizers", "sentencepiece", "sacremoses"),
-    *("numpy", "scipy", "sklearn", "joblib", "pandas"),
-}
-INSTALLED = {"site-packages", "dist-packages"}  # folders of modules told by name too
 SCALARS = (bool, int, float, complex, str, bytes, type(None), np.generic)
 PROCESS = uuid4().hex
 UNKNOWN = {}  # by identity, held, so that no other object takes it
@@ -85,7 +79,7 @@ def describe_class(kind, seen=None):
     seen.setdefault(id(kind), (_short(_name(kind)), kind))  # what its own code reads
     parts = [_name(kind)]
     for base in kind.__mro__[:-1]:
-        if _is_library(base):
+        if is_library(base.__module__):
             is_own = base is kind or "forward" in vars(base)
             if is_own and not base.__module__.startswith("torch."):
                 parts.append(_source(base))
@@ -106,6 +100,8 @@ def _text(value, seen):
         return f"{value.dtype} {joblib.hash(value.to(_numpy_dtype(value)).numpy())}"
     if isinstance(value, np.ndarray) and value.dtype.kind != "O":
         return joblib.hash(np.ascontiguousarray(value))
+    if isinstance(value, MappingProxyType):
+        value = dict(value)
     if type(value) is dict:
         return f"dict {sorted(describe(item, seen) for item in value.items())}"
     if isinstance(value, (set, frozenset)):  # of strings in no fixed order
@@ -115,11 +111,12 @@ def _text(value, seen):
         return f"{type(value).__name__} {[describe(item, seen) for item in value]}"
     if inspect.ismethod(value):
         return f"{describe(value.__self__, seen)} {describe(value.__func__, seen)}"
-    if inspect.isfunction(value) and not _is_library(value):
+    if inspect.isfunction(value) and not is_library(value.__module__):
         return _describe_function(value, seen)
-    if inspect.isclass(value) and not _is_library(value):
+    if inspect.isclass(value) and not is_library(value.__module__):
         return describe_class(value, seen)
-    if inspect.isclass(value) or inspect.isroutine(value):
+    is_routine = inspect.isroutine(value) and hasattr(value, "__qualname__")
+    if inspect.isclass(value) or is_routine:  # and no object that is a descriptor
         wrapped = getattr(value, "__wrapped__", None)  # of functools.cache
         return _name(value) if wrapped is None else describe(wrapped, seen)
     return _describe_object(value, seen)
@@ -127,8 +124,10 @@ def _text(value, seen):
 
 def _describe_function(function, seen):
     """Describe the code of a function, and what it reads from outside."""
-    read = [function.__defaults__, function.__kwdefaults__]
-    read.append(getattr(function, "__wrapped__", None))
+    own = dict(vars(function))
+    if isinstance(own.get("registry"), MappingProxyType):  # of functools.singledispatch
+        own = {name: own.get(name) for name in ("registry", "__wrapped__")}
+    read = [function.__defaults__, function.__kwdefaults__, own]
     for cell in function.__closure__ or ():
         try:
             read.append(cell.cell_contents)
@@ -137,53 +136,31 @@ def _describe_function(function, seen):
     modules = [value for value in read if isinstance(value, ModuleType)]
     read = [value for value in read if not isinstance(value, ModuleType)]
     codes = list(_codes(function.__code__))
-    for name in _names(codes):
+    words = {c for code in codes for c in code.co_consts if isinstance(c, str)}
+    names = _names(codes)
+    if "globals" in names:
+        names = sorted({*names, *(words & function.__globals__.keys())})
+    for name in names:
         value = function.__globals__.get(name)
         if isinstance(value, ModuleType):
             modules.append(value)
         else:
             read.append((name, value))
-    attributes = sorted({name for code in codes for name in code.co_names})
+    attributes = {name for code in codes for name in code.co_names}
     met = set()
     for module in modules:
-        read += _held(module, attributes, met)
+        read += held(module, sorted(attributes | words), met)
     return f"{_describe_code(function.__code__)} {describe(read, seen)}"
-
-
-def _held(module, names, met):
-    """Return what a module, and those that it holds, have of some names.
-
-    Whatever code names may be an attribute of a module that it reads: in which way it
-    gets there, bytecode tells in another way in each version of Python.
-    """
-    if _is_installed(module) or id(module) in met:
-        return []
-    met.add(id(module))
-    found = []
-    for name in names:
-        value = vars(module).get(name)
-        if isinstance(value, ModuleType):
-            found += _held(value, names, met)
-        elif name in vars(module):
-            found.append((f"{module.__name__}.{name}", value))
-    return found
-
-
-def _is_installed(module):
-    """Whether a module is told by its name: it is no code that its user edits."""
-    library = module.__name__.split(".")[0] in LIBRARIES
-    return library or not INSTALLED.isdisjoint(_file(module).parts)
-
-
-def _file(module):
-    return Path(getattr(module, "__file__", None) or "")
 
 
 def _describe_module(module):
     """Describe a module by what its file holds, whatever code reads of it."""
-    if _is_installed(module) or not _file(module).is_file():
+    if is_installed(module):
         return module.__name__
-    return f"{module.__name__} {_short(_file(module).read_bytes().hex())}"
+    return " ".join(
+        name if file is None else f"{name} {_short(file.read_bytes().hex())}"
+        for name, file in sorted(with_parts(module).items())
+    )
 
 
 def _describe_object(value, seen):
@@ -209,10 +186,6 @@ def _name(value):
     return f"{getattr(value, '__module__', None)}.{value.__qualname__}"
 
 
-def _is_library(value):
-    return (value.__module__ or "").split(".")[0] in LIBRARIES
-
-
 def _numpy_dtype(tensor):
     return torch.float32 if tensor.dtype == torch.bfloat16 else tensor.dtype
 
@@ -228,6 +201,8 @@ def _source(kind):
 
 def _functions(value):
     """Return the Python functions that an attribute of a class stands for."""
+    if isinstance(value, cached_property):
+        return [value.func]
     if isinstance(value, property):
         return [f for f in (value.fget, value.fset, value.fdel) if f is not None]
     value = getattr(value, "__func__", value)  # of a static or class method

@@ -74,7 +74,7 @@ def write_arrays(path, **arrays):
     **arrays : ndarray
         By name; of no Python objects.
     """
-    path = Path(path)
+    path = Path(path).resolve()  # what a link points to, not the link
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:

@@ -2,6 +2,7 @@
 
 import errno
 from contextlib import nullcontext
+from threading import Lock
 
 import numpy as np
 import pytest
@@ -243,6 +244,7 @@ def test_a_folder_of_ones_home(table, tmp_path, monkeypatch):
         ("", "names no file"),
         ("\0x", r"checkpoint='\\x00x' names no file"),
         ("~no-such-user/values", "home of a user"),
+        ("x" * 300 + ".npz", "cannot be a file .File name too long"),
     ],
 )
 def test_paths_that_are_none(table, path, message):
@@ -252,3 +254,32 @@ def test_paths_that_are_none(table, path, message):
     removal = DataRemoval(LogisticRegression(), FreeShapAttributor(checkpoint=path))
     with pytest.raises(ValueError, match=message):
         removal.set_params(random_state=0).fit(X, y)
+
+
+def test_a_link_stays_one_and_what_it_points_to_is_written(table, tmp_path):
+    (tmp_path / "there").mkdir()
+    link, target = tmp_path / "values.npz", tmp_path / "there" / "values.npz"
+    target.touch()
+    link.symlink_to(target)
+    target.unlink()  # to be made
+    values(table, link)
+    assert link.is_symlink()
+    assert target.stat().st_size > 0
+
+
+def test_a_scoring_that_no_other_process_knows_again_is_warned_of(table, tmp_path):
+    lock = Lock()
+
+    def locked(decision, y):
+        with lock:
+            return -np.abs(decision[:, 1] - y)
+
+    with pytest.warns(UserWarning, match="cannot go on from the checkpoint"):
+        values(table, tmp_path / "values.npz", scoring=locked)
+    values(table, None, scoring=locked)
+    scoring = with_scale(2.0)
+    values(table, tmp_path / "others.npz", scoring=scoring)
+
+
+def with_scale(scale):
+    return lambda decision, y: -scale * np.abs(decision[:, 1] - y)

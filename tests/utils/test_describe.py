@@ -53,6 +53,45 @@ def closing_over(value):
     return lambda decision, y: (value, decision)
 
 
+def with_margin(value):
+    def of_margin(decision, y):
+        return decision.max(1) > of_margin.margin
+
+    of_margin.margin = value
+    return of_margin
+
+
+def by_type(value):
+    @functools.singledispatch
+    def of_type(decision, y):
+        return decision
+
+    @of_type.register
+    def of_array(decision: np.ndarray, y):
+        return value
+
+    return of_type
+
+
+class Descriptor:
+    def __get__(self, owner, kind=None):
+        return 5
+
+
+def with_weights(value):
+    class Weighted:
+        five = Descriptor()
+
+        @functools.cached_property
+        def weights(self):
+            return value
+
+        def __call__(self, decision, y):
+            return decision[:, 0] * self.weights * self.five
+
+    return Weighted()
+
+
 def reading(value):
     names = {"__name__": "prompt", "value": value}
     exec("class Reader:\n    def read(self):\n        return value", names)
@@ -100,6 +139,9 @@ DIFFERENT = {
         np.frompyfunc(powered(2), 2, 1),
     ),
     "read by a class": (reading(Slots), reading(Confident)),
+    "attribute": (with_margin(0.6), with_margin(0.8)),
+    "by type": (by_type(1), by_type(2)),
+    "cached property": (with_weights(1), with_weights(2)),
     "read by an object": (reading(Confident(0.5)), reading(Confident(0.6))),
 }
 
@@ -117,6 +159,9 @@ SAME = {
     "objects": (Confident(0.5), Confident(0.5)),
     "methods": (Confident(0.5).score, Confident(0.5).score),
     "slots": (Slots([1]), Slots([1])),
+    "attribute": (with_margin(0.6), with_margin(0.6)),
+    "by type": (by_type(1), by_type(1)),
+    "cached property": (with_weights(1), with_weights(1)),
     "sets": ({"a", "b", "c"}, {"c", "b", "a"}),
     "dicts": ({"a": 1, "b": 2}, {"b": 2, "a": 1}),
     "strided": (np.arange(6)[::2], np.array([0, 2, 4])),
@@ -222,6 +267,9 @@ READERS = {
     "closure": "def g():\n    import own\n    return lambda d: own.gain(d)\nf = g()",
     "class": "import own\nclass f:\n    def g(self, d):\n        return own.gain(d)",
     "object": "import own\ndef f(d):\n    return own.settings.rate",
+    "string": "import own\ndef f(d):\n    return getattr(own, 'gain')(d)",
+    "item": "import own\ndef f(d):\n    return vars(own)['gain'](d)",
+    "global": "from own import gain\ndef f(d):\n    return globals()['gain'](d)",
 }
 OWN = """
 import sys
@@ -287,6 +335,41 @@ def test_modules_that_code_reaches_count_by_their_files(reader, tmp_path, monkey
     assert described(OWN) == described(OWN)
     assert described(OWN) != described(OWN.replace("2.0", "3.0"))
     sys.modules.pop("own")
+
+
+@pytest.mark.parametrize("part", ["from part import gain", "import part"])
+def test_so_do_the_modules_that_these_hold(part, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    (tmp_path / "own.py").write_text(part)
+
+    def described(source):
+        (tmp_path / "part.py").write_text(source)
+        for name in ("own", "part"):
+            sys.modules.pop(name, None)
+        names = {}
+        exec("import own\ndef f(d, m=own):\n    return m.gain(d)", names)
+        return describe(names["f"])
+
+    assert described(OWN) == described(OWN)
+    assert described(OWN) != described(OWN.replace("2.0", "3.0"))
+    sys.modules.pop("own"), sys.modules.pop("part")
+
+
+def test_modules_named_as_those_of_python_are_the_users_own(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.delitem(sys.modules, "this", raising=False)
+
+    def described(source):
+        (tmp_path / "this.py").write_text(source)
+        sys.modules.pop("this", None)
+        names = {}
+        exec("from this import gain\ndef f(d):\n    return gain(d)", names)
+        return describe(names["f"])
+
+    assert described(OWN) != described(OWN.replace("2.0", "3.0"))
+    sys.modules.pop("this")
 
 
 @pytest.mark.parametrize(
