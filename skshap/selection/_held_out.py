@@ -107,7 +107,8 @@ def _count_outside(X, X_val):
     """Count columns that half of the held-out rows are far outside of, or fill little.
 
     Return how many there are, and of how many columns of numbers. None, where rows are
-    few or no tables of numbers; constant columns and missing values do not count.
+    few or no tables of numbers; constant columns, and those with missing values, do not
+    count.
     """
     if is_text(X):
         return 0, 0
@@ -141,7 +142,7 @@ def _numbers(rows):
     None, if they are none.
     """
     if sparse.issparse(rows):
-        return sparse.csc_array(rows)
+        return sparse.csc_array(rows) if rows.dtype.kind in "fiu" else None
     if hasattr(rows, "columns") and rows.shape[1]:
         of_frame = rows.iloc if hasattr(rows, "iloc") else rows
         return np.column_stack([_column(of_frame[:, j]) for j in range(rows.shape[1])])

@@ -118,15 +118,15 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
     leave-one-out predictions by expectation maximization; rows are flagged by their
     mean posterior probability of being right, as in [2]_. Where rows say little about
     labels, wrong labels cannot be told from hard rows. The model then assumes that one
-    label in eight is wrong, and calls few rows issues or none. Where too many rows are
-    missed by leave-one-out predictions and yet not taken for wrong labels, more than 8
-    % of them by the first ridge and, counted by how sure predictions are, more than 4 %
-    by the last, ``contamination="auto"`` with ``method="auto"`` calls none at all: how
-    often the surest of such predictions are wrong does not show. It does call where
-    wrong labels outnumber such rows: if the share of those surely missed that is not
-    taken for wrong labels, and the share of false alarms expected at one rate for all
-    classes, are .55 at most together. Rows of which there are ten and a hundredth of
-    all that are the same, but have all kinds of labels, such as empty ones, are left
+    label in five is wrong, and calls few rows issues or none. Where too many rows are
+    missed by leave-one-out predictions and yet not taken for wrong labels, more than
+    8.5 % of them by the first ridge and, counted by how sure predictions are, more than
+    4.5 % by the last, ``contamination="auto"`` with ``method="auto"`` calls none at
+    all: how often the surest of such predictions are wrong does not show. It does call
+    where wrong labels outnumber such rows: if the share of those surely missed that is
+    not taken for wrong labels, and the share of false alarms expected at one rate for
+    all classes, are .55 at most together. Rows of which there are ten and a hundredth
+    of all that are the same, but have all kinds of labels, such as empty ones, are left
     out of this by ``method="auto"``, unless many rows have copies; their labels are
     judged by how often such rows have each. How fast a prediction gets surer with its
     decision value is fitted for each predicted class, so that a class of hard rows
@@ -152,7 +152,9 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
     not tell from others, often a rare one, would vanish, all its labels taken for wrong
     ones: where about a third of its labels or fewer are expected to be right, and no
     rows are surely of it, it is assumed that no other labels were turned into it, and
-    that one in eight of its own is wrong.
+    that one in eight of its own is wrong. Iterations end by a tolerance: where rows say
+    little, qualities depend on the order of rows in the third digit, or on what of two
+    explanations is nearer.
 
     Copies of a row that all have the same label may have been copied with it, and would
     vouch for each other: with ``method="auto"`` each is predicted without the others,

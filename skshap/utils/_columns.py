@@ -155,17 +155,25 @@ def warn_of_target(X, y, names):
     """
     if len(y) < FEWEST:
         return
-    y, same = [*map(str, y)], []
+    y, same = np.ravel(np.asarray(y)), []
     for name in names:
-        values = np.asarray(X[name])
-        # Some first: most columns are others. Two of one name are no column.
-        if all([*map(str, values[:n])] == y[:n] for n in (FEWEST, None)):
+        values = np.asarray(X[name])  # of two columns of one name it has two axes
+        # Some first: most columns are others.
+        if all(_are_same(values[:n], y[:n]) for n in (FEWEST, None)):
             same.append(name)
     if same:
         warn_caller(
             f"X has columns {shortened(same)} that are the same as y in every row, so "
             "that y is predicted from itself; pass X without them."
         )
+
+
+def _are_same(values, y):
+    """Whether two arrays hold the same numbers, or other things of the same names."""
+    are_numbers = all(part.dtype.kind in "biuf" for part in (values, y))
+    return np.array_equal(
+        *(p.astype(float if are_numbers else str) for p in (values, y))
+    )
 
 
 def missing_dates(table):

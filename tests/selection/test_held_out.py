@@ -263,3 +263,9 @@ def test_rows_behind_a_scaler_are_warned_of_once(make, quick, table):
     with pytest.warns(UserWarning, match=UNITS) as caught:
         estimator.fit(X, y, X_val=100 + X[:10], y_val=y[:10])
     assert [w.filename for w in caught if UNITS in str(w.message)] == [__file__]
+
+
+def test_sparse_flags_have_no_units():
+    rng = np.random.default_rng(0)
+    X, X_val = (sparse.csr_array(rng.random((n, 3)) < 0.7) for n in (40, 30))
+    check_held_out(X, X_val, np.arange(30) % 2)

@@ -279,6 +279,17 @@ def test_labels_of_all_kinds_are_found_among_the_columns(labels):
             warn_of_target(X, y, [*X.columns])
 
 
+@pytest.mark.parametrize("type_", [bool, np.int8, np.uint64, np.float32, float])
+def test_numbers_of_other_types_are_the_same(type_):
+    X, y = labelled()
+    X["t"] = y.astype(type_)
+    for given in (y, y.astype(float), y[:, None], pd.Series(y != 0), y.tolist()):
+        with pytest.warns(UserWarning, match=TARGET):
+            warn_of_target(X, given, [*X.columns])
+    X["t"] = y + 1
+    warn_of_target(X, y, [*X.columns])  # no warning
+
+
 def test_labels_in_columns_that_no_kernel_reads_are_not_warned_of():
     X, y = labelled()
     beside = [("a", "rbf", ["a", "near"])]
