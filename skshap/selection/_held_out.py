@@ -107,30 +107,37 @@ def _count_outside(X, X_val):
     """Count columns that half of the held-out rows are far outside of, or fill little.
 
     Return how many there are, and of how many columns of numbers. None, where rows are
-    few or no tables of numbers; constant columns, and those with missing values, do not
-    count.
+    few or no tables of numbers; constant columns and missing values do not count.
     """
     if is_text(X):
         return 0, 0
-    filled = slice(None)
-    if sparse.issparse(X):  # the others are mostly zero, in whatever units
-        filled = np.diff(sparse.csc_array(X).indptr) > X.shape[0] / 2
     tables = [_numbers(rows) for rows in (X, X_val)]
     for table, fewest in zip(tables, FEWEST, strict=True):
         if table is None or table.shape[0] < fewest:
             return 0, 0
+    A, B = tables
+    filled = slice(None)
+    if sparse.issparse(A):  # columns that are mostly zero are so in whatever units
+        filled = np.diff(A.indptr) > A.shape[0] / 2
     A, B = (
         table[:, filled].toarray() if sparse.issparse(table) else table[:, filled]
         for table in tables
     )
-    n_columns = row_shape(X)[0] - np.isnan(A).all(axis=0).sum()
-    low, high = A.min(axis=0).astype(float), A.max(axis=0).astype(float)
+    A, B = A.astype(float), B.astype(float)
+    told = ~(np.isnan(A).all(axis=0) | np.isnan(B).all(axis=0))
+    n_columns = row_shape(X)[0] - A.shape[1] + told.sum()
+    if not told.any():
+        return 0, 0
+    A, B = A[:, told], B[:, told]
+    low, high = np.nanmin(A, axis=0), np.nanmax(A, axis=0)
     with np.errstate(invalid="ignore"):  # of infinite values
         margin = MARGIN * (high - low)
-        is_far = ((B < low - margin) | (B > high + margin)).mean(axis=0) >= 0.5
+        is_far = (B < low - margin) | (B > high + margin)
+        is_far = is_far.sum(axis=0) >= 0.5 * (~np.isnan(B)).sum(axis=0)
         if len(B) >= ENOUGH:
             wide, own = (
-                np.subtract(*np.percentile(rows, [75, 25], axis=0)) for rows in (A, B)
+                np.subtract(*np.nanpercentile(rows, [75, 25], axis=0))
+                for rows in (A, B)
             )
             is_far |= (own > 0) & (own < NARROW * wide)
         return int((is_far & (margin > 0)).sum()), int(n_columns)

@@ -21,7 +21,8 @@ def noise_models(given, n_classes, is_clean, noise="auto"):
     given, n_classes, is_clean
         See :class:`NoiseModel`.
     noise : {"auto", "class-conditional", "symmetric"}, default="auto"
-        "auto": both, but of two classes, which have two rates, the first.
+        "auto": both, but of two classes, which have two rates, the first. Classes of
+        which a single label is judged do not count: none of theirs is called wrong.
 
     Returns
     -------
@@ -30,7 +31,8 @@ def noise_models(given, n_classes, is_clean, noise="auto"):
     """
     kinds = [noise]
     if noise == "auto":
-        kinds = ["class-conditional", "symmetric"][: 1 + (n_classes > 2)]
+        n_common = count_common(given[~is_clean])
+        kinds = ["class-conditional", "symmetric"][: 1 + (n_common > 2)]
     return [NoiseModel(given, n_classes, is_clean, noise=kind) for kind in kinds]
 
 
@@ -57,9 +59,18 @@ def choose_model(models):
     if len(models) == 1:
         return models[0]
     by_class, by_one_rate = models
-    k, judged = by_class.n_classes, ~by_class.is_clean
+    judged = ~by_class.is_clean
+    k = count_common(by_class.given[judged])
     gain = by_class.log_likelihood() - by_one_rate.log_likelihood()
-    n_gone = by_class.posterior[judged].T @ np.eye(k)[by_class.given[judged]]
+    n_gone = (
+        by_class.posterior[judged].T
+        @ np.eye(by_class.n_classes)[by_class.given[judged]]
+    )
     np.fill_diagonal(n_gone, 0)  # labels that are right
     gain -= (n_gone >= 1).sum() * (np.log(k * (k - 1)) - DISCOUNT)
     return by_class if gain > LEAST_GAIN * n_gone.sum() else by_one_rate
+
+
+def count_common(labels):
+    """Return of how many classes there are two labels or more, two at least."""
+    return max(int((np.bincount(labels) > 1).sum()), 2)

@@ -269,3 +269,12 @@ def test_sparse_flags_have_no_units():
     rng = np.random.default_rng(0)
     X, X_val = (sparse.csr_array(rng.random((n, 3)) < 0.7) for n in (40, 30))
     check_held_out(X, X_val, np.arange(30) % 2)
+
+
+def test_missing_values_do_not_hide_other_units():
+    rng = np.random.default_rng(0)
+    X, X_val = rng.normal(size=(60, 3)), 50 + 9 * rng.normal(size=(30, 3))
+    X[0], X_val[1:4] = np.nan, np.nan
+    X[:, 2] = np.nan
+    with pytest.warns(UserWarning, match="far from X in 2 of 2 columns"):
+        check_held_out(X, X_val, np.arange(30) % 2)

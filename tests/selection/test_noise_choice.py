@@ -88,11 +88,25 @@ def test_overlap_of_many_classes_is_not_taken_for_labels_that_went_wrong(rate):
 def test_two_classes_have_two_rates():
     given, is_clean = np.arange(6) % 2, np.zeros(6, dtype=bool)
     assert [model.noise for model in noise_models(given, 2, is_clean)] == KINDS[:1]
-    assert [model.noise for model in noise_models(given, 3, is_clean)] == KINDS
+    third = np.arange(6) % 3
+    assert [model.noise for model in noise_models(third, 3, is_clean)] == KINDS
+    third[2] = 0  # one of the third class is left
+    assert [model.noise for model in noise_models(third, 3, is_clean)] == KINDS[:1]
     for kind in KINDS:
         models = noise_models(given, 3, is_clean, kind)
         assert [model.noise for model in models] == [kind]
         assert choose_model(models) is models[0]
+
+
+@pytest.mark.parametrize("seed", [0, 2, 3, 4])
+def test_a_class_of_a_single_row_is_none_to_choose_by(seed):
+    centers = np.array([[0, 0, 0], [6, 6, 6], [-6, 6, 0]])
+    X, y = make_blobs([100, 100, 1], centers=centers, random_state=seed)
+    is_wrong = (np.random.default_rng(seed).random(201) < 0.15) & (y < 2)
+    with pytest.warns(UserWarning, match="a single row"):
+        detector = LabelNoiseDetector().fit(X, np.where(is_wrong, 1 - y, y))
+    assert detector.label_issues_[is_wrong].mean() > 0.9
+    assert detector.noise_ == "class-conditional"
 
 
 def test_the_likelihood_is_that_of_given_labels():
