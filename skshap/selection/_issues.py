@@ -16,8 +16,10 @@ FALSE_ALARM_SHARE = 0.25  # expected among the issues at most, by "auto"
 MISSED_SHARE = 0.085
 SURELY_MISSED_SHARE = 0.045
 # unless this is at least the sum of two shares of labels that are expected to be right:
-# of all that are surely missed, and of those that look wrong.
+# of all that are surely missed, and of those that look wrong; and no more rows are hard
+# than this, as among more of them such shares are no more than guesses.
 MOST_DOUBT = 0.55
+MOST_HARD_SHARE = 0.22
 # Largest share of hard rows at which next to none lie between the classes: labels that
 # went wrong mostly in one class are then no rows among those of another.
 FEW_HARD_SHARE = 0.025
@@ -134,4 +136,6 @@ def are_told(misses, noise_rate, right, hard_share):
     is_rate_known = are_few or misses.surely <= SURELY_MISSED_SHARE
     # Else rows of one class among those of another pass for its labels gone wrong.
     is_noise = right <= 0.5 or hard_share < FEW_HARD_SHARE
-    return (is_rate_known and is_noise) or misses.right_share + right <= MOST_DOUBT
+    if is_rate_known and is_noise:
+        return True
+    return misses.right_share + right <= MOST_DOUBT and hard_share <= MOST_HARD_SHARE

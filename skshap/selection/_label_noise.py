@@ -125,13 +125,14 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
     all: how often the surest of such predictions are wrong does not show. It does call
     where wrong labels outnumber such rows: if the share of those surely missed that is
     not taken for wrong labels, and the share of false alarms expected at one rate for
-    all classes, are .55 at most together. Rows of which there are ten and a hundredth
-    of all that are the same, but have all kinds of labels, such as empty ones, are left
-    out of this by ``method="auto"``, unless many rows have copies; their labels are
-    judged by how often such rows have each. How fast a prediction gets surer with its
-    decision value is fitted for each predicted class, so that a class of hard rows
-    passes less for one of wrong labels; where noise is symmetric, not at all. Labels
-    that were wrong before any were flipped on purpose count as wrong labels too.
+    all classes, are .55 at most together, and predictions are unsure by 22 % at most.
+    Rows of which there are ten and a hundredth of all that are the same, but have all
+    kinds of labels, such as empty ones, are left out of this by ``method="auto"``,
+    unless many rows have copies; their labels are judged by how often such rows have
+    each. How fast a prediction gets surer with its decision value is fitted for each
+    predicted class, so that a class of hard rows passes less for one of wrong labels;
+    where noise is symmetric, not at all. Labels that were wrong before any were flipped
+    on purpose count as wrong labels too.
 
     Where more than two classes overlap, rates of each pair take rows on the wrong side
     for labels that went wrong, as many as the overlap has. So ``noise="auto"`` goes by

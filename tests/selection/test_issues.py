@@ -173,7 +173,9 @@ def test_wrong_labels_are_told_if_few_rows_are_missed_at_first_or_at_last():
 def test_wrong_labels_are_told_if_most_of_those_missed_and_suspected_are(
     right_share, right, told
 ):
-    assert are_told(Misses(0.5, 0.2, right_share), 0.1, right, 0.2) == told
+    misses = Misses(0.5, 0.2, right_share)
+    assert are_told(misses, 0.1, right, 0.2) == told
+    assert not are_told(misses, 0.1, right, 0.23)  # more rows are hard
 
 
 def test_wrong_labels_are_told_if_most_are_wrong_at_one_rate_as_well():
