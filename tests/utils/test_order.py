@@ -21,7 +21,7 @@ from skshap.utils._order import check_order
 
 QUICK = FreeShapAttributor(n_permutations=2, random_state=0)
 NAMES = [f"row {i}" for i in range(12)]
-X = pd.DataFrame({"a": np.arange(12.0), "b": [0.0, 1.0] * 6}, index=NAMES)
+X = pd.DataFrame({"a": np.arange(12.0), "b": [0.0, 2.0] * 6}, index=NAMES)
 Y = pd.Series([0, 1] * 6, index=NAMES)
 MESSAGE = r"y must be in the order of X, .* row 0 is 'row 0' in X and 'row 11' in y\."
 
