@@ -86,6 +86,17 @@ def test_values(scoring, n_classes, sampler, kernel):
     assert_allclose(found, expected, rtol=1e-7, atol=1e-12)
 
 
+@pytest.mark.parametrize("scoring", ["accuracy", "neg_log_loss"])
+def test_draws_computed_together(scoring):
+    """There, and each by itself here; with rows to predict that are sampled."""
+    X, y = make_classification(500, 8, n_informative=6, n_classes=3, random_state=0)
+    pair = both(FreeShapAttributor(scoring=scoring, n_permutations=6, random_state=0))
+    expected, found = (
+        one.fit(X[:300], y[:300]).attribute(X[300:], y[300:]) for one in pair
+    )
+    assert_allclose(found, expected, rtol=1e-7, atol=1e-12)
+
+
 @pytest.mark.parametrize(
     "settings, options",
     [

@@ -16,6 +16,8 @@ from skshap.attribution._memory import enumeration_bytes, peak_bytes
 from skshap.attribution._plan import make_plan, make_sampler, sampled_part
 from skshap.attribution._schedule import stop_shares
 from skshap.attribution._scored import Scored, make_choice
+from skshap.attribution._sweep import Sweep
+from skshap.attribution._together import count_together, run_together
 from skshap.utils._threads import at_most
 from skshap.utils._timing import timed
 
@@ -110,6 +112,11 @@ def _draw_seconds(sampler):
     """Time pieces of a sweep; return seconds of a draw."""
     if type(sampler.game) is FeatureGame:
         return _direct_seconds(sampler)
+    n_together = count_together(sampler)
+    if n_together > 1:
+        whole = Sweep(sampler.game.with_inverse(), **sampler.options)
+        compute = partial(run_together, whole, range(n_together))
+        return timed(compute, compute)[0] / n_together * len(sampler.parts)
     m = sampler.problem.n_scored
     seconds, small = 0.0, None
     for route, count in zip(sampler.routes, sampler.counts, strict=True):

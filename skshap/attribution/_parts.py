@@ -5,6 +5,7 @@ import warnings
 import torch
 from joblib import delayed, effective_n_jobs
 
+from skshap.attribution._together import count_together, run_together
 from skshap.utils._parallel import make_parallel
 
 __all__ = ["compute_parts"]
@@ -35,8 +36,7 @@ def compute_parts(sampler, units, *, is_pilot, n_jobs):
     """
     n_workers = effective_n_jobs(n_jobs)
     if n_workers == 1 or len(units) < 2:
-        for unit in units:
-            yield _compute(sampler, unit, is_pilot)
+        yield from _compute_all(sampler, units, is_pilot)
         return
     game, size = sampler.game, _units_a_task(sampler, n_workers, len(units))
     # Arrays are arguments of their own: joblib maps them into memory, or has them sent
@@ -47,11 +47,11 @@ def compute_parts(sampler, units, *, is_pilot, n_jobs):
             game.options,
             type(sampler),
             sampler.options,
-            units[i : i + size],
+            some,
             is_pilot,
             *game.arrays,
         )
-        for i in range(0, len(units), size)
+        for some in _cut(units, size)
     )
     results = make_parallel(n_jobs=n_jobs, mmap_mode="c")(tasks)
     try:
@@ -70,7 +70,28 @@ def _units_a_task(sampler, n_workers, n_units):
     flops = sampler.flops() / len(sampler.parts)
     returned = sampler.problem.size(sampler.game.n_players) * 8
     size = min(TASK_FLOPS / flops, TASK_BYTES / returned, n_units / n_workers)
-    return max(1, int(size))
+    together = count_together(sampler)
+    return max(1, int(size / together)) * together
+
+
+def _cut(units, size):
+    """Cut a range of parts where their numbers are multiples of `size`."""
+    bounds = range(units.start - units.start % size, units.stop, size)
+    return [range(max(i, units.start), min(i + size, units.stop)) for i in bounds]
+
+
+def _compute_all(sampler, units, is_pilot):
+    """Compute some parts, together where that pays; see `compute_parts`."""
+    size = 1 if is_pilot else count_together(sampler)
+    if size == 1:
+        for unit in units:
+            yield _compute(sampler, unit, is_pilot)
+        return
+    for some in _cut(units, size):
+        # Those before are computed again: bits may depend on what is together.
+        first = some.start - some.start % size
+        values = run_together(sampler, range(first, some.stop))
+        yield from ((own, None) for own in values[some.start - first :])
 
 
 def _compute(sampler, unit, is_pilot):
@@ -84,5 +105,5 @@ def _compute(sampler, unit, is_pilot):
 def _work(game_kind, game_options, kind, options, units, is_pilot, *arrays):
     """Compute some parts in a worker."""
     sampler = kind(game_kind(arrays, **game_options), **options)
-    results = (_compute(sampler, unit, is_pilot) for unit in units)
+    results = _compute_all(sampler, units, is_pilot)
     return [(values.numpy(), profile) for values, profile in results]

@@ -58,6 +58,12 @@ class KeptRows(NamedTuple):
         count = self.counts[t]
         return Scored(self.index[:count], self.weights[t, :count])
 
+    def all_weights(self):
+        """Return the weights, zero where a row is no longer kept."""
+        counts = torch.tensor(self.counts, device=self.index.device).unsqueeze(1)
+        places = torch.arange(len(self.index), device=self.index.device)
+        return torch.where(places < counts, self.weights, 0.0)
+
 
 def keep_probabilities(gains, costs, fixed):
     """Choose how likely each row to predict is kept until each stop.

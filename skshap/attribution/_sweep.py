@@ -118,7 +118,7 @@ class Sweep:
         Tensor of the shape of `start`
         """
         out = self.problem.zeros(self.game.n_players)
-        for share, coalition in self._visit(t, part):
+        for share, coalition in self.visit(*self.draw(t, part)):
             self.add_marginals(out, coalition, share)
         return out
 
@@ -142,7 +142,7 @@ class Sweep:
         out = self.problem.zeros(self.game.n_players)
         route = self.parts[part].route
         profile, kept = [], []
-        for j, (share, coalition) in enumerate(self._visit(t, part)):
+        for j, (share, coalition) in enumerate(self.visit(*self.draw(t, part))):
             stop = torch.zeros_like(out)
             self.add_marginals(stop, coalition, share)
             flat = stop.reshape(out.shape[0] * out.shape[1], -1)
@@ -200,8 +200,19 @@ class Sweep:
         own += game.players.moves_floats(m, q) + 6 * n_stops * m
         return kept, passing, own + 3 * problem.size(n)
 
-    def _visit(self, t, part):
-        """Visit coalitions along a permutation, with the weight of each."""
+    def draw(self, t, part):
+        """Draw what one part of a draw visits.
+
+        Parameters
+        ----------
+        t, part : int
+            See `run`.
+
+        Returns
+        -------
+        tuple
+            The parameters of `visit`.
+        """
         index, depth, drawn_by, is_reversed = self.parts[part]
         route = self.routes[index]
         n = self.game.n_players
@@ -214,7 +225,7 @@ class Sweep:
         route = route._replace(ranges=route.ranges[:depth])
         first, last = np.array(route.ranges).T
         stops = rng.integers(first, last + 1).tolist()
-        return self.visit(route, self.counts[index][:depth], order, stops, rng)
+        return route, self.counts[index][:depth], order, stops, rng
 
     def visit(self, route, counts, order, stops, rng):
         """Visit coalitions along a permutation.
