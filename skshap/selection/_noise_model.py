@@ -83,11 +83,11 @@ class NoiseModel:
         self._untold = np.zeros(self.n_classes, dtype=bool)  # classes
         for _ in range(self.n_classes):
             self._maximize(z)
+            self.posterior = self._judge()
             vanished = self._vanished()
             if not vanished.any():
                 break
             self._untold |= vanished
-        self.posterior = self._judge()
         for c in np.flatnonzero(self._untold):
             rows = (self.given == c) & ~self.is_clean
             self.posterior[rows] = tilted(self.probabilities[rows], c, 1 - UNTOLD_RATE)
@@ -136,6 +136,15 @@ class NoiseModel:
             other.take_over(part.symmetric(), *known)
         return other
 
+    def quality(self):
+        """Return how probably the given label of each row is right."""
+        return self.posterior[np.arange(len(self.given)), self.given]
+
+    def expected_counts(self):
+        """Count labels not known to be clean, by true class (row) and given one."""
+        judged = ~self.is_clean
+        return self.posterior[judged].T @ np.eye(self.n_classes)[self.given[judged]]
+
     def log_likelihood(self):
         """Return that of the given labels of rows not known to be clean, in nats."""
         likelihood = (self.probabilities * self._evidence()).sum(1)
@@ -163,12 +172,13 @@ class NoiseModel:
         hard = self.hard_share = unsure_share(soft)
         self._blind = min(HARD_SHARE, HARD_GROWTH * hard) * hard
         self.probabilities = (1 - self._blind) * soft + self._blind / self.n_classes
+        self.posterior = self._judge()
         self.transition = self._count()
         return self.transition
 
     def _vanished(self):
         """Whether labels of each class are not believed, and no rows surely its."""
-        right = self._judge()[np.arange(len(self.given)), self.given]
+        right = self.quality()
         counts = np.maximum(np.bincount(self.given, minlength=self.n_classes), 1)
         believed, sure = (
             np.bincount(self.given, share, self.n_classes) / counts
@@ -194,10 +204,8 @@ class NoiseModel:
 
         Rows known to be clean say nothing on how labels go wrong.
         """
-        k, noisy = self.n_classes, ~self.is_clean
-        labels = np.eye(k)[self.given[noisy]]
-        counts = self._judge()[noisy].T @ labels
-        a_class = noisy.sum() / k
+        k, counts = self.n_classes, self.expected_counts()
+        a_class = (~self.is_clean).sum() / k
         counts += PRIOR_WEIGHT * a_class * uniform_noise(PRIOR_RATE, k)
         rate = 1 - np.trace(counts) / counts.sum()
         same = np.eye(k, dtype=bool)
