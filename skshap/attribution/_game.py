@@ -210,11 +210,11 @@ class Game:
         """
         raise NotImplementedError
 
-    def subsets_flops(self):
+    def subsets_setup_flops(self):
         """Count the floating-point operations that `subsets` takes by itself."""
         raise NotImplementedError
 
-    def subsets_floats(self):
+    def subsets_setup_floats(self):
         """Count the floats that `subsets` keeps."""
         raise NotImplementedError
 
