@@ -7,8 +7,9 @@ value minus the first, so that only the margin is computed.
 import numpy as np
 import torch
 
+from skshap.attribution._callable_score import CallableScore, check_by_row
 from skshap.attribution._moves import Moves
-from skshap.attribution._utility import Utility, call_scoring, check_by_row
+from skshap.attribution._utility import Utility
 from skshap.utils._ridge import TIE
 
 __all__ = ["CLASS_SCORINGS", "class_null", "class_targets", "class_utility"]
@@ -176,18 +177,6 @@ class Brier(SoftmaxUtility):
     def of_shares(self, shares, total):
         own, squares = self._own(shares), shares.square_().sum(0)
         return own.mul_(2).sub_(squares.div_(total)).div_(total).sub_(1)
-
-
-class CallableScore(ClassUtility):
-    """What a function of decision values and label indices says."""
-
-    is_smooth = False
-
-    def __call__(self, decision):
-        shape = decision.shape[1:]
-        rows = decision.movedim(0, -1).reshape(-1, len(decision)).cpu().numpy().copy()
-        y = self.y.expand(shape).reshape(-1).cpu().numpy().copy()
-        return call_scoring(self.scoring, rows, y, shape).to(decision.device)
 
 
 # Of two classes, and of more.

@@ -102,7 +102,7 @@ def enumeration_flops(game, problem):
     n_outputs = len(problem.weights) * len(problem.utilities)
     by_score = scoring_work(game, problem) + 2 * n * n_outputs
     scoring = 2.0**n * by_score * problem.n_scored
-    return game.subsets_flops() + solving + scoring
+    return game.subsets_setup_flops() + solving + scoring
 
 
 def enumeration_floats(game, problem):
@@ -125,4 +125,4 @@ def enumeration_floats(game, problem):
         largest = max(largest, count * one)
     # Values are kept by the row scored until they are averaged.
     values = 3 * problem._replace(per_sample=True).size(n)
-    return game.subsets_floats() + BATCH_TIMES * largest + values
+    return game.subsets_setup_floats() + BATCH_TIMES * largest + values

@@ -74,11 +74,11 @@ class FeatureGame(Game):
         m, d = self.arrays[1].shape
         return 3 * d * d, (d + m) * self.n_outputs  # see `KernelGame`
 
-    def subsets_flops(self):
+    def subsets_setup_flops(self):
         n, d = self.arrays[0].shape
         return 2 * n * d * (d + self.n_outputs)
 
-    def subsets_floats(self):
+    def subsets_setup_floats(self):
         d = self.arrays[0].shape[1]
         return 2 * self.n_players * d * (d + self.n_outputs)  # a list, then a stack
 

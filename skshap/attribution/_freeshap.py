@@ -100,20 +100,21 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
         too. Values do not depend on it, but for rounding. Enumerations take one
         process.
     checkpoint : path or None, default=None
-        A file for the state of `attribute`, written at least each 30 seconds as long as
-        no part of a draw takes longer. After a kill the same call goes on from there
-        and ends with the same bits; with a larger `n_permutations` it adds draws, with
-        a smaller one it returns what there is. A file of another computation is
-        refused; of a callable `scoring`, its code and state tell, and the functions,
-        classes, objects and data that it names, also through modules that are not
-        installed, but not what it imports when it is called; one that reads what cannot
-        be pickled, as a lock, is another in each process, with a warning. A folder, as
-        "values", has a file for each computation: none is refused, and none is done
-        twice, as in a search of how many rows to remove, but for those that start
-        before one of them has ended, as candidates of one fold do where a search works
-        on more of them at once than there are folds. Nothing is deleted there; a
-        damaged file is written anew. What does not exist yet becomes a file if it ends
-        in ".npz", and else a folder. `explain` and enumerations keep no file.
+        A file for the state of `attribute`, written each time that a part of a draw
+        ends 10 seconds or more after the last write. After a kill the same call goes on
+        from there and ends with the same bits; with a larger `n_permutations` it adds
+        draws, with a smaller one it returns what there is. A file of another
+        computation is refused; of a callable `scoring`, its code and state tell, and
+        the functions, classes, objects and data that it names, also through modules
+        that are not installed, but not what it imports when it is called; one that
+        reads what cannot be pickled, as a lock, is another in each process, with a
+        warning. A folder, as "values", has a file for each computation: none is
+        refused, and none is done twice, as in a search of how many rows to remove, but
+        for those that start before one of them has ended, as candidates of one fold do
+        where a search works on more of them at once than there are folds. Nothing is
+        deleted there; a damaged file is written anew. What does not exist yet becomes a
+        file if it ends in ".npz", and else a folder. `explain` and enumerations keep no
+        file.
     random_state : int, RandomState instance or None, default=None
         Seed of the permutations.
     verbose : int, default=0

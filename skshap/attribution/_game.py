@@ -6,7 +6,7 @@ so that workers can share them.
 """
 
 import warnings
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ import torch
 
 from skshap.attribution._moves import Players
 
-__all__ = ["PASS_WORK", "Game", "PlayerCoalition", "Route"]
+__all__ = ["PASS_WORK", "Game", "Route"]
 
 # Of a move, which is written and read at each stop, in operations of a matrix product
 # that take as long.
@@ -36,28 +36,6 @@ class Route(NamedTuple):
 
     kind: str
     ranges: list
-
-
-class PlayerCoalition(NamedTuple):
-    """A coalition of players and how each one would move its predictions.
-
-    Attributes
-    ----------
-    size : int
-        Number of members.
-    decision : Tensor of shape (n_outputs, m)
-        Predictions.
-    joining, leaving : Moves or JointMoves
-        Of the players outside, and of the members.
-    scored : Scored or None
-        Which of the m rows to predict all these are for; None for all.
-    """
-
-    size: int
-    decision: torch.Tensor
-    joining: tuple
-    leaving: tuple
-    scored: object
 
 
 class Game:
@@ -119,8 +97,8 @@ class Game:
 
         Yields
         ------
-        PlayerCoalition
-            Its tensors are overwritten by the next one.
+        Coalition
+            Of players. Its tensors are overwritten by the next one.
         """
         rows, bounds = self.players.arrange(order)
         most = self.players.most_rows(route.ranges[-1][1])
@@ -128,16 +106,15 @@ class Game:
         row_stops = bounds[stops].tolist()
         is_growing = route.kind != "shrinking"
         coalitions = ridge.coalitions(rows, row_stops, choose)
+        moves = partial(self.players.moves, alpha=self.alpha)
         for stop, coalition in zip(stops, coalitions, strict=True):
             moved = order[:stop], bounds[: stop + 1]
             others = order[stop:], bounds[stop:] - bounds[stop]
             members, outside = (moved, others) if is_growing else (others, moved)
-            yield PlayerCoalition(
-                len(members[0]),
-                coalition.decision,
-                self.players.moves(coalition.joining, *outside, alpha=self.alpha),
-                self.players.moves(coalition.leaving, *members, alpha=self.alpha),
-                coalition.scored,
+            yield coalition._replace(
+                size=len(members[0]),
+                joining=moves(coalition.joining, *outside),
+                leaving=moves(coalition.leaving, *members),
             )
 
     def nobody(self):
@@ -233,11 +210,11 @@ class Game:
         """
         raise NotImplementedError
 
-    def subsets_flops(self):
+    def subsets_setup_flops(self):
         """Count the floating-point operations that `subsets` takes by itself."""
         raise NotImplementedError
 
-    def subsets_floats(self):
+    def subsets_setup_floats(self):
         """Count the floats that `subsets` keeps."""
         raise NotImplementedError
 

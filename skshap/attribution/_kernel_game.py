@@ -101,10 +101,10 @@ class KernelGame(Game):
         # A matrix, its factor, and the copy that the factor is solved with.
         return k * (3 * k + m), (k + m) * self.n_outputs
 
-    def subsets_flops(self):
+    def subsets_setup_flops(self):
         return 0
 
-    def subsets_floats(self):
+    def subsets_setup_floats(self):
         return 0
 
     def setup_flops(self):

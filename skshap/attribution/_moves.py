@@ -89,26 +89,24 @@ class Side(NamedTuple):
 
 
 class Coalition(NamedTuple):
-    """A coalition of rows and those on its two sides.
+    """A coalition of rows, or of players, and those on its two sides.
 
     Attributes
     ----------
     size : int
-        Number of member rows.
+        Number of members.
     decision : Tensor of shape (n_outputs, m)
         What the ridge trained on the members predicts.
-    joining : Side
-        Of the other rows.
-    leaving : Side
-        Of the members.
+    joining, leaving : Side, or Moves or JointMoves
+        Of those outside, and of the members: of rows, or of players.
     scored : Scored or None
         Which of the m rows to predict predictions and moves are for; None for all.
     """
 
     size: int
     decision: torch.Tensor
-    joining: Side
-    leaving: Side
+    joining: tuple
+    leaving: tuple
     scored: object = None
 
 

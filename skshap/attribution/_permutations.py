@@ -23,7 +23,7 @@ class Permutations:
         scoring; the players after them get zero from it, which is biased.
     """
 
-    parts = ((0, 1),)
+    parts = range(1)  # a draw is a single permutation
 
     def __init__(self, game, problem, truncation_tol=None):
         self.game = game

@@ -57,7 +57,7 @@ class Problem(NamedTuple):
         return all(utility.is_smooth for utility in self.utilities)
 
     @property
-    def is_sampled(self):
+    def samples_rows(self):
         """Whether a sample of the rows scored may be enough, see `make_choice`.
 
         So it is if all scores jump, and rows are not kept apart.

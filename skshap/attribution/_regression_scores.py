@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from skshap.attribution._utility import Utility, call_scoring, check_by_row
+from skshap.attribution._callable_score import CallableScore, check_by_row
+from skshap.attribution._utility import Utility
 
 __all__ = ["REGRESSION_SCORINGS", "regression_null", "regression_utility"]
 
@@ -46,17 +47,10 @@ class AbsoluteError(Utility):
         return gains
 
 
-class CallableError(Utility):
-    """What a function of predictions and targets says."""
+class CallableError(CallableScore):
+    """What a function of predictions and targets says, of a single output."""
 
-    is_smooth = False
     work = 500
-
-    def __call__(self, decision):
-        shape = decision.shape[1:]
-        predictions = decision[0].reshape(-1).cpu().numpy().copy()
-        y = self.y.expand(shape).reshape(-1).cpu().numpy().copy()
-        return call_scoring(self.scoring, predictions, y, shape).to(decision.device)
 
 
 REGRESSION_SCORINGS = {

@@ -32,7 +32,7 @@ class Run:
     Parameters
     ----------
     sampler : Sweep or Permutations
-        Computes parts of draws.
+        Computes parts of draws, see Notes.
     n_draws : int
         How many at most.
     rule : StoppingRule
@@ -45,6 +45,15 @@ class Run:
         Show a progress bar.
     task : str, default="permutations"
         What the bar says is being done.
+
+    Notes
+    -----
+    A sampler has a `game`, a `problem` and `options`, such that ``type(sampler)(game,
+    **options)`` is the same again, in a worker or with the seed of a checkpoint. A draw
+    is ``start()``, which is not random, and for each of its `parts`, a sequence, the
+    ``run(t, part)`` of its index. ``flops()`` and ``count_floats()`` say what a draw
+    takes. All else is for sweeps alone: they are profiled and adapted, and options
+    called `counts` and `kept` are in the checkpoint.
     """
 
     def __init__(

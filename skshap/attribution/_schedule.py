@@ -81,7 +81,7 @@ def usual_bins(game, problem):
     route = game.routes([(half, half)])[0]
     n_stops = FEWEST_STOPS[problem.is_smooth]
     if not problem.is_smooth:
-        m = problem.n_scored * (SCORED_SHARE if problem.is_sampled else 1)
+        m = problem.n_scored * (SCORED_SHARE if problem.samples_rows else 1)
         route = route._replace(ranges=[(0, 0), (half, half)])
         fixed, by_row = stop_costs(game, problem, route)
         stop, stop_and_way = fixed + m * by_row
@@ -169,7 +169,7 @@ def stop_costs(game, problem, route):
     """
     fixed, by_row = game.walk_flops(route)
     work = scoring_work(game, problem)
-    if problem.is_sampled:  # rows to predict are chosen by predictions for all of them
+    if problem.samples_rows:  # chosen by predictions for all of them
         m, width = problem.n_scored, game.arrays[0].shape[1]
         fixed = fixed + 2 * width * m * game.n_outputs
     return fixed + STOP_WORK, by_row + work * game.n_players

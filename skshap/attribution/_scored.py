@@ -146,7 +146,7 @@ def make_choice(game, problem, route, shares, rng):
         None also where there is too little work to save.
     """
     utilities = problem.utilities
-    if not problem.is_sampled:
+    if not problem.samples_rows:
         return None
     m = len(utilities[0].y)
     fixed, by_row = stop_costs(game, problem, route)

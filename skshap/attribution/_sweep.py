@@ -246,7 +246,7 @@ class Sweep:
         ------
         share : float
             Weight of the stop in a draw.
-        coalition : PlayerCoalition
+        coalition : Coalition
             Its tensors are overwritten by the next one.
         """
         game = self.game

@@ -221,7 +221,18 @@ class LabelNoiseReport:
         ----------
         path : str or path
             Where to, such as "report.html".
+
+        Raises
+        ------
+        ValueError
+            If the path has the suffix of another kind of file.
         """
+        if Path(path).suffix.lower() not in {"", ".html", ".htm"}:
+            raise ValueError(
+                f"path={str(path)!r} is not that of a page of HTML, which is what is "
+                "written; end it in '.html'. A browser prints it to other formats, and "
+                "to_frame() returns a dataframe."
+            )
         Path(path).write_text(self.to_html(), encoding="utf-8")
 
     def __repr__(self):

@@ -47,6 +47,12 @@ def check_triples(kernels):
             "kernels must be a list of at least one tuple (name, kernel, columns), "
             f"got {kernels!r}."
         )
+    for name, kernel, columns in kernels:
+        if hasattr(columns, "fit"):
+            raise ValueError(
+                "kernels must be tuples (name, kernel, columns), but that of kernel "
+                f"{name!r} has {kernel!r} and then {columns!r}; swap the two."
+            )
 
 
 def check_kernel(name, kernel):

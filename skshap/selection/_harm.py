@@ -113,4 +113,4 @@ def label_suspicion(attributor):
     models = noise_models(given, n_classes, np.zeros(len(given), dtype=bool))
     kernel = attributor._training_kernel
     model, _ = fit_by_leaving_out(models, kernel, device=attributor.device)
-    return 1 - model.posterior[np.arange(len(given)), given]
+    return 1 - model.quality()

@@ -67,18 +67,16 @@ def judge_labels(model, n, misses, contamination):
     -------
     JudgedLabels
     """
-    every, given, posterior = np.arange(n), model.given[:n], model.posterior[:n]
-    quality, right = posterior[every, given], 0.0
+    given, quality, right = model.given[:n], model.quality()[:n], 0.0
     suspects = np.flatnonzero(find_issues(quality, given, "auto"))
     if len(suspects):
-        at_one_rate = model.symmetric().posterior[suspects, given[suspects]]
-        right = float(at_one_rate.mean())
+        right = float(model.symmetric().quality()[suspects].mean())
     rate = float(1 - quality.mean())
     told = are_told(misses, rate, right, model.hard_share)
     n_withheld = 0 if told or contamination != "auto" else len(suspects)
     issues = find_issues(quality, given, contamination) & (n_withheld == 0)
-    others = posterior.copy()
-    others[every, given] = -1
+    others = model.posterior[:n].copy()
+    others[np.arange(n), given] = -1
     return JudgedLabels(quality, others.argmax(1), issues, told, n_withheld)
 
 

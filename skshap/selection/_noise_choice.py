@@ -59,13 +59,9 @@ def choose_model(models):
     if len(models) == 1:
         return models[0]
     by_class, by_one_rate = models
-    judged = ~by_class.is_clean
-    k = count_common(by_class.given[judged])
+    k = count_common(by_class.given[~by_class.is_clean])
     gain = by_class.log_likelihood() - by_one_rate.log_likelihood()
-    n_gone = (
-        by_class.posterior[judged].T
-        @ np.eye(by_class.n_classes)[by_class.given[judged]]
-    )
+    n_gone = by_class.expected_counts()
     np.fill_diagonal(n_gone, 0)  # labels that are right
     gain -= (n_gone >= 1).sum() * (np.log(k * (k - 1)) - DISCOUNT)
     return by_class if gain > LEAST_GAIN * n_gone.sum() else by_one_rate

@@ -11,10 +11,11 @@ __all__ = ["NoiseModel"]
 PRIOR_RATE = 0.2  # of wrong labels; where the search for the true one starts
 PRIOR_WEIGHT = 0.01  # of that, as a share of the rows
 SYMMETRY_WEIGHT = 0.1  # of the same rate for all classes, as a share of the rows
-# Of the rows that are hard to predict, those that no decision value tells: without
-# them every hard row would pass for a wrong label. Where few rows are hard it is less.
-HARD_SHARE = 0.25
-HARD_GROWTH = 0.8  # of that share, by the share of rows that are hard
+# Of the rows that are hard to predict, those that are blind: no decision value tells
+# them. Without them every hard row would pass for a wrong label. Where few rows are
+# hard it is less.
+BLIND_SHARE = 0.25
+BLIND_GROWTH = 0.8  # of that share, by the share of rows that are hard
 STEP = 0.2  # from all classes equally probable towards one that is sure
 # Of the link, by `noise`. With less of it, rates of wrong labels that differ between
 # classes are taken for rows that differ in how hard they are; with more, the reverse.
@@ -41,10 +42,11 @@ class NoiseModel:
     label k was given label g with probability ``transition[k, g]``. Slopes, biases and
     transitions are those of largest likelihood of the given labels, with weak priors on
     the transitions and on how far slopes differ, found by expectation maximization; the
-    share e of rows that are hard to tell follows from the softmax. A class that rows do
-    not tell from others would vanish, as if all its labels were wrong ones of others:
-    the model is then fitted as if no others were turned into it, and as many of its
-    labels are expected to be wrong as in any such class, one in eight.
+    share e of blind rows, which no decision value tells, follows from the share of hard
+    ones. A class that rows do not tell from others would vanish, as if all its labels
+    were wrong ones of others: the model is then fitted as if no others were turned into
+    it, and as many of its labels are expected to be wrong as in any such class, one in
+    eight.
 
     Parameters
     ----------
@@ -67,7 +69,8 @@ class NoiseModel:
     posterior : ndarray of shape (n, n_classes)
         Of the true label, from decision values and the given label.
     hard_share : float
-        How far from sure the softmax is, see `unsure_share`.
+        Of rows that are hard to predict: how far from sure the softmax is, see
+        `unsure_share`.
     """
 
     def __init__(self, given, n_classes, is_clean, *, noise="class-conditional"):
@@ -83,11 +86,11 @@ class NoiseModel:
         self._untold = np.zeros(self.n_classes, dtype=bool)  # classes
         for _ in range(self.n_classes):
             self._maximize(z)
+            self.posterior = self._judge()
             vanished = self._vanished()
             if not vanished.any():
                 break
             self._untold |= vanished
-        self.posterior = self._judge()
         for c in np.flatnonzero(self._untold):
             rows = (self.given == c) & ~self.is_clean
             self.posterior[rows] = tilted(self.probabilities[rows], c, 1 - UNTOLD_RATE)
@@ -136,6 +139,15 @@ class NoiseModel:
             other.take_over(part.symmetric(), *known)
         return other
 
+    def quality(self):
+        """Return how probably the given label of each row is right."""
+        return self.posterior[np.arange(len(self.given)), self.given]
+
+    def expected_counts(self):
+        """Count labels not known to be clean, by true class (row) and given one."""
+        judged = ~self.is_clean
+        return self.posterior[judged].T @ np.eye(self.n_classes)[self.given[judged]]
+
     def log_likelihood(self):
         """Return that of the given labels of rows not known to be clean, in nats."""
         likelihood = (self.probabilities * self._evidence()).sum(1)
@@ -161,14 +173,15 @@ class NoiseModel:
         self._link.fit(z, self._evidence(), self._blind)
         soft = self._link.probabilities(z)
         hard = self.hard_share = unsure_share(soft)
-        self._blind = min(HARD_SHARE, HARD_GROWTH * hard) * hard
+        self._blind = min(BLIND_SHARE, BLIND_GROWTH * hard) * hard
         self.probabilities = (1 - self._blind) * soft + self._blind / self.n_classes
+        self.posterior = self._judge()
         self.transition = self._count()
         return self.transition
 
     def _vanished(self):
         """Whether labels of each class are not believed, and no rows surely its."""
-        right = self._judge()[np.arange(len(self.given)), self.given]
+        right = self.quality()
         counts = np.maximum(np.bincount(self.given, minlength=self.n_classes), 1)
         believed, sure = (
             np.bincount(self.given, share, self.n_classes) / counts
@@ -194,10 +207,8 @@ class NoiseModel:
 
         Rows known to be clean say nothing on how labels go wrong.
         """
-        k, noisy = self.n_classes, ~self.is_clean
-        labels = np.eye(k)[self.given[noisy]]
-        counts = self._judge()[noisy].T @ labels
-        a_class = noisy.sum() / k
+        k, counts = self.n_classes, self.expected_counts()
+        a_class = (~self.is_clean).sum() / k
         counts += PRIOR_WEIGHT * a_class * uniform_noise(PRIOR_RATE, k)
         rate = 1 - np.trace(counts) / counts.sum()
         same = np.eye(k, dtype=bool)

@@ -141,9 +141,8 @@ def fit_and_refit(model, decision, factor, diagonal):
         is_missed.append(decision.argmax(1) != model.given)
     judged, chance = ~model.is_clean, 1 / model.n_classes
     sure = (model.probabilities.max(1) - chance) / (1 - chance)
-    right = model.posterior[np.arange(len(sure)), model.given]
     missed = (is_missed[-1] * sure)[judged]
-    surely = float((missed * right[judged]).mean())
+    surely = float((missed * model.quality()[judged]).mean())
     return Misses(
         at_first=float(is_missed[0][judged].mean()),
         surely=surely,

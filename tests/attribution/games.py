@@ -16,7 +16,6 @@ from skshap.attribution._semivalues import size_weights
 from tests.oracles import per_sample_score, ridge_predictions
 
 ALPHA = 0.4
-NULLS = {"accuracy": 0.4, "neg_log_loss": -0.8}
 
 
 def own_value(decision, y_index):
@@ -24,7 +23,16 @@ def own_value(decision, y_index):
     return decision[np.arange(len(decision)), y_index]
 
 
-class Game:
+# Of nobody, by scoring: any numbers.
+NULLS = {
+    "accuracy": 0.4,
+    "neg_log_loss": -0.8,
+    "neg_brier_score": -0.3,
+    own_value: -0.3,
+}
+
+
+class SmallGame:
     """A small training set, whose kernel has three features and some noise.
 
     With `noise` zero the kernel has three explicit features alone.
@@ -43,7 +51,7 @@ class Game:
         self.n_rows, self.n_classes, self.scoring = n, n_classes, scoring
         self.groups = groups
         self.n = n if groups is None else int(groups.max()) + 1
-        self.null = NULLS.get(scoring, -0.3)
+        self.null = NULLS[scoring]
         self.utility = class_utility(scoring, self.y_val, n_classes)
         self.targets = class_targets([self.utility], self.y, n_classes)
         self.cache = {}
@@ -65,7 +73,7 @@ class Game:
         if rngs is None:
             return Problem(*parts)
         problem = FixedProblem(*parts)
-        FixedProblem.rngs = rngs
+        problem.rngs = rngs
         return problem
 
     def value(self, players):
@@ -107,9 +115,7 @@ class Game:
 
 
 class FixedProblem(Problem):
-    """A problem whose permutations are given."""
-
-    rngs = ()
+    """A problem whose permutations are given, as `rngs`."""
 
     def generator(self, t, part):
         rng = self.rngs[t]

@@ -16,7 +16,7 @@ from skshap.attribution._kernel_game import KernelGame
 from skshap.attribution._permutations import Permutations
 from skshap.attribution._semivalues import size_weights
 from skshap.attribution._sweep import Sweep
-from tests.attribution.games import Game, make_run
+from tests.attribution.games import SmallGame, make_run
 
 
 def make_case(stops, seed, correlation):
@@ -92,7 +92,7 @@ def test_the_variance_is_that_of_a_draw():
 
 
 def test_an_adapted_sweep_is_as_long_and_no_worse(monkeypatch):
-    game = Game(30, 12, 2, "neg_log_loss", seed=3)
+    game = SmallGame(30, 12, 2, "neg_log_loss", seed=3)
     z, gaps, works, squares = [], [], [], {0: [], np.inf: []}
     for seed in range(10):
         found = {}
@@ -118,7 +118,7 @@ def test_an_adapted_sweep_is_as_long_and_no_worse(monkeypatch):
 
 def stops(kind, n, *, scoring="accuracy", semivalue="shapley", per_sample=False):
     """Return a sweep of n rows that holds no numbers, and how often it stops."""
-    game = Game(3, 500, 2, scoring)
+    game = SmallGame(3, 500, 2, scoring)
     shapes = [(n, n), (n, 500)] if kind is KernelGame else [(n, 40), (500, 40)]
     arrays = [np.broadcast_to(0.0, shape) for shape in (*shapes, (n, 1))]
     weights = size_weights(semivalue, n)[None]
@@ -210,7 +210,7 @@ def test_the_smallest_stop_takes_passes_over_all_moves(kind):
     """Of one member, whose products are next to nothing."""
     n, costs = 400, []
     for m in (200, 2000):
-        game = Game(n, m, 2, noise=0.0)
+        game = SmallGame(n, m, 2, noise=0.0)
         sweep = Sweep(game.game(kind), game.problem(per_sample=False))
         costs.append(sweep.stop_flops(0)[0])
         assert sweep.flops() > sum(sweep.stop_flops(0))
@@ -224,12 +224,12 @@ def test_the_smallest_stop_takes_passes_over_all_moves(kind):
 
 def test_more_scores_take_more():
     def flops(n_classes=2, *, per_sample=False, groups=None):
-        game = Game(60, 40, n_classes, groups=groups)
+        game = SmallGame(60, 40, n_classes, groups=groups)
         problem = game.problem(per_sample=per_sample)
         sampler = Sweep(game.game(), problem), Permutations(game.game(), problem)
         return np.array([one.flops() for one in sampler])
 
-    few, many = (Game(60, m, 2) for m in (40, 80))
+    few, many = (SmallGame(60, m, 2) for m in (40, 80))
     few, many = (
         Permutations(one.game(), one.problem(per_sample=False)).flops()
         - one.game().prefix_flops()

@@ -56,7 +56,9 @@ def null_by_hand(scoring, null_score, y, n_classes):
     if scoring == "neg_brier_score":
         losses = [sum((p - np.eye(n_classes)[c]) ** 2) for c in range(n_classes)]
         return -(p @ losses) / (2 if n_classes == 2 else 1)
-    return p @ p
+    if scoring is own_value:
+        return p @ p
+    raise ValueError(scoring)
 
 
 def make_game(X, y, X_val, y_val, n_classes, scoring, null):

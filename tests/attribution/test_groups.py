@@ -24,8 +24,8 @@ from skshap.attribution._leave_one_out import leave_one_out_values
 from skshap.attribution._semivalues import size_weights
 from skshap.attribution._subsets import FeatureSubsets, KernelSubsets
 from skshap.utils import _ridge
-from tests.attribution.games import Game, average, check_errors
 from tests.attribution.games import Permutations as PermutationSampler
+from tests.attribution.games import SmallGame, average, check_errors
 from tests.oracles import permutation_gains, semivalues
 
 GROUPS = np.array([2, 0, 1, 2, 2, 3, 1, 4, 4, 0, 2])
@@ -42,7 +42,7 @@ def yes_or_no(n, seed=0):
 @pytest.mark.parametrize("scoring", CLASS_SCORINGS)
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_enumeration_equals_the_definition(n_classes, scoring):
-    game = Game(11, 4, n_classes, scoring, groups=GROUPS)
+    game = SmallGame(11, 4, n_classes, scoring, groups=GROUPS)
     for semivalue in ("shapley", "banzhaf", "loo"):
         expected = semivalues(game.value, size_weights(semivalue, 5)).T
         assert_allclose(game.enumerate(semivalue), expected, atol=1e-11)
@@ -55,7 +55,7 @@ def test_enumeration_by_features_equals_that_by_kernel(
     n_classes, chunk, groups, monkeypatch
 ):
     monkeypatch.setattr(_enumeration, "CHUNK_NUMBERS", chunk)
-    game = Game(11, 4, n_classes, noise=0, groups=groups)
+    game = SmallGame(11, 4, n_classes, noise=0, groups=groups)
     problem = game.problem()
     by_kernel, by_features = (
         _enumeration.enumerate_coalitions(game.game(kind), problem)
@@ -68,7 +68,7 @@ def test_enumeration_by_features_equals_that_by_kernel(
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_permutations_equal_naive_gains(n_classes, joined, monkeypatch):
     monkeypatch.setattr(_coalitions, "JOINED", joined)
-    game = Game(11, 4, n_classes, groups=GROUPS)
+    game = SmallGame(11, 4, n_classes, groups=GROUPS)
     orders = [[0, 1, 2, 3, 4], [4, 2, 0, 3, 1], [2, 4, 3, 1, 0]]
     gains = np.array([permutation_gains(game.value, o, game.null)[0] for o in orders])
     found = game.sample(orders)[0]
@@ -79,7 +79,7 @@ def test_permutations_equal_naive_gains(n_classes, joined, monkeypatch):
 
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_leave_one_group_out_is_exact(n_classes):
-    game = Game(11, 4, n_classes, groups=GROUPS)
+    game = SmallGame(11, 4, n_classes, groups=GROUPS)
     expected = semivalues(game.value, size_weights("loo", 5)).T
     found = leave_one_out_values(game.game(), game.problem())[0]
     assert_allclose(found, expected, atol=1e-11)
@@ -161,7 +161,7 @@ def test_bad_groups_are_named(groups, words):
 
 
 def test_average_of_groups_covers():
-    game = Game(11, 5, 2, groups=GROUPS)
+    game = SmallGame(11, 5, 2, groups=GROUPS)
     exact, z = game.enumerate(), []
     for seed in range(30):
         sampler = PermutationSampler(game.game(), game.problem(seed=seed))
@@ -218,7 +218,7 @@ def test_many_groups_are_never_enumerated():
 
 def test_batches_of_an_enumeration_hold_so_many_numbers(monkeypatch):
     monkeypatch.setattr(_enumeration, "CHUNK_NUMBERS", 100_000)
-    game, sizes = Game(11, 300, 3, noise=0), []
+    game, sizes = SmallGame(11, 300, 3, noise=0), []
     for subsets in (KernelSubsets, FeatureSubsets):
         predict = subsets.predict
 
@@ -302,14 +302,14 @@ def test_cost_of_groups_of_unequal_size(big, monkeypatch):
 def test_work_of_groups_of_unequal_size_is_counted():
     counts = [50, 1, 2, 3, 4]
     groups = np.repeat(np.arange(5), counts)
-    game = Game(60, 7, 2, noise=0, groups=groups).game(KernelGame)
+    game = SmallGame(60, 7, 2, noise=0, groups=groups).game(KernelGame)
     m, q, k = 7, game.n_outputs, np.array([sum(c) for c in combinations(counts, 3)])
     work = k**3 / 3 + 2 * k * (k + m) * q + PASS_WORK * k * (k + m)
     assert game.subset_flops(3) == pytest.approx(work.mean(), rel=0.15)
     k = 60
     work = k**3 / 3 + 2 * k * (k + m) * q + PASS_WORK * k * (k + m)
     assert game.subset_flops(5) == pytest.approx(work)
-    alone = Game(60, 7, 2, noise=0).game(KernelGame)
+    alone = SmallGame(60, 7, 2, noise=0).game(KernelGame)
     one, several = (
         part.walk_flops(Route("growing", [stop]))
         for part, stop in ((alone, (12, 12)), (game, (1, 1)))
@@ -328,7 +328,7 @@ def test_coalitions_of_other_sizes_are_not_padded(monkeypatch):
 
     monkeypatch.setattr(_subsets, "factorize", factorize)
     counts = [50, 1, 2, 3, 4]
-    game = Game(60, 7, 2, noise=0, groups=np.repeat(np.arange(5), counts)).game(
+    game = SmallGame(60, 7, 2, noise=0, groups=np.repeat(np.arange(5), counts)).game(
         KernelGame
     )
     coalitions = [(0, 1), (1, 2), (0, 2), (3, 4), (1, 3)]

@@ -18,7 +18,7 @@ from skshap import FreeShapAttributor
 from skshap.attribution import _coalitions, _cost, _marginals
 from skshap.attribution._coalitions import PrefixRidge
 from skshap.attribution._marginals import GrowingCoalitions
-from tests.attribution.games import Game
+from tests.attribution.games import SmallGame
 
 LOSS = {"scoring": "neg_log_loss"}
 PERMUTATION = {"sampler": "permutation"}
@@ -120,7 +120,7 @@ def test_buffers_are_counted(monkeypatch):
     for module in (_coalitions, _marginals):
         monkeypatch.setattr(module, "JOINED", 5)
     n, m, largest = 90, 70, 60
-    K, cross, targets, alpha = Game(n, m, 3).tensors()
+    K, cross, targets, alpha = SmallGame(n, m, 3).tensors()
     order = torch.from_numpy(np.random.default_rng(0).permutation(n))
     grow = GrowingCoalitions(K, cross, targets, alpha, largest=largest)
     empty = ["_factor", "_whitened", "_unexplained", "_solved"]

@@ -16,7 +16,7 @@ from skshap.attribution._moments import RunningMoments
 from skshap.attribution._permutations import Permutations
 from skshap.attribution._semivalues import size_weights
 from skshap.exceptions import NotPositiveDefiniteError
-from tests.attribution.games import FixedOrder, Game, average, draw_orders
+from tests.attribution.games import FixedOrder, SmallGame, average, draw_orders
 from tests.oracles import permutation_gains, semivalues, shapley_values
 from tests.patching import using
 
@@ -33,7 +33,7 @@ SCORINGS = list(CLASS_SCORINGS)
     seed=st.integers(0, 2**32 - 1),
 )
 def test_enumeration_equals_the_definition(n, m, n_classes, scoring, chunk, seed):
-    game = Game(n, m, n_classes, scoring, seed)
+    game = SmallGame(n, m, n_classes, scoring, seed)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_enumeration, "CHUNK_NUMBERS", chunk)
         values = game.enumerate()
@@ -41,7 +41,7 @@ def test_enumeration_equals_the_definition(n, m, n_classes, scoring, chunk, seed
 
 
 def test_enumeration_refuses_a_coalition_that_is_singular():
-    game = Game(4, 2, 2)
+    game = SmallGame(4, 2, 2)
     game.K[2, 2] = -3
     with pytest.raises(NotPositiveDefiniteError, match="alpha"):
         game.enumerate()
@@ -50,7 +50,7 @@ def test_enumeration_refuses_a_coalition_that_is_singular():
 @pytest.mark.parametrize("scoring", SCORINGS)
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_all_permutations_together_equal_enumeration(n_classes, scoring):
-    game = Game(5, 3, n_classes, scoring)
+    game = SmallGame(5, 3, n_classes, scoring)
     orders = list(all_permutations(range(5)))
     expected = shapley_values(game.value, 5).T
     for joined in (1, 3, 128):
@@ -65,7 +65,7 @@ def test_all_permutations_together_equal_enumeration(n_classes, scoring):
     "semivalue", ["banzhaf", "loo", ("beta", 4, 1), ("beta", 1, 4)]
 )
 def test_semivalues(semivalue):
-    game = Game(5, 3, 2)
+    game = SmallGame(5, 3, 2)
     expected = semivalues(game.value, size_weights(semivalue, 5)).T
     assert_allclose(game.enumerate(semivalue), expected, atol=1e-12)
     orders = list(all_permutations(range(5)))
@@ -75,7 +75,7 @@ def test_semivalues(semivalue):
 
 @pytest.mark.parametrize("per_sample", [False, True])
 def test_tol_stops_once_every_error_is_small(per_sample):
-    game = Game(8, 4, 2)
+    game = SmallGame(8, 4, 2)
     orders = draw_orders(8, 400)
     errors = [game.sample(orders[:k], per_sample=per_sample)[1].max() for k in (10, 60)]
     used = []
@@ -102,7 +102,7 @@ def test_tol_stops_once_every_error_is_small(per_sample):
 @pytest.mark.parametrize("scoring", SCORINGS)
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_values_and_errors_are_moments_of_naive_gains(n_classes, scoring):
-    game = Game(11, 4, n_classes, scoring, seed=1)
+    game = SmallGame(11, 4, n_classes, scoring, seed=1)
     orders = draw_orders(11, 6)
     gains = np.array([permutation_gains(game.value, o, game.null)[0] for o in orders])
     for joined in (1, 3, 128):
@@ -120,7 +120,7 @@ def test_values_and_errors_are_moments_of_naive_gains(n_classes, scoring):
 @pytest.mark.parametrize("scoring", SCORINGS)
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_truncation_follows_the_rule(n_classes, scoring, joined, per_sample):
-    game = Game(14, 9, n_classes, scoring, seed=3)
+    game = SmallGame(14, 9, n_classes, scoring, seed=3)
     orders = draw_orders(14, 12)
     # Not a number that a difference of accuracies hits exactly.
     tol = 0.3234567
@@ -142,7 +142,7 @@ def test_truncation_follows_the_rule(n_classes, scoring, joined, per_sample):
 
 def test_a_tiny_truncation_tol_changes_nothing(monkeypatch):
     monkeypatch.setattr(_coalitions, "JOINED", 4)
-    game = Game(12, 5, 3, seed=1)
+    game = SmallGame(12, 5, 3, seed=1)
     orders = draw_orders(12, 5)
     expected = game.sample(orders)[0]
     found = game.sample(orders, truncation_tol=1e-14)[0]
@@ -160,7 +160,7 @@ def test_truncation_stops_the_factor(monkeypatch):
 
     monkeypatch.setattr(_coalitions, "JOINED", 2)
     monkeypatch.setattr(PrefixRidge, "blocks", counting)
-    game = Game(14, 9, 2, seed=3)
+    game = SmallGame(14, 9, 2, seed=3)
     orders = draw_orders(14, 12)
     made = {}
     for tol in (None, 0.3):
@@ -180,7 +180,7 @@ def test_truncation_stops_the_factor(monkeypatch):
 
 
 def test_one_permutation_has_no_standard_error():
-    game = Game(5, 2, 2)
+    game = SmallGame(5, 2, 2)
     order = [3, 1, 4, 0, 2]
     values, error = game.sample([order])
     gains, _ = permutation_gains(game.value, order, game.null)
@@ -208,7 +208,7 @@ def test_running_moments(count, offset, seed):
 
 
 def problem_orders(n, count, seed):
-    problem = Game(n, 2, 2).problem(seed=seed)
+    problem = SmallGame(n, 2, 2).problem(seed=seed)
     return [problem.generator(t, 0).permutation(n).tolist() for t in range(count)]
 
 

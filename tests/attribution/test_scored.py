@@ -14,7 +14,7 @@ from skshap.attribution._kernel_game import KernelGame
 from skshap.attribution._scored import LEAST, keep_probabilities, keep_rows
 from skshap.attribution._semivalues import size_weights
 from skshap.attribution._sweep import Sweep
-from tests.attribution.games import FixedOrder, Game, average
+from tests.attribution.games import FixedOrder, SmallGame, average
 from tests.attribution.test_sweep import PAIRS, every_choice
 from tests.oracles import semivalues
 
@@ -41,7 +41,7 @@ def test_unbiased(n_classes, groups, kind, monkeypatch):
     monkeypatch.setattr(_scored, "keep_probabilities", quarters)
     n_rows = 4 if groups is None else len(groups)
     noise = 0.05 if kind is KernelGame else 0.0
-    game = Game(n_rows, 3, n_classes, "accuracy", noise=noise, groups=groups)
+    game = SmallGame(n_rows, 3, n_classes, "accuracy", noise=noise, groups=groups)
     expected = semivalues(game.value, size_weights("shapley", 4)).T.mean(1)
     sweep = Sweep(game.game(kind), game.problem(per_sample=False))
     rngs = [
@@ -65,7 +65,7 @@ def test_close_to_the_values(kind, monkeypatch):
     """With the probabilities that are really used."""
     monkeypatch.setattr(_scored, "LEAST_FLOPS", 0)
     monkeypatch.setattr(_schedule, "STOP_WORK", 0)  # which is all there is, of so few
-    game = Game(8, 30, 2, "accuracy", seed=1, noise=0.0)
+    game = SmallGame(8, 30, 2, "accuracy", seed=1, noise=0.0)
     sweep = Sweep(game.game(kind), game.problem(per_sample=False))
     values, error = average(sweep, 150)
     exact = game.enumerate().mean(1)
@@ -123,7 +123,7 @@ def test_rows_are_kept_as_often_as_they_should_be():
 def test_all_rows_are_scored_where_they_are_needed(monkeypatch):
     monkeypatch.setattr(_scored, "LEAST_FLOPS", 0)
     monkeypatch.setattr(_schedule, "STOP_WORK", 0)  # which is all there is, of so few
-    game = Game(8, 30, 2, "accuracy", seed=1)
+    game = SmallGame(8, 30, 2, "accuracy", seed=1)
     smooth = class_utility("neg_log_loss", game.y_val, 2)
     problem = game.problem(per_sample=False)
     for one, is_sampled in (
@@ -160,7 +160,7 @@ def test_rows_far_from_a_jump_are_kept_at_times(far, monkeypatch):
     rng = np.random.default_rng(0)
     cross = rng.choice([-1.0, 1.0], size=(n, m))
     cross[0] = far * rng.uniform(1, 1.3, size=m)
-    problem = Game(n, m, 2, "accuracy").problem(per_sample=False)
+    problem = SmallGame(n, m, 2, "accuracy").problem(per_sample=False)
     targets = class_targets(problem.utilities, np.arange(n) % 2, 2)
     game = KernelGame((np.eye(n), cross, targets), 1.0).with_inverse()
     sweep = Sweep(game, problem)

@@ -15,7 +15,7 @@ from skshap.attribution._moments import RunningMoments, StoppingRule
 from skshap.attribution._permutations import Permutations
 from skshap.attribution._problem import PLAYERS
 from skshap.attribution._sweep import Sweep
-from tests.attribution.games import Game, average
+from tests.attribution.games import SmallGame, average
 from tests.rows import class_rows
 
 
@@ -57,7 +57,7 @@ def test_the_error_allowed_is_shared_out_over_values_and_looks(kind, look, count
 )
 def test_errors_cover_on_known_games(n, m, n_classes, scoring, kind, per_sample, seed):
     """Errors of rows, also kept apart by the row scored, are of the size claimed."""
-    game = Game(n, m, n_classes, scoring, seed=seed)
+    game = SmallGame(n, m, n_classes, scoring, seed=seed)
     exact = game.enumerate()
     exact = exact if per_sample else exact.mean(1)
     problem = game.problem(per_sample=per_sample, seed=seed % 1000)
@@ -71,7 +71,7 @@ def test_errors_are_of_the_size_claimed():
     """Neither too small nor too large, over many games."""
     z = []
     for seed in range(40):
-        game = Game(7, 5, 2, "neg_brier_score", seed=seed)
+        game = SmallGame(7, 5, 2, "neg_brier_score", seed=seed)
         exact = game.enumerate()
         for kind in (Sweep, Permutations):
             values, error = average(kind(game.game(), game.problem(seed=seed)), 50)
@@ -198,7 +198,7 @@ def test_a_schedule_leaves_as_many_draws_as_a_rule_needs():
 @pytest.mark.parametrize("k", [1, 5])
 def test_lowest_rows_of_each_row_predicted(k):
     """Rows kept apart may be fewer than the k lowest, and rank the players of each."""
-    game = Game(8, 3, 2, "neg_brier_score", seed=3)
+    game = SmallGame(8, 3, 2, "neg_brier_score", seed=3)
     exact = game.enumerate()  # by player and row predicted
     sampler = Sweep(game.game(), game.problem(per_sample=True))
     rule, moments, t = StoppingRule(("lowest", k, 0.95), PLAYERS), RunningMoments(), 0

@@ -26,7 +26,7 @@ from skshap.attribution._sweep import Sweep
 from skshap.exceptions import NotPositiveDefiniteError
 from skshap.utils import _ridge
 from skshap.utils._ridge import invert_ridge
-from tests.attribution.games import ALPHA, FixedOrder, Game, average, own_value
+from tests.attribution.games import ALPHA, FixedOrder, SmallGame, average, own_value
 from tests.oracles import per_sample_score, ridge_predictions, semivalues
 from tests.patching import using
 
@@ -73,7 +73,7 @@ def test_unbiased(n_classes, scoring, semivalue, growth, groups, kind, monkeypat
     monkeypatch.setattr(_schedule, "FEWEST_STOPS", {True: 1, False: 1})
     n_rows = 4 if groups is None else len(groups)
     noise = 0.05 if kind is KernelGame else 0.0
-    game = Game(n_rows, 3, n_classes, scoring, noise=noise, groups=groups)
+    game = SmallGame(n_rows, 3, n_classes, scoring, noise=noise, groups=groups)
     weights = size_weights(semivalue, 4)
     expected = semivalues(game.value, weights).T
     for per_sample in (True, False):
@@ -96,7 +96,7 @@ def test_unbiased(n_classes, scoring, semivalue, growth, groups, kind, monkeypat
 @pytest.mark.parametrize("kind", [KernelGame, FeatureGame])
 def test_any_schedule_is_unbiased(kind):
     """Also one in which some permutations stop early."""
-    game = Game(5, 3, 2, "neg_log_loss", noise=0.0)
+    game = SmallGame(5, 3, 2, "neg_log_loss", noise=0.0)
     sweep = Sweep(game.game(kind), game.problem())
     counts = [
         np.sort(np.arange(1, len(route.ranges) + 1))[::-1] for route in sweep.routes
@@ -118,7 +118,7 @@ def test_any_schedule_is_unbiased(kind):
 
 def test_parts_share_permutations():
     """Routes take the same ones; beyond the first, every other one is a reverse."""
-    game = Game(6, 3, 2, "neg_log_loss")
+    game = SmallGame(6, 3, 2, "neg_log_loss")
     sweep = Sweep(game.game(), game.problem())
     counts = [np.full(len(route.ranges), 5) for route in sweep.routes]
     sweep = Sweep(sweep.game, game.problem(), counts)
@@ -136,7 +136,7 @@ def test_parts_share_permutations():
 
 def test_routes_of_one_size_do_not_share_permutations():
     """Their errors, which would add up along one permutation, are independent."""
-    game = Game(6, 3, 2, "neg_log_loss", noise=0.0)
+    game = SmallGame(6, 3, 2, "neg_log_loss", noise=0.0)
     sweep = Sweep(game.game(FeatureGame), game.problem())
     counts = [np.full(len(route.ranges), 3) for route in sweep.routes]
     sweep = Sweep(sweep.game, game.problem(), counts)
@@ -158,7 +158,7 @@ def test_routes_of_one_size_do_not_share_permutations():
     seed=st.integers(0, 2**32 - 1),
 )
 def test_moves_equal_fresh_solves(n, m, n_classes, joined, seed):
-    game = Game(n, m, n_classes, scoring=own_value, seed=seed)
+    game = SmallGame(n, m, n_classes, scoring=own_value, seed=seed)
     rng = np.random.default_rng(seed)
     order = rng.permutation(n)
     stops = np.flatnonzero(rng.random(n + 1) < 0.5)
@@ -210,7 +210,7 @@ def test_moves_equal_fresh_solves(n, m, n_classes, joined, seed):
 @settings(deadline=None, max_examples=15)
 @given(n=st.integers(1, 40), block=st.integers(1, 50), seed=st.integers(0, 9))
 def test_the_inverse(n, block, seed):
-    K = Game(n, 1, 2, seed=seed).tensors()[0]
+    K = SmallGame(n, 1, 2, seed=seed).tensors()[0]
     with using(_ridge, BLOCK=block):
         P = invert_ridge(K, ALPHA)
     assert_allclose(
@@ -223,7 +223,7 @@ def test_the_inverse(n, block, seed):
 @pytest.mark.parametrize("n_moves", [1, 95, 96, 97, 200])
 def test_fused_gains_equal_plain_ones(scoring, n_moves, monkeypatch):
     monkeypatch.setattr(_utility, "SCORED", 96 * 13)  # so that there are several blocks
-    game = Game(6, 13, 2, scoring)
+    game = SmallGame(6, 13, 2, scoring)
     rng = np.random.default_rng(0)
     decision = torch.tensor(rng.normal(size=(1, 13)))
     decision[0, :2] = 0
@@ -251,7 +251,7 @@ def test_fused_gains_equal_plain_ones(scoring, n_moves, monkeypatch):
 @pytest.mark.parametrize("scoring", SCORINGS)
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_leave_one_out_is_exact(n_classes, scoring):
-    game = Game(8, 5, n_classes, scoring)
+    game = SmallGame(8, 5, n_classes, scoring)
     expected = semivalues(game.value, size_weights("loo", 8)).T
     for per_sample in (True, False):
         problem = game.problem(per_sample=per_sample)
@@ -291,7 +291,7 @@ def test_bins_hold_no_more_than_their_share_and_grow_no_more(semivalue, share):
 @pytest.mark.parametrize("is_shrinking", [False, True])
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_rows_are_chosen_by_predictions_and_steps(n_classes, is_shrinking, joined):
-    K, cross, targets, alpha = Game(12, 5, n_classes, "accuracy").tensors()
+    K, cross, targets, alpha = SmallGame(12, 5, n_classes, "accuracy").tensors()
     if is_shrinking:
         P = invert_ridge(K, alpha)
         solved = P @ targets
@@ -313,7 +313,7 @@ def test_rows_are_chosen_by_predictions_and_steps(n_classes, is_shrinking, joine
 
 def test_errors_cover():
     """Deviations from the exact values are of the size that is claimed."""
-    game = Game(9, 6, 2, "neg_log_loss", seed=5)
+    game = SmallGame(9, 6, 2, "neg_log_loss", seed=5)
     exact = game.enumerate()
     z = []
     for seed in range(60):
@@ -371,13 +371,13 @@ def test_lower_variance_than_permutations():
 
 
 def test_draws_are_reproducible():
-    game = Game(40, 7, 3)
+    game = SmallGame(40, 7, 3)
     first, second = (average(Sweep(game.game(), game.problem()), 3) for _ in range(2))
     assert_array_equal(first, second)
 
 
 def test_singular_kernel_names_alpha():
-    game = Game(4, 2, 2)
+    game = SmallGame(4, 2, 2)
     game.K[2, 2] = -3
     grow = GrowingCoalitions(*game.tensors())
     with pytest.raises(NotPositiveDefiniteError, match="alpha"):

@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics import accuracy_score, get_scorer, log_loss
 
 from skshap import KernelRidgeClassifier
+from skshap.attribution._callable_score import call_scoring
 from skshap.attribution._class_scores import (
     CLASS_SCORINGS,
     class_null,
@@ -16,7 +17,7 @@ from skshap.attribution._class_scores import (
     class_utility,
 )
 from skshap.attribution._freeshap import SIGNATURE
-from skshap.attribution._utility import call_scoring, check_scoring
+from skshap.attribution._utility import check_scoring
 from skshap.utils._ridge import TIE
 from tests.attribution.games import own_value
 from tests.oracles import per_sample_score

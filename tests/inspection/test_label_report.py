@@ -327,6 +327,18 @@ def test_saved_page_is_the_page(tmp_path, fitted):
     assert "default-src 'none'" in saved
 
 
+@pytest.mark.parametrize("name", ["report.pdf", "report.csv", "report.html.gz"])
+def test_other_files_than_pages_are_refused(name, tmp_path, fitted):
+    detector, _, y, _ = fitted
+    report = LabelNoiseReport.from_detector(detector, texts_for(detector), y)
+    with pytest.raises(ValueError, match=r"report\..*end it in '.html'"):
+        report.save(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+    for name in ("report", "report.HTM"):
+        report.save(tmp_path / name)
+        assert (tmp_path / name).read_text(encoding="utf-8") == report.to_html()
+
+
 def test_nothing_called_wrong():
     X = np.zeros((20, 1))
     detector = LabelNoiseDetector().fit(X, [0, 1] * 10)

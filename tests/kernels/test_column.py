@@ -385,6 +385,8 @@ def test_a_table_where_texts_are_read_is_refused(kind):
         ({"kernels": []}, "kernels must be a list of at least one tuple"),
         ({"kernels": [("a", "rbf")]}, r"tuple \(name, kernel, columns\)"),
         ({"kernels": ("a", "rbf", [0])}, "'kernels' parameter"),
+        ({"kernels": [("a", "b", EmpiricalNTK())]}, "'b' and then Emp.*swap the two"),
+        ({"kernels": [("a", [0], PairwiseKernel())]}, r"columns\), but.* swap the two"),
         ({"kernels": [("a", "rbf", [0]), ("a", "linear", [1])]}, "not unique"),
         ({"kernels": [("a__b", "rbf", [0])]}, "must not contain __"),
         ({"kernels": [("weights", "rbf", [0])]}, "conflict with constructor"),

@@ -10,8 +10,8 @@ from sklearn.metrics import roc_auc_score
 
 from skshap.selection import _noise_model
 from skshap.selection._noise_model import (
-    HARD_GROWTH,
-    HARD_SHARE,
+    BLIND_GROWTH,
+    BLIND_SHARE,
     NoiseModel,
     end_of_path,
     tilted,
@@ -363,7 +363,7 @@ def test_the_hard_share_is_that_of_the_softmax():
     model = NoiseModel(y, 2, np.zeros(500, dtype=bool))
     model.fit(np.column_stack([-f, f]))
     hard = model.hard_share
-    blind = min(HARD_SHARE, HARD_GROWTH * hard) * hard
+    blind = min(BLIND_SHARE, BLIND_GROWTH * hard) * hard
     soft = (model.probabilities - blind / 2) / (1 - blind)
     assert 0.1 < hard < 0.9
     assert_allclose(unsure_share(soft), hard)
