@@ -14,7 +14,7 @@ from skshap.attribution._permutations import Permutations
 from skshap.attribution._sweep import Sweep
 from skshap.attribution._together import count_together, run_together
 from skshap.exceptions import NotPositiveDefiniteError
-from tests.attribution.games import Game, own_value
+from tests.attribution.games import SmallGame, own_value
 
 SCORINGS = ["accuracy", "neg_log_loss", "neg_brier_score", own_value]
 
@@ -35,13 +35,13 @@ def assert_alike(sweep, n_draws=2):
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("n", [3, 8, 40])
 def test_equal_to_each_by_itself(n, n_classes, scoring, per_sample):
-    game = Game(n, 6, n_classes, scoring, noise=0.3)
+    game = SmallGame(n, 6, n_classes, scoring, noise=0.3)
     assert_alike(Sweep(game.game(), game.problem(per_sample=per_sample)))
 
 
 @pytest.mark.parametrize("semivalue", ["banzhaf", ("beta", 4, 1)])
 def test_equal_for_other_semivalues_and_schedules(semivalue):
-    game = Game(30, 6, 2, "neg_log_loss", noise=0.3)
+    game = SmallGame(30, 6, 2, "neg_log_loss", noise=0.3)
     sweep = Sweep(game.game(), game.problem(semivalue=semivalue))
     counts = [np.arange(len(route.ranges), 0, -1) for route in sweep.routes]
     assert_alike(Sweep(sweep.game, sweep.problem, counts))
@@ -49,7 +49,7 @@ def test_equal_for_other_semivalues_and_schedules(semivalue):
 
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_equal_where_rows_to_predict_are_sampled(n_classes, monkeypatch):
-    game = Game(40, 80, n_classes, "accuracy", noise=2.0)
+    game = SmallGame(40, 80, n_classes, "accuracy", noise=2.0)
     sweep = Sweep(game.game(), game.problem(per_sample=False))
     everything = sweep.run(0, 0)
     monkeypatch.setattr(_scored, "LEAST_FLOPS", 0)
@@ -58,19 +58,19 @@ def test_equal_where_rows_to_predict_are_sampled(n_classes, monkeypatch):
 
 
 def test_only_small_problems_of_rows():
-    game = Game(20, 6, 2)
+    game = SmallGame(20, 6, 2)
     problem = game.problem()
     assert count_together(Sweep(game.game(), problem)) > 1
     assert count_together(Permutations(game.game(), problem)) == 1
     assert count_together(Sweep(game.game(FeatureGame), problem)) == 1
-    grouped = Game(20, 6, 2, groups=np.arange(20) // 2)
+    grouped = SmallGame(20, 6, 2, groups=np.arange(20) // 2)
     assert count_together(Sweep(grouped.game(), grouped.problem())) == 1
-    large = Game(300, 20, 2)
+    large = SmallGame(300, 20, 2)
     assert count_together(Sweep(large.game(), large.problem())) == 1
 
 
 def test_a_batch_takes_bounded_memory():
-    few, many = Game(20, 6, 2), Game(20, 600, 2)
+    few, many = SmallGame(20, 6, 2), SmallGame(20, 600, 2)
     sizes = [count_together(Sweep(g.game(), g.problem())) for g in (few, many)]
     assert sizes[0] * 20 * 20 <= _together.CPU.floats
     assert sizes[1] * 20 * 600 <= _together.CPU.floats
@@ -150,7 +150,7 @@ def test_going_on_amid_a_batch_gives_the_same_bits(batches, tmp_path, monkeypatc
 
 
 def test_a_kernel_that_is_not_positive_definite_is_refused():
-    game = Game(12, 4, 2)
+    game = SmallGame(12, 4, 2)
     game.K = game.K - 5 * np.eye(12)
     arrays = (game.K, np.ascontiguousarray(game.cross.T), game.targets)
     sweep = Sweep(KernelGame(arrays, 0.4), game.problem())
