@@ -59,9 +59,8 @@ class GradientCapture:
         self._plan = Plan(network)
         self._passes = Passes(network, self._plan, outputs)
         self._layout = None
-        # Layers that read a single row for a whole batch; None until a batch was tried
-        # against its rows one by one.
-        self._shared = None
+        self._n_tried = 1  # most rows that were tried together against each alone
+        self._shared = set()  # layers that then read a single row for all of them
         self._most = sys.maxsize  # rows in a batch, as far as is known
         self._unpadded = sys.maxsize  # tokens of the shortest row tried without padding
 
@@ -107,7 +106,9 @@ class GradientCapture:
         return [output.requires_grad for output in outputs]
 
     def _goes_together(self, batch):
-        """Whether rows of a batch may be captured together; some are tried, once.
+        """Whether rows of a batch may be captured together; some are tried.
+
+        Again where a batch has more of them than were tried before.
 
         Raises
         ------
@@ -116,16 +117,18 @@ class GradientCapture:
             the rows that were tried before does not hold for one of these.
         """
         n = batch_size(batch)
-        if n == 1 or self._shared is not None:
+        n_tried = min(n, N_TRIED)
+        if n_tried <= self._n_tried:
             return True
-        places = torch.linspace(0, n - 1, min(n, N_TRIED)).round().long().tolist()
+        places = torch.linspace(0, n - 1, n_tried).round().long().tolist()
         some = self._passes.to_device(take_rows(batch, places))
         check_separate(self._passes.run, some)
         try:
             calls, outputs = self._passes.forward(some)
             told = are_apart(calls, some)
             if told and not wrong_rules(self._passes, some, calls, outputs):
-                self._shared = shared_layers(calls)
+                self._n_tried = n_tried
+                self._shared |= shared_layers(calls)
                 return True
         except Exception as error:  # of the network, which hooks have changed
             if is_memory_error(error):

@@ -412,6 +412,15 @@ def test_a_rule_that_fails_for_some_rows_only():
     np.testing.assert_allclose(captured(network, X)[0], naive(network, X), rtol=1e-10)
 
 
+def test_more_rows_than_were_tried_are_tried_again():
+    network, X = randomize(SometimesOutside()), torch.from_numpy(table(7, 4))
+    X[3, 0] = 9
+    capture = GradientCapture(network)
+    capture.gradients(X[:3], None)
+    with pytest.raises(ValueError, match=r"'inner.weight' outside .* for some rows"):
+        capture.gradients(X, None)
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_outputs_in_half_precision(dtype):
     class Half(nn.Sequential):
