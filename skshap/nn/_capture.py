@@ -108,7 +108,7 @@ class GradientCapture:
     def _goes_together(self, batch):
         """Whether rows of a batch may be captured together; some are tried.
 
-        Again where a batch has more of them than were tried before.
+        Again where a batch has twice as many of them as were tried before.
 
         Raises
         ------
@@ -118,7 +118,7 @@ class GradientCapture:
         """
         n = batch_size(batch)
         n_tried = min(n, N_TRIED)
-        if n_tried <= self._n_tried:
+        if n_tried < 2 * self._n_tried:
             return True
         places = torch.linspace(0, n - 1, n_tried).round().long().tolist()
         some = self._passes.to_device(take_rows(batch, places))
@@ -212,8 +212,10 @@ class GradientCapture:
         """Capture gradients; None if the batch is another one than that tried."""
         n = batch_size(batch)
         batch = self._passes.to_device(batch)
-        self._try_unpadded(batch, lengths)
-        calls, outputs = self._passes.forward(batch)
+        is_padded = lengths is not None and min(lengths) < tokens_wide(batch)
+        watch = is_padded and self._passes.is_near_tokens
+        calls, outputs = self._passes.forward(batch, watch_tokens=watch)
+        self._try_unpadded(batch, lengths, outputs)
         if n > 1:
             is_alike = shared_layers(calls) <= self._shared
             if not (is_alike and are_apart(calls, batch)):
@@ -226,8 +228,8 @@ class GradientCapture:
         pairs, counts = list(chain(*pairs)), list(chain(*counts))
         return BatchGradients(torch.cat(vectors, 1), pairs, counts)
 
-    def _try_unpadded(self, batch, lengths):
-        """Try whether padding changes what the network makes of a row.
+    def _try_unpadded(self, batch, lengths, outputs):
+        """Try whether padding changes what the network makes of rows.
 
         Once, and again where a row is half as long: where a network takes the largest
         of what it reads, only few tokens leave that to padding.
@@ -235,7 +237,8 @@ class GradientCapture:
         if lengths is None or min(lengths) == tokens_wide(batch):
             return
         if 2 * min(lengths) <= self._unpadded:
-            check_padding_unread(self._passes.run, batch, lengths)
+            outputs = torch.stack(outputs, 1).detach()
+            check_padding_unread(self._passes.run, batch, lengths, outputs)
             self._unpadded = int(min(lengths))
 
     def _collect(self, calls, output, padding):
@@ -264,8 +267,10 @@ class GradientCapture:
         """Compute the outputs of a batch, of shape (n, n_outputs)."""
         with torch.no_grad(), self._lock():
             batch = self._passes.to_device(batch)
-            self._try_unpadded(batch, lengths)
-            return network_outputs(self.network, batch)
+            outputs = network_outputs(self.network, batch)
+            chosen = self._passes.choose(outputs, batch_size(batch))
+            self._try_unpadded(batch, lengths, chosen)
+            return outputs
 
     def rows(self, batch, lengths):
         """Capture the gradients of a batch; return a flat array for each example."""

@@ -626,41 +626,83 @@ def test_padding_that_counts_beside_a_large_bias():
     ("others", "one", "bound"), [(0.0, 1.0, 2.0**-26), (1e6, 1e6, 4e6 * 2.0**-39)]
 )
 def test_padding_may_count_as_much_as_rounding(others, one, bound):
-    """By the root of the precision, 2**-52, of how far outputs of eight rows differ."""
-    outputs = torch.full((64, 4), others, dtype=torch.float64)
-    outputs[9] = one  # every ninth is looked at
-    lengths, sizes = np.array([4] * 63 + [2]), []
+    """By the root of the precision, 2**-52, of how far outputs of a batch differ."""
+    x = torch.full((64, 4), others, dtype=torch.float64)
+    x[9] = one
+    lengths, sizes = np.array([4] * 60 + [2, 3, 2, 2]), []
 
-    def run(batch, leak):
+    def run(batch, leak=0.0):
         sizes.append(len(batch["x"]))
-        return [batch["x"][:, 0] + leak * (batch["x"].shape[1] > 2)]
+        return [batch["x"][:, 0] - leak * (batch["x"].shape[1] < 3)]
 
-    check_padding_unread(partial(run, leak=0.9 * bound), {"x": outputs}, lengths)
-    assert sizes == [9, 1]
-    with pytest.raises(ValueError, match="depends on how much padding follows"):
-        check_padding_unread(partial(run, leak=1.1 * bound), {"x": outputs}, lengths)
+    args = {"x": x}, lengths, x[:, :1]
+    check_padding_unread(partial(run, leak=0.9 * bound), *args)
+    assert sizes == [3, 1]
+    with pytest.raises(ValueError, match=r"of 2 tokens, padded to 4, so that the"):
+        check_padding_unread(partial(run, leak=1.1 * bound), *args)
+
+
+class Largest(Tokens):
+    """Takes the largest over all tokens, padding as well, unless tokens are below 5."""
+
+    def __init__(self):
+        super().__init__("largest")
+        torch.manual_seed(0)
+        for p in self.parameters():
+            nn.init.normal_(p)
+        with torch.no_grad():
+            self.table.weight[1:5] += 9
+            self.table.weight[5:] -= 9
+        self.double()
+
+    def forward(self, input_ids, attention_mask):
+        x = self.table(input_ids) - 3 * (1 - attention_mask.unsqueeze(2))
+        return self.head(torch.tanh(self.inner(x.amax(1))))
+
+
+def low_tokens(lengths, *high):
+    """Tokens below 5, in some rows above it."""
+    batch = tokens(lengths)
+    batch["input_ids"].clamp_(max=4)
+    for i in high:
+        batch["input_ids"][i, : lengths[i]] = 7
+    return batch, np.array(lengths)
 
 
 def test_padding_that_counts_in_short_rows_only():
-    class Largest(Tokens):
-        """Takes the largest over all tokens, padding as well, which is seldom it."""
-
-        def forward(self, input_ids, attention_mask):
-            x = self.table(input_ids) - 3 * (1 - attention_mask.unsqueeze(2))
-            return self.head(torch.tanh(self.inner(x.amax(1))))
-
-    torch.manual_seed(0)
-    network = Largest("largest").double()
-    with torch.no_grad():
-        network.table.weight[1:5] += 9
-        network.table.weight[5:] -= 9
-    capture = GradientCapture(network)
-    long, short = tokens([12, 9, 12]), tokens([5, 3, 5])
-    long["input_ids"][long["input_ids"] > 4] = 1
-    capture.rows(long, np.array([12, 9, 12]))
-    short["input_ids"][short["input_ids"] > 0] = 7
+    capture = GradientCapture(Largest())
+    capture.rows(*low_tokens([12, 9, 12]))
     with pytest.raises(ValueError, match="one of 3 tokens, padded to 5"):
-        capture.rows(short, np.array([5, 3, 5]))
+        capture.rows(*low_tokens([5, 3, 5], 1))
+
+
+def test_padding_that_counts_in_a_row_that_is_not_the_shortest():
+    with pytest.raises(ValueError, match="one of 4 tokens, padded to 5"):
+        GradientCapture(Largest()).rows(*low_tokens([5, 3, 4, 5], 2))
+
+
+class Quiet(nn.Sequential):
+    def forward(self, x):
+        with torch.no_grad():
+            return super().forward(x)
+
+
+@pytest.mark.parametrize("is_quiet", [False, True])
+@pytest.mark.parametrize("few", [1 << 20, 0])
+def test_padding_that_counts_in_later_batches(few, is_quiet, monkeypatch):
+    """Seen from gradients at tokens, unless much is frozen between them and outputs."""
+    monkeypatch.setattr(_passes, "FEW", few)
+    network = Largest()
+    if is_quiet:
+        network.table = Quiet(network.table)
+    network.inner.requires_grad_(False)
+    capture = GradientCapture(network)
+    capture.rows(*low_tokens([5, 3, 4, 5]))
+    if few:
+        with pytest.raises(ValueError, match=r"what layer 'table.* writes for padding"):
+            capture.rows(*low_tokens([5, 3, 4, 5], 2))
+    else:
+        capture.rows(*low_tokens([5, 3, 4, 5], 2))
 
 
 def test_rows_that_are_read_only_with_padding():
