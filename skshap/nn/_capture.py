@@ -99,7 +99,14 @@ class GradientCapture:
     def _try_rules(self, one):
         """Give up rules that fail on an example; return whether outputs have graphs."""
         plan, one = self._plan, self._passes.to_device(one)
-        calls, outputs = self._passes.forward(one)
+        try:
+            calls, outputs = self._passes.forward(one)
+        except RuntimeError as error:
+            if is_memory_error(error):
+                raise
+            self._passes.run(one)  # raises, too, if it is not for being watched
+            plan.general |= plan.wanted.keys()
+            calls, outputs = self._passes.forward(one)
         plan.arrange(calls)
         plan.general |= wrong_rules(self._passes, one, calls, outputs)
         plan.arrange(calls)

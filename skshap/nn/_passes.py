@@ -98,12 +98,13 @@ class Passes:
                 read = next(iter((*args, *kwargs.values())), None)
                 if not all(isinstance(part, torch.Tensor) for part in (read, output)):
                     return output  # no layer of the kind that its rule is for
-                if tokens is not None and not _is_same(read, tokens):
-                    return output  # such as of positions
-                check_not_inference(name, read)
                 if not read.numel():  # as of an expert that no token is sent to
                     return output
-                alive.append((name, read, read._version))
+                if tokens is None:
+                    check_not_inference(name, read)
+                    alive.append((name, read, read._version))
+                elif torch.is_inference_mode_enabled() or not _is_same(read, tokens):
+                    return output  # such as of positions
                 source, read = id(read), read.detach()
                 wrote = output if output.requires_grad else output.detach()
                 is_shared = len(read) == 1 < n  # for all examples at once

@@ -552,6 +552,50 @@ def test_no_outputs(outputs):
         GradientCapture(network, outputs).layout(torch.as_tensor(table(3, 3)))
 
 
+def test_layers_inside_of_vmap():
+    def call(network, x):
+        return torch.vmap(network.plain)(x)
+
+    network, X = randomize(Wrapped(call)), table(9, 3)
+    K, capture = captured(network, X)
+    np.testing.assert_allclose(K, naive(network, X), rtol=1e-10)
+    assert capture._plan.general == dict(network.named_parameters()).keys()
+
+
+def test_errors_of_the_network_are_passed_on():
+    def call(network, x):
+        raise RuntimeError("no such size")
+
+    with pytest.raises(RuntimeError, match="no such size"):
+        captured(randomize(Wrapped(call)), table(9, 3))
+
+
+@pytest.mark.parametrize("wrap", [tuple, lambda pair: {"out": pair[0]}])
+def test_norms_that_return_several_tensors(wrap):
+    class AddNorm(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(3))
+
+        def forward(self, x):
+            return wrap([nn.functional.rms_norm(x, (3,)) * self.weight, x])
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner, self.norm = nn.Linear(3, 3), AddNorm()
+            self.head = nn.Linear(3, 1)
+
+        def forward(self, x):
+            found = self.norm(self.inner(x))
+            return self.head(next(iter(found.values() if wrap is not tuple else found)))
+
+    network, X = randomize(Net()), table(9, 3)
+    K, capture = captured(network, X)
+    np.testing.assert_allclose(K, naive(network, X), rtol=1e-10)
+    assert capture._plan.general == {"norm.weight"}
+
+
 def test_checkpoints():
     def call(network, x, use_reentrant=False):
         h = checkpoint(lambda x: network.first(x).tanh(), x, use_reentrant=False)
