@@ -121,8 +121,13 @@ class LabelNoiseReport:
         ------
         ValueError
             If rows, labels or the mask are not those of the detector's rows or, by
-            their indices, not in one order, or `n_rows` or `n_neighbors` is not an
-            integer from 0 on.
+            names in their indices, not in one order, or `n_rows` or `n_neighbors` is
+            not an integer from 0 on.
+
+        Warns
+        -----
+        UserWarning
+            If indices are not in one order, but one only numbers its rows.
         """
         if not isinstance(detector, LabelNoiseDetector):
             raise ValueError(

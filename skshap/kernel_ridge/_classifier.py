@@ -128,13 +128,14 @@ class KernelRidgeClassifier(BaseKernelRidgeClassifier):
             If ``K + alpha I`` has no Cholesky factor; the message names `alpha`.
         ValueError
             If rows, labels, the kernel or parameters are malformed, or rows and labels
-            are, by their indices, not in one order.
+            are, by names in their indices, not in one order.
 
         Warns
         -----
         UserWarning
-            If a column of a frame that the kernel reads, without steps of a Pipeline
-            before it, is the same as y in ten rows or more.
+            If indices are not in one order, but one only numbers its rows, or if a
+            column of a frame that the kernel reads, without steps of a Pipeline before
+            it, is the same as y in ten rows or more.
         """
         if self.class_prior and self.initial_outputs:
             raise ValueError(

@@ -177,11 +177,11 @@ class EmpiricalNTK(
     16 million.
 
     Rules are compared with autograd on up to three rows, each alone, and on up to eight
-    of the first batch: a network that does something else to rows after these is not
-    noticed. Layers may read rows one by one, or the tokens of all rows behind each
-    other. Where rows change places on the way, or layers read other parts of them, such
-    as experts that some of the tokens are sent to, the network reads one row at a time,
-    with a warning.
+    of the first batch, together, and again of one with twice as many: a network that
+    does something else to other rows is not noticed. Layers may read rows one by one,
+    or the tokens of all rows behind each other. Where rows change places on the way, or
+    layers read other parts of them, such as experts that some of the tokens are sent
+    to, the network reads one row at a time, with a warning.
 
     With ``method="exact"``, a row takes ``itemsize * n_tokens * (inputs + outputs)``
     bytes for each layer: 1.2 MB for 25 tokens and three feed-forward blocks of 384 to

@@ -15,6 +15,11 @@ ABANDONED = 3600.0  # seconds after which a file half written is a killed proces
 def memory_folder(memory):
     """Return the folder in which a parameter ``memory`` keeps files, or None."""
     location = getattr(memory, "location", memory)
+    if location == "":
+        raise ValueError(
+            "memory='' names no folder; pass the path of one, as '.' for the working "
+            "folder, or None to keep nothing."
+        )
     return None if location is None else Path(location).expanduser() / "skshap"
 
 
@@ -41,7 +46,7 @@ def reduce_memory(memory, bytes_limit):
     Raises
     ------
     ValueError
-        If `bytes_limit` is no size.
+        If `bytes_limit` is no size, or `memory` is empty.
 
     See Also
     --------

@@ -206,6 +206,8 @@ class DiskStore:
         """Read the array of an archive; None, with a warning, if it is damaged."""
         try:
             array = read_arrays(path)[name]
+            if array.dtype.kind not in "fiu":
+                raise ValueError(f"of {array.dtype} instead of numbers")
             if shape not in (None, array.shape):
                 raise ValueError(f"of shape {array.shape} instead of {shape}")
         except GONE:

@@ -59,9 +59,8 @@ class GradientCapture:
         self._plan = Plan(network)
         self._passes = Passes(network, self._plan, outputs)
         self._layout = None
-        # Layers that read a single row for a whole batch; None until a batch was tried
-        # against its rows one by one.
-        self._shared = None
+        self._n_tried = 1  # most rows that were tried together against each alone
+        self._shared = set()  # layers that then read a single row for all of them
         self._most = sys.maxsize  # rows in a batch, as far as is known
         self._unpadded = sys.maxsize  # tokens of the shortest row tried without padding
 
@@ -100,14 +99,23 @@ class GradientCapture:
     def _try_rules(self, one):
         """Give up rules that fail on an example; return whether outputs have graphs."""
         plan, one = self._plan, self._passes.to_device(one)
-        calls, outputs = self._passes.forward(one)
+        try:
+            calls, outputs = self._passes.forward(one)
+        except RuntimeError as error:
+            if is_memory_error(error):
+                raise
+            self._passes.run(one)  # raises, too, if it is not for being watched
+            plan.general |= plan.wanted.keys()
+            calls, outputs = self._passes.forward(one)
         plan.arrange(calls)
         plan.general |= wrong_rules(self._passes, one, calls, outputs)
         plan.arrange(calls)
         return [output.requires_grad for output in outputs]
 
     def _goes_together(self, batch):
-        """Whether rows of a batch may be captured together; some are tried, once.
+        """Whether rows of a batch may be captured together; some are tried.
+
+        Again where a batch has twice as many of them as were tried before.
 
         Raises
         ------
@@ -116,16 +124,18 @@ class GradientCapture:
             the rows that were tried before does not hold for one of these.
         """
         n = batch_size(batch)
-        if n == 1 or self._shared is not None:
+        n_tried = min(n, N_TRIED)
+        if n_tried < 2 * self._n_tried:
             return True
-        places = torch.linspace(0, n - 1, min(n, N_TRIED)).round().long().tolist()
+        places = torch.linspace(0, n - 1, n_tried).round().long().tolist()
         some = self._passes.to_device(take_rows(batch, places))
         check_separate(self._passes.run, some)
         try:
             calls, outputs = self._passes.forward(some)
             told = are_apart(calls, some)
             if told and not wrong_rules(self._passes, some, calls, outputs):
-                self._shared = shared_layers(calls)
+                self._n_tried = n_tried
+                self._shared |= shared_layers(calls)
                 return True
         except Exception as error:  # of the network, which hooks have changed
             if is_memory_error(error):
@@ -209,8 +219,10 @@ class GradientCapture:
         """Capture gradients; None if the batch is another one than that tried."""
         n = batch_size(batch)
         batch = self._passes.to_device(batch)
-        self._try_unpadded(batch, lengths)
-        calls, outputs = self._passes.forward(batch)
+        is_padded = lengths is not None and min(lengths) < tokens_wide(batch)
+        watch = is_padded and self._passes.is_near_tokens
+        calls, outputs = self._passes.forward(batch, watch_tokens=watch)
+        self._try_unpadded(batch, lengths, outputs)
         if n > 1:
             is_alike = shared_layers(calls) <= self._shared
             if not (is_alike and are_apart(calls, batch)):
@@ -223,8 +235,8 @@ class GradientCapture:
         pairs, counts = list(chain(*pairs)), list(chain(*counts))
         return BatchGradients(torch.cat(vectors, 1), pairs, counts)
 
-    def _try_unpadded(self, batch, lengths):
-        """Try whether padding changes what the network makes of a row.
+    def _try_unpadded(self, batch, lengths, outputs):
+        """Try whether padding changes what the network makes of rows.
 
         Once, and again where a row is half as long: where a network takes the largest
         of what it reads, only few tokens leave that to padding.
@@ -232,7 +244,8 @@ class GradientCapture:
         if lengths is None or min(lengths) == tokens_wide(batch):
             return
         if 2 * min(lengths) <= self._unpadded:
-            check_padding_unread(self._passes.run, batch, lengths)
+            outputs = torch.stack(outputs, 1).detach()
+            check_padding_unread(self._passes.run, batch, lengths, outputs)
             self._unpadded = int(min(lengths))
 
     def _collect(self, calls, output, padding):
@@ -261,8 +274,10 @@ class GradientCapture:
         """Compute the outputs of a batch, of shape (n, n_outputs)."""
         with torch.no_grad(), self._lock():
             batch = self._passes.to_device(batch)
-            self._try_unpadded(batch, lengths)
-            return network_outputs(self.network, batch)
+            outputs = network_outputs(self.network, batch)
+            chosen = self._passes.choose(outputs, batch_size(batch))
+            self._try_unpadded(batch, lengths, chosen)
+            return outputs
 
     def rows(self, batch, lengths):
         """Capture the gradients of a batch; return a flat array for each example."""

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from skshap.nn._batch import batch_size, take_rows, tokens_wide, trim
+from skshap.nn._batch import take_rows, tokens_wide, trim
 
 __all__ = [
     "TOLERANCES",
@@ -22,7 +22,8 @@ TOLERANCES = {
     torch.float32: 1e-2,
     torch.float64: 1e-6,
 }
-N_COMPARED = 8  # rows, whose outputs tell how far those of a network differ
+N_COMPARED = 8  # rows of a batch that are read without padding as well
+N_LENGTHS = 3  # that these have, each of which takes a forward pass
 
 
 def is_memory_error(error):
@@ -63,33 +64,38 @@ def check_finite(found):
         )
 
 
-def check_padding_unread(run, batch, lengths):
-    """Raise if the output of the shortest row of a batch is another without padding."""
-    shortest = int(np.argmin(lengths))
-    n = batch_size(batch)
-    others = torch.linspace(0, n - 1, min(n, N_COMPARED)).long().tolist()
-    with torch.no_grad():
-        outputs = torch.stack(run(take_rows(batch, [shortest, *others])), 1)
-        alone = trim(take_rows(batch, [shortest]), int(lengths[shortest]))
+def check_padding_unread(run, batch, lengths, outputs):
+    """Raise if outputs of rows of a batch are others without padding.
+
+    Tried are up to `N_COMPARED` of the shortest, those of a length together, which is
+    one of the `N_LENGTHS` first.
+    """
+    lengths, width = np.asarray(lengths), tokens_wide(batch)
+    shortest = np.argsort(lengths, kind="stable")[:N_COMPARED]
+    # Of rounding, which is that of their size; a bias would hide what differs.
+    eps, spread = torch.finfo(outputs.dtype).eps, outputs.max() - outputs.min()
+    bound = eps**0.5 * spread + 4 * eps**0.75 * outputs.abs().max()
+    found = np.unique(lengths[shortest])[:N_LENGTHS]
+    for length in found[found < width].tolist():
+        some = shortest[lengths[shortest] == length].tolist()
         try:
-            wrong = (outputs[0] - torch.stack(run(alone), 1)[0]).abs().max()
+            with torch.no_grad():
+                alone = torch.stack(run(trim(take_rows(batch, some), length)), 1)
         except Exception as error:  # whatever the network raises
             if is_memory_error(error):
                 raise
             raise ValueError(
-                f"model cannot read a row of {int(lengths[shortest])} tokens without "
-                f"padding, which the kernel must not depend on ({error}); drop rows as "
-                "short as that."
+                f"model cannot read a row of {length} tokens without padding, which "
+                f"the kernel must not depend on ({error}); drop rows as short as that."
             ) from error
-    # Of rounding, which is that of their size; a bias would hide what differs.
-    eps, spread = torch.finfo(outputs.dtype).eps, outputs.max() - outputs.min()
-    if wrong > eps**0.5 * spread + 4 * eps**0.75 * outputs.abs().max():
-        raise ValueError(
-            "the output of model for a row depends on how much padding follows: by "
-            f"{wrong:.2g} for one of {int(lengths[shortest])} tokens, padded to "
-            f"{tokens_wide(batch)}, so that the kernel would depend on the batches; "
-            "make the model obey the attention mask, or set batch_size=1."
-        )
+        wrong = (outputs[some] - alone).abs().max()
+        if wrong > bound:
+            raise ValueError(
+                "the output of model for a row depends on how much padding follows: by "
+                f"{wrong:.2g} for one of {length} tokens, padded to {width}, so that "
+                "the kernel would depend on the batches; make the model obey the "
+                "attention mask, or set batch_size=1."
+            )
 
 
 def check_padding(calls, lengths, width):

@@ -7,12 +7,15 @@ which a backward pass then gives the gradients.
 from contextlib import contextmanager
 
 import torch
+from torch import nn
 
 from skshap.nn._batch import batch_size, network_outputs
 from skshap.nn._capture_checks import is_memory_error
 from skshap.nn._plan import Call
 
 __all__ = ["Passes", "exact_gradients", "gradients_of", "widen"]
+
+FEW = 1 << 20  # frozen parameters that a backward pass may always go through
 
 
 class Passes:
@@ -30,6 +33,16 @@ class Passes:
 
     def __init__(self, network, plan, outputs):
         self.network, self.plan, self.outputs = network, plan, outputs
+        named = network.named_modules()
+        self._tables = {name: m for name, m in named if isinstance(m, nn.Embedding)}
+
+    @property
+    def is_near_tokens(self):
+        """Whether so little is frozen that a backward pass may as well reach tokens."""
+        held = {p for table in self._tables.values() for p in table.parameters()}
+        wanted = set(self.plan.wanted.values())
+        n_frozen = sum(p.numel() for p in {*self.network.parameters()} - held - wanted)
+        return n_frozen <= max(FEW, sum(p.numel() for p in wanted - held) / 10)
 
     def to_device(self, batch):
         device = next(self.network.parameters()).device
@@ -39,7 +52,10 @@ class Passes:
 
     def run(self, batch):
         """Return what is differentiated: a list of tensors of shape (n,)."""
-        outputs, n = network_outputs(self.network, batch), batch_size(batch)
+        return self.choose(network_outputs(self.network, batch), batch_size(batch))
+
+    def choose(self, outputs, n):
+        """Return what is differentiated of the outputs of n rows."""
         if len(outputs) != n:
             raise ValueError(
                 f"the forward of model must return one row for each of the {n} in the "
@@ -51,13 +67,16 @@ class Passes:
             return [outputs.sum(1)]
         return list((outputs / outputs.shape[1] ** 0.5).unbind(1))
 
-    def forward(self, batch):
+    def forward(self, batch, *, watch_tokens=False):
         """Run the network, watching the layers that have rules.
 
         Parameters
         ----------
         batch : dict of Tensor, or Tensor
             Input of the network.
+        watch_tokens : bool, default=False
+            Watch whatever else looks tokens up, so that a backward pass gives the
+            gradients at what is looked up for each, padding included.
 
         Returns
         -------
@@ -74,13 +93,18 @@ class Passes:
         calls = {name: [] for name in plan.layers}
         alive = []  # what was read: a tensor that is freed would lend its identity
 
-        def record(name):
+        def record(name, tokens=None):
             def hook(module, args, kwargs, output):
-                read = next(iter((*args, *kwargs.values())))
-                check_not_inference(name, read)
+                read = next(iter((*args, *kwargs.values())), None)
+                if not all(isinstance(part, torch.Tensor) for part in (read, output)):
+                    return output  # no layer of the kind that its rule is for
                 if not read.numel():  # as of an expert that no token is sent to
                     return output
-                alive.append((name, read, read._version))
+                if tokens is None:
+                    check_not_inference(name, read)
+                    alive.append((name, read, read._version))
+                elif torch.is_inference_mode_enabled() or not _is_same(read, tokens):
+                    return output  # such as of positions
                 source, read = id(read), read.detach()
                 wrote = output if output.requires_grad else output.detach()
                 is_shared = len(read) == 1 < n  # for all examples at once
@@ -90,17 +114,30 @@ class Passes:
                 # A leaf of its own: no gradient flows further down than needed, and
                 # later in-place operations touch only the copy.
                 wrote = wrote if wrote.requires_grad else wrote.requires_grad_()
-                calls[name].append(Call(source, read, wrote, is_shared))
-                return wrote.clone()
+                calls.setdefault(name, []).append(Call(source, read, wrote, is_shared))
+                # Frozen tables may be read under torch.no_grad().
+                is_seen = tokens is not None or torch.is_grad_enabled()
+                with torch.set_grad_enabled(is_seen):
+                    return wrote.clone()
 
             return hook
 
         ruled = {p for name, p in plan.wanted.items() if name not in plan.general}
-        # Before hooks that the network came with: they may change what is written.
-        handles = [
-            layer.register_forward_hook(record(name), prepend=True, with_kwargs=True)
+        watched = [
+            (layer, record(name))
             for name, layer in plan.layers.items()
             if not ruled.isdisjoint(layer._parameters.values())
+        ]
+        if watch_tokens:
+            watched += [
+                (table, record(name, batch["input_ids"]))
+                for name, table in self._tables.items()
+                if ruled.isdisjoint(table._parameters.values())
+            ]
+        # Before hooks that the network came with: they may change what is written.
+        handles = [
+            layer.register_forward_hook(hook, prepend=True, with_kwargs=True)
+            for layer, hook in watched
         ]
         general = {plan.wanted[name] for name in plan.general}
         try:
@@ -164,6 +201,13 @@ def requiring_grad(network, wanted):
     finally:
         for parameter, flag in flags:
             parameter.requires_grad_(flag)
+
+
+def _is_same(read, tokens):
+    """Whether a layer read the tokens of a batch, of whatever shape."""
+    return read.numel() == tokens.numel() and torch.equal(
+        read.flatten().to(tokens), tokens.flatten()
+    )
 
 
 def check_not_inference(name, read):

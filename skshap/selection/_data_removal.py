@@ -248,7 +248,7 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
             row, by which values have no standard error, if without `X_val` a row has no
             split to be valued by that judges on other rows, as with two folds, or if
             the estimator predicts no labels of `y`; or if rows or labels are malformed
-            or, by their indices, not in one order.
+            or, by names in their indices, not in one order.
 
         Warns
         -----
@@ -259,7 +259,8 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
             If the attributor has a `checkpoint`, but `random_state` is None, unless
             `n_samples_to_remove` is "auto"; or if `X_val` looks like numbers in other
             units than `X`, as where only one of them was scaled, is `X` with most of
-            its labels, or holds mostly rows of `X` with their labels.
+            its labels, or holds mostly rows of `X` with their labels; or if indices are
+            not in one order, but one only numbers its rows.
         """
         raise_for_params(fit_params, self, "fit")
         params = process_routing(self, "fit", **fit_params).estimator.fit

@@ -188,7 +188,7 @@ class DataSelector(BaseRowChoice):
             columns than `X`, `y_val` has a label that `y` has not, there are fewer rows
             than folds or than `n_samples_to_select`, a split trains on no row of a
             class, or the selection would leave a class without a row; or if rows or
-            labels are malformed or, by their indices, not in one order.
+            labels are malformed or, by names in their indices, not in one order.
 
         Warns
         -----
@@ -196,7 +196,8 @@ class DataSelector(BaseRowChoice):
             If the attributor has a `checkpoint`, but `random_state` is None, unless
             `strategy` is "greedy"; or if `X_val` looks like numbers in other
             units than `X`, as where only one of them was scaled, is `X` with most of
-            its labels, or holds mostly rows of `X` with their labels.
+            its labels, or holds mostly rows of `X` with their labels; or if indices are
+            not in one order, but one only numbers its rows.
         """
         with unchanged_on_error(self):
             return self._fit(X, y, X_val, y_val)

@@ -1,5 +1,6 @@
 """What is left to the estimator that is trained on the rows kept."""
 
+import numpy as np
 from sklearn.base import is_regressor
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
@@ -46,6 +47,12 @@ class Delegated:
         check_is_fitted(self)
         if not get_tags(self.estimator_).input_tags.pairwise:
             return X
+        n, shape = len(self.sample_values_), np.shape(X)
+        if shape[1:] != (n,):
+            raise ValueError(
+                f"X must have {n} columns, one for each row of fit, got shape {shape}; "
+                "those of rows that were removed are left out here."
+            )
         return safe_indexing(X, self.sample_indices_, axis=1)
 
     @available_if(estimator_has("predict"))

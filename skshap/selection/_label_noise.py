@@ -236,9 +236,9 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         ------
         ValueError
             If rows or labels are malformed, see :class:`skshap.FreeShapAttributor`, or,
-            by their indices, not in one order, only one of `X_val` and `y_val` is
-            given, `X_val` has no rows or other columns than `X`, or `y_val` has a label
-            that `y` has not.
+            by names in their indices, not in one order, only one of `X_val` and `y_val`
+            is given, `X_val` has no rows or other columns than `X`, or `y_val` has a
+            label that `y` has not.
 
         Warns
         -----
@@ -248,7 +248,8 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
             ``contamination="auto"`` calls none wrong because wrong labels cannot be
             told from hard rows, whether some look wrong or not; or if `X_val` looks
             like numbers in other units than `X`, is `X` with most of its labels, or
-            holds mostly rows of `X` with their labels.
+            holds mostly rows of `X` with their labels; or if indices are not in one
+            order, but one only numbers its rows.
         """
         with unchanged_on_error(self):
             judged = self._fit(X, y, X_val, y_val)

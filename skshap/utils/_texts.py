@@ -1,11 +1,12 @@
 """Texts and pairs of texts among what users pass as rows."""
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Set, ValuesView
 from itertools import filterfalse
 
 import numpy as np
 
 from skshap.utils._columns import is_missing
+from skshap.utils._rows import check_unmasked
 
 __all__ = ["NO_ROWS", "check_collected", "check_text", "is_text"]
 
@@ -39,7 +40,7 @@ def is_text(X):
             "wrap it in a list: [text]."
         )
     is_table = hasattr(X, "shape")  # some sparse ones are mappings
-    if isinstance(X, (Mapping, Set, Iterator, bytes)) and not is_table:
+    if isinstance(X, (Mapping, Set, ValuesView, Iterator, bytes)) and not is_table:
         raise ValueError(f"{NO_ROWS}, got {type(X).__name__}.")
     is_array = hasattr(X, "__len__") and not hasattr(X, "nnz")
     if not is_array or getattr(X, "shape", None) == () or len(X) == 0:
@@ -93,8 +94,9 @@ def check_text(X):
     Raises
     ------
     ValueError
-        If an element is not a `str`, is empty or blank, or rows differ in kind.
+        If an element is not a `str`, is empty, blank or masked, or rows differ in kind.
     """
+    check_unmasked(X)
     rows = X.to_numpy() if hasattr(X, "to_numpy") else X
     is_pairs = not isinstance(next(filterfalse(is_missing, rows), None), str)
     texts = []

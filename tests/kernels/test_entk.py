@@ -450,6 +450,23 @@ def test_zero_gradients(normalize):
     assert_array_equal(raw[2], 0)
 
 
+@pytest.mark.parametrize("method", ["auto", "exact", "sketch"])
+def test_a_weight_used_elsewhere_for_some_rows(method):
+    class Tied(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner, self.head = nn.Linear(3, 3), nn.Linear(3, 1)
+
+        def forward(self, x):
+            z = torch.tanh(self.inner(x))
+            return self.head(torch.where(x[:, :1] < 0, z @ self.inner.weight, z))
+
+    X = np.abs(np.random.default_rng(0).normal(size=(40, 3)))
+    X[1:19, 0] *= -1  # neither the first, nor the one in the middle, nor the last
+    with pytest.raises(ValueError, match=r"'inner.weight' outside of its layer, or"):
+        EmpiricalNTK(Tied(), method=method, random_state=0).fit(X)
+
+
 # Conduct as an estimator
 
 

@@ -209,7 +209,9 @@ class Trap:
         return os.mkdir, (self.path,)
 
 
-@pytest.mark.parametrize("kind", ["pickle", "npy", "npz of objects", "text"])
+@pytest.mark.parametrize(
+    "kind", ["pickle", "npy", "npz of objects", "npz of texts", "text"]
+)
 def test_other_files_in_their_place(kind, tmp_path):
     trap = Trap(str(tmp_path / "sprung"))
     store = DiskStore(tmp_path / "store")
@@ -222,6 +224,8 @@ def test_other_files_in_their_place(kind, tmp_path):
             np.save(file, ROW)
     elif kind == "npz of objects":
         np.savez(path, row=np.array([trap], dtype=object), allow_pickle=True)
+    elif kind == "npz of texts":
+        np.savez(path, row=ROW.astype(str))
     else:
         path.write_text("not a number in here")
     with pytest.warns(DamagedStoreWarning):
@@ -358,6 +362,14 @@ def test_a_folder_at_home(tmp_path, monkeypatch):
     EmpiricalNTK(memory="~/kept", random_state=0).fit(np.eye(5))
     assert (tmp_path / "kept").is_dir()
     assert reduce_memory("~/kept", "1G") > 0
+
+
+@pytest.mark.parametrize("memory", ["", joblib.Memory("")])
+def test_an_empty_path(memory):
+    with pytest.raises(ValueError, match="memory='' names no folder"):
+        EmpiricalNTK(memory=memory, random_state=0).fit(np.eye(5))
+    with pytest.raises(ValueError, match="memory='' names no folder"):
+        reduce_memory(memory, 0)
 
 
 def test_other_files_are_left_alone(tmp_path):

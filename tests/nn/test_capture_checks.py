@@ -412,6 +412,15 @@ def test_a_rule_that_fails_for_some_rows_only():
     np.testing.assert_allclose(captured(network, X)[0], naive(network, X), rtol=1e-10)
 
 
+def test_more_rows_than_were_tried_are_tried_again():
+    network, X = randomize(SometimesOutside()), torch.from_numpy(table(7, 4))
+    X[3, 0] = 9
+    capture = GradientCapture(network)
+    capture.gradients(X[:3], None)
+    with pytest.raises(ValueError, match=r"'inner.weight' outside .* for some rows"):
+        capture.gradients(X, None)
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_outputs_in_half_precision(dtype):
     class Half(nn.Sequential):
@@ -543,6 +552,50 @@ def test_no_outputs(outputs):
         GradientCapture(network, outputs).layout(torch.as_tensor(table(3, 3)))
 
 
+def test_layers_inside_of_vmap():
+    def call(network, x):
+        return torch.vmap(network.plain)(x)
+
+    network, X = randomize(Wrapped(call)), table(9, 3)
+    K, capture = captured(network, X)
+    np.testing.assert_allclose(K, naive(network, X), rtol=1e-10)
+    assert capture._plan.general == dict(network.named_parameters()).keys()
+
+
+def test_errors_of_the_network_are_passed_on():
+    def call(network, x):
+        raise RuntimeError("no such size")
+
+    with pytest.raises(RuntimeError, match="no such size"):
+        captured(randomize(Wrapped(call)), table(9, 3))
+
+
+@pytest.mark.parametrize("wrap", [tuple, lambda pair: {"out": pair[0]}])
+def test_norms_that_return_several_tensors(wrap):
+    class AddNorm(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(3))
+
+        def forward(self, x):
+            return wrap([nn.functional.rms_norm(x, (3,)) * self.weight, x])
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner, self.norm = nn.Linear(3, 3), AddNorm()
+            self.head = nn.Linear(3, 1)
+
+        def forward(self, x):
+            found = self.norm(self.inner(x))
+            return self.head(next(iter(found.values() if wrap is not tuple else found)))
+
+    network, X = randomize(Net()), table(9, 3)
+    K, capture = captured(network, X)
+    np.testing.assert_allclose(K, naive(network, X), rtol=1e-10)
+    assert capture._plan.general == {"norm.weight"}
+
+
 def test_checkpoints():
     def call(network, x, use_reentrant=False):
         h = checkpoint(lambda x: network.first(x).tanh(), x, use_reentrant=False)
@@ -617,41 +670,83 @@ def test_padding_that_counts_beside_a_large_bias():
     ("others", "one", "bound"), [(0.0, 1.0, 2.0**-26), (1e6, 1e6, 4e6 * 2.0**-39)]
 )
 def test_padding_may_count_as_much_as_rounding(others, one, bound):
-    """By the root of the precision, 2**-52, of how far outputs of eight rows differ."""
-    outputs = torch.full((64, 4), others, dtype=torch.float64)
-    outputs[9] = one  # every ninth is looked at
-    lengths, sizes = np.array([4] * 63 + [2]), []
+    """By the root of the precision, 2**-52, of how far outputs of a batch differ."""
+    x = torch.full((64, 4), others, dtype=torch.float64)
+    x[9] = one
+    lengths, sizes = np.array([4] * 60 + [2, 3, 2, 2]), []
 
-    def run(batch, leak):
+    def run(batch, leak=0.0):
         sizes.append(len(batch["x"]))
-        return [batch["x"][:, 0] + leak * (batch["x"].shape[1] > 2)]
+        return [batch["x"][:, 0] - leak * (batch["x"].shape[1] < 3)]
 
-    check_padding_unread(partial(run, leak=0.9 * bound), {"x": outputs}, lengths)
-    assert sizes == [9, 1]
-    with pytest.raises(ValueError, match="depends on how much padding follows"):
-        check_padding_unread(partial(run, leak=1.1 * bound), {"x": outputs}, lengths)
+    args = {"x": x}, lengths, x[:, :1]
+    check_padding_unread(partial(run, leak=0.9 * bound), *args)
+    assert sizes == [3, 1]
+    with pytest.raises(ValueError, match=r"of 2 tokens, padded to 4, so that the"):
+        check_padding_unread(partial(run, leak=1.1 * bound), *args)
+
+
+class Largest(Tokens):
+    """Takes the largest over all tokens, padding as well, unless tokens are below 5."""
+
+    def __init__(self):
+        super().__init__("largest")
+        torch.manual_seed(0)
+        for p in self.parameters():
+            nn.init.normal_(p)
+        with torch.no_grad():
+            self.table.weight[1:5] += 9
+            self.table.weight[5:] -= 9
+        self.double()
+
+    def forward(self, input_ids, attention_mask):
+        x = self.table(input_ids) - 3 * (1 - attention_mask.unsqueeze(2))
+        return self.head(torch.tanh(self.inner(x.amax(1))))
+
+
+def low_tokens(lengths, *high):
+    """Tokens below 5, in some rows above it."""
+    batch = tokens(lengths)
+    batch["input_ids"].clamp_(max=4)
+    for i in high:
+        batch["input_ids"][i, : lengths[i]] = 7
+    return batch, np.array(lengths)
 
 
 def test_padding_that_counts_in_short_rows_only():
-    class Largest(Tokens):
-        """Takes the largest over all tokens, padding as well, which is seldom it."""
-
-        def forward(self, input_ids, attention_mask):
-            x = self.table(input_ids) - 3 * (1 - attention_mask.unsqueeze(2))
-            return self.head(torch.tanh(self.inner(x.amax(1))))
-
-    torch.manual_seed(0)
-    network = Largest("largest").double()
-    with torch.no_grad():
-        network.table.weight[1:5] += 9
-        network.table.weight[5:] -= 9
-    capture = GradientCapture(network)
-    long, short = tokens([12, 9, 12]), tokens([5, 3, 5])
-    long["input_ids"][long["input_ids"] > 4] = 1
-    capture.rows(long, np.array([12, 9, 12]))
-    short["input_ids"][short["input_ids"] > 0] = 7
+    capture = GradientCapture(Largest())
+    capture.rows(*low_tokens([12, 9, 12]))
     with pytest.raises(ValueError, match="one of 3 tokens, padded to 5"):
-        capture.rows(short, np.array([5, 3, 5]))
+        capture.rows(*low_tokens([5, 3, 5], 1))
+
+
+def test_padding_that_counts_in_a_row_that_is_not_the_shortest():
+    with pytest.raises(ValueError, match="one of 4 tokens, padded to 5"):
+        GradientCapture(Largest()).rows(*low_tokens([5, 3, 4, 5], 2))
+
+
+class Quiet(nn.Sequential):
+    def forward(self, x):
+        with torch.no_grad():
+            return super().forward(x)
+
+
+@pytest.mark.parametrize("is_quiet", [False, True])
+@pytest.mark.parametrize("few", [1 << 20, 0])
+def test_padding_that_counts_in_later_batches(few, is_quiet, monkeypatch):
+    """Seen from gradients at tokens, unless much is frozen between them and outputs."""
+    monkeypatch.setattr(_passes, "FEW", few)
+    network = Largest()
+    if is_quiet:
+        network.table = Quiet(network.table)
+    network.inner.requires_grad_(False)
+    capture = GradientCapture(network)
+    capture.rows(*low_tokens([5, 3, 4, 5]))
+    if few:
+        with pytest.raises(ValueError, match=r"what layer 'table.* writes for padding"):
+            capture.rows(*low_tokens([5, 3, 4, 5], 2))
+    else:
+        capture.rows(*low_tokens([5, 3, 4, 5], 2))
 
 
 def test_rows_that_are_read_only_with_padding():

@@ -46,11 +46,13 @@ def test_of_kernel_values_those_with_the_rows_kept(method, table):
     X, y, _ = table
     K, kept = rbf_kernel(X, gamma=1.0), np.ix_(KEPT, KEPT)
     found = OddRows(SVC(kernel="precomputed"))
-    found.sample_indices_ = KEPT
+    found.sample_indices_, found.sample_values_ = KEPT, np.zeros(len(X))
     found.estimator_ = SVC(kernel="precomputed").fit(K[kept], y[KEPT])
     expected = getattr(SVC(gamma=1.0).fit(X[KEPT], y[KEPT]), method)(X[:7])
     values = getattr(found, method)(rbf_kernel(X[:7], X, gamma=1.0))
     assert_allclose(values, expected)
+    with pytest.raises(ValueError, match=rf"{len(X)} columns, .* got shape \(7, 3\)"):
+        getattr(found, method)(np.ones((7, 3)))
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -92,6 +92,11 @@ def test_a_bare_string_is_no_sequence_of_texts(text):
         is_text(text)
 
 
+def test_values_of_a_dict_are_no_sequence():
+    with pytest.raises(ValueError, match=r"such as a list, .* got dict_values"):
+        is_text({0: "one", 1: "two"}.values())
+
+
 def test_a_long_bare_string_is_cut_in_the_message():
     with pytest.raises(ValueError) as caught:
         is_text("x" * 10_000)
@@ -110,6 +115,7 @@ def test_a_long_bare_string_is_cut_in_the_message():
         (["one", " ", None], ["row 1", "In all, 2 rows lack a text."]),
         ([("one", None), ("", None), ("a", "b")], ["row 0", "In all, 2 rows"]),
         (["one", 3], ["row 1", "3", "int", "make a text of it"]),
+        (np.ma.array(TEXTS, object, mask=[0, 1]), ["missing", "1 entries are masked"]),
         (["one", b"two"], ["row 1", "bytes"]),
         (pd.Series([None, "one"]), ["row 0", "missing"]),
         (pd.Series([pd.NA, "one"], dtype="string"), ["row 0", "missing"]),
