@@ -20,7 +20,7 @@ from skshap.selection._refits import Misses, fit_by_leaving_out
 from skshap.selection._stack import stack_rows
 from skshap.utils._labels import check_targets, encode_targets
 from skshap.utils._order import check_order
-from skshap.utils._sklearn import HasMethods, Interval, StrOptions, fit_context
+from skshap.utils._sklearn import Interval, StrOptions, fit_context
 from skshap.utils._unchanged import unchanged_on_error
 from skshap.utils._warn import warn_caller
 
@@ -189,7 +189,7 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict] = {
-        "attributor": [HasMethods(["get_params"]), None],
+        "attributor": "no_validation",  # but by `_check_attributor`, with a hint
         "method": [StrOptions({"auto", "loo", "prequential"})],
         "contamination": [
             StrOptions({"auto"}),
