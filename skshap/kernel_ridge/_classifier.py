@@ -135,8 +135,8 @@ class KernelRidgeClassifier(BaseKernelRidgeClassifier):
         UserWarning
             If half of ten rows or more resemble only themselves by the kernel, as where
             columns have very different scales; or if a column of a frame that the
-            kernel reads, without steps of a Pipeline before it, is the same as y in ten
-            rows or more.
+            kernel reads, with no step of a Pipeline before it but scalers, is the same
+            as y in ten rows or more.
         """
         if self.class_prior and self.initial_outputs:
             raise ValueError(
