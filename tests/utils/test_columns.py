@@ -10,7 +10,9 @@ import polars as pl
 import pytest
 from scipy.sparse import csr_array
 from sklearn.datasets import load_breast_cancer, load_iris, load_wine
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
@@ -361,3 +363,15 @@ def test_two_columns_of_one_name_are_no_labels():
     X, y = labelled()
     X.columns = ["a", "t", "word", "t"]
     warn_of_target(X, y, ["a", "t"])  # no warning
+
+
+@pytest.mark.parametrize("number", [0.1, "auto"])
+def test_missing_values_are_to_be_filled_in_front_of_a_removal(number):
+    """Its estimator takes them, but sees rows only when they are valued."""
+    X, y = load_iris(return_X_y=True)
+    X[3, 1] = np.nan
+    trees = HistGradientBoostingClassifier(max_iter=5)
+    removal = DataRemoval(trees, n_samples_to_remove=number, random_state=0)
+    with pytest.raises(ValueError, match="in front .of DataRemoval too"):
+        removal.fit(X, y)
+    make_pipeline(SimpleImputer(), removal).fit(X, y)
