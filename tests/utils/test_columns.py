@@ -372,6 +372,6 @@ def test_missing_values_are_to_be_filled_in_front_of_a_removal(number):
     X[3, 1] = np.nan
     trees = HistGradientBoostingClassifier(max_iter=5)
     removal = DataRemoval(trees, n_samples_to_remove=number, random_state=0)
-    with pytest.raises(ValueError, match="in front .of DataRemoval too"):
+    with pytest.raises(ValueError, match=r"in front .of DataRemoval too"):
         removal.fit(X, y)
     make_pipeline(SimpleImputer(), removal).fit(X, y)
