@@ -284,8 +284,10 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
         Warns
         -----
         UserWarning
-            If a column of a frame that the kernel reads, without steps of a Pipeline
-            before it, is the same as y in ten rows or more.
+            If half of ten rows or more resemble only themselves by the kernel, as where
+            columns have very different scales; or if a column of a frame that the
+            kernel reads, with no step of a Pipeline before it but scalers, is the same
+            as y in ten rows or more.
         """
         self._check_parameters()
         with unchanged_on_error(self):

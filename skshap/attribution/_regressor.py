@@ -198,9 +198,11 @@ class FreeShapRegressor(BaseFreeShap, RegressorMixin, BaseKernelRidge):
         Warns
         -----
         UserWarning
-            If targets are far from zero beside how they vary, or if a column of a frame
-            that the kernel reads, without steps of a Pipeline before it, is the same as
-            y in ten rows or more.
+            If targets are far from zero beside how they vary; if half of ten rows or
+            more resemble only themselves by the kernel, as where columns have very
+            different scales; or if a column of a frame that the kernel reads, with no
+            step of a Pipeline before it but scalers, is the same as y in ten rows or
+            more.
         """
         self._check_parameters()
         with unchanged_on_error(self):

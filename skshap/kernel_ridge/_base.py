@@ -10,6 +10,7 @@ from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
+from skshap.kernel_ridge._narrow import warn_of_narrow
 from skshap.kernel_ridge._training_kernel import TrainingKernel
 from skshap.kernels._base import (
     check_kernel_rows,
@@ -50,6 +51,7 @@ class BaseKernelRidge(BaseEstimator):
         "kernel_params": [dict, None],
         "device": [str, torch.device, None],
     }
+    _warns_of_narrow = True
 
     def _check_training_rows(self, X, y):
         """Check the training rows, the order of targets and where to compute."""
@@ -61,6 +63,12 @@ class BaseKernelRidge(BaseEstimator):
 
     def _map_rows(self, rows):
         """Fit the kernel; return it, by features where they are fewer than the rows."""
+        kernel = self._fit_kernel(rows)
+        if self._warns_of_narrow:
+            warn_of_narrow(kernel, self.kernel)
+        return kernel
+
+    def _fit_kernel(self, rows):
         kernel = self.kernel_ = make_kernel(self.kernel, self.kernel_params)
         self._is_explicit = False
         if not self._takes_features() or not has_features(kernel):

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from skshap.utils._warn import warn_caller
+
 __all__ = ["memory_folder", "reduce_memory"]
 
 UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
@@ -48,6 +50,11 @@ def reduce_memory(memory, bytes_limit):
     ValueError
         If `bytes_limit` is no size, or `memory` is empty.
 
+    Warns
+    -----
+    UserWarning
+        If there is no such folder.
+
     See Also
     --------
     skshap.EmpiricalNTK : Its parameter `memory` says what is kept.
@@ -64,6 +71,11 @@ def reduce_memory(memory, bytes_limit):
     """
     limit = _parse_bytes(bytes_limit)
     folder = memory_folder(memory)
+    if folder is not None and not folder.parent.is_dir():
+        warn_caller(
+            f"there is no folder memory={str(folder.parent)!r}, so that nothing is "
+            "removed; pass what the kernel has as memory."
+        )
     files = []
     for path in [] if folder is None else files_in(folder):
         with suppress(FileNotFoundError):

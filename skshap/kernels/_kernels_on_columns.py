@@ -1,6 +1,7 @@
 """The kernels of a `ColumnKernel`, each with the columns that it reads."""
 
 import numpy as np
+from sklearn.base import OneToOneFeatureMixin
 from sklearn.pipeline import Pipeline
 
 from skshap.kernels._base import make_kernel
@@ -75,8 +76,10 @@ def ask_kernels(kernels, X, call):
 
 def columns_read(kernel, X):
     """Return names of the columns of a frame that a fitted kernel surely reads."""
-    if isinstance(kernel, Pipeline):  # of which a step may leave some out
-        return []
+    while isinstance(kernel, Pipeline):
+        if not all(_keeps_columns(step) for _, step in kernel.steps[:-1]):
+            return []
+        kernel = kernel.steps[-1][1]
     if not hasattr(kernel, "kernels_"):
         return [*X.columns]
     names = []
@@ -84,6 +87,14 @@ def columns_read(kernel, X):
         _, part = read_columns(X, name, columns)
         names += [*part.columns] if hasattr(part, "columns") else [part.name]
     return [*dict.fromkeys(names)]
+
+
+def _keeps_columns(step):
+    """Whether a step in front of a kernel surely leaves out no column."""
+    if step in (None, "passthrough") or isinstance(step, OneToOneFeatureMixin):
+        return True
+    is_one_to_one = getattr(step, "feature_names_out", None) == "one-to-one"
+    return is_one_to_one or "kernel_approximation" in type(step).__module__
 
 
 def _is_network(triple):

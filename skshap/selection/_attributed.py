@@ -1,5 +1,7 @@
 """What estimators that carry an attributor share."""
 
+from numbers import Number
+
 from sklearn.utils import get_tags
 
 from skshap.attribution import FreeShapAttributor
@@ -34,17 +36,22 @@ class Attributed:
         if nested and params.get("attributor", self.attributor) is None:
             raise ValueError(
                 f"{nested[0]} cannot be set while attributor=None; pass an attributor "
-                "whose parameters these are, such as FreeShapAttributor()."
+                "whose parameters these are, such as FreeShapAttributor("
+                "make_pipeline(StandardScaler(), PairwiseKernel())), which scales "
+                "columns as None does where they need it."
             )
         return super().set_params(**params)
 
     def _check_attributor(self, X):
         """Raise if `attributor` is not one, or rows are texts and there is none."""
-        if not isinstance(self.attributor, (FreeShapAttributor, type(None))):
+        given = self.attributor
+        if not isinstance(given, (FreeShapAttributor, type(None))):
+            is_shown = isinstance(given, (str, Number, type))
             raise ValueError(
                 "attributor must be a FreeShapAttributor or None, got "
-                f"{type(self.attributor).__name__}; a kernel goes into one, "
-                "FreeShapAttributor(kernel), a classifier does not."
+                f"{repr(given) if is_shown else type(given).__name__}; a kernel goes "
+                "into one, FreeShapAttributor(kernel), a classifier does not; other "
+                "parameters are passed by name."
             )
         is_string = is_text(X)  # raises for a single text
         if self.attributor is None and is_string:

@@ -16,7 +16,7 @@ from skshap.utils._labels import as_labels, check_targets, encode_targets
 from skshap.utils._order import check_order
 from skshap.utils._rows import number_of_rows
 from skshap.utils._seed import draw_seed
-from skshap.utils._sklearn import HasMethods, Interval
+from skshap.utils._sklearn import Interval
 from skshap.utils._warn import warn_caller
 
 __all__ = ["BaseRowChoice", "set_seeds"]
@@ -32,7 +32,7 @@ class BaseRowChoice(Attributed, BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict] = {
-        "attributor": [HasMethods(["get_params"]), None],
+        "attributor": "no_validation",  # but by `_check_attributor`, with a hint
         "cv": ["cv_object"],
         "random_state": ["random_state"],
         "n_jobs": [Interval(Integral, None, None, closed="neither"), None],

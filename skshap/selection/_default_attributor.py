@@ -142,7 +142,9 @@ def as_arrays(transformer):
 def in_double():
     """Return a step that makes rows float64: others would work in their precision."""
     options = {"dtype": np.float64, "accept_sparse": True, "ensure_all_finite": False}
-    return FunctionTransformer(check_array, kw_args=options)
+    return FunctionTransformer(
+        check_array, kw_args=options, feature_names_out="one-to-one"
+    )
 
 
 def kernels_of(rows, variance, scaler=None):

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 
 from skshap.attribution._own_rows import warn_of_own_rows
+from skshap.kernel_ridge._narrow import is_narrow
 from skshap.kernels._base import is_precomputed
 from skshap.selection._attributed import Attributed
 from skshap.selection._class_values import of_both
@@ -19,7 +20,7 @@ from skshap.selection._refits import Misses, fit_by_leaving_out
 from skshap.selection._stack import stack_rows
 from skshap.utils._labels import check_targets, encode_targets
 from skshap.utils._order import check_order
-from skshap.utils._sklearn import HasMethods, Interval, StrOptions, fit_context
+from skshap.utils._sklearn import Interval, StrOptions, fit_context
 from skshap.utils._unchanged import unchanged_on_error
 from skshap.utils._warn import warn_caller
 
@@ -188,7 +189,7 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict] = {
-        "attributor": [HasMethods(["get_params"]), None],
+        "attributor": "no_validation",  # but by `_check_attributor`, with a hint
         "method": [StrOptions({"auto", "loo", "prequential"})],
         "contamination": [
             StrOptions({"auto"}),
@@ -294,10 +295,19 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
 
     def _why_none_is_called(self, n_suspects):
         n, such = len(self._given), "contamination=0.1"
+        none, missed = f"none of {n} labels is called wrong", self._misses.at_first
+        missed = f"{missed:.0%} are not what other rows predict"
+        if is_narrow(self.attributor_._training_kernel):
+            return (
+                f"{none}, but {missed}, as by this kernel rows resemble only "
+                "themselves: mend the kernel first."
+            )
+        n_doubted = int((self.label_quality_ < 0.5).sum())
+        if n_doubted:
+            missed = f"{n_doubted} are more probably wrong than right and {missed}"
         why = (
-            f"none of {n} labels is called wrong, but {self._misses.at_first:.0%} are "
-            "not what other rows predict: wrong labels cannot be told from rows that "
-            "are hard to predict"
+            f"{none}, but {missed}: wrong labels cannot be told from rows that are "
+            "hard to predict"
         )
         if n_suspects:
             why = (

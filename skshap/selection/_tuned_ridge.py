@@ -12,6 +12,12 @@ __all__ = ["tune_kernel", "tune_ridge"]
 ALPHAS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # by a mean diagonal of 1
 
 
+class TunedRidge(KernelRidgeClassifierCV):
+    """A ridge on a kernel that is tried, or that the attributor has warned of."""
+
+    _warns_of_narrow = False
+
+
 def tune_kernel(kernel, y, device=None, start=None):
     """Return the alpha of least leave-one-out error.
 
@@ -66,7 +72,7 @@ def scaled_alphas(scale):
 
 def best_alpha(kernel, y, alphas, device):
     """Return the best of some alphas by the eigenvectors of a kernel."""
-    ridge = KernelRidgeClassifierCV(
+    ridge = TunedRidge(
         alphas + kernel.lost,
         kernel="linear" if kernel.is_explicit else "precomputed",
         class_prior=True,
@@ -123,8 +129,8 @@ def tune_ridge(rows, y, scale, **params):
 
     Returns
     -------
-    KernelRidgeClassifierCV
+    TunedRidge
         Fitted.
     """
-    ridge = KernelRidgeClassifierCV(scaled_alphas(scale), class_prior=True, **params)
+    ridge = TunedRidge(scaled_alphas(scale), class_prior=True, **params)
     return ridge.fit(rows, y)

@@ -119,7 +119,8 @@ def column_advice(X):
     if gaps:
         advice.append(
             f"Columns {gaps} have missing values (NaN): fill them, as with "
-            "SimpleImputer, or drop the rows."
+            "SimpleImputer in front (of DataRemoval too: rows are valued before its "
+            "estimator sees them), or drop the rows."
         )
     if infinite:
         advice.append(

@@ -271,7 +271,17 @@ def as_labels(y, name="y"):
     check_real(y, name)
     if hasattr(getattr(y, "dtype", None), "numpy_dtype"):
         y = y.to_numpy()  # of pandas: integers that may be missing would be floats
-    labels = column_or_1d(y, warn=True)
+    try:
+        labels = column_or_1d(y, warn=True)
+    except ValueError as error:
+        if "1d array" not in str(error):
+            raise
+        is_frame = hasattr(y, "columns")
+        largest = f"{name}.idxmax(" if is_frame else f"numpy.argmax({name}, "
+        raise ValueError(
+            f"{name} must hold one entry a row: {error} Of one-hot labels, pass "
+            f"{largest}axis=1); several labels a row are not supported."
+        ) from error
     if isinstance(y, np.ma.MaskedArray):
         _check_present(np.ma.getmaskarray(y).ravel(), "masked", name)
     if labels.dtype.kind == "T":

@@ -12,7 +12,8 @@ def check_order(X, y, names=("X", "y")):
     """Raise if labels are a single value, or, by their indices, in another order.
 
     Indices of other names say nothing of which row is whose. One that only numbers its
-    rows may have been reset, so that there is a warning only.
+    rows may have been reset, so that there is a warning only, as where only some of the
+    names are others.
 
     Parameters
     ----------
@@ -32,7 +33,8 @@ def check_order(X, y, names=("X", "y")):
     Warns
     -----
     UserWarning
-        If so, but one of them only numbers its rows.
+        If so, but one of them only numbers its rows; or if some of the names are the
+        same, and others not.
     """
     if names[1] == "y":  # groups have a message of their own
         check_several(y)
@@ -45,6 +47,16 @@ def check_order(X, y, names=("X", "y")):
         return
     places = index.get_indexer(other)  # -1 for a name that is not there
     is_moved = places != np.arange(len(index))
+    may_be_reset = is_reset(index) or is_reset(other)
+    n_others = int((places < 0).sum())
+    if 0 < n_others < len(index) and not may_be_reset:
+        rows, labels = names
+        warn_caller(
+            f"{n_others} of {len(index)} names in the index of {labels} are not in "
+            f"that of {rows}; rows and entries are matched by their order. Pass "
+            f"{labels}.loc[{rows}.index], from all of {labels}, if names tell which "
+            f"entry is whose, or {labels}.to_numpy() if the order does."
+        )
     if is_moved.any() and places.min() >= 0:
         rows, labels = names
         row = int(is_moved.argmax())
@@ -56,7 +68,7 @@ def check_order(X, y, names=("X", "y")):
             f"names tell which entry of {labels} is whose, or {labels}.to_numpy() if "
             "the order does."
         )
-        if not (is_reset(index) or is_reset(other)):
+        if not may_be_reset:
             raise ValueError(message)
         message += (
             " The order is taken, since an index that counts up may be a new one."

@@ -353,7 +353,13 @@ def test_what_is_used_stays(kind, tmp_path):
     assert reduce_memory(kind(tmp_path), "0") == 0
     assert files(tmp_path / "skshap") == []
     assert reduce_memory(joblib.Memory(None), 0) == 0
-    assert reduce_memory(tmp_path / "not" / "there", "1G") == 0
+
+
+def test_a_folder_that_is_not_there_is_warned_of(tmp_path):
+    with pytest.warns(UserWarning, match=r"no folder memory='.*cach', so") as caught:
+        assert reduce_memory(tmp_path / "kernel_cach", "1G") == 0
+    assert caught[0].filename == __file__
+    assert reduce_memory(tmp_path, "1G") == 0  # nothing is kept there yet
 
 
 def test_a_folder_at_home(tmp_path, monkeypatch):

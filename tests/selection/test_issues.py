@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from sklearn.datasets import load_digits, make_blobs
+from sklearn.datasets import load_digits, make_blobs, make_classification
 
 from skshap import FreeShapAttributor, LabelNoiseDetector, flip_labels
 from skshap.selection._issues import are_told, find_issues
@@ -240,3 +240,16 @@ def test_where_none_looks_wrong_and_none_could_be_told_there_is_a_warning(seed):
     assert not detector.label_issues_.any()
     assert detector.issues_withheld_ is False
     LabelNoiseDetector(contamination=0.1).fit(X, y)  # as the warning says
+
+
+def test_the_warning_that_none_is_called_counts_those_more_probably_wrong():
+    options = {"n_informative": 4, "class_sep": 0.5, "flip_y": 0.15, "random_state": 0}
+    X, y = make_classification(600, 10, **options)
+    detector = LabelNoiseDetector()
+    with pytest.warns(UserWarning, match="none of 600 labels") as told:
+        detector.fit(X, y)
+    n_doubted = (detector.label_quality_ < 0.5).sum()
+    assert n_doubted > 0
+    words = f"but {n_doubted} are more probably wrong than right and "
+    assert words in str(told[0].message)
+    assert not detector.issues_withheld_

@@ -9,10 +9,13 @@ import pandas as pd
 import polars as pl
 import pytest
 from scipy.sparse import csr_array
+from sklearn.datasets import load_breast_cancer, load_iris, load_wine
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.feature_extraction.text import CountVectorizer
-from sklearn.linear_model import LogisticRegression
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skshap import (
     ColumnKernel,
@@ -304,10 +307,49 @@ def test_labels_in_columns_that_no_kernel_reads_are_not_warned_of():
     with pytest.warns(UserWarning, match=TARGET):
         KernelRidgeClassifier(kernel=kernel).fit(X, X["t"])
     KernelRidgeClassifier(kernel=ColumnKernel(beside)).fit(X, X["t"])
-    # What steps before a kernel leave of the columns is not known.
-    numbers = X[["a", "near"]].assign(t=y)
-    kernel = make_pipeline(StandardScaler(), PairwiseKernel())
+    # What other steps than scalers leave of the columns is not known.
+    numbers, choice = X[["a", "near"]].assign(t=y), FunctionTransformer()
+    kernel = make_pipeline(StandardScaler(), choice, PairwiseKernel())
     KernelRidgeClassifier(kernel=kernel).fit(numbers, y)
+    kernel = make_pipeline(choice, make_pipeline(StandardScaler(), PairwiseKernel()))
+    KernelRidgeClassifier(kernel=kernel).fit(numbers, y)
+
+
+def test_labels_among_scaled_columns_are_warned_of():
+    X, y = labelled()
+    X = X[["a", "near", "t"]]
+    scaled = make_pipeline(StandardScaler(), "passthrough", PairwiseKernel())
+    for kernel in (scaled, make_pipeline(None, scaled)):
+        with pytest.warns(UserWarning, match=TARGET):
+            KernelRidgeClassifier(kernel=kernel).fit(X, y)
+
+
+@pytest.mark.parametrize("load", [load_iris, load_wine, load_breast_cancer])
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        *(LabelNoiseDetector(), DataSelector()),
+        DataRemoval(RidgeClassifier(), n_samples_to_remove="auto"),
+    ],
+    ids=lambda estimator: type(estimator).__name__,
+)
+def test_labels_are_warned_of_whatever_kernel_is_chosen(load, estimator):
+    X, y = load(return_X_y=True, as_frame=True)
+    with pytest.warns(UserWarning, match=TARGET) as told:
+        estimator.fit(X.assign(t=y), y)
+    assert len(told) == 1
+
+
+def test_labels_among_columns_that_are_approximated_are_warned_of(monkeypatch):
+    monkeypatch.setattr("skshap.selection._default_attributor.LARGE", 100)
+    monkeypatch.setattr("skshap.selection._default_attributor.N_LANDMARKS", 20)
+    rng = np.random.default_rng(0)
+    angle, y = rng.uniform(0, 6.3, 200), np.arange(200) % 2
+    around = (y + 1) * np.array([np.cos(angle), np.sin(angle)]) + rng.normal(size=200)
+    X = pd.DataFrame({"a": around[0], "b": around[1], "t": y})
+    with pytest.warns(UserWarning, match=TARGET):
+        detector = LabelNoiseDetector(contamination=0.1).fit(X, y)
+    assert "nystroem" in str(detector.attributor_.kernel).lower()
 
 
 def test_labels_of_few_rows_may_be_those_of_a_column_by_chance():
@@ -321,3 +363,15 @@ def test_two_columns_of_one_name_are_no_labels():
     X, y = labelled()
     X.columns = ["a", "t", "word", "t"]
     warn_of_target(X, y, ["a", "t"])  # no warning
+
+
+@pytest.mark.parametrize("number", [0.1, "auto"])
+def test_missing_values_are_to_be_filled_in_front_of_a_removal(number):
+    """Its estimator takes them, but sees rows only when they are valued."""
+    X, y = load_iris(return_X_y=True)
+    X[3, 1] = np.nan
+    trees = HistGradientBoostingClassifier(max_iter=5)
+    removal = DataRemoval(trees, n_samples_to_remove=number, random_state=0)
+    with pytest.raises(ValueError, match=r"in front .of DataRemoval too"):
+        removal.fit(X, y)
+    make_pipeline(SimpleImputer(), removal).fit(X, y)

@@ -219,3 +219,14 @@ def test_of_many_missing_labels_all_are_counted():
 def test_texts_and_times_are_no_numbers(y):
     with pytest.raises(ValueError, match="y must hold numbers"):
         check_numbers(y, range(2))
+
+
+@pytest.mark.parametrize("make", [np.asarray, list, pd.DataFrame])
+def test_one_hot_labels_are_told_how_to_be_one_a_row(make):
+    X, y = np.arange(18.0).reshape(9, 2), make(np.eye(3)[np.arange(9) % 3])
+    hint = r"y\.idxmax\(" if make is pd.DataFrame else r"numpy\.argmax\(y, "
+    message = rf"y must hold one entry a row: .*\(9, 3\).*pass {hint}axis=1\);"
+    removal = DataRemoval(RidgeClassifier())
+    for estimator in (FreeShapAttributor(), removal, DataSelector()):
+        with pytest.raises(ValueError, match=message):
+            estimator.fit(X, y)

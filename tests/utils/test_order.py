@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 from numpy.testing import assert_allclose
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
 
 from skshap import (
     DataRemoval,
@@ -114,7 +115,7 @@ def test_names_in_another_order(index, other):
     [
         ["a", "b", "c"],
         pd.CategoricalIndex(["a", "b", "c"]),
-        ["b", "a", "d"],
+        ["d", "e", "f"],
         ["b", "a"],  # said by the check of lengths
         ["b", "a", "a"],
         range(3),
@@ -144,3 +145,44 @@ def test_only_pandas_has_an_index():
         check_order(rows, labels)
     for y in ([1, 0], np.array([1, 0]), pl.Series([1, 0]), None):
         check_order(pd.DataFrame({"a": [1, 2]}), y)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: type(e).__name__)
+def test_labels_some_of_which_are_of_other_rows_are_warned_of(estimator):
+    words = (
+        r"2 of 10 names in the index of y are not in that of X; .*y\.loc\[X\.index\]"
+    )
+    with pytest.warns(UserWarning, match=words) as caught:
+        estimator.fit(X[:10], Y[2:])
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    estimator.fit(X[:10], Y.loc[X[:10].index])
+    estimator.fit(X[:10], Y[2:].to_numpy())
+
+
+def test_numbered_slices_of_other_rows_are_warned_of():
+    numbered = X.reset_index(drop=True), Y.reset_index(drop=True)
+    for cut in (slice(2, 8), [2, 3, 5, 7, 9, 10]):
+        with pytest.warns(UserWarning, match="of 6 names in the index of y are not in"):
+            QUICK.fit(numbered[0].iloc[cut], numbered[1].iloc[4:10])
+    # What begins at zero may have been numbered anew; others have no name in common.
+    QUICK.fit(numbered[0].iloc[2:8], numbered[1].iloc[:6])
+    QUICK.fit(numbered[0].iloc[:6], numbered[1].iloc[4:10])
+    QUICK.fit(numbered[0].iloc[1:6], numbered[1].iloc[7:12])
+    QUICK.fit(X[:6], numbered[1].iloc[4:10])
+
+
+def test_groups_some_of_which_are_of_other_rows_are_warned_of():
+    fitted, groups = QUICK.fit(X[:6], Y[:6]), pd.Series([0, 1] * 6, index=NAMES)
+    words = r"2 of 6 names in the index of groups are not in that of X_train; "
+    with pytest.warns(UserWarning, match=words):
+        fitted.attribute(X[6:], Y[6:], groups=groups[2:8])
+    fitted.attribute(X[6:], Y[6:], groups=groups[:6])
+
+
+def test_parts_of_a_split_go_together():
+    parts = train_test_split(X, Y, random_state=0)
+    X_train, X_val, y_train, y_val = parts
+    removal = DataRemoval(LogisticRegression(), QUICK, n_samples_to_remove=1)
+    removal.fit(X_train, y_train, X_val=X_val, y_val=y_val)
+    check_order(X_train, y_val)  # of other lengths

@@ -1,0 +1,92 @@
+"""Kernels so narrow that a row resembles none but itself."""
+
+import numpy as np
+
+from skshap.kernels._base import is_precomputed
+from skshap.kernels._features import last_step
+from skshap.kernels._pairwise import PairwiseKernel
+from skshap.utils._warn import warn_caller
+
+__all__ = ["is_narrow", "warn_of_narrow"]
+
+FEWEST = 10  # rows
+MOST_ROWS = 500  # that are looked at
+# What all other rows together are to a row, beside what it is to itself: of less, no
+# ridge predicts more than as much of a label, whatever its alpha. Where it is more,
+# rows may be predicted well though each other one is next to nothing to them, as in
+# many dimensions.
+LEAST = 0.05
+SCALED = "make_pipeline(StandardScaler(), PairwiseKernel())"
+
+
+def is_narrow(kernel):
+    """Whether half of the training rows resemble none but themselves.
+
+    Parameters
+    ----------
+    kernel : TrainingKernel
+        Explicit features, which rows share, are not looked at.
+
+    Returns
+    -------
+    bool
+    """
+    return _share_of_others(kernel) < LEAST
+
+
+def warn_of_narrow(kernel, given):
+    """Warn of a kernel by which rows resemble none but themselves.
+
+    Parameters
+    ----------
+    kernel : TrainingKernel
+        That of the training rows.
+    given : str, callable or kernel object
+        The parameter ``kernel``.
+
+    Warns
+    -----
+    UserWarning
+        If so of half of ten rows or more.
+    """
+    share = _share_of_others(kernel)
+    if share >= LEAST:
+        return
+    last = last_step(given)
+    name = getattr(last, "kernel", None) if isinstance(last, PairwiseKernel) else last
+    shown = f"kernel={given!r}" if isinstance(given, str) else type(last).__name__
+    if is_precomputed(given):
+        advice = (
+            "compute the values by a wider kernel, such as rbf of a smaller gamma, or "
+            "of columns scaled by StandardScaler"
+        )
+    elif name in ("rbf", "laplacian", "chi2"):
+        advice = (
+            "columns have very different scales, or gamma is too large: put a "
+            f"StandardScaler in front, as kernel={SCALED} with skshap.PairwiseKernel, "
+            "lower gamma in kernel_params, or, in LabelNoiseDetector, DataRemoval and "
+            "DataSelector, pass no attributor, so that they choose kernel and scaling"
+        )
+    else:
+        advice = (
+            "check what it makes of these rows, or pass a kernel by which they have "
+            "more in common"
+        )
+    warn_caller(
+        f"rows resemble only themselves by {shown}: of half of {len(kernel)} rows, all "
+        f"others together are less than {LEAST:.0%} of what each is to itself (median "
+        f"{share:.2g}), so that next to nothing is predicted from them and values say "
+        f"little. {advice[0].upper()}{advice[1:]}."
+    )
+
+
+def _share_of_others(kernel):
+    """Return the median of what other rows are to one, beside itself; inf: unknown."""
+    n = len(kernel)
+    if kernel.is_explicit or n < FEWEST:
+        return np.inf
+    some = np.linspace(0, n - 1, min(n, MOST_ROWS)).astype(int)
+    own = np.abs(kernel.diagonal()[some])
+    total = np.array([np.abs(kernel.values[row]).sum() for row in some])
+    is_seen = own > 0  # a row that is nothing even to itself says nothing
+    return np.median(total[is_seen] / own[is_seen]) - 1 if is_seen.any() else np.inf
