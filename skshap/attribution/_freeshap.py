@@ -279,15 +279,16 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
             If the kernel plus alpha has no Cholesky factor; the message names `alpha`.
         ValueError
             If rows, labels, the kernel or parameters are malformed, or rows and labels
-            are, by their indices, not in one order.
+            are, by names in their indices, not in one order.
 
         Warns
         -----
         UserWarning
-            If half of ten rows or more resemble only themselves by the kernel, as where
-            columns have very different scales; or if a column of a frame that the
-            kernel reads, with no step of a Pipeline before it but scalers, is the same
-            as y in ten rows or more.
+            If indices are not in one order, but one only numbers its rows, or some of
+            their names are others; if half of ten rows or more resemble only themselves
+            by the kernel, as where columns have very different scales; or if a column
+            of a frame that the kernel reads, with no step of a Pipeline before it but
+            scalers, is the same as y in ten rows or more.
         """
         self._check_parameters()
         with unchanged_on_error(self):

@@ -193,16 +193,17 @@ class FreeShapRegressor(BaseFreeShap, RegressorMixin, BaseKernelRidge):
             If the kernel plus alpha has no Cholesky factor; the message names `alpha`.
         ValueError
             If rows, targets, the kernel or parameters are malformed, or rows and
-            targets are, by their indices, not in one order.
+            targets are, by names in their indices, not in one order.
 
         Warns
         -----
         UserWarning
-            If targets are far from zero beside how they vary; if half of ten rows or
-            more resemble only themselves by the kernel, as where columns have very
-            different scales; or if a column of a frame that the kernel reads, with no
-            step of a Pipeline before it but scalers, is the same as y in ten rows or
-            more.
+            If targets are far from zero beside how they vary; if indices are not in one
+            order, but one only numbers its rows, or some of their names are others; if
+            half of ten rows or more resemble only themselves by the kernel, as where
+            columns have very different scales; or if a column of a frame that the
+            kernel reads, with no step of a Pipeline before it but scalers, is the same
+            as y in ten rows or more.
         """
         self._check_parameters()
         with unchanged_on_error(self):

@@ -127,7 +127,8 @@ class LabelNoiseReport:
         Warns
         -----
         UserWarning
-            If indices are not in one order, but one only numbers its rows.
+            If indices are not in one order, but one only numbers its rows, or some of
+            their names are others.
         """
         if not isinstance(detector, LabelNoiseDetector):
             raise ValueError(

@@ -133,11 +133,11 @@ class KernelRidgeClassifier(BaseKernelRidgeClassifier):
         Warns
         -----
         UserWarning
-            If indices are not in one order, but one only numbers its rows; if half of
-            ten rows or more resemble only themselves by the kernel, as where columns
-            have very different scales; or if a column of a frame that the kernel reads,
-            with no step of a Pipeline before it but scalers, is the same as y in ten
-            rows or more.
+            If indices are not in one order, but one only numbers its rows, or some of
+            their names are others; if half of ten rows or more resemble only themselves
+            by the kernel, as where columns have very different scales; or if a column
+            of a frame that the kernel reads, with no step of a Pipeline before it but
+            scalers, is the same as y in ten rows or more.
         """
         if self.class_prior and self.initial_outputs:
             raise ValueError(

@@ -260,7 +260,8 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
             `n_samples_to_remove` is "auto"; or if `X_val` looks like numbers in other
             units than `X`, as where only one of them was scaled, is `X` with most of
             its labels, or holds mostly rows of `X` with their labels; or if indices are
-            not in one order, but one only numbers its rows.
+            not in one order, but one only numbers its rows, or some of their names are
+            others.
         """
         raise_for_params(fit_params, self, "fit")
         params = process_routing(self, "fit", **fit_params).estimator.fit

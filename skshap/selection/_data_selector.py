@@ -197,7 +197,8 @@ class DataSelector(BaseRowChoice):
             `strategy` is "greedy"; or if `X_val` looks like numbers in other
             units than `X`, as where only one of them was scaled, is `X` with most of
             its labels, or holds mostly rows of `X` with their labels; or if indices are
-            not in one order, but one only numbers its rows.
+            not in one order, but one only numbers its rows, or some of their names are
+            others.
         """
         with unchanged_on_error(self):
             return self._fit(X, y, X_val, y_val)
