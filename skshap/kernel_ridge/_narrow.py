@@ -75,8 +75,8 @@ def warn_of_narrow(kernel, given):
     warn_caller(
         f"rows resemble only themselves by {shown}: of half of {len(kernel)} rows, all "
         f"others together are less than {LEAST:.0%} of what each is to itself (median "
-        f"{share:.2g}), so that next to nothing is predicted from them and values say "
-        f"little. {advice[0].upper()}{advice[1:]}."
+        f"{share:.2g}), so that predictions stay near zero and most values say little. "
+        f"{advice[0].upper()}{advice[1:]}."
     )
 
 
