@@ -250,7 +250,7 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
             told from hard rows, whether some look wrong or not; or if `X_val` looks
             like numbers in other units than `X`, is `X` with most of its labels, or
             holds mostly rows of `X` with their labels; or if indices are not in one
-            order, but one only numbers its rows.
+            order, but one only numbers its rows, or some of their names are others.
         """
         with unchanged_on_error(self):
             judged = self._fit(X, y, X_val, y_val)
