@@ -178,8 +178,9 @@ class EmpiricalNTK(
 
     Rules are compared with autograd on up to three rows, each alone, and on up to eight
     of the first batch, together, and again of one with twice as many: a network that
-    does something else to other rows is not noticed. Layers may read rows one by one,
-    or the tokens of all rows behind each other. Where rows change places on the way, or
+    does something else to other rows is not noticed, unless it uses a weight outside of
+    its layer, which is looked for in every batch. Layers may read rows one by one, or
+    the tokens of all rows behind each other. Where rows change places on the way, or
     layers read other parts of them, such as experts that some of the tokens are sent
     to, the network reads one row at a time, with a warning.
 

@@ -109,6 +109,7 @@ class GradientCapture:
             calls, outputs = self._passes.forward(one)
         plan.arrange(calls)
         plan.general |= wrong_rules(self._passes, one, calls, outputs)
+        plan.general |= self._passes.used_elsewhere(outputs)
         plan.arrange(calls)
         return [output.requires_grad for output in outputs]
 
@@ -142,12 +143,7 @@ class GradientCapture:
                 raise
         for i in range(len(places)):
             one = take_rows(some, [i])
-            if wrong := wrong_rules(self._passes, one, *self._passes.forward(one)):
-                raise ValueError(
-                    f"model uses {min(wrong)!r} outside of its layer, or in another "
-                    "way, for some rows only, which the kernel cannot follow; freeze "
-                    "it with requires_grad_(False)."
-                )
+            refuse_wrong(wrong_rules(self._passes, one, *self._passes.forward(one)))
         return False
 
     def _lock(self):
@@ -222,6 +218,7 @@ class GradientCapture:
         is_padded = lengths is not None and min(lengths) < tokens_wide(batch)
         watch = is_padded and self._passes.is_near_tokens
         calls, outputs = self._passes.forward(batch, watch_tokens=watch)
+        refuse_wrong(self._passes.used_elsewhere(outputs))
         self._try_unpadded(batch, lengths, outputs)
         if n > 1:
             is_alike = shared_layers(calls) <= self._shared
@@ -282,6 +279,16 @@ class GradientCapture:
     def rows(self, batch, lengths):
         """Capture the gradients of a batch; return a flat array for each example."""
         return self.gradients(batch, lengths).rows()
+
+
+def refuse_wrong(names):
+    """Raise if a rule does not hold for rows, but for those that were tried before."""
+    if names:
+        raise ValueError(
+            f"model uses {min(names)!r} outside of its layer, or in another way, for "
+            "some rows only, which the kernel cannot follow; freeze it with "
+            "requires_grad_(False)."
+        )
 
 
 def are_apart(calls, batch):

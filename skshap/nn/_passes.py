@@ -93,8 +93,14 @@ class Passes:
         calls = {name: [] for name in plan.layers}
         alive = []  # what was read: a tensor that is freed would lend its identity
 
+        ruled = {p for name, p in plan.wanted.items() if name not in plan.general}
+
+        def leave_own(layer, *_):
+            _require_grad(layer, ruled, False)
+
         def record(name, tokens=None):
-            def hook(module, args, kwargs, output):
+            def hook(layer, args, kwargs, output):
+                _require_grad(layer, ruled, True)
                 read = next(iter((*args, *kwargs.values())), None)
                 if not all(isinstance(part, torch.Tensor) for part in (read, output)):
                     return output  # no layer of the kind that its rule is for
@@ -122,7 +128,6 @@ class Passes:
 
             return hook
 
-        ruled = {p for name, p in plan.wanted.items() if name not in plan.general}
         watched = [
             (layer, record(name))
             for name, layer in plan.layers.items()
@@ -139,15 +144,43 @@ class Passes:
             layer.register_forward_hook(hook, prepend=True, with_kwargs=True)
             for layer, hook in watched
         ]
-        general = {plan.wanted[name] for name in plan.general}
+        # Of what has a rule, only what is used outside of its layer is in the graph.
+        handles += [
+            layer.register_forward_pre_hook(leave_own, prepend=True)
+            for layer, _ in watched
+        ]
+        wanted = set(plan.wanted.values())
         try:
-            with torch.enable_grad(), requiring_grad(self.network, general):
+            with torch.enable_grad(), requiring_grad(self.network, wanted):
                 outputs = self.run(batch)
         finally:
             for handle in handles:
                 handle.remove()
         check_unchanged(alive)
         return calls, outputs
+
+    def used_elsewhere(self, outputs):
+        """Return names of parameters that have a rule but count outside of its layer.
+
+        Parameters
+        ----------
+        outputs : list of Tensor
+            From `forward`.
+
+        Returns
+        -------
+        set of str
+        """
+        names = [name for name in self.plan.wanted if name not in self.plan.general]
+        parameters, found = [self.plan.wanted[name] for name in names], set()
+        for output in outputs:
+            if names and output.requires_grad:
+                grads = raw_gradients(output, parameters)
+                pairs = zip(names, grads, strict=True)
+                found |= {
+                    name for name, g in pairs if g is not None and _dense(g).any()
+                }
+        return found
 
     def check_differentiable(self, batch):
         """Raise if outputs have no gradients, whichever parameters require them."""
@@ -203,6 +236,13 @@ def requiring_grad(network, wanted):
             parameter.requires_grad_(flag)
 
 
+def _require_grad(layer, parameters, flag):
+    """Have some parameters of a layer require gradients or not."""
+    for parameter in layer._parameters.values():
+        if parameter in parameters:
+            parameter.requires_grad_(flag)
+
+
 def _is_same(read, tokens):
     """Whether a layer read the tokens of a batch, of whatever shape."""
     return read.numel() == tokens.numel() and torch.equal(
@@ -242,13 +282,18 @@ def widen(tensor):
     return tensor.float() if is_half else tensor
 
 
+def raw_gradients(output, tensors):
+    """Return the gradients of a sum of outputs; None where it does not depend."""
+    with torch.enable_grad():
+        total = output.sum()
+    return torch.autograd.grad(total, tensors, allow_unused=True, retain_graph=True)
+
+
 def gradients_of(output, tensors):
     """Return the gradients of a sum of outputs; zeros where it does not depend."""
     if not tensors or not output.requires_grad:
         return [torch.zeros_like(tensor) for tensor in tensors]
-    with torch.enable_grad():
-        total = output.sum()
-    grads = torch.autograd.grad(total, tensors, allow_unused=True, retain_graph=True)
+    grads = raw_gradients(output, tensors)
     return [
         torch.zeros_like(tensor) if grad is None else _dense(grad)
         for tensor, grad in zip(tensors, grads, strict=True)

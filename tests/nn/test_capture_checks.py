@@ -421,6 +421,42 @@ def test_more_rows_than_were_tried_are_tried_again():
         capture.gradients(X, None)
 
 
+def test_a_single_row_that_uses_a_weight_elsewhere():
+    """In any batch, however many rows were tried before it."""
+    network, X = randomize(SometimesOutside()), torch.from_numpy(table(64, 4))
+    network.inner.bias.requires_grad_(False)
+    capture = GradientCapture(network)
+    capture.gradients(X, None)
+    X[[37, 38]] = X[[38, 37]]
+    capture.gradients(X, None)
+    X[37, 0] = 9
+    with pytest.raises(ValueError, match=r"'inner.weight' outside .* for some rows"):
+        capture.gradients(X, None)
+    flags = [parameter.requires_grad for parameter in network.parameters()]
+    assert flags == [True, False, True, True]
+    assert not network.inner._forward_hooks
+    assert not network.inner._forward_pre_hooks
+
+
+def test_a_weight_that_hardly_counts_elsewhere():
+    """By less than rules in single precision are compared to."""
+
+    class Hardly(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner, self.head = nn.Linear(4, 4), nn.Linear(4, 1)
+
+        def forward(self, x):
+            outside = 1e-3 * nn.functional.linear(x, self.head.weight)
+            return self.head(torch.tanh(self.inner(x))) + outside
+
+    network, X = randomize(Hardly()), table(20, 4)
+    expected = naive(network, X)
+    K, capture = captured(network.float(), np.float32(X))
+    np.testing.assert_allclose(K, expected, rtol=1e-5, atol=1e-6 * expected.max())
+    assert "head.weight" in capture.outline()
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_outputs_in_half_precision(dtype):
     class Half(nn.Sequential):
