@@ -14,6 +14,7 @@ from itertools import chain
 import torch
 
 from skshap.exceptions import SmallerBatchWarning
+from skshap.nn._autograd import gradients_of, widen
 from skshap.nn._batch import batch_size, network_outputs, take_rows, tokens_wide
 from skshap.nn._capture_checks import (
     check_finite,
@@ -21,9 +22,10 @@ from skshap.nn._capture_checks import (
     check_padding_unread,
     check_separate,
     is_memory_error,
+    refuse_wrong,
 )
 from skshap.nn._factors import BatchGradients, Layout, concatenate
-from skshap.nn._passes import Passes, gradients_of, widen
+from skshap.nn._passes import Passes
 from skshap.nn._plan import Plan
 from skshap.nn._rule_checks import wrong_rules
 from skshap.utils._warn import warn_caller
@@ -279,16 +281,6 @@ class GradientCapture:
     def rows(self, batch, lengths):
         """Capture the gradients of a batch; return a flat array for each example."""
         return self.gradients(batch, lengths).rows()
-
-
-def refuse_wrong(names):
-    """Raise if a rule does not hold for rows, but for those that were tried before."""
-    if names:
-        raise ValueError(
-            f"model uses {min(names)!r} outside of its layer, or in another way, for "
-            "some rows only, which the kernel cannot follow; freeze it with "
-            "requires_grad_(False)."
-        )
 
 
 def are_apart(calls, batch):

@@ -12,6 +12,7 @@ __all__ = [
     "check_padding_unread",
     "check_separate",
     "is_memory_error",
+    "refuse_wrong",
 ]
 
 # Relative, of a rule's gradient against autograd's, and of the output of an example
@@ -96,6 +97,16 @@ def check_padding_unread(run, batch, lengths, outputs):
                 "the kernel would depend on the batches; make the model obey the "
                 "attention mask, or set batch_size=1."
             )
+
+
+def refuse_wrong(names):
+    """Raise if a rule does not hold for rows, but for those that were tried before."""
+    if names:
+        raise ValueError(
+            f"model uses {min(names)!r} outside of its layer, or in another way, for "
+            "some rows only, which the kernel cannot follow; freeze it with "
+            "requires_grad_(False)."
+        )
 
 
 def check_padding(calls, lengths, width):

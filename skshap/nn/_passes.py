@@ -9,11 +9,11 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from skshap.nn._autograd import gradients_of, raw_gradients, widen
 from skshap.nn._batch import batch_size, network_outputs
-from skshap.nn._capture_checks import is_memory_error
 from skshap.nn._plan import Call
 
-__all__ = ["Passes", "exact_gradients", "gradients_of", "widen"]
+__all__ = ["Passes"]
 
 FEW = 1 << 20  # frozen parameters that a backward pass may always go through
 
@@ -175,11 +175,8 @@ class Passes:
         parameters, found = [self.plan.wanted[name] for name in names], set()
         for output in outputs:
             if names and output.requires_grad:
-                grads = raw_gradients(output, parameters)
-                pairs = zip(names, grads, strict=True)
-                found |= {
-                    name for name, g in pairs if g is not None and _dense(g).any()
-                }
+                pairs = zip(names, raw_gradients(output, parameters), strict=True)
+                found |= {name for name, g in pairs if g is not None and g.any()}
         return found
 
     def check_differentiable(self, batch):
@@ -274,44 +271,3 @@ def _weighted(gradient, weights):
     """Multiply what belongs to each example by its weight."""
     weights = weights.repeat_interleave(len(gradient) // len(weights)).to(gradient)
     return torch.einsum("n,n...->n...", weights, gradient)
-
-
-def widen(tensor):
-    """Return a tensor in float32 at least."""
-    is_half = tensor.dtype in (torch.bfloat16, torch.float16)
-    return tensor.float() if is_half else tensor
-
-
-def raw_gradients(output, tensors):
-    """Return the gradients of a sum of outputs; None where it does not depend."""
-    with torch.enable_grad():
-        total = output.sum()
-    return torch.autograd.grad(total, tensors, allow_unused=True, retain_graph=True)
-
-
-def gradients_of(output, tensors):
-    """Return the gradients of a sum of outputs; zeros where it does not depend."""
-    if not tensors or not output.requires_grad:
-        return [torch.zeros_like(tensor) for tensor in tensors]
-    grads = raw_gradients(output, tensors)
-    return [
-        torch.zeros_like(tensor) if grad is None else _dense(grad)
-        for tensor, grad in zip(tensors, grads, strict=True)
-    ]
-
-
-def exact_gradients(output, tensors):
-    """Return the gradients of a sum of outputs of a network without hooks."""
-    try:
-        return gradients_of(output, tensors)
-    except RuntimeError as error:
-        if is_memory_error(error):
-            raise
-        raise ValueError(
-            f"autograd cannot differentiate model: {error} Take that part out; "
-            "torch.utils.checkpoint needs use_reentrant=False."
-        ) from error
-
-
-def _dense(tensor):
-    return tensor.to_dense() if tensor.is_sparse else tensor

@@ -2,8 +2,8 @@
 
 import torch
 
+from skshap.nn._autograd import exact_gradients, widen
 from skshap.nn._capture_checks import TOLERANCES, is_memory_error
-from skshap.nn._passes import exact_gradients, widen
 
 __all__ = ["wrong_rules"]
 

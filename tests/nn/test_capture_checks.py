@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from skshap.exceptions import SmallerBatchWarning
-from skshap.nn import _passes
+from skshap.nn import _autograd, _passes
 from skshap.nn._capture import GradientCapture
 from skshap.nn._capture_checks import check_padding_unread
 from skshap.nn._gram import gram
@@ -650,9 +650,9 @@ def test_too_little_memory_is_not_for_autograd_to_refuse(monkeypatch):
     def fail(*_):
         raise torch.OutOfMemoryError("no memory")
 
-    monkeypatch.setattr(_passes, "gradients_of", fail)
+    monkeypatch.setattr(_autograd, "gradients_of", fail)
     with pytest.raises(torch.OutOfMemoryError, match=r"^no memory"):
-        _passes.exact_gradients(torch.ones(1), [])
+        _autograd.exact_gradients(torch.ones(1), [])
 
 
 class Tokens(nn.Module):
