@@ -63,8 +63,12 @@ def predict_cost(data, problem, method):
             seconds += timed(compute, compute)[0]
         if is_sampled:
             sampler = make_sampler(piece, sampled_part(problem, method), method)
-            measure = _draw_seconds if is_sweep else _prefix_seconds
-            if sampler.parts:  # else a single player, who joins nobody
+            n_parts = method.n_permutations * len(sampler.parts)
+            n_together = min(count_together(sampler), n_parts)
+            if n_together > 1:
+                seconds += n_parts * _together_seconds(sampler, n_together) / n_workers
+            elif n_parts:  # else a single player, who joins nobody
+                measure = _draw_seconds if is_sweep else _prefix_seconds
                 seconds += method.n_permutations * measure(sampler) / n_workers
     options = {"n_workers": n_workers, "is_inverted": is_inverted}
     memory = peak_bytes(data, outline, problem, sampler, **options)
@@ -108,15 +112,17 @@ def _random():
     return np.random.default_rng(0)
 
 
+def _together_seconds(sampler, n_together):
+    """Time parts of a sweep that are computed together; return seconds of one."""
+    whole = Sweep(sampler.game.with_inverse(), **sampler.options)
+    compute = partial(run_together, whole, range(n_together))
+    return timed(compute, compute)[0] / n_together
+
+
 def _draw_seconds(sampler):
     """Time pieces of a sweep; return seconds of a draw."""
     if type(sampler.game) is FeatureGame:
         return _direct_seconds(sampler)
-    n_together = count_together(sampler)
-    if n_together > 1:
-        whole = Sweep(sampler.game.with_inverse(), **sampler.options)
-        compute = partial(run_together, whole, range(n_together))
-        return timed(compute, compute)[0] / n_together * len(sampler.parts)
     m = sampler.problem.n_scored
     seconds, small = 0.0, None
     for route, count in zip(sampler.routes, sampler.counts, strict=True):

@@ -16,6 +16,7 @@ from skshap.attribution._moments import (
 from skshap.attribution._parts import compute_parts
 from skshap.attribution._pilot import adapted
 from skshap.attribution._sweep import Sweep
+from skshap.attribution._together import is_small
 from skshap.utils._progress import progress_bar
 
 __all__ = ["STATE", "Run"]
@@ -95,9 +96,10 @@ class Run:
         is_met : bool
             Whether the stopping rule is; True if there is none.
         """
-        # Before a schedule of the checkpoint is taken over.
+        # Before a schedule of the checkpoint is taken over; the same on any device.
         is_adaptive = (
             isinstance(self.sampler, Sweep)
+            and not is_small(self.sampler)
             and self.n_draws >= LEAST_DRAWS
             and self.n_draws * self.sampler.flops() >= LEAST_FLOPS
         )

@@ -17,7 +17,7 @@ from skshap.attribution._scored import make_choice
 from skshap.attribution._sweep import Sweep
 from skshap.utils._ridge import check_pivots, factorize
 
-__all__ = ["count_together", "run_together"]
+__all__ = ["count_together", "is_small", "run_together"]
 
 
 class Limits(NamedTuple):
@@ -29,16 +29,19 @@ class Limits(NamedTuple):
         Floating-point operations of a stop that take as long as the calls for it.
     floats : int
         Of the largest tensor.
+    parts : int
+        That are computed together: more gain little, and leave less to other workers.
     """
 
     flops: float
     floats: int
+    parts: int
 
 
 # On a CPU, from where together takes half the time; on a GPU by count, some 30 calls of
 # 10 microseconds each against a million million operations a second.
-CPU = Limits(flops=6e5, floats=1 << 17)
-GPU = Limits(flops=3e8, floats=1 << 24)
+CPU = Limits(flops=6e5, floats=1 << 17, parts=64)
+GPU = Limits(flops=3e8, floats=1 << 24, parts=1024)
 
 
 class Moved(NamedTuple):
@@ -153,6 +156,25 @@ class Permuted:
         return torch.arange(self._most, device=stops.device) < stops.unsqueeze(-1)
 
 
+def is_small(sampler, limits=CPU):
+    """Whether parts of draws are best computed together, by default on a CPU.
+
+    Parameters
+    ----------
+    sampler : Sweep or Permutations
+    limits : Limits, default=CPU
+
+    Returns
+    -------
+    bool
+    """
+    game = sampler.game
+    if type(game) is not KernelGame or not isinstance(sampler, Sweep):
+        return False
+    work = game.n_players**2 * (sampler.problem.n_scored + game.n_outputs)
+    return game.groups is None and work <= limits.flops
+
+
 def count_together(sampler):
     """Return how many parts of draws are best computed together; 1 if none are.
 
@@ -164,14 +186,13 @@ def count_together(sampler):
     -------
     int
     """
-    game, problem = sampler.game, sampler.problem
-    if type(game) is not KernelGame or not isinstance(sampler, Sweep):
-        return 1
-    n, m, q = game.n_players, problem.n_scored, game.n_outputs
+    problem = sampler.problem
     limits = CPU if problem.utilities[0].y.device.type == "cpu" else GPU
-    if game.groups is not None or n**2 * (m + q) > limits.flops:
+    if not is_small(sampler, limits):
         return 1
-    return max(1, limits.floats // (n * max(n, q * m)))
+    n, m = sampler.game.n_players, problem.n_scored
+    fitting = limits.floats // (n * max(n, sampler.game.n_outputs * m))
+    return max(1, min(fitting, limits.parts))
 
 
 def run_together(sweep, units):

@@ -74,7 +74,40 @@ def test_a_batch_takes_bounded_memory():
     sizes = [count_together(Sweep(g.game(), g.problem())) for g in (few, many)]
     assert sizes[0] * 20 * 20 <= _together.CPU.floats
     assert sizes[1] * 20 * 600 <= _together.CPU.floats
-    assert sizes[0] > sizes[1] > 1
+    assert _together.CPU.parts >= sizes[0] > sizes[1] > 1
+
+
+def test_no_pilot_of_small_problems(monkeypatch):
+    """What it would adapt to is what parts by themselves take."""
+    monkeypatch.setattr(_running, "LEAST_FLOPS", 0)
+    profiled = []
+    profile = Sweep.profile
+    monkeypatch.setattr(
+        Sweep, "profile", lambda *args: profiled.append(args) or profile(*args)
+    )
+    attribute(n_permutations=20)
+    assert not profiled
+    monkeypatch.setattr(_running, "is_small", lambda _: False)
+    attribute(n_permutations=20)
+    assert profiled
+
+
+def test_forecast_of_small_problems():
+    """No more parts are timed than there are, and none by itself."""
+    X, y = load_iris(return_X_y=True)
+    seen = []
+
+    def scoring(decision, y_index):
+        seen.append(len(decision))
+        return decision[np.arange(len(y_index)), y_index]
+
+    attributor = FreeShapAttributor(scoring=scoring, n_permutations=2, random_state=0)
+    attributor.fit(X[::10], y[::10])
+    attributor.attribute(X[:9], y[:9])
+    once, seen[:] = sum(seen), []
+    found = attributor.estimate_cost(X[:9], y[:9])
+    assert 0 < sum(seen) < 2.5 * once  # a warm-up and what is timed
+    assert 0 < found["seconds"] < 1
 
 
 @pytest.fixture
