@@ -12,10 +12,9 @@ __all__ = ["is_narrow", "warn_of_narrow"]
 FEWEST = 10  # rows
 MOST_ROWS = 500  # that are looked at
 # What all other rows together are to a row, beside what it is to itself: of less, no
-# ridge predicts more than as much of a label, whatever its alpha. Where it is more,
-# rows may be predicted well though each other one is next to nothing to them, as in
-# many dimensions.
-LEAST = 0.05
+# ridge predicts more than as much of a label, whatever its alpha. Of three times as
+# much, as of digits, labels are predicted well, by margins near zero.
+LEAST = 0.005
 SCALED = "make_pipeline(StandardScaler(), PairwiseKernel())"
 
 
@@ -49,8 +48,7 @@ def warn_of_narrow(kernel, given):
     UserWarning
         If so of half of ten rows or more.
     """
-    share = _share_of_others(kernel)
-    if share >= LEAST:
+    if not is_narrow(kernel):
         return
     last = last_step(given)
     name = getattr(last, "kernel", None) if isinstance(last, PairwiseKernel) else last
@@ -72,10 +70,11 @@ def warn_of_narrow(kernel, given):
             "check what it makes of these rows, or pass a kernel by which they have "
             "more in common"
         )
+    # The same text for each fold: filters can then merge them.
     warn_caller(
-        f"rows resemble only themselves by {shown}: of half of {len(kernel)} rows, all "
-        f"others together are less than {LEAST:.0%} of what each is to itself (median "
-        f"{share:.2g}), so that predictions stay near zero and most values say little. "
+        f"rows resemble only themselves by {shown}: of half of them, all others "
+        f"together are less than {LEAST:.1%} of what each is to itself, so that "
+        "predictions stay near zero and most values say little. "
         f"{advice[0].upper()}{advice[1:]}."
     )
 

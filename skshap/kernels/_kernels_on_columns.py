@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.base import OneToOneFeatureMixin
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from skshap.kernels._base import make_kernel
 from skshap.kernels._column_errors import check_dates, noted, read_columns
@@ -10,6 +11,9 @@ from skshap.kernels._entk import EmpiricalNTK
 from skshap.kernels._features import diagonal, last_step
 
 __all__ = ["ask_kernels", "columns_read", "fit_kernels"]
+
+# Modules whose steps leave out no column, unless it is constant or empty.
+KEEPING = ("sklearn.preprocessing", "sklearn.impute", "sklearn.kernel_approximation")
 
 
 def fit_kernels(kernels, X, call):
@@ -83,9 +87,10 @@ def columns_read(kernel, X):
     if not hasattr(kernel, "kernels_"):
         return [*X.columns]
     names = []
-    for name, _, columns in kernel.kernels_:
+    for name, inner, columns in kernel.kernels_:
         _, part = read_columns(X, name, columns)
-        names += [*part.columns] if hasattr(part, "columns") else [part.name]
+        is_frame = hasattr(part, "columns")
+        names += columns_read(inner, part) if is_frame else [part.name]
     return [*dict.fromkeys(names)]
 
 
@@ -93,8 +98,9 @@ def _keeps_columns(step):
     """Whether a step in front of a kernel surely leaves out no column."""
     if step in (None, "passthrough") or isinstance(step, OneToOneFeatureMixin):
         return True
-    is_one_to_one = getattr(step, "feature_names_out", None) == "one-to-one"
-    return is_one_to_one or "kernel_approximation" in type(step).__module__
+    if isinstance(step, FunctionTransformer):
+        return step.feature_names_out == "one-to-one"
+    return type(step).__module__.startswith(KEEPING)
 
 
 def _is_network(triple):

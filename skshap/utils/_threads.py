@@ -2,14 +2,32 @@
 
 from contextlib import contextmanager
 from threading import Lock, get_ident
+from typing import NamedTuple
 
 import torch
 
 __all__ = ["at_most"]
 
 _lock = Lock()
-_limits = []  # of those within now, with the Python thread each is in
-_before = 1  # threads that torch used before the first of them came
+_limits = []  # of those within now, in their order
+_last = 0  # number that was set last here
+
+
+class Limit(NamedTuple):
+    """Of one who is within.
+
+    Attributes
+    ----------
+    ident : int
+        Of the Python thread.
+    n_threads : int
+    before : int
+        Threads that torch used in the Python thread before it came.
+    """
+
+    ident: int
+    n_threads: int
+    before: int
 
 
 @contextmanager
@@ -19,21 +37,25 @@ def at_most(n_threads):
     torch keeps a number for each Python thread, and begins a new one with that set
     last in any: who comes while others are within may find their limit.
     """
-    global _before
-    limit = get_ident(), n_threads
     with _lock:
-        _before = max(torch.get_num_threads(), _before if _limits else 1)
+        before = torch.get_num_threads()
+        own = [limit for limit in _limits if limit.ident == get_ident()]
+        if own or (_limits and before == _last):
+            before = (own or _limits)[0].before
+        limit = Limit(get_ident(), n_threads, before)
         _limits.append(limit)
-        _apply_limits()
+        _apply_limits(before)
     try:
         yield
     finally:
         with _lock:
             _limits.remove(limit)
-            _apply_limits()
+            _apply_limits(before)
 
 
-def _apply_limits():
+def _apply_limits(before):
     """Let torch use as many threads as the limits of this Python thread allow."""
-    own = [n for ident, n in _limits if ident == get_ident()]
-    torch.set_num_threads(min([_before, *own]))
+    global _last
+    own = [limit.n_threads for limit in _limits if limit.ident == get_ident()]
+    _last = min([before, *own])
+    torch.set_num_threads(_last)

@@ -9,13 +9,14 @@ import pandas as pd
 import polars as pl
 import pytest
 from scipy.sparse import csr_array
+from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_breast_cancer, load_iris, load_wine
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from skshap import (
     ColumnKernel,
@@ -313,6 +314,18 @@ def test_labels_in_columns_that_no_kernel_reads_are_not_warned_of():
     KernelRidgeClassifier(kernel=kernel).fit(numbers, y)
     kernel = make_pipeline(choice, make_pipeline(StandardScaler(), PairwiseKernel()))
     KernelRidgeClassifier(kernel=kernel).fit(numbers, y)
+
+
+def test_labels_that_a_kernel_on_columns_drops_are_not_warned_of():
+    X, y = labelled()
+    chosen = ColumnTransformer([("scaled", StandardScaler(), ["a"])])
+    inner = make_pipeline(chosen, PairwiseKernel())
+    kernel = ColumnKernel([("some", inner, ["a", "t"])])
+    KernelRidgeClassifier(kernel=kernel).fit(X, y)
+    encoded = make_pipeline(OneHotEncoder(), PairwiseKernel("linear"))
+    kernel = ColumnKernel([("codes", encoded, ["t"])])
+    with pytest.warns(UserWarning, match=TARGET):
+        KernelRidgeClassifier(kernel=kernel).fit(X, y)
 
 
 def test_labels_among_scaled_columns_are_warned_of():

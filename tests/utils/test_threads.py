@@ -65,3 +65,16 @@ def test_who_leaves_last_leaves_as_many_as_before_the_first_came(is_main_first):
     thread.join()
     assert after == [3]
     assert torch.get_num_threads() == in_new_thread(torch.get_num_threads) == 3
+
+
+def test_a_thread_with_a_number_of_its_own_keeps_it():
+    def other():
+        torch.set_num_threads(1)
+        with at_most(3):
+            within = torch.get_num_threads()
+        return within, torch.get_num_threads()
+
+    with at_most(2):
+        assert in_new_thread(other) == (1, 1)
+        assert torch.get_num_threads() == 2
+    assert torch.get_num_threads() == 3
