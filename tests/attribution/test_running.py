@@ -682,19 +682,24 @@ def test_few_rows_are_worked_on_by_one_thread(n, expected):
 
 
 @pytest.mark.parametrize(
-    ("flops", "size", "n_units", "expected"),
+    ("flops", "size", "together", "expected"),
     [
-        (1e6, 10, 1000, 500),  # all of them, shared out
-        (3e9, 10, 1000, 3),
-        (1e12, 10, 1000, 1),
-        (1e6, 1 << 20, 1000, 8),  # 64 MB are returned
+        (1e6, 10, 1, 500),  # all of 1,000, shared out
+        (3e9, 10, 1, 3),
+        (1e12, 10, 1, 1),
+        (1e6, 1 << 20, 1, 8),  # 64 MB are returned
+        (1e6, 10, 64, 448),  # whole batches
+        (1e12, 10, 64, 64),
     ],
 )
-def test_tasks_are_neither_too_long_nor_too_large(flops, size, n_units, expected):
+def test_tasks_are_neither_too_long_nor_too_large(
+    flops, size, together, expected, monkeypatch
+):
+    monkeypatch.setattr(_parts, "count_together", lambda _: together)
     sampler = SimpleNamespace(
         flops=lambda: 2 * flops,
         parts=[0, 1],
         problem=SimpleNamespace(size=lambda n_players: size),
         game=SimpleNamespace(n_players=5),
     )
-    assert _parts._units_a_task(sampler, 2, n_units) == expected
+    assert _parts._units_a_task(sampler, 2, 1000) == expected
