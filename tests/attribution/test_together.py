@@ -1,4 +1,4 @@
-"""Parts of small problems that are computed together, against each by itself."""
+"""Parts of small problems that are computed together: by enumeration, and by itself."""
 
 import numpy as np
 import pytest
@@ -11,10 +11,13 @@ from skshap.attribution import _parts, _running, _scored, _together
 from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._kernel_game import KernelGame
 from skshap.attribution._permutations import Permutations
+from skshap.attribution._semivalues import size_weights
 from skshap.attribution._sweep import Sweep
 from skshap.attribution._together import count_together, run_together
 from skshap.exceptions import NotPositiveDefiniteError
 from tests.attribution.games import SmallGame, own_value
+from tests.attribution.test_sweep import every_choice
+from tests.oracles import semivalues
 
 SCORINGS = ["accuracy", "neg_log_loss", "neg_brier_score", own_value]
 
@@ -37,6 +40,22 @@ def assert_alike(sweep, n_draws=2):
 def test_equal_to_each_by_itself(n, n_classes, scoring, per_sample):
     game = SmallGame(n, 6, n_classes, scoring, noise=0.3)
     assert_alike(Sweep(game.game(), game.problem(per_sample=per_sample)))
+
+
+@pytest.mark.parametrize("per_sample", [False, True])
+@pytest.mark.parametrize("scoring", SCORINGS)
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_unbiased(n_classes, scoring, per_sample):
+    """Over all permutations and stops the mean is the value by enumeration."""
+    game = SmallGame(4, 3, n_classes, scoring)
+    sweep = Sweep(game.game(), game.problem(per_sample=per_sample))
+    rngs = every_choice(sweep, 4)
+    problem = game.problem(per_sample=per_sample, rngs=rngs)
+    sweep = Sweep(sweep.game, problem)
+    total = sum(run_together(sweep, range(len(rngs) * len(sweep.parts))))
+    mean = (sweep.start() + total / len(rngs))[0, 0]
+    expected = semivalues(game.value, size_weights("shapley", 4)).T
+    assert_allclose(mean, expected if per_sample else expected.mean(1), atol=1e-12)
 
 
 @pytest.mark.parametrize("semivalue", ["banzhaf", ("beta", 4, 1)])
