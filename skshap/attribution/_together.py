@@ -243,7 +243,7 @@ def _add_marginals(sweep, routes, counts, orders, stops, rngs):
     for t, share in enumerate(shares):
         moved, size = ridges.moves(stops[:, t]), ridges.size(stops[:, t]).unsqueeze(1)
         # The empty coalition has a term of its own.
-        sign = torch.where(moved.is_member, 0 - (size > 1).double(), 1.0)
+        sign = torch.where(moved.is_member, -(size > 1).double(), 1.0)
         stratum = (size - moved.is_member.long()).clamp_(0, n - 1)
         share = share * sign * weights[:, stratum]
         before = decisions[:, t].transpose(0, 1)
