@@ -1,6 +1,7 @@
 """Who may import whom, read from the sources, and how long a module may be."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -200,3 +201,15 @@ def test_what_is_imported_is_exported(path):
         if isinstance(node, ast.ImportFrom) and node.module in modules:
             missing = {a.name for a in node.names} - exported(modules[node.module])
             assert not missing, f"{node.module} lacks {missing} in __all__"
+
+
+def test_map_of_the_code_names_modules_that_exist():
+    page = PACKAGE.parent / "doc" / "contributing.rst"
+    calls = page.read_text("utf-8").split("Where things are\n")[1].split("\n\n``")
+    assert len(calls) == 5
+    for call in calls:
+        named = re.findall(r"``((?:\w+/)?_\w+\.py)``", call)
+        own_folder = next((name for name in named if "/" in name), "attribution/")
+        for name in named:
+            path = PACKAGE / own_folder.split("/")[0] / name
+            assert (PACKAGE / name if "/" in name else path).is_file(), name
