@@ -1,12 +1,17 @@
 """Copies of rows, which would vouch for each other's labels."""
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 __all__ = ["diagonal_of_copies", "find_copies", "find_recurring", "number_rows"]
 
-SAME = 1e-8  # squared distance of rows that are the same but for rounding
+# Squared distance of rows that are the same, as a share of what they are, and of what
+# they are apart from what all have in common, such as a column far from zero.
+SAME = 1e-8
+ROUNDING = 64 * np.finfo(float).eps  # of kernel values
 MOST = 0.2  # share of the rows that may be copies: with more, cells of a table recur
 OFTEN, OFTEN_SHARE = 10, 0.01  # rows that are the same, from which on they recur
 BLOCK = 256  # rows looked at at a time
@@ -100,12 +105,13 @@ def find_recurring(number, given, is_clean):
 
 def same_rows(kernel):
     """Return all rows, and for each of them one that is the same, or itself."""
-    n, sizes = len(kernel), kernel.diagonal() - kernel.lost
+    n, sizes = len(kernel), replace(kernel, lost=0.0).diagonal()
+    least = SAME * np.minimum(sizes, centred_sizes(kernel, sizes)) + ROUNDING * sizes
     order, along, reach = np.arange(n), np.zeros(n), 0.0
     if kernel.is_explicit:  # rows that are the same are near along any direction
         direction = np.random.default_rng(0).normal(size=kernel.values.shape[1])
         along = kernel.values @ (direction / np.linalg.norm(direction))
-        order, reach = np.argsort(along, kind="stable"), np.sqrt(2 * SAME * sizes.max())
+        order, reach = np.argsort(along, kind="stable"), np.sqrt(2 * least.max())
         along = along[order]
     same = np.empty(n, dtype=int)
     for start in range(0, n, BLOCK):
@@ -114,8 +120,16 @@ def same_rows(kernel):
         near = order[(along >= first - reach) & (along <= last + reach)]
         sums = sizes[some, None] + sizes[near]
         distances = np.abs(sums - 2 * kernel.between(some, near))
-        same[some] = near[(distances <= SAME * np.abs(sums)).argmax(1)]
+        same[some] = near[(distances <= least[some, None] + least[near]).argmax(1)]
     return np.arange(n), same
+
+
+def centred_sizes(kernel, sizes):
+    """Return squared distances of rows from the mean row."""
+    means = kernel.values.mean(0)
+    if kernel.is_explicit:
+        means = kernel.values @ means
+    return np.maximum(sizes - 2 * means + means.mean(), 0)
 
 
 def diagonal_of_copies(inverse_diagonal, number, alpha):

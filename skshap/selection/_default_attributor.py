@@ -13,13 +13,16 @@ from skshap.attribution import FreeShapAttributor
 from skshap.kernel_ridge._training_kernel import TrainingKernel
 from skshap.kernels import PairwiseKernel
 from skshap.selection._some_rows import some_rows
-from skshap.selection._tuned_ridge import tune_kernel, tune_ridge
+from skshap.selection._tuned_ridge import alpha_scale, tune_kernel, tune_ridge
 from skshap.utils._labels import check_targets
 from skshap.utils._validation import check_rows
 
 __all__ = ["LARGE", "default_attributor"]
 
 UNEQUAL = 10  # ratio of standard deviations of columns from which on scaling is tried
+# Squared spread of all entries, by that of columns around their means, from which on
+# they are centred as well: the means of columns would set the width.
+OFFSET = 4
 OUTLYING = 30  # interquartile ranges from the median of a column, of an outlier
 # Rows from which on an rbf kernel is approximated, and by how many features: all pairs
 # take memory and time that few have.
@@ -39,7 +42,7 @@ class Candidate(NamedTuple):
     kernel : {"rbf", "linear"}
     kernel_params : dict or None
     scale : float
-        Its mean diagonal.
+        That its alphas are multiplied by.
     """
 
     rows: object
@@ -73,10 +76,11 @@ def default_attributor(estimator, X, y, **options):
     """Return an attributor for the numbers that an estimator is fitted on.
 
     Its kernel, linear or rbf, of the columns as they are or, where their standard
-    deviations differ much, standardized, or, where there are outliers, rbf of columns
-    scaled by their interquartile ranges, is that of least leave-one-out error on some
-    rows; `alpha` that of least such error on all. With many rows, a kernel that is rbf
-    is approximated by explicit features.
+    deviations differ much, standardized, or, where their means do, rbf of centred
+    columns, or, where there are outliers, of columns scaled by their interquartile
+    ranges, is that of least leave-one-out error on some rows; `alpha` that of least
+    such error on all. With many rows, a kernel that is rbf is approximated by explicit
+    features. How wide rbf kernels are depends on no column of one value.
 
     Parameters
     ----------
@@ -95,20 +99,24 @@ def default_attributor(estimator, X, y, **options):
     """
     rows = check_rows(estimator, X, reset=True, sparse=True)
     _, y = check_targets(y, rows)  # places in the sorted labels
-    if issparse(rows):
-        variance = rows.multiply(rows).mean() - rows.mean() ** 2
-    else:
-        variance = rows.var()
-    candidates = kernels_of(rows, variance)
-    scaler = as_arrays(StandardScaler(with_mean=not issparse(rows))).fit(rows)
-    spread = np.sqrt(scaler.var_[scaler.var_ > 0])
-    if len(spread) and spread.max() > UNEQUAL * spread.min():
-        # That of columns around their means, as of dense rows, which are centred.
-        variance = (scaler.var_ / scaler.scale_**2).mean()
-        candidates += kernels_of(scaler.transform(rows), variance, scaler)
+    varies = columns_that_vary(rows)
+    spread = squared_spread(rows[:, varies])
+    candidates = kernels_of(rows, spread)
+    is_sparse = issparse(rows)
+    scaler = as_arrays(StandardScaler(with_mean=not is_sparse)).fit(rows)
+    # Of columns around their means, as of dense rows, which are centred.
+    within = scaler.var_[varies].sum()
+    if spread > OFFSET * within > 0:
+        centred = None if is_sparse else as_arrays(StandardScaler(with_std=False))
+        moved = rows if is_sparse else centred.fit_transform(rows)
+        candidates.append(rbf_of(moved, within, centred))
+    deviations = np.sqrt(scaler.var_[varies])
+    if varies.any() and deviations.max() > UNEQUAL * deviations.min():
+        spread = (scaler.var_ / scaler.scale_**2).sum()
+        candidates += kernels_of(scaler.transform(rows), spread, scaler)
     if not issparse(rows) and has_outliers(rows):
         scaler = as_arrays(RobustScaler(unit_variance=True)).fit(rows)
-        candidates.append(rbf_of(scaler.transform(rows), 1.0, scaler))
+        candidates.append(rbf_of(scaler.transform(rows), rows.shape[1], scaler))
     direction = np.random.default_rng(0).normal(size=rows.shape[1])
     tried = some_rows(rows @ direction, y)
     ridges = [candidate.tune(y, tried) for candidate in candidates]
@@ -147,19 +155,36 @@ def in_double():
     )
 
 
-def kernels_of(rows, variance, scaler=None):
+def columns_that_vary(rows):
+    """Return which columns have more than one value, shape (d,)."""
+    reach = rows.max(0) - rows.min(0)
+    return (reach.toarray().ravel() if issparse(rows) else reach) > 0
+
+
+def squared_spread(rows):
+    """Return how far entries are from their mean, squared and summed over a row."""
+    if rows.shape[1] == 0:
+        return 0.0
+    if issparse(rows):
+        return rows.shape[1] * (rows.multiply(rows).mean() - rows.mean() ** 2)
+    return rows.shape[1] * rows.var()
+
+
+def kernels_of(rows, spread, scaler=None):
     """List the kernels of rows: rbf and linear."""
     squares = (rows.multiply(rows) if issparse(rows) else np.square(rows)).mean()
+    common = float(np.square(rows.mean(0)).sum())  # product of the mean row with itself
+    scale = alpha_scale(rows.shape[1] * squares, common, rows.shape[0])
     return [
-        rbf_of(rows, variance, scaler),
-        Candidate(rows, scaler, "linear", None, rows.shape[1] * squares),
+        rbf_of(rows, spread, scaler),
+        Candidate(rows, scaler, "linear", None, scale),
     ]
 
 
-def rbf_of(rows, variance, scaler):
+def rbf_of(rows, spread, scaler):
     """Return the rbf kernel of rows, as wide as `SVC` calls "scale"."""
     tiny = np.finfo(float).tiny  # its inverse is finite, that of what is below not
-    gamma = float(1 / (rows.shape[1] * variance)) if variance > tiny else 1.0
+    gamma = float(1 / spread) if spread > tiny else 1.0
     return Candidate(rows, scaler, "rbf", {"gamma": gamma}, 1.0)
 
 

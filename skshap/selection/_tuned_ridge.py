@@ -7,9 +7,10 @@ from skshap.kernel_ridge import KernelRidgeClassifierCV
 from skshap.selection._some_rows import MOST_ROWS, some_rows
 from skshap.utils._ridge import leave_one_out
 
-__all__ = ["tune_kernel", "tune_ridge"]
+__all__ = ["alpha_scale", "tune_kernel", "tune_ridge"]
 
-ALPHAS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # by a mean diagonal of 1
+ALPHAS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # by a scale of 1
+ALIKE = 0.1  # share of the mean diagonal that is left if rows are centred, if little
 
 
 class TunedRidge(KernelRidgeClassifierCV):
@@ -39,7 +40,10 @@ def tune_kernel(kernel, y, device=None, start=None):
     -------
     float
     """
-    alphas = scaled_alphas(kernel.diagonal().mean())
+    values = kernel.values
+    common = np.square(values.mean(0)).sum() if kernel.is_explicit else values.mean()
+    scale = alpha_scale(kernel.diagonal().mean(), float(common), len(kernel))
+    alphas = scaled_alphas(scale)
     is_large = not kernel.is_explicit and len(kernel) > MOST_ROWS
     if not is_large:
         return best_alpha(kernel, y, alphas, device)
@@ -57,8 +61,30 @@ def tune_kernel(kernel, y, device=None, start=None):
     return float(alphas[downhill(error, near, len(alphas))])
 
 
+def alpha_scale(diagonal, common, n):
+    """Return what candidates for alpha are multiplied by, for a kernel.
+
+    Parameters
+    ----------
+    diagonal : float
+        Its mean diagonal.
+    common : float
+        Its mean, which all rows have in common, as by a column far from zero.
+    n : int
+        Rows.
+
+    Returns
+    -------
+    float
+        The mean diagonal, or, where little of it is left if rows are centred, that.
+    """
+    left = diagonal - common
+    rounding = 1000 * n * np.finfo(float).eps * diagonal
+    return left if rounding < left < ALIKE * diagonal else diagonal
+
+
 def scaled_alphas(scale):
-    """Return candidates for a kernel of some mean diagonal.
+    """Return candidates for a kernel of some scale.
 
     Of rows of zeros, where it is zero, no alpha is better.
     """
@@ -123,7 +149,7 @@ def tune_ridge(rows, y, scale, **params):
     y : ndarray of shape (n,)
         Labels.
     scale : float
-        Mean diagonal of the kernel, by which alphas are multiplied.
+        From `alpha_scale`.
     **params
         Of the ridge.
 

@@ -65,6 +65,22 @@ def test_rows_that_are_near_are_no_copies(block, monkeypatch):
         assert found.tolist() == [0, 1, 2, 2, 3, 4]
 
 
+@pytest.mark.parametrize("kernel", [linear, features])
+@pytest.mark.parametrize("offset", [0, 2024, 1e4])
+def test_a_column_far_from_zero_makes_no_copies(offset, kernel):
+    rows = np.c_[X, np.full(N, offset)]
+    expected = np.unique(PLACES, return_inverse=True)[1]
+    number = number_rows(kernel(rows))
+    assert_array_equal(number[:, None] == number, expected[:, None] == expected)
+
+
+@pytest.mark.parametrize("kernel", [linear, features])
+def test_small_rows_among_large_ones_are_no_copies(kernel):
+    rows = X[np.unique(PLACES, return_index=True)[1]]
+    rows[::2] *= 1e-6
+    assert len(set(number_rows(kernel(rows)))) == len(rows)
+
+
 def test_of_an_indefinite_kernel_no_negative_distance_is_small():
     K = np.eye(6)
     K[0, 1] = K[1, 0] = 5.0

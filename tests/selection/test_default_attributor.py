@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from sklearn import config_context
-from sklearn.datasets import load_wine, make_moons
+from sklearn.datasets import load_iris, load_wine, make_moons
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.metrics.pairwise import rbf_kernel
@@ -99,6 +99,36 @@ def test_default_attributor_of_sparse_rows_is_that_of_dense_ones():
         assert removal.attributor_.kernel_params["gamma"] == pytest.approx(gamma)
     sparse, dense = (removal.sample_values_ for removal in fitted)
     assert_allclose(sparse, dense, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, csr_array])
+def test_a_column_of_one_value_changes_no_rbf_kernel(kind):
+    X, y = load_iris(return_X_y=True)
+    y, _ = flip_labels(y, rate=0.1, random_state=1)
+    with_year = np.c_[X[:, :2], np.full(150, 2024.1), X[:, 2:]]
+    expected = LabelNoiseDetector().fit(X, y)
+    found = LabelNoiseDetector().fit(kind(with_year), y)
+    assert found.attributor_.kernel == "rbf"
+    gamma = expected.attributor_.kernel_params["gamma"]
+    assert found.attributor_.kernel_params["gamma"] == pytest.approx(gamma)
+    assert_allclose(found.label_quality_, expected.label_quality_, atol=1e-5)
+    assert expected.label_issues_.sum() == 16
+
+
+def test_the_means_of_columns_do_not_set_the_width_of_a_kernel():
+    X, y = load_iris(return_X_y=True)
+    X = np.c_[X, np.random.default_rng(0).integers(2020, 2025, 150)]
+    y, is_flipped = flip_labels(y, rate=0.1, random_state=1)
+    found = LabelNoiseDetector().fit(X, y)
+    centre, kernel = found.attributor_.kernel[1:]
+    assert_allclose(centre.mean_, X.mean(0))
+    assert centre.scale_ is None
+    assert kernel.kernel_params == {"gamma": pytest.approx(1 / X.var(0).sum())}
+    assert is_flipped[found.label_issues_].sum() == 15
+    as_sparse = LabelNoiseDetector().fit(csr_array(X), y).attributor_
+    assert as_sparse.kernel_params == {"gamma": pytest.approx(1 / X.var(0).sum())}
+    removal = DataRemoval(LogisticRegression(max_iter=5000), random_state=0).fit(X, y)
+    assert is_flipped[~removal.support_].sum() > 10
 
 
 def test_columns_of_other_units_are_standardized(wine):

@@ -8,7 +8,13 @@ from sklearn.metrics.pairwise import rbf_kernel
 from skshap import KernelRidgeClassifier, KernelRidgeClassifierCV
 from skshap.kernel_ridge._training_kernel import TrainingKernel
 from skshap.selection import _some_rows, _tuned_ridge
-from skshap.selection._tuned_ridge import ALPHAS, downhill, tune_kernel, tune_ridge
+from skshap.selection._tuned_ridge import (
+    ALPHAS,
+    alpha_scale,
+    downhill,
+    tune_kernel,
+    tune_ridge,
+)
 
 
 @pytest.fixture
@@ -39,6 +45,26 @@ def test_the_scale_of_a_kernel_does_not_matter(scale, rows):
     expected = tune_ridge(K, y, 1.0, kernel="precomputed")
     assert found.alpha_ == pytest.approx(scale * expected.alpha_)
     assert_allclose(found.loo_errors_, expected.loo_errors_)
+
+
+@pytest.mark.parametrize("offset", [30, 1e4])
+@pytest.mark.parametrize("is_explicit", [False, True])
+def test_what_all_rows_have_in_common_sets_no_alpha(is_explicit, offset):
+    X = np.random.default_rng(0).normal(size=(80, 4))
+    X -= X.mean(0)
+    rows = np.c_[X, np.full(80, offset)]
+    kernel = TrainingKernel(rows if is_explicit else rows @ rows.T, is_explicit)
+    alpha = tune_kernel(kernel, (X[:, 0] > 0).astype(int))
+    unit = np.square(X).sum(1).mean()  # of the rows without the column
+    assert np.isclose(alpha, unit * np.array(ALPHAS), rtol=1e-6).any()
+
+
+def test_scales_of_rows_that_are_alike():
+    assert alpha_scale(1.0, 0.89, 100) == 1.0
+    assert alpha_scale(1.0, 0.95, 100) == pytest.approx(0.05)
+    assert alpha_scale(2.0, 2.0, 100) == 2.0  # all are the same
+    assert alpha_scale(1.0, 1 - 1e-12, 100) == 1.0  # but for rounding
+    assert alpha_scale(0.0, 0.0, 100) == 0.0
 
 
 @pytest.mark.parametrize("scale", [0.0, 1e-320])
