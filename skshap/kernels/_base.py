@@ -204,6 +204,8 @@ def takes_sparse(kernel):
     """Whether ``kernel=`` works on sparse tables: by name, or as its tags say."""
     if isinstance(kernel, str):
         return kernel != "precomputed"
+    if isinstance(kernel, Pipeline):  # whose own tags say so from scikit-learn 1.7 on
+        return all(takes_sparse(step) for _, step in kernel.steps if step is not None)
     has_tags = hasattr(kernel, "__sklearn_tags__")
     return has_tags and get_tags(kernel).input_tags.sparse
 

@@ -115,12 +115,9 @@ def build_network(kernel, is_text):
         network = TableNetwork(kernel.n_features_in_, seed=kernel._seed).eval()
         return network.to(kernel.device, torch.float64), None, None, True
     is_loaded = not isinstance(model, torch.nn.Module)
+    tokenizer = copy.deepcopy(tokenizer)  # tokenizing changes its state
     if is_loaded:
-        model, loaded = load_model(model, with_words=template is not None)
-    if tokenizer is not None:
-        tokenizer = copy.deepcopy(tokenizer)  # tokenizing changes its state
-    elif is_loaded:
-        tokenizer = loaded
+        model, tokenizer = load_model(model, tokenizer, with_words=template is not None)
     if is_text and tokenizer is None:
         raise ValueError(
             f"tokenizer must be given with model={type(model).__name__}(...) to "

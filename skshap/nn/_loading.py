@@ -10,15 +10,20 @@ from skshap.utils._optional import import_optional
 
 __all__ = ["is_decoder", "load_model"]
 
+# Of transformers, where files lack or are damaged, or need a package that is not there.
+FAILURES = ImportError, KeyError, OSError, RuntimeError, ValueError
 
-def load_model(name, *, with_words=False):
-    """Load a pretrained model and its tokenizer.
+
+def load_model(name, tokenizer=None, *, with_words=False):
+    """Load a pretrained model and, unless there is one, its tokenizer.
 
     Parameters
     ----------
     name : str or path
         A folder or a ``.gguf`` file, or a name on the model hub, that `transformers`
         can load.
+    tokenizer : PreTrainedTokenizerBase or None, default=None
+        In the place of that of the model, of which none needs to be there.
     with_words : bool, default=False
         With the head that predicts words, of a masked or a causal language model.
 
@@ -27,7 +32,7 @@ def load_model(name, *, with_words=False):
     model : torch.nn.Module
         The model, in float32.
     tokenizer : PreTrainedTokenizerBase
-        Its tokenizer.
+        Its tokenizer, or the one that was given.
 
     Raises
     ------
@@ -48,7 +53,8 @@ def load_model(name, *, with_words=False):
     # What it would say of missing weights is judged below.
     logging.set_verbosity_error()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(place, **options)
+        if tokenizer is None:
+            tokenizer = AutoTokenizer.from_pretrained(place, **options)
         kind = AutoModel
         if with_words:
             kind = _word_model(name, AutoConfig.from_pretrained(place, **options))
@@ -58,7 +64,7 @@ def load_model(name, *, with_words=False):
             )
     except ModelNotFoundError:
         raise
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+    except (*FAILURES, SafetensorError) as error:
         is_file, is_folder = os.path.isfile(name), os.path.isdir(name)
         if is_file or os.path.isabs(name) or not str(name):
             found = "a file" if is_file else "a folder" if is_folder else "none"

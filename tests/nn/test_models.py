@@ -166,6 +166,24 @@ def test_load_from_a_folder(tmp_path, tiny_tokenizer):
     assert all(p.dtype == torch.float32 for p in loaded.parameters())
 
 
+def test_a_tokenizer_that_is_passed_stands_in(tmp_path, tiny_tokenizer, monkeypatch):
+    make_encoder("bert").save_pretrained(tmp_path)
+    monkeypatch.delattr("transformers.AutoTokenizer.from_pretrained")
+    _, tokenizer = load_model(tmp_path, tiny_tokenizer)
+    assert tokenizer is tiny_tokenizer
+
+
+def test_a_package_that_a_tokenizer_needs(tmp_path, monkeypatch):
+    make_encoder("bert").save_pretrained(tmp_path)
+
+    def load(*args, **options):
+        raise ImportError("this tokenizer requires the protobuf library")
+
+    monkeypatch.setattr("transformers.AutoTokenizer.from_pretrained", load)
+    with pytest.raises(ModelNotFoundError, match=r"requires the protobuf library$"):
+        load_model(tmp_path)
+
+
 def test_folder_without_weights(tmp_path, tiny_tokenizer):
     make_encoder("bert").save_pretrained(tmp_path)
     tiny_tokenizer.save_pretrained(tmp_path)
