@@ -26,6 +26,7 @@ def cells_of(X, i):
         return cells
     if issparse(X):
         row = X[[i]].tocoo()
+        row.sum_duplicates()
         entries = zip(row.col, row.data, strict=True)
         return {f"x{place}": value for place, value in entries if value}
     row = X.iloc[i] if hasattr(X, "iloc") else X[i]

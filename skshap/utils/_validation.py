@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils import get_tags
 from sklearn.utils.validation import validate_data
 
@@ -37,7 +38,7 @@ def check_rows(estimator, X, *, reset, sparse=False, copy=False):
     Returns
     -------
     list of str, list of tuple, or ndarray of shape (n_samples, n_features)
-        Checked rows; numbers as float64.
+        Checked rows; numbers as float64, no entry of a sparse table twice.
 
     Raises
     ------
@@ -102,7 +103,7 @@ def check_rows(estimator, X, *, reset, sparse=False, copy=False):
             f"{max(lengths)} entries; fill or drop those that lack some."
         )
     try:
-        return validate_data(
+        rows = validate_data(
             estimator,
             X,
             reset=reset,
@@ -126,6 +127,10 @@ def check_rows(estimator, X, *, reset, sparse=False, copy=False):
         if isinstance(error, TypeError):  # names the type: it is none that is known
             raise TypeError(" ".join([*words, f"({error})"])) from error
         raise ValueError(" ".join(words)) from error
+    if issparse(rows) and not rows.has_canonical_format:
+        rows = rows.copy()  # the caller's stay as they are
+        rows.sum_duplicates()  # scikit-learn's norms of rows do not
+    return rows
 
 
 def is_flat(X):

@@ -7,6 +7,7 @@ import pytest
 from scipy import sparse
 
 from skshap.inspection._cells import cells_of, column_name, has_names
+from tests.rows import with_twins
 
 
 @pytest.mark.parametrize("kind", ["csr", "csc", "lil"])
@@ -17,6 +18,10 @@ def test_a_zero_that_a_sparse_table_stores_is_no_cell(kind):
     rows = table.asformat(kind)
     assert cells_of(rows, 0) == {"x2": 3.0}
     assert cells_of(rows, 1) == {"x0": 4.0}
+
+
+def test_an_entry_that_is_stored_twice_is_one_cell():
+    assert cells_of(with_twins(np.array([[0.0, 2.0, 3.0]])), 0) == {"x1": 2, "x2": 3}
 
 
 @pytest.mark.parametrize("make", [list, np.array, sparse.csr_array])

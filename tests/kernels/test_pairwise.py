@@ -8,6 +8,7 @@ from sklearn.metrics.pairwise import kernel_metrics
 
 from skshap import PairwiseKernel
 from skshap.kernels import _pairwise
+from tests.rows import with_twins
 
 X = np.random.default_rng(0).random((9, 3))
 NAMES = sorted(kernel_metrics())
@@ -24,6 +25,17 @@ def test_diagonal(name, monkeypatch):
     new = X[:5] + 0.5
     expected = PairwiseKernel(name).fit_transform(new).diagonal()
     assert_allclose(kernel.diag(new), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"additive_chi2", "chi2"}))
+def test_entries_stored_twice_are_their_sum(name):
+    twins, new = with_twins(X), with_twins(X[:5] + 0.5)
+    before = twins.copy()
+    kernel, summed = (PairwiseKernel(name).fit(rows) for rows in (twins, csr_array(X)))
+    assert_array_equal(kernel.transform(new), summed.transform(csr_array(X[:5] + 0.5)))
+    assert_array_equal(kernel.diag(twins), summed.diag(csr_array(X)))
+    for part in ("data", "indices", "indptr"):  # the caller's rows are left alone
+        assert_array_equal(getattr(twins, part), getattr(before, part))
 
 
 def test_callable():

@@ -9,9 +9,15 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import make_pipeline
 
-from skshap import FreeShapAttributor, PairwiseKernel
+from skshap import (
+    FreeShapAttributor,
+    KernelRidgeClassifier,
+    LabelNoiseDetector,
+    PairwiseKernel,
+)
 from skshap.utils._texts import is_text
 from skshap.utils._validation import check_rows, check_table
+from tests.rows import class_rows, with_twins
 
 TEXTS = ["one", "two three"]
 
@@ -28,6 +34,33 @@ def test_rows_of_numbers_become_float64(sparse_first):
     assert estimator.n_features_in_ == 2
     with pytest.raises(ValueError, match=r"X has 1 features.*2 features"):
         check_rows(estimator, table[:, :1], reset=False)
+
+
+@pytest.mark.parametrize("kind", ["csr", "csc", "coo"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: KernelRidgeClassifier(kernel="rbf"),
+        lambda: FreeShapAttributor("cosine"),
+        lambda: LabelNoiseDetector(contamination=0.1),
+    ],
+)
+def test_sparse_entries_that_are_stored_twice(make, kind):
+    X, y = class_rows(30)
+    X[X < 0.3] = 0
+    X_val, twins = X[:8] + (X[:8] > 0) / 4, with_twins(X).asformat(kind)
+    results = []
+    for rows, rows_val in [
+        (twins, with_twins(X_val)),
+        (sparse.csr_matrix(X), sparse.csr_matrix(X_val)),
+    ]:
+        estimator = make()
+        if isinstance(estimator, LabelNoiseDetector):
+            estimator.fit(rows, y, X_val=rows_val, y_val=y[:8])
+            results.append(estimator.label_quality_)
+        else:
+            results.append(estimator.fit(rows, y).decision_function(rows_val))
+    assert_array_equal(*results)
 
 
 @pytest.mark.parametrize(
