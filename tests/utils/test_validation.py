@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import make_pipeline
 
 from skshap import (
+    ColumnKernel,
     FreeShapAttributor,
     KernelRidgeClassifier,
     LabelNoiseDetector,
@@ -188,7 +189,38 @@ def test_columns_named_by_numbers_stay_in_order(kernel, names):
         attributor.decision_function(moved)
     back = moved[frame.columns]
     assert_array_equal(attributor.decision_function(back), values)
-    # As with scikit-learn, other names say nothing, nor do arrays.
-    for rows in (moved.to_numpy(), moved.set_axis([7, 8, 9], axis=1)):
-        assert (attributor.decision_function(rows) != values).any()
+    # Arrays say nothing of columns.
+    assert (attributor.decision_function(moved.to_numpy()) != values).any()
     attributor.fit(frame.to_numpy(), [0, 1] * 4).decision_function(moved)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [1, 2, 3],
+        [2022, 2023, 2024],
+        pd.to_datetime(["2022-01-01", "2023-01-01", None]),
+        [("a", 1), ("a", 2), ("b", 1)],
+    ],
+)
+@pytest.mark.parametrize(
+    "kernel",
+    ["rbf", ColumnKernel([("some", "rbf", [0, 1]), ("other", "rbf", [2])])],
+)
+def test_columns_of_other_names_that_are_no_strings(kernel, names):
+    X, y = class_rows(8)
+    frame = pd.DataFrame(X)
+    named = frame.set_axis(names, axis=1)
+    attributor = FreeShapAttributor(kernel).fit(named, y)
+    values = attributor.decision_function(named)
+    other = named.set_axis([7, *named.columns[1:]], axis=1)
+    words = r"columns of fit, but column 0 was .* and is 7 here; pass X\["
+    with pytest.raises(ValueError, match=words):
+        attributor.decision_function(other)
+    # Numbers from 0 on say nothing, on either side.
+    assert_array_equal(attributor.decision_function(frame), values)
+    attributor.fit(frame, y)
+    assert_array_equal(attributor.decision_function(named), values)
+    moved = "in the same order, but column 0 was 0 there and is 2 here"
+    with pytest.raises(ValueError, match=moved):
+        attributor.decision_function(frame[[2, 1, 0]])
