@@ -85,7 +85,7 @@ def row_html(cells):
 
 def value_html(value):
     """Return the value of a column: a number in few digits, a date, or a text."""
-    if np.ndim(value) == 0 and is_missing(value):
+    if is_missing(value):
         return '<span class="calm">missing</span>'
     if isinstance(value, (float, np.floating)):
         return f"{value:.4g}"

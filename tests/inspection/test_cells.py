@@ -7,6 +7,7 @@ import pytest
 from scipy import sparse
 
 from skshap.inspection._cells import cells_of, column_name, has_names
+from skshap.inspection._page import row_html
 from tests.rows import with_twins
 
 
@@ -33,6 +34,16 @@ def test_texts_and_pairs_of_them_have_no_columns():
     assert cells_of(["a", "b"], 1) == {"": "b"}
     assert cells_of(pd.Series(["a", "b"], index=[7, 8]), 1) == {"": "b"}
     assert list(cells_of([("a", "b")], 0).values()) == ["a", "b"]
+
+
+@pytest.mark.parametrize("cell", [[2, [3]], [[2], [3, 4]], [np.zeros(2), [None]]])
+def test_cells_that_are_ragged_lists(cell):
+    frame = pd.DataFrame({"x": [1, 2], "list": [cell, None]})
+    for cells in (cells_of([[1, cell]], 0), cells_of(frame, 0)):
+        assert [*cells.values()] == [1, cell]
+        assert f'<dd dir="auto">{cell}</dd>' in row_html(cells)
+    assert list(cells_of([cell], 0).values()) == cell
+    assert "missing" in row_html(cells_of(frame, 1))
 
 
 def test_cells_of_frames_keep_their_types():
