@@ -1,6 +1,7 @@
 """Rows and labels that tests share."""
 
 import numpy as np
+from scipy import sparse
 
 
 def class_rows(n=30, n_classes=2, seed=0, *, n_features=3):
@@ -24,3 +25,12 @@ def with_value(array, value):
     array = array.copy()
     array[2, 1] = value
     return array
+
+
+def with_twins(table):
+    """Return a sparse table with every entry as two halves, in descending columns."""
+    table = sparse.csr_matrix(table)
+    twins = [np.repeat(part, 2)[::-1] for part in (table.data / 2, table.indices)]
+    lengths = 2 * np.diff(table.indptr)[::-1]
+    turned = sparse.csr_matrix((*twins, np.r_[0, lengths.cumsum()]), table.shape)
+    return turned[::-1]

@@ -26,10 +26,12 @@ def cells_of(X, i):
         return cells
     if issparse(X):
         row = X[[i]].tocoo()
+        row.sum_duplicates()
         entries = zip(row.col, row.data, strict=True)
         return {f"x{place}": value for place, value in entries if value}
     row = X.iloc[i] if hasattr(X, "iloc") else X[i]
-    if isinstance(row, (list, tuple, np.ndarray)) and np.ndim(row) == 1:
+    is_array = isinstance(row, np.ndarray) and row.ndim == 1
+    if is_array or isinstance(row, (list, tuple)):
         if all(isinstance(value, str) for value in row):  # a pair of texts
             return {" " * place: value for place, value in enumerate(row)}
         return {f"x{place}": value for place, value in enumerate(row)}

@@ -24,7 +24,7 @@ def label_page(report):
     )
     return page(
         report.title,
-        f"<h1>{quote(report.title)}</h1><dl>{facts}</dl>"
+        f"<h1><bdi>{quote(report.title)}</bdi></h1><dl>{facts}</dl>"
         f'<div class="pictures">{pictures(report)}</div>'
         + transitions_table(report.transitions)
         + f"<h2>The {len(report.rows)} most suspicious of {len(report.quality):,} rows"
@@ -121,4 +121,4 @@ def article(rank, row):
 def row_name(position, name):
     """Position of a row and, if it has one, its name in an index."""
     place = f"position {position}"
-    return place if name is None else f"{place}, index {quote(name)}"
+    return place if name is None else f"{place}, index <bdi>{quote(name)}</bdi>"

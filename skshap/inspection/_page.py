@@ -73,7 +73,7 @@ def row_html(cells):
     texts = [text_html(value) for name, value in cells.items() if not name.strip()]
     named = [(name, value) for name, value in cells.items() if name.strip()]
     entries = [
-        f'<dt>{quote(name)}</dt><dd dir="auto">{value_html(value)}</dd>'
+        f'<dt><bdi>{quote(name)}</bdi></dt><dd dir="auto">{value_html(value)}</dd>'
         for name, value in named[:SHOWN_COLUMNS]
     ]
     if len(named) > SHOWN_COLUMNS:
@@ -85,7 +85,7 @@ def row_html(cells):
 
 def value_html(value):
     """Return the value of a column: a number in few digits, a date, or a text."""
-    if np.ndim(value) == 0 and is_missing(value):
+    if is_missing(value):
         return '<span class="calm">missing</span>'
     if isinstance(value, (float, np.floating)):
         return f"{value:.4g}"

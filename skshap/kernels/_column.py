@@ -101,7 +101,8 @@ class ColumnKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseCompos
     columns, another order, or the lack of a column that no kernel reads are errors,
     where :class:`sklearn.compose.ColumnTransformer` finds the columns that it reads by
     their names and passes over the others: select them first, as by
-    ``X[list(kernel.feature_names_in_)]``.
+    ``X[list(kernel.feature_names_in_)]``. Names that merely number the columns from 0
+    on, as pandas does where none are given, say nothing of which these are.
 
     Labels do not reach the kernels, nor the steps of their pipelines: the values of
     rows need a kernel that does not depend on labels.

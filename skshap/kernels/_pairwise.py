@@ -20,6 +20,7 @@ from skshap.utils._validation import check_rows
 
 __all__ = ["PairwiseKernel", "check_name"]
 
+WRITABLE = "chi2", "additive_chi2"  # kernels whose code in Cython takes such arrays
 BLOCK = 64  # rows whose values with each other are computed for those with themselves
 
 
@@ -184,6 +185,8 @@ class PairwiseKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         params = self.kernel_params or {}
         if callable(self.kernel):
             check_callable(self.kernel, params, X[0], other[0])
+        if self.kernel in WRITABLE and not (issparse(X) or issparse(other)):
+            X, other = (np.require(rows, requirements="W") for rows in (X, other))
         try:
             return pairwise_kernels(X, other, metric=self.kernel, **params)
         except TypeError as error:

@@ -93,11 +93,11 @@ class DataSelector(BaseRowChoice):
     Notes
     -----
     Shapley values are judged on `X_val` and `y_val` if they are given. Without them
-    they are cross-fitted: each row has its mean value over the splits in which it is
-    trained on, judged on the rows left out. Each split has a `checkpoint` of its own
-    then: "values.npz" of the attributor becomes "values-0.npz", "values-1.npz" and so
-    on, and in a folder each has a name of its own. To go on from them needs the same
-    splits and an integer as `random_state`.
+    they are cross-fitted: each row has its mean value over all rows judged on by the
+    splits in which it is trained on, so that large folds count more than small ones.
+    Each split has a `checkpoint` of its own then: "values.npz" of the attributor
+    becomes "values-0.npz", "values-1.npz" and so on, and in a folder each has a name of
+    its own. To go on from them needs the same splits and an integer as `random_state`.
 
     "greedy", which keeps no checkpoint, grows one ridge a split at the same time, each
     on the selected rows that its split trains on, and adds up what a row gains on the

@@ -149,7 +149,7 @@ def _numbers(rows):
     None, if they are none.
     """
     if sparse.issparse(rows):
-        return sparse.csc_array(rows) if rows.dtype.kind in "fiu" else None
+        return sparse.coo_array(rows).tocsc() if rows.dtype.kind in "fiu" else None
     if hasattr(rows, "columns") and rows.shape[1]:
         of_frame = rows.iloc if hasattr(rows, "iloc") else rows
         return np.column_stack([_column(of_frame[:, j]) for j in range(rows.shape[1])])

@@ -2,9 +2,12 @@
 
 import numpy as np
 from scipy import sparse
+from sklearn.base import BaseEstimator
 
+from skshap.selection._held_out import errors_name_held_out
 from skshap.utils._optional import import_optional
 from skshap.utils._texts import is_text
+from skshap.utils._validation import check_rows
 
 __all__ = ["stack_rows"]
 
@@ -22,15 +25,20 @@ def stack_rows(X, X_val):
     list, array, sparse matrix or dataframe
         The rows of both: texts as a list, frames in the kind of `X`, anything sparse as
         a CSR array, else an array.
+
+    Raises
+    ------
+    ValueError
+        If one is sparse, and either holds what are no finite numbers.
     """
     if hasattr(X, "columns"):
         if not hasattr(X_val, "columns"):
             is_sparse = sparse.issparse(X_val)
             X_val = X_val.toarray() if is_sparse else np.asarray(X_val)
-            X_val = {name: X_val[:, j] for j, name in enumerate(X.columns)}
+            X_val = type(X)({str(j): X_val[:, j] for j in range(X.shape[1])})
+            X_val.columns = X.columns  # of which two may be of one name
         elif type(X_val) is not type(X):
-            X_val = {name: X_val[name].to_numpy() for name in X.columns}
-        X_val = type(X)(X_val)
+            X_val = type(X)({name: X_val[name].to_numpy() for name in X.columns})
         if hasattr(X, "iloc"):
             pandas = import_optional("pandas", "frame")
             return pandas.concat([X, X_val], ignore_index=True)
@@ -41,8 +49,15 @@ def stack_rows(X, X_val):
             X_val = X_val.to_numpy()
         return [*X, *X_val]
     if sparse.issparse(X) or sparse.issparse(X_val):
-        return sparse.vstack([sparse.csr_array(X), sparse.csr_array(X_val)])
+        X = as_csr(X)
+        with errors_name_held_out():
+            return sparse.vstack([X, as_csr(X_val)])
     return np.concatenate([as_array(X), as_array(X_val)])
+
+
+def as_csr(rows):
+    """Return rows of numbers, of whatever type and container, as a CSR array."""
+    return sparse.csr_array(check_rows(BaseEstimator(), rows, reset=True, sparse=True))
 
 
 def as_array(rows):

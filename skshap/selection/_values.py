@@ -158,7 +158,7 @@ def values_from_others(parts, is_other):
     -------
     list of ndarray
         For each split the values of the rows that it trains on, in their order: means
-        over these other splits, as far as they train on them.
+        over the rows that these other splits judge on, as far as they train on them.
     """
     n = 1 + max(rows.max() for rows, _ in parts)
     total, count = np.zeros((2, len(parts), n))

@@ -3,10 +3,11 @@
 import re
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils import get_tags
 from sklearn.utils.validation import validate_data
 
-from skshap.utils._columns import column_advice, has_dates
+from skshap.utils._columns import column_advice, has_dates, is_missing
 from skshap.utils._rows import check_real, check_unmasked
 from skshap.utils._texts import NO_ROWS, check_collected, check_text, is_text
 
@@ -37,7 +38,7 @@ def check_rows(estimator, X, *, reset, sparse=False, copy=False):
     Returns
     -------
     list of str, list of tuple, or ndarray of shape (n_samples, n_features)
-        Checked rows; numbers as float64.
+        Checked rows; numbers as float64, no entry of a sparse table twice.
 
     Raises
     ------
@@ -48,7 +49,7 @@ def check_rows(estimator, X, *, reset, sparse=False, copy=False):
     TypeError
         If objects in a table cannot be turned into numbers.
     """
-    check_places(estimator, X, reset=reset)
+    X = check_places(estimator, X, reset=reset)
     if is_text(X):
         if reset:
             vars(estimator).pop("n_features_in_", None)
@@ -102,7 +103,7 @@ def check_rows(estimator, X, *, reset, sparse=False, copy=False):
             f"{max(lengths)} entries; fill or drop those that lack some."
         )
     try:
-        return validate_data(
+        rows = validate_data(
             estimator,
             X,
             reset=reset,
@@ -126,6 +127,10 @@ def check_rows(estimator, X, *, reset, sparse=False, copy=False):
         if isinstance(error, TypeError):  # names the type: it is none that is known
             raise TypeError(" ".join([*words, f"({error})"])) from error
         raise ValueError(" ".join(words)) from error
+    if issparse(rows) and not rows.has_canonical_format:
+        rows = rows.copy()  # the caller's stay as they are
+        rows.sum_duplicates()  # scikit-learn's norms of rows do not
+    return rows
 
 
 def is_flat(X):
@@ -156,7 +161,8 @@ def check_table(estimator, X, *, reset):
     Returns
     -------
     dataframe or ndarray of shape (n_samples, n_features)
-        A dataframe as it is; what its columns hold is left to who reads them.
+        A dataframe as it is, see `check_places`; what its columns hold is left to who
+        reads them.
 
     Raises
     ------
@@ -170,7 +176,7 @@ def check_table(estimator, X, *, reset):
             f"{type(X).__name__} of shape {(len(X),)}; pass a dataframe, of one row as "
             "df.iloc[[0]], of one column as df[['name']]."
         )
-    check_places(estimator, X, reset=reset)
+    X = check_places(estimator, X, reset=reset)
     if not hasattr(X, "columns"):
         return validate_data(
             estimator,
@@ -188,22 +194,45 @@ def check_table(estimator, X, *, reset):
 
 
 def check_places(estimator, X, *, reset):
-    """Raise if columns that are named by numbers are in another order than in `fit`.
+    """Check names of columns that are no strings: scikit-learn passes over them.
 
-    scikit-learn looks at names that are strings alone. Frames of other columns than in
-    `fit` pass, as they do there.
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Carries `_columns`.
+    X : rows
+        Of any kind; only a pandas frame has such names.
+    reset : bool
+        True in `fit`.
+
+    Returns
+    -------
+    rows
+        `X`, under the names of `fit` where the columns of either are merely numbered
+        from 0 on, which says nothing of which they are.
+
+    Raises
+    ------
+    ValueError
+        If columns have other names than in `fit`, or another order.
     """
-    names = list(X.columns) if hasattr(X, "iloc") and hasattr(X, "columns") else []
+    is_frame = hasattr(X, "iloc") and hasattr(X, "columns")
+    columns = X.columns if is_frame else []
+    names = [None if is_missing(name) else name for name in columns]
     if reset:
         estimator._columns = names
-        return
+        return X
     fitted = getattr(estimator, "_columns", [])
-    if any(isinstance(name, str) for name in names) or names == fitted:
-        return
-    if len(names) == len(fitted) and set(names) == set(fitted):
-        place = next(i for i, name in enumerate(names) if name != fitted[i])
-        raise ValueError(
-            f"X must have the columns of fit in the same order, but column {place} was "
-            f"{fitted[place]!r} there and is {names[place]!r} here; pass "
-            "X[X_train.columns], or X.to_numpy() if the order is right."
-        )
+    has_strings = any(isinstance(name, str) for name in names + fitted)
+    if has_strings or len(names) != len(fitted) or names == fitted:
+        return X
+    is_moved = set(names) == set(fitted)
+    if not is_moved and list(range(len(names))) in (names, fitted):
+        return X.set_axis(fitted, axis=1)
+    place = next(i for i, name in enumerate(names) if name != fitted[i])
+    in_order = " in the same order" * is_moved
+    raise ValueError(
+        f"X must have the columns of fit{in_order}, but column {place} was "
+        f"{fitted[place]!r} there and is {names[place]!r} here; pass "
+        "X[X_train.columns], or X.to_numpy() if the order is right."
+    )

@@ -7,6 +7,8 @@ import pytest
 from scipy import sparse
 
 from skshap.inspection._cells import cells_of, column_name, has_names
+from skshap.inspection._page import row_html
+from tests.rows import with_twins
 
 
 @pytest.mark.parametrize("kind", ["csr", "csc", "lil"])
@@ -19,6 +21,10 @@ def test_a_zero_that_a_sparse_table_stores_is_no_cell(kind):
     assert cells_of(rows, 1) == {"x0": 4.0}
 
 
+def test_an_entry_that_is_stored_twice_is_one_cell():
+    assert cells_of(with_twins(np.array([[0.0, 2.0, 3.0]])), 0) == {"x1": 2, "x2": 3}
+
+
 @pytest.mark.parametrize("make", [list, np.array, sparse.csr_array])
 def test_columns_without_names_are_numbered(make):
     assert cells_of(make([[1.5, 2.5], [3.5, 4.5]]), 1) == {"x0": 3.5, "x1": 4.5}
@@ -28,6 +34,16 @@ def test_texts_and_pairs_of_them_have_no_columns():
     assert cells_of(["a", "b"], 1) == {"": "b"}
     assert cells_of(pd.Series(["a", "b"], index=[7, 8]), 1) == {"": "b"}
     assert list(cells_of([("a", "b")], 0).values()) == ["a", "b"]
+
+
+@pytest.mark.parametrize("cell", [[2, [3]], [[2], [3, 4]], [np.zeros(2), [None]]])
+def test_cells_that_are_ragged_lists(cell):
+    frame = pd.DataFrame({"x": [1, 2], "list": [cell, None]})
+    for cells in (cells_of([[1, cell]], 0), cells_of(frame, 0)):
+        assert [*cells.values()] == [1, cell]
+        assert f'<dd dir="auto">{cell}</dd>' in row_html(cells)
+    assert list(cells_of([cell], 0).values()) == cell
+    assert "missing" in row_html(cells_of(frame, 1))
 
 
 def test_cells_of_frames_keep_their_types():

@@ -293,12 +293,24 @@ def test_names_of_rows_and_dates(fitted):
     report = LabelNoiseReport.from_detector(detector, frame, y, n_rows=1)
     row = report.to_frame().index[0]
     assert report.to_frame()["index"].tolist() == [f"<{row}>"]
-    assert f"Row at position {row}, index &lt;{row}&gt;; right with" in report.to_html()
+    name = f"index <bdi>&lt;{row}&gt;</bdi>"
+    assert f"Row at position {row}, {name}; right with" in report.to_html()
     near = report.to_frame()["neighbors"].iloc[0]
     assert report.to_frame()["neighbor_index"].iloc[0] == [f"<{i}>" for i in near]
     assert near
     for i in near:
-        assert f">row at position {i}, index &lt;{i}&gt;</span>" in report.to_html()
+        name = f"index <bdi>&lt;{i}&gt;</bdi>"
+        assert f">row at position {i}, {name}</span>" in report.to_html()
+
+
+def test_names_that_turn_the_direction_are_kept_apart(fitted):
+    detector, X, y, _ = fitted
+    turned = "\u202e name"
+    frame = pd.DataFrame(X, [f"{turned} {i}" for i in range(150)]).add_prefix(turned)
+    page = LabelNoiseReport.from_detector(detector, frame, y, title=turned).to_html()
+    page = page.replace(f"<title>{turned}</title>", "")
+    assert page.count(turned) == page.count(f"<bdi>{turned}") > 0
+    assert f"<h1><bdi>{turned}</bdi></h1>" in page
 
 
 def test_many_columns_are_counted(fitted):
@@ -491,9 +503,9 @@ def test_integers_beside_floats_and_missing_dates(fitted):
     frame = pd.DataFrame({"id": 1234567, "x": 0.5, "day": pd.NaT}, index=range(150))
     frame["day"] = pd.to_datetime(frame["day"])
     report = LabelNoiseReport.from_detector(detector, frame, y, n_rows=1)
-    assert '<dt>id</dt><dd dir="auto">1234567</dd>' in report.to_html()
+    assert '<dt><bdi>id</bdi></dt><dd dir="auto">1234567</dd>' in report.to_html()
     assert (
-        '<dt>day</dt><dd dir="auto"><span class="calm">missing</span></dd>'
+        '<dt><bdi>day</bdi></dt><dd dir="auto"><span class="calm">missing</span></dd>'
         in report.to_html()
     )
 

@@ -1,13 +1,20 @@
 """A kernel of vectors as a transformer of its own."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.metrics.pairwise import kernel_metrics
 
-from skshap import PairwiseKernel
+from skshap import (
+    FreeShapAttributor,
+    KernelRidgeClassifier,
+    KernelRidgeClassifierCV,
+    PairwiseKernel,
+)
 from skshap.kernels import _pairwise
+from tests.rows import with_twins
 
 X = np.random.default_rng(0).random((9, 3))
 NAMES = sorted(kernel_metrics())
@@ -24,6 +31,44 @@ def test_diagonal(name, monkeypatch):
     new = X[:5] + 0.5
     expected = PairwiseKernel(name).fit_transform(new).diagonal()
     assert_allclose(kernel.diag(new), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"additive_chi2", "chi2"}))
+def test_entries_stored_twice_are_their_sum(name):
+    twins, new = with_twins(X), with_twins(X[:5] + 0.5)
+    before = twins.copy()
+    kernel, summed = (PairwiseKernel(name).fit(rows) for rows in (twins, csr_array(X)))
+    assert_array_equal(kernel.transform(new), summed.transform(csr_array(X[:5] + 0.5)))
+    assert_array_equal(kernel.diag(twins), summed.diag(csr_array(X)))
+    for part in ("data", "indices", "indptr"):  # the caller's rows are left alone
+        assert_array_equal(getattr(twins, part), getattr(before, part))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_rows_that_cannot_be_written(name):
+    expected = PairwiseKernel(name).fit_transform(X)
+    frozen = X.copy()
+    frozen.flags.writeable = False
+    for rows in (frozen, pd.DataFrame(X)):
+        kernel = PairwiseKernel(name).fit(rows)
+        for _ in range(2):
+            assert_allclose(kernel.transform(rows), expected, rtol=1e-12)
+            assert_allclose(kernel.diag(rows), expected.diagonal(), rtol=1e-12)
+            kernel.X_fit_.flags.writeable = False  # as in a worker of joblib
+    with pytest.raises(TypeError, match="Sparse data was passed"):
+        PairwiseKernel("chi2").fit(csr_array(X)).transform(X)
+
+
+@pytest.mark.parametrize(
+    "make", [FreeShapAttributor, KernelRidgeClassifier, KernelRidgeClassifierCV]
+)
+def test_chi2_of_a_frame(make):
+    y = np.arange(9) % 2
+    predictions = [
+        make(kernel="chi2").fit(rows, y).decision_function(rows)
+        for rows in (X, pd.DataFrame(X))
+    ]
+    assert_array_equal(*predictions)
 
 
 def test_callable():

@@ -19,6 +19,34 @@ def test_sparse_rows_below_a_frame():
     assert both.to_numpy().tolist() == [[1, 2], [0, 3]]
 
 
+@pytest.mark.parametrize("make", [np.array, list, csr_array])
+def test_an_array_below_a_frame_with_two_columns_of_one_name(make):
+    X = pd.DataFrame([[1.0, 2.0, 3.0]], columns=["a", "a", "b"])
+    both = stack_rows(X, make([[4.0, 5.0, 6.0]]))
+    assert both.columns.tolist() == ["a", "a", "b"]
+    assert both.to_numpy().tolist() == [[1, 2, 3], [4, 5, 6]]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda rows: np.array(rows, dtype=np.float16),
+        lambda rows: np.array(rows, dtype=object),
+        lambda rows: pd.DataFrame(rows, dtype="Int64"),
+    ],
+)
+def test_numbers_of_types_that_scipy_does_not_know_beside_sparse_ones(make):
+    rows, other = make([[1, 0], [0, 2]]), csr_array([[0, 3]])
+    assert stack_rows(other, rows).toarray().tolist() == [[0, 3], [1, 0], [0, 2]]
+    if isinstance(rows, np.ndarray):
+        assert stack_rows(rows, other).toarray().tolist() == [[1, 0], [0, 2], [0, 3]]
+
+
+def test_held_out_rows_that_are_no_numbers_below_sparse_ones():
+    with pytest.raises(ValueError, match=r"X_val must hold numbers. Columns \[1\]"):
+        stack_rows(csr_array(np.eye(2)), pd.DataFrame([[1, pd.NA]], dtype="Int64"))
+
+
 @pytest.mark.parametrize(
     "texts",
     [

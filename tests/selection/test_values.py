@@ -60,6 +60,21 @@ def test_values_are_means_over_the_splits_that_train_on_a_row(attributor, few):
     assert plain.error is None
 
 
+def test_folds_count_by_the_rows_that_they_judge_on(few):
+    X, y = few
+    rows = np.arange(12)
+    splits = [(rows[2:], rows[:2]), (rows[:6], rows[6:])]
+    fitted = exact().fit(X, y)
+    parts = [exact().fit(X[train], y[train]) for train, _ in splits]
+    judged = [
+        part.attribute(X[test], y[test], per_sample=True)
+        for part, (_, test) in zip(parts, splits, strict=True)
+    ]
+    judged = np.vstack([judged[0][:, :4], judged[1][:, 2:]])  # rows 2 to 5, by both
+    found = cross_fit(fitted, y, splits, with_error=False, n_jobs=None).mean
+    assert_allclose(found[2:6], judged.mean(0), rtol=1e-8)
+
+
 def test_a_sketch_keeps_the_diagonal_that_it_lost(few):
     X, y = few
     kernel = EmpiricalNTK(method="sketch", n_components=4, random_state=0)

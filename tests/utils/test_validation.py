@@ -9,9 +9,16 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import make_pipeline
 
-from skshap import FreeShapAttributor, PairwiseKernel
+from skshap import (
+    ColumnKernel,
+    FreeShapAttributor,
+    KernelRidgeClassifier,
+    LabelNoiseDetector,
+    PairwiseKernel,
+)
 from skshap.utils._texts import is_text
 from skshap.utils._validation import check_rows, check_table
+from tests.rows import class_rows, with_twins
 
 TEXTS = ["one", "two three"]
 
@@ -28,6 +35,33 @@ def test_rows_of_numbers_become_float64(sparse_first):
     assert estimator.n_features_in_ == 2
     with pytest.raises(ValueError, match=r"X has 1 features.*2 features"):
         check_rows(estimator, table[:, :1], reset=False)
+
+
+@pytest.mark.parametrize("kind", ["csr", "csc", "coo"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: KernelRidgeClassifier(kernel="rbf"),
+        lambda: FreeShapAttributor("cosine"),
+        lambda: LabelNoiseDetector(contamination=0.1),
+    ],
+)
+def test_sparse_entries_that_are_stored_twice(make, kind):
+    X, y = class_rows(30)
+    X[X < 0.3] = 0
+    X_val, twins = X[:8] + (X[:8] > 0) / 4, with_twins(X).asformat(kind)
+    results = []
+    for rows, rows_val in [
+        (twins, with_twins(X_val)),
+        (sparse.csr_matrix(X), sparse.csr_matrix(X_val)),
+    ]:
+        estimator = make()
+        if isinstance(estimator, LabelNoiseDetector):
+            estimator.fit(rows, y, X_val=rows_val, y_val=y[:8])
+            results.append(estimator.label_quality_)
+        else:
+            results.append(estimator.fit(rows, y).decision_function(rows_val))
+    assert_array_equal(*results)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +189,38 @@ def test_columns_named_by_numbers_stay_in_order(kernel, names):
         attributor.decision_function(moved)
     back = moved[frame.columns]
     assert_array_equal(attributor.decision_function(back), values)
-    # As with scikit-learn, other names say nothing, nor do arrays.
-    for rows in (moved.to_numpy(), moved.set_axis([7, 8, 9], axis=1)):
-        assert (attributor.decision_function(rows) != values).any()
+    # Arrays say nothing of columns.
+    assert (attributor.decision_function(moved.to_numpy()) != values).any()
     attributor.fit(frame.to_numpy(), [0, 1] * 4).decision_function(moved)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [1, 2, 3],
+        [2022, 2023, 2024],
+        pd.to_datetime(["2022-01-01", "2023-01-01", None]),
+        [("a", 1), ("a", 2), ("b", 1)],
+    ],
+)
+@pytest.mark.parametrize(
+    "kernel",
+    ["rbf", ColumnKernel([("some", "rbf", [0, 1]), ("other", "rbf", [2])])],
+)
+def test_columns_of_other_names_that_are_no_strings(kernel, names):
+    X, y = class_rows(8)
+    frame = pd.DataFrame(X)
+    named = frame.set_axis(names, axis=1)
+    attributor = FreeShapAttributor(kernel).fit(named, y)
+    values = attributor.decision_function(named)
+    other = named.set_axis([7, *named.columns[1:]], axis=1)
+    words = r"columns of fit, but column 0 was .* and is 7 here; pass X\["
+    with pytest.raises(ValueError, match=words):
+        attributor.decision_function(other)
+    # Numbers from 0 on say nothing, on either side.
+    assert_array_equal(attributor.decision_function(frame), values)
+    attributor.fit(frame, y)
+    assert_array_equal(attributor.decision_function(named), values)
+    moved = "in the same order, but column 0 was 0 there and is 2 here"
+    with pytest.raises(ValueError, match=moved):
+        attributor.decision_function(frame[[2, 1, 0]])
