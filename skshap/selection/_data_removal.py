@@ -49,7 +49,7 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
         least, or with "harmful" of more than 1,000 rows from ``10000 // n_samples``,
         two at least, and the kernel that :class:`skshap.LabelNoiseDetector` chooses.
         Its parameters can be searched, as ``attributor__alpha``, only if one is passed.
-        With its ``verbose=1`` a progress bar shows the permutations of each split.
+        With its ``verbose=1`` a progress bar shows how far each split is.
     n_samples_to_remove : int, float, "auto" or "harmful", default=0.1
         How many rows to remove, or which share of them, those of lowest value. "auto":
         those whose label is right with a probability of less than two thirds; no other
