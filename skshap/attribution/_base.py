@@ -42,7 +42,7 @@ class BaseFreeShap:
         **METHOD_CONSTRAINTS,
     }
 
-    _task = "permutations"  # what progress bars say is being done
+    _task = ""  # what progress bars say first
     _warns_of_own_rows = True
 
     def _check_parameters(self):

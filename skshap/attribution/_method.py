@@ -37,7 +37,7 @@ class Method(NamedTuple):
         Whether the seed is the user's, so that a checkpoint of another is refused.
     verbose : int
     task : str
-        What the progress bar says is being done.
+        What the progress bar says first, as "split 1 of 5, ".
     """
 
     sampler: str

@@ -23,6 +23,7 @@ class Permutations:
         scoring; the players after them get zero from it, which is biased.
     """
 
+    draws = "permutations"
     parts = range(1)  # a draw is a single permutation
 
     def __init__(self, game, problem, truncation_tol=None):

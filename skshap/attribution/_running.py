@@ -44,17 +44,17 @@ class Run:
         Of joblib; None is one, unless in a :class:`joblib.parallel_config` context.
     verbose : int
         Show a progress bar.
-    task : str, default="permutations"
-        What the bar says is being done.
+    task : str, default=""
+        What the bar says before what is drawn.
 
     Notes
     -----
     A sampler has a `game`, a `problem` and `options`, such that ``type(sampler)(game,
     **options)`` is the same again, in a worker or with the seed of a checkpoint. A draw
     is ``start()``, which is not random, and for each of its `parts`, a sequence, the
-    ``run(t, part)`` of its index. ``flops()`` and ``count_floats()`` say what a draw
-    takes. All else is for sweeps alone: they are profiled and adapted, and options
-    called `counts` and `kept` are in the checkpoint.
+    ``run(t, part)`` of its index. `draws` is what they are called; ``flops()`` and
+    ``count_floats()`` say what a draw takes. All else is for sweeps alone: they are
+    profiled and adapted, and options called `counts` and `kept` are in the checkpoint.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Run:
         checkpoint,
         n_jobs,
         verbose,
-        task="permutations",
+        task="",
     ):
         self.sampler = sampler
         self.n_draws = n_draws
@@ -109,7 +109,8 @@ class Run:
             self._profiles = []  # not all of the draws so far were profiled
         is_pilot = is_adaptive and (self._profiles or n_done == 0)
         is_met = self.rule.is_met(self.moments)
-        options = {"desc": self.task, "unit": "draw", "verbose": self.verbose}
+        options = {"unit": "draw", "verbose": self.verbose}
+        options["desc"] = f"{self.task}{self.sampler.draws}"
         done = self.moments.count
         with progress_bar(total=self.n_draws, initial=done, **options) as bar:
             if is_pilot and not is_met:

@@ -60,6 +60,8 @@ class Sweep:
        Estimation", JMLR 23 (2022). https://jmlr.org/papers/v23/21-0439.html
     """
 
+    draws = "sweeps"
+
     def __init__(self, game, problem, counts=None, kept=None):
         self.game = game
         self.problem = problem

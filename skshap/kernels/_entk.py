@@ -131,7 +131,8 @@ class EmpiricalNTK(
         installed, names count alone. What cannot be pickled, as a lock, is another in
         every process, so that nothing is found again. A relative path starts at the
         working folder: in another one, a fitted kernel that is loaded computes
-        gradients again. None keeps gradients in memory, for this object alone.
+        gradients again, with a warning if there is no such folder. None keeps gradients
+        in memory, for this object alone.
     random_state : int, RandomState instance or None, default=None
         Seed of the head, or of the network for tables, and of the sketch.
     verbose : int, default=0

@@ -8,7 +8,7 @@ import numpy as np
 
 from skshap.utils._warn import warn_caller
 
-__all__ = ["memory_folder", "reduce_memory"]
+__all__ = ["memory_folder", "reduce_memory", "warn_of_other_folder"]
 
 UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 ABANDONED = 3600.0  # seconds after which a file half written is a killed process's
@@ -23,6 +23,20 @@ def memory_folder(memory):
             "folder, or None to keep nothing."
         )
     return None if location is None else Path(location).expanduser() / "skshap"
+
+
+def warn_of_other_folder(memory):
+    """Warn of a relative ``memory`` of a loaded kernel that is not in this place."""
+    folder = memory_folder(memory)
+    if folder is None or folder.is_absolute() or folder.is_dir():
+        return
+    warn_caller(
+        f"memory={str(folder.parent)!r} of a kernel that was pickled or copied is "
+        f"relative to the working folder, but in {str(folder.parent.absolute())!r} "
+        "nothing was kept: gradients are computed again. Use an absolute path as "
+        "memory, or set it before the kernel is used: kernel.set_params(memory=...), "
+        "of an attributor or classifier its kernel_.set_params(memory=...)."
+    )
 
 
 def reduce_memory(memory, bytes_limit):

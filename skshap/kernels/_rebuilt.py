@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import torch
 
 from skshap.kernels._exact_kernel import ExactKernel
+from skshap.kernels._folder import warn_of_other_folder
 from skshap.kernels._network import make_gradients
 from skshap.kernels._normalization import Normalization
 from skshap.kernels._sketched import SketchedRows
@@ -44,8 +45,11 @@ class Rebuilt:
     def _gradients(self):
         """The network and its gradients; rebuilt where it did not travel."""
         if "_cache" not in vars(self):
+            is_again = "_digests" in vars(self)
+            if is_again:
+                warn_of_other_folder(self.memory)
             gradients = make_gradients(self._as_fitted)
-            if "_digests" in vars(self):
+            if is_again:
                 self._check_digests(gradients.digests)
             self._cache = gradients
         return self._cache

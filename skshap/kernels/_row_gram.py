@@ -100,13 +100,11 @@ def _complete(gradients, tiles, left, right):
 def _fill(gradients, tiles, bar, i, j, a, b=None):
     """Compute a tile, store it, and move the bar on the way."""
     before, n_missing = bar.n, int(tiles.missing(i, j).sum())
-    block = gram(
-        gradients.layout,
-        a,
-        b,
-        advance=lambda share: bar.update(round(share * n_missing)),
-        **gradients.options,
-    )
+
+    def advance(share):  # shares that are rounded may add up to more than all
+        bar.update(min(round(share * n_missing), before + n_missing - bar.n))
+
+    block = gram(gradients.layout, a, b, advance=advance, **gradients.options)
     n_new = tiles.keep(i, j, block)
     bar.update(before + n_new - bar.n)  # with the mirror image of the tile
 

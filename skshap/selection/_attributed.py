@@ -4,11 +4,17 @@ from numbers import Number
 
 from sklearn.utils import get_tags
 
-from skshap.attribution import FreeShapAttributor
+from skshap.attribution import FreeShapAttributor, FreeShapRegressor
 from skshap.utils._columns import column_advice
 from skshap.utils._texts import is_text
 
-__all__ = ["Attributed"]
+__all__ = ["OF_REGRESSION", "Attributed"]
+
+OF_REGRESSION = (
+    "DataRemoval, DataSelector and LabelNoiseDetector take classes only. Of a "
+    "regression fit FreeShapRegressor(...) by itself, and keep the rows of highest "
+    "attribute(X_val, y_val)."
+)
 
 
 class Attributed:
@@ -45,6 +51,11 @@ class Attributed:
     def _check_attributor(self, X):
         """Raise if `attributor` is not one, or rows are texts and there is none."""
         given = self.attributor
+        if isinstance(given, FreeShapRegressor):
+            raise ValueError(
+                "attributor must be a FreeShapAttributor or None, got "
+                f"FreeShapRegressor: {OF_REGRESSION}"
+            )
         if not isinstance(given, (FreeShapAttributor, type(None))):
             is_shown = isinstance(given, (str, Number, type))
             raise ValueError(

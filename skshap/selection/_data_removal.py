@@ -49,7 +49,7 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
         least, or with "harmful" of more than 1,000 rows from ``10000 // n_samples``,
         two at least, and the kernel that :class:`skshap.LabelNoiseDetector` chooses.
         Its parameters can be searched, as ``attributor__alpha``, only if one is passed.
-        With its ``verbose=1`` a progress bar shows the permutations of each split.
+        With its ``verbose=1`` a progress bar shows how far each split is.
     n_samples_to_remove : int, float, "auto" or "harmful", default=0.1
         How many rows to remove, or which share of them, those of lowest value. "auto":
         those whose label is right with a probability of less than two thirds; no other
@@ -125,8 +125,10 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
     removed. Half of the rows of each class, rounded down, are always left, and all of a
     class of fewer than ten rows or whose labels look mostly wrong: they may only be
     hard to predict. What share of lowest value an estimator is best off without,
-    :class:`sklearn.model_selection.GridSearchCV` over `n_samples_to_remove` finds. A
-    number that would leave a class without a row, such as a tiny one, scores NaN there.
+    :class:`sklearn.model_selection.GridSearchCV` over `n_samples_to_remove` finds, by
+    accuracy, the default: the log loss of labels some of which are wrong is best for a
+    model that is unsure, and thus for one that kept them. A number that would leave a
+    class without a row, such as a tiny one, scores NaN there.
 
     "harmful" removes rows that are more probably harmful than not, the most certainly
     harmful first, as long as at most 10 % of those removed are expected to be harmless.

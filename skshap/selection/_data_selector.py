@@ -38,8 +38,8 @@ class DataSelector(BaseRowChoice):
         from 10 permutations, of more than 500 rows from ``5000 // n_samples``, one at
         least, and the kernel that
         :class:`skshap.LabelNoiseDetector` chooses. With its ``verbose=1`` a progress
-        bar shows the rows selected or, of other strategies than "greedy", the
-        permutations of each split.
+        bar shows the rows selected or, of other strategies than "greedy", how far each
+        split is.
     n_samples_to_select : int or float, default=0.5
         How many rows to select, or which share of them.
     strategy : {"greedy", "balanced", "top"}, default="greedy"

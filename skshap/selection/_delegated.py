@@ -8,6 +8,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skshap.attribution import FreeShapAttributor
+from skshap.selection._attributed import OF_REGRESSION
 from skshap.utils._sklearn import safe_indexing
 
 __all__ = ["Delegated"]
@@ -37,9 +38,7 @@ class Delegated:
         if is_regressor(self.estimator):
             raise ValueError(
                 f"estimator must be a classifier, got {type(self.estimator).__name__}, "
-                "which is a regressor: rows are valued by what they do to predictions "
-                "of labels. Of a regression FreeShapRegressor().fit(X, y).attribute("
-                "X_val, y_val) values the rows; train without those of lowest value."
+                f"which is a regressor: {OF_REGRESSION}"
             )
 
     def _rows(self, X):

@@ -5,8 +5,11 @@ from numbers import Integral
 import numpy as np
 from sklearn.model_selection import check_cv
 
+from skshap.selection._attributed import OF_REGRESSION
+
 __all__ = ["make_splits", "other_splits"]
 
+MANY_CLASSES = 10
 HELD_OUT = "pass X_val and y_val with cv=None"
 
 
@@ -75,11 +78,19 @@ def make_splits(cv, y_index, classes, seed, *, most_judged=None):
         counts = np.bincount(y_index[train], minlength=len(classes))
         if counts.min() == 0:
             label = classes.tolist()[counts.argmin()]
-            size = int(np.sum(y_index == counts.argmin()))
+            sizes = np.bincount(y_index)
+            advice = (
+                "add rows of that class, merge it with another, use other splits, or "
+                f"{HELD_OUT}."
+            )
+            if look_like_targets(classes, sizes):
+                advice = (
+                    f"with {len(classes)} classes of n_samples={n}, most of a row or "
+                    f"two, y looks like the target of a regression. {OF_REGRESSION}"
+                )
             raise ValueError(
                 f"split {number} of {shown} trains on no row of class {label!r}, of "
-                f"which there are {size} in all; add rows of that class, merge it with "
-                f"another, use other splits, or {HELD_OUT}."
+                f"which there are {sizes[counts.argmin()]} in all; {advice}"
             )
         if len(test) == 0:
             raise ValueError(
@@ -94,6 +105,12 @@ def make_splits(cv, y_index, classes, seed, *, most_judged=None):
             "value; use splits whose training parts cover all rows."
         )
     return splits
+
+
+def look_like_targets(classes, sizes):
+    """Say whether labels are many numbers, most of them of one row or two."""
+    are_numbers = classes.dtype.kind in "iuf"
+    return are_numbers and len(classes) > MANY_CLASSES and np.median(sizes) <= 2
 
 
 def split_rows(cv, y_index):

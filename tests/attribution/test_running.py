@@ -528,6 +528,11 @@ def test_progress_shows_the_error_and_the_time_left(monkeypatch):
         attribute({"verbose": 1}, 40)
     assert "standard error" in shown.getvalue()
     assert "40/40" in shown.getvalue() and "<" in shown.getvalue()
+    assert "\rsweeps: 100%" in shown.getvalue()
+    assert "permutations" not in shown.getvalue()
+    with redirect_stderr(shown):
+        attribute({"verbose": 1, "sampler": "permutation"}, 40)
+    assert "\rpermutations: 100%" in shown.getvalue()
     with redirect_stderr(shown):
         attribute({"verbose": 1}, 40, groups=np.arange(N) % 4)
     assert "coalitions" in shown.getvalue() and "15/15" in shown.getvalue()

@@ -1,6 +1,7 @@
 """Gradients are computed once, found again by content, and only where they belong."""
 
 import copy
+import io
 import pickle
 import re
 import shutil
@@ -21,6 +22,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from torch import nn
+from tqdm import tqdm
 from transformers import GPT2Config, GPT2LMHeadModel, ProphetNetTokenizer
 
 from skshap.exceptions import DamagedStoreWarning, TruncatedTextWarning
@@ -700,6 +702,7 @@ RUN = """
 import os, signal, sys
 import numpy as np, torch
 from torch import nn
+from tqdm import tqdm
 from skshap import EmpiricalNTK
 from skshap.kernels import _row_gram
 from skshap.nn._capture import GradientCapture
@@ -804,6 +807,25 @@ def test_what_is_multiplied(make, computed, multiplied, small_tiles):
     make().fit_transform(texts)
     assert sum(computed) == 4
     assert sum(n * m for n, m in multiplied) == 4 * 4 + 4 * 10
+
+
+def test_progress_never_passes_its_total(make, small_tiles, monkeypatch):
+    counts, totals = [], []
+
+    class Bar(tqdm):
+        def update(self, n=1):
+            super().update(n)
+            counts.append(self.n)
+            totals.append(self.total)
+
+    def shown(total, desc, unit, verbose):
+        return Bar(total=total, file=io.StringIO())
+
+    monkeypatch.setattr(_row_gram, "progress_bar", shown)
+    make().fit_transform(random_texts(11))
+    assert set(totals) == {11 * 11}
+    assert max(counts) == counts[-1] == 11 * 11
+    assert len(set(counts)) > 6 * 3  # in steps smaller than the six tiles
 
 
 @pytest.mark.parametrize("n_before", [10, 900])

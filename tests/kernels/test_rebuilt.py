@@ -3,9 +3,12 @@
 import copy
 import json
 import pickle
+import re
 import shutil
 import threading
+from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 import tokenizers as tk
@@ -42,6 +45,33 @@ def train_folder(folder):
     model = tr.AutoModel.from_pretrained(folder)
     train(model)
     model.save_pretrained(folder)
+
+
+@pytest.mark.parametrize("kind", [str, Path, joblib.Memory])
+def test_memory_that_did_not_travel(kind, tmp_path, monkeypatch):
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir(), there.mkdir()
+    monkeypatch.chdir(here)
+    X, y = np.random.default_rng(0).normal(size=(12, 3)), np.arange(12) % 2
+    kernel = EmpiricalNTK(memory=kind("kept"), random_state=0)
+    ridge = KernelRidgeClassifier(kernel=kernel).fit(X, y)
+    expected, blob = ridge.decision_function(X), pickle.dumps(ridge)
+    again = pickle.loads(blob).decision_function(X)  # where it was fitted, in silence
+    monkeypatch.chdir(there)
+    restored = pickle.loads(blob)
+    restored.kernel_.set_params(memory=kind(here / "kept"))  # as the message says
+    assert_array_equal(restored.decision_function(X), again)
+    assert list(there.iterdir()) == []
+    restored = pickle.loads(blob)
+    with pytest.warns(UserWarning) as caught:
+        found = restored.decision_function(X)
+    (warning,) = caught
+    assert re.match(
+        rf"memory='kept' .*'{there / 'kept'}' nothing", str(warning.message)
+    )
+    assert warning.filename == __file__
+    assert_allclose(found, expected)
+    restored.decision_function(X[:3])  # in silence
 
 
 @pytest.mark.parametrize("method", ["exact", "sketch"])

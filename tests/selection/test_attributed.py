@@ -13,6 +13,7 @@ from skshap import (
     DataSelector,
     EmpiricalNTK,
     FreeShapAttributor,
+    FreeShapRegressor,
     LabelNoiseDetector,
 )
 
@@ -29,6 +30,14 @@ def test_a_kernel_is_no_attributor(make, table):
         words = f"got {given!r}; a kernel .* other parameters are passed by name"
         with pytest.raises(ValueError, match=words):
             make(attributor=given).fit(X, y)
+
+
+@pytest.mark.parametrize("make", ESTIMATORS)
+def test_a_regressor_is_no_attributor(make, table):
+    X, y, _ = table
+    words = r"got FreeShapRegressor: .* take classes only.*highest attribute\(X_val"
+    with pytest.raises(ValueError, match=words):
+        make(attributor=FreeShapRegressor("linear")).fit(X, y + 0.5)
 
 
 @pytest.mark.parametrize("make", ESTIMATORS)

@@ -379,12 +379,12 @@ def test_progress_tells_the_split(removal, table, monkeypatch, capsys):
     X, y, _ = table
     removal.set_params(attributor__verbose=1, cv=3).fit(X, y)
     shown = capsys.readouterr().err
-    bars = re.findall(r"\r(split . of 3, permutations): 100%", shown)
-    expected = [f"split {k} of 3, permutations" for k in (1, 2, 3)]
+    bars = re.findall(r"\r(split . of 3, sweeps): 100%", shown)
+    expected = [f"split {k} of 3, sweeps" for k in (1, 2, 3)]
     assert list(dict.fromkeys(bars)) == expected
     removal.fit(X, y, X_val=X[::3], y_val=y[::3])
     shown = capsys.readouterr().err
-    assert "\rpermutations: 100%" in shown
+    assert "\rsweeps: 100%" in shown
     assert "split" not in shown
     removal.set_params(attributor__verbose=0).fit(X, y)
     assert capsys.readouterr().err == ""

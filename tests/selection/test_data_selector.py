@@ -93,7 +93,7 @@ def test_progress_tells_the_split_or_the_rows(
     if strategy == "greedy":
         assert re.search(r"\rselection: 100%.* 30/30 ", shown)
     else:
-        assert "\rsplit 3 of 3, permutations: 100%" in shown
+        assert "\rsplit 3 of 3, sweeps: 100%" in shown
     selector.set_params(attributor__verbose=0).fit(X, y)
     assert capsys.readouterr().err == ""
 

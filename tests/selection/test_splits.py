@@ -53,6 +53,18 @@ def test_splits_that_cannot_value_every_row(cv, sizes, message):
         make_splits(cv, np.repeat([0, 1], sizes), CLASSES, 0)
 
 
+def test_targets_of_a_regression_are_told_from_rare_classes():
+    sizes = np.r_[1, np.repeat([1, 2, 5], [20, 10, 5])]
+    y, values = np.repeat(np.arange(36), sizes), np.arange(36.0)
+    words = r"with 36 classes of n_samples=66, .* the target of a regression"
+    with pytest.raises(ValueError, match=words):
+        make_splits(5, y, values, 0)
+    names, few = values.astype(str), np.repeat(np.arange(5), [1, 1, 1, 9, 9])
+    for classes, index in ((names, y), (values[:5], few)):
+        with pytest.raises(ValueError, match="add rows of that class"):
+            make_splits(5, index, classes, 0)
+
+
 @pytest.mark.parametrize(
     ("cv", "message"),
     [
