@@ -14,6 +14,7 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import MaxAbsScaler
 from sklearn.utils import get_tags
 
 from skshap.kernels._features import last_step
@@ -32,6 +33,8 @@ __all__ = [
 ]
 
 MOST_SHOWN = 60  # characters of a step in a message
+# Not so with scikit-learn 1.6, the first version that has tags.
+TAGS_TELL_SPARSE = get_tags(MaxAbsScaler()).input_tags.sparse
 
 
 class PrecomputedKernel(TransformerMixin, BaseEstimator):
@@ -204,8 +207,10 @@ def takes_sparse(kernel):
     """Whether ``kernel=`` works on sparse tables: by name, or as its tags say."""
     if isinstance(kernel, str):
         return kernel != "precomputed"
-    if isinstance(kernel, Pipeline):  # whose own tags say so from scikit-learn 1.7 on
-        return all(takes_sparse(step) for _, step in kernel.steps if step is not None)
+    if isinstance(kernel, Pipeline):
+        # Where tags do not say, steps that take none raise errors of their own.
+        steps = kernel.steps if TAGS_TELL_SPARSE else kernel.steps[-1:]
+        return all(takes_sparse(step) for _, step in steps if step is not None)
     has_tags = hasattr(kernel, "__sklearn_tags__")
     return has_tags and get_tags(kernel).input_tags.sparse
 
