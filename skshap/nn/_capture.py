@@ -15,7 +15,13 @@ import torch
 
 from skshap.exceptions import SmallerBatchWarning
 from skshap.nn._autograd import gradients_of, widen
-from skshap.nn._batch import batch_size, network_outputs, take_rows, tokens_wide
+from skshap.nn._batch import (
+    batch_size,
+    network_outputs,
+    take_rows,
+    tokens_wide,
+    trim,
+)
 from skshap.nn._capture_checks import (
     check_finite,
     check_padding,
@@ -179,6 +185,8 @@ class GradientCapture:
             stop = min(n, start + self._most)
             one = take_rows(batch, slice(start, stop))
             some = None if lengths is None else lengths[start:stop]
+            if some is not None and stop - start < n:  # of shorter rows than others
+                one = trim(one, int(max(some)))
             part = self._try(one, some, may_halve)
             if part is not None:
                 parts.append(part)
