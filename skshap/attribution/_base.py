@@ -146,7 +146,9 @@ class BaseFreeShap:
             source. Groups then join coalitions as one, and the values are those of
             groups, in the order of ``np.unique(groups)``. They grow with the number of
             rows: to compare annotators of unequal work, divide by that of each,
-            ``np.unique(groups, return_counts=True)[1]``.
+            ``np.unique(groups, return_counts=True)[1]``. They are no sums of values of
+            rows, and the sign of a Shapley value does not tell whether to drop a group,
+            see Notes; ``semivalues=["loo"]`` does, exactly.
             Many small groups take many times as long as rows do, 245 pairs some 15
             times as long as their 489 rows; `estimate_cost` tells.
         scorings : list, default=None
@@ -194,6 +196,12 @@ class BaseFreeShap:
             rows or more are among those of `fit`, with their labels; or if no other
             process can go on from the `checkpoint`, as a callable `scoring` reads what
             cannot be pickled.
+
+        Notes
+        -----
+        With few groups, Shapley values credit each with being the first, when any rows
+        are better than none: an annotator with nearly half wrong labels may have a
+        positive value, though predictions get better without those rows.
         """
         M, y = self._map_labelled(X, y)
         asked = self._check_asked(scorings, semivalues)
