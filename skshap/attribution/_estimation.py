@@ -91,15 +91,16 @@ def _run(data, game, problem, method):
     )
     estimate, is_met = run.estimate(is_seeded=method.is_seeded)
     if not is_met:
-        why = (
-            f"was not reached in n_permutations={method.n_permutations}; the largest "
-            f"standard error is {estimate.standard_error.max():.2g}. Raise "
-            "n_permutations, or ask for less."
-        )
         if method.n_permutations < SMALLEST_SAMPLE:
             why = (
                 f"is not looked at before {SMALLEST_SAMPLE} permutations, when errors "
                 f"can be trusted; raise n_permutations={method.n_permutations}."
+            )
+        else:
+            why = (
+                f"was not reached in n_permutations={method.n_permutations}; "
+                f"{run.rule.describe_lack(run.moments)}. Raise n_permutations, or ask "
+                "for less."
             )
         warn_caller(
             f"tol={method.tol!r} {why}",
