@@ -47,7 +47,8 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
         `fit`, `fit_transform` and `transform` such as :class:`skshap.EmpiricalNTK`, of
         which a clone is fitted.
     alpha : float, default=1.0
-        Strength of the ridge, in units of the kernel's diagonal.
+        Strength of the ridge, added to the diagonal of the kernel matrix, as in
+        :class:`sklearn.kernel_ridge.KernelRidge`.
     kernel_params : dict or None, default=None
         Parameters of a kernel given by name or as a callable.
     scoring : {"accuracy", "neg_log_loss", "neg_brier_score"} or callable, \

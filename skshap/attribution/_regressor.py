@@ -43,7 +43,8 @@ class FreeShapRegressor(BaseFreeShap, RegressorMixin, BaseKernelRidge):
     kernel : str, callable or kernel object, default="rbf"
         See :class:`skshap.FreeShapAttributor`.
     alpha : float, default=1.0
-        Strength of the ridge, in units of the kernel's diagonal.
+        Strength of the ridge, added to the diagonal of the kernel matrix, as in
+        :class:`sklearn.kernel_ridge.KernelRidge`.
     kernel_params : dict or None, default=None
         Parameters of a kernel given by name or as a callable.
     scoring : {"neg_mean_squared_error", "neg_mean_absolute_error"} or callable, \

@@ -20,7 +20,8 @@ class KernelRidgeClassifier(BaseKernelRidgeClassifier):
     Parameters
     ----------
     alpha : float, default=1.0
-        Strength of the ridge, in units of the kernel's diagonal.
+        Strength of the ridge, added to the diagonal of the kernel matrix, as in
+        :class:`sklearn.kernel_ridge.KernelRidge`.
     kernel : str, callable or kernel object, default="linear"
         "precomputed"; a name or a callable that
         :func:`sklearn.metrics.pairwise.pairwise_kernels` takes; or an object with
