@@ -61,7 +61,7 @@ class BaseFreeShap:
             kernel = replace(kernel, values=kernel.values.copy())
         self._training_kernel = kernel
         self._names_of_rows = X.index.to_series() if hasattr(X, "iloc") else None
-        self._alpha, self._scoring = self.alpha + kernel.lost, self.scoring
+        self._alpha, self._scoring = self.alpha, self.scoring
         self._null_score = self.null_score
         self.null_score_ = self._null(self.scoring)
         self._draw_seed()
@@ -179,11 +179,12 @@ class BaseFreeShap:
             missing, has another length than X, its names in another order or a label
             that the training rows do not have, if groups, scorings or semivalues are
             malformed, or groups, by their index, in another order than the training
-            rows, if a parameter that was set since `fit` is not valid, if "exact" is
-            asked of too many rows, or `tol` of too many lowest ones, if a number as
-            `null_score` meets several scorings, if scores are too large for float64,
-            if `return_std` meets a single permutation, or if `checkpoint` holds another
-            computation.
+            rows, if a parameter that was set since `fit` is not valid, if `alpha`,
+            `null_score` or, without `scorings`, `scoring` is no longer what `fit` saw,
+            if "exact" is asked of too many rows, or `tol` of too many lowest ones, if a
+            number as `null_score` meets several scorings, if scores are too large for
+            float64, if `return_std` meets a single permutation, or if `checkpoint`
+            holds another computation.
 
         Warns
         -----
@@ -337,6 +338,9 @@ class BaseFreeShap:
         self._validate_params()  # they may have changed since `fit`
         self._check_parameters()
         check_device(self.device)
+        self._check_same(["alpha", "null_score"])
+        if scorings is None:
+            self._check_same(["scoring"], " or pass scorings=[...] to attribute,")
         one = self._scoring, self.semivalue
         asked = check_asked(scorings, semivalues, one, self._check_scoring)
         others = [scoring for scoring in asked.scorings if scoring != self._scoring]
@@ -348,6 +352,16 @@ class BaseFreeShap:
                 "scoring at a time."
             )
         return asked
+
+    def _check_same(self, names, remedy=""):
+        """Raise if a parameter is no longer what `fit` saw."""
+        for name in names:
+            now, seen = getattr(self, name), getattr(self, f"_{name}")
+            if now is not seen and now != seen:
+                raise ValueError(
+                    f"{name}={now!r} was set after fit, which saw {name}={seen!r}; fit "
+                    f"again,{remedy} or set it back."
+                )
 
     def _pose(self, M, y, groups, asked, per_sample):
         """Return the data and the problem that values are the solution of."""
@@ -377,5 +391,5 @@ class BaseFreeShap:
         if groups is not None and LARGEST_GAME < len(groups) == groups.max() + 1:
             groups, order = None, np.argsort(groups)  # rows take a part of the work
         rows, is_explicit = kernel.values, kernel.is_explicit
-        game = self._alpha, is_explicit, groups, self.device
+        game = self._alpha + kernel.lost, is_explicit, groups, self.device
         return Data(rows, M, targets, *game, order)

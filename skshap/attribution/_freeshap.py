@@ -173,8 +173,9 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
     "sweep" takes what every row adds to nobody exactly, and tells all rows at every
     size that it visits.
 
-    `kernel`, `alpha`, `scoring` and `null_score` are those that `fit` saw; parameters
-    of the sampling are read whenever values are computed.
+    `kernel`, `alpha`, `scoring` and `null_score` are those that `fit` saw; values are
+    refused once one of the last three was set to something else. `semivalue` and the
+    parameters of the sampling are read whenever values are computed.
 
     References
     ----------

@@ -106,6 +106,12 @@ class FreeShapRegressor(BaseFreeShap, RegressorMixin, BaseKernelRidge):
     --------
     skshap.FreeShapAttributor : The same for classifiers.
 
+    Notes
+    -----
+    `kernel`, `alpha`, `scoring` and `null_score` are those that `fit` saw; values are
+    refused once one of the last three was set to something else. `semivalue` and the
+    parameters of the sampling are read whenever values are computed.
+
     References
     ----------
     .. [1] Ghorbani and Zou, "Data Shapley: Equitable Valuation of Data for Machine
