@@ -87,7 +87,7 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
         How much each size of coalition counts. "shapley": all sizes alike; "banzhaf":
         all coalitions alike; "loo": all other rows, computed exactly unless
         ``sampler="permutation"``; ("beta", a, b): Beta Shapley [3]_, in which a larger
-        a puts weight on small coalitions (both positive, 100,000 at most).
+        a puts weight on small coalitions (both from 1e-100 to 100,000).
     null_score : {"prior", "chance"} or float, default="prior"
         Utility of no training row at all. "prior": what predicting the class
         frequencies of the training labels scores on average over those labels;
