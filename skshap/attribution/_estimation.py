@@ -152,7 +152,8 @@ def _arrange(data, problem, values, errors):
     if not np.isfinite(values).all():
         raise ValueError(
             "values are too large for float64: scores of predictions overflow. Scale "
-            "the targets, or raise alpha."
+            "X, or the kernel, down, or raise alpha; of a regression, scale the "
+            "targets."
         )
     values, errors = np.broadcast_arrays(values, errors)
     if data.order is not None:

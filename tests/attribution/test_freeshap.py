@@ -809,6 +809,16 @@ def test_columns_whose_products_overflow():
         FreeShapAttributor("linear").fit(X * 1e200, y)
 
 
+def test_scores_that_overflow_are_named():
+    X, y = np.linspace(-1, 1, 20)[:, None], np.arange(20) // 10
+    attributor = make_attributor(
+        kernel="linear", kernel_params=None, scoring="neg_log_loss", alpha=1e-3
+    ).fit(X / 100, y)
+    words = "overflow. Scale X, or the kernel, down, or raise alpha"
+    with pytest.raises(ValueError, match=re.escape(words)):
+        attributor.attribute(X * 1e308, y)
+
+
 @pytest.mark.parametrize(
     "name, value", [("n_permutations", 0), ("n_permutations", "a"), ("device", "nine")]
 )
