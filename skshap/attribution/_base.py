@@ -169,8 +169,9 @@ class BaseFreeShap:
             `groups`, n_groups instead of n_samples_fit. With `scorings` or
             `semivalues`, a dict from (scoring, semivalue) to such an array.
         std : ndarray or dict of the same shape
-            Standard error of each value, over permutations; zero if values are exact.
-            Only if `return_std`.
+            Standard error of each value, over permutations; zero if values are exact,
+            and also if all permutations drawn happen to agree, as two or three of few
+            rows may. Only if `return_std`.
 
         Raises
         ------
