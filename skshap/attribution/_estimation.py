@@ -48,7 +48,7 @@ def estimate_values(data, problem, method):
     plan = make_plan(data, problem, method)
     with at_most(n_threads(data)):
         estimate = _estimate(data, problem, method, plan)
-    return _arrange(problem, *estimate)
+    return _arrange(data, problem, *estimate)
 
 
 def _estimate(data, problem, method, plan):
@@ -91,15 +91,16 @@ def _run(data, game, problem, method):
     )
     estimate, is_met = run.estimate(is_seeded=method.is_seeded)
     if not is_met:
-        why = (
-            f"was not reached in n_permutations={method.n_permutations}; the largest "
-            f"standard error is {estimate.standard_error.max():.2g}. Raise "
-            "n_permutations, or ask for less."
-        )
         if method.n_permutations < SMALLEST_SAMPLE:
             why = (
                 f"is not looked at before {SMALLEST_SAMPLE} permutations, when errors "
                 f"can be trusted; raise n_permutations={method.n_permutations}."
+            )
+        else:
+            why = (
+                f"was not reached in n_permutations={method.n_permutations}; "
+                f"{run.rule.describe_lack(run.moments)}. Raise n_permutations, or ask "
+                "for less."
             )
         warn_caller(
             f"tol={method.tol!r} {why}",
@@ -146,14 +147,17 @@ def warn_of_what_no_other_finds(scorings, described):
             )
 
 
-def _arrange(problem, values, errors):
-    """Put training rows last; raise if a number is too large."""
+def _arrange(data, problem, values, errors):
+    """Put players last, in their order; raise if a number is too large."""
     if not np.isfinite(values).all():
         raise ValueError(
             "values are too large for float64: scores of predictions overflow. Scale "
-            "the targets, or raise alpha."
+            "X, or the kernel, down, or raise alpha; of a regression, scale the "
+            "targets."
         )
     values, errors = np.broadcast_arrays(values, errors)
+    if data.order is not None:
+        values, errors = (part.take(data.order, PLAYERS) for part in (values, errors))
     if problem.per_sample:
         values, errors = (np.swapaxes(part, 2, 3) for part in (values, errors))
     return Estimate(np.ascontiguousarray(values), np.ascontiguousarray(errors))

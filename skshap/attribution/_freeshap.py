@@ -47,7 +47,8 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
         `fit`, `fit_transform` and `transform` such as :class:`skshap.EmpiricalNTK`, of
         which a clone is fitted.
     alpha : float, default=1.0
-        Strength of the ridge, in units of the kernel's diagonal.
+        Strength of the ridge, added to the diagonal of the kernel matrix, as in
+        :class:`sklearn.kernel_ridge.KernelRidge`.
     kernel_params : dict or None, default=None
         Parameters of a kernel given by name or as a callable.
     scoring : {"accuracy", "neg_log_loss", "neg_brier_score"} or callable, \
@@ -86,7 +87,7 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
         How much each size of coalition counts. "shapley": all sizes alike; "banzhaf":
         all coalitions alike; "loo": all other rows, computed exactly unless
         ``sampler="permutation"``; ("beta", a, b): Beta Shapley [3]_, in which a larger
-        a puts weight on small coalitions (both positive, 100,000 at most).
+        a puts weight on small coalitions (both from 1e-100 to 100,000).
     null_score : {"prior", "chance"} or float, default="prior"
         Utility of no training row at all. "prior": what predicting the class
         frequencies of the training labels scores on average over those labels;
@@ -172,8 +173,9 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
     "sweep" takes what every row adds to nobody exactly, and tells all rows at every
     size that it visits.
 
-    `kernel`, `alpha`, `scoring` and `null_score` are those that `fit` saw; parameters
-    of the sampling are read whenever values are computed.
+    `kernel`, `alpha`, `scoring` and `null_score` are those that `fit` saw; values are
+    refused once one of the last three was set to something else. `semivalue` and the
+    parameters of the sampling are read whenever values are computed.
 
     References
     ----------

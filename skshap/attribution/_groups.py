@@ -31,7 +31,10 @@ def encode_groups(groups, rows):
         if isinstance(groups, str):
             raise ValueError(f"got {groups!r}; if that is a column, pass its values.")
         if np.ndim(groups) != 1:
-            raise ValueError(f"got an array of shape {np.shape(groups)}.")
+            raise ValueError(
+                f"got an array of shape {np.shape(groups)}; pass one column as "
+                "df['annotator'], and several as df.groupby([...]).ngroup()."
+            )
         if len(groups) != len(rows):
             raise ValueError(f"got {len(groups)} for {len(rows)} training rows.")
         groups = check_labels(groups, rows, "groups")

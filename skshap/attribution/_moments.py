@@ -104,18 +104,37 @@ class StoppingRule:
         look, is_due = look_at(moments.count)
         if not is_due and not is_last:
             return False
+        return not self._unsettled(moments, look).any()
+
+    def _unsettled(self, moments, look):
+        """Mark values that stand in the way of a decision, the lowest ones first."""
         kind, *k, confidence = self.tol
         mean, error = moments.mean, moments.errors()
         share = (1 - confidence) / (look * (look + 1)) / mean.numel()
         half = float(student_t.isf(share / 2, moments.count - 1)) * error
         if kind == "sign":
-            return bool(((mean.abs() > half) | (error == 0)).all())
+            return ~((mean.abs() > half) | (error == 0))
         mean, half = mean.movedim(self.axis, -1), half.movedim(self.axis, -1)
         ranked = torch.argsort(mean, dim=-1, stable=True)
         lowest, others = ranked.split([k[0], mean.shape[-1] - k[0]], dim=-1)
-        upper = (mean + half).gather(-1, lowest).amax(-1)
-        lower = (mean - half).gather(-1, others).amin(-1)
-        return bool((upper < lower).all())
+        upper = (mean + half).gather(-1, lowest)
+        lower = (mean - half).gather(-1, others)
+        is_low = upper < lower.amin(-1, keepdim=True)
+        is_other = lower > upper.amax(-1, keepdim=True)
+        return ~torch.cat([is_low, is_other], dim=-1)
+
+    def describe_lack(self, moments):
+        """Say what keeps the rule from being met."""
+        if not isinstance(self.tol, tuple):
+            return f"the largest standard error is {moments.largest_error():.2g}"
+        unsettled = self._unsettled(moments, look_at(moments.count)[0])
+        share = f"{int(unsettled.sum())} of {unsettled.numel()} values"
+        if self.tol[0] == "sign":
+            return f"after {moments.count} draws the sign of {share} is not settled"
+        return (
+            f"after {moments.count} draws it is not settled of {share} whether they "
+            f"are among the {self.tol[1]} lowest"
+        )
 
 
 def look_at(count):

@@ -43,7 +43,8 @@ class FreeShapRegressor(BaseFreeShap, RegressorMixin, BaseKernelRidge):
     kernel : str, callable or kernel object, default="rbf"
         See :class:`skshap.FreeShapAttributor`.
     alpha : float, default=1.0
-        Strength of the ridge, in units of the kernel's diagonal.
+        Strength of the ridge, added to the diagonal of the kernel matrix, as in
+        :class:`sklearn.kernel_ridge.KernelRidge`.
     kernel_params : dict or None, default=None
         Parameters of a kernel given by name or as a callable.
     scoring : {"neg_mean_squared_error", "neg_mean_absolute_error"} or callable, \
@@ -104,6 +105,12 @@ class FreeShapRegressor(BaseFreeShap, RegressorMixin, BaseKernelRidge):
     See Also
     --------
     skshap.FreeShapAttributor : The same for classifiers.
+
+    Notes
+    -----
+    `kernel`, `alpha`, `scoring` and `null_score` are those that `fit` saw; values are
+    refused once one of the last three was set to something else. `semivalue` and the
+    parameters of the sampling are read whenever values are computed.
 
     References
     ----------

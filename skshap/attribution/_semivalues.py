@@ -7,6 +7,7 @@ from scipy.stats import betabinom, binom
 
 __all__ = ["size_weights"]
 
+SMALLEST = 1e-100  # parameter, below which beta functions overflow
 LARGEST = 1e5  # parameter, beyond which log-gamma functions lose digits
 
 
@@ -20,8 +21,9 @@ def size_weights(semivalue, n):
     ----------
     semivalue : {"shapley", "banzhaf", "loo"} or tuple ("beta", a, b)
         Shapley: all sizes alike; Banzhaf: all coalitions alike; leave-one-out: all
-        other rows at once; Beta Shapley with parameters a and b, where ``("beta", 1,
-        1)`` is Shapley and a larger a puts weight on small coalitions; up to 100,000.
+        other rows at once; Beta Shapley with parameters a and b from 1e-100 to 100,000,
+        where ``("beta", 1, 1)`` is Shapley and a larger a puts weight on small
+        coalitions.
     n : int
         Number of rows.
 
@@ -51,7 +53,7 @@ def size_weights(semivalue, n):
     if isinstance(semivalue, (tuple, list)) and len(semivalue) == 3:
         name, *parameters = semivalue
         if name == "beta" and all(
-            isinstance(p, Real) and not isinstance(p, bool) and 0 < p <= LARGEST
+            isinstance(p, Real) and not isinstance(p, bool) and SMALLEST <= p <= LARGEST
             for p in parameters
         ):
             a, b = parameters
@@ -59,5 +61,5 @@ def size_weights(semivalue, n):
             return betabinom.pmf(sizes, n - 1, b, a)
     raise ValueError(
         f"semivalue={semivalue!r} is not known; use 'shapley', 'banzhaf', 'loo' or "
-        f"('beta', a, b) with positive numbers a and b up to {LARGEST:g}."
+        f"('beta', a, b) with numbers a and b from {SMALLEST:g} to {LARGEST:g}."
     )

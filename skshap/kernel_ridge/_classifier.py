@@ -20,7 +20,8 @@ class KernelRidgeClassifier(BaseKernelRidgeClassifier):
     Parameters
     ----------
     alpha : float, default=1.0
-        Strength of the ridge, in units of the kernel's diagonal.
+        Strength of the ridge, added to the diagonal of the kernel matrix, as in
+        :class:`sklearn.kernel_ridge.KernelRidge`.
     kernel : str, callable or kernel object, default="linear"
         "precomputed"; a name or a callable that
         :func:`sklearn.metrics.pairwise.pairwise_kernels` takes; or an object with
@@ -145,19 +146,20 @@ class KernelRidgeClassifier(BaseKernelRidgeClassifier):
                 "far from all training rows; set one of them to False."
             )
         with unchanged_on_error(self):
+            self._starts_at_outputs = self.initial_outputs  # whatever it becomes
             self._fit(X, y, class_prior=self.class_prior)
         return self
 
     def _indicators(self, X):
         indicators = super()._indicators(X)
-        if self.initial_outputs:
+        if self._starts_at_outputs:
             rows = check_kernel_rows(self, X, reset=False)
             indicators += self._initial_outputs(rows)
         return indicators
 
     def _initial_outputs(self, rows):
         """Return what the kernel's network predicts, of shape (n, n_classes)."""
-        if not self.initial_outputs:
+        if not self._starts_at_outputs:
             return 0.0
         if not hasattr(self.kernel_, "initial_outputs"):
             raise ValueError(

@@ -21,7 +21,8 @@ class KernelRidgeClassifierCV(KernelRidgeClassifier):
     Parameters
     ----------
     alphas : array-like of float, default=(0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
-        Candidates, in units of the kernel's diagonal.
+        Candidates for the strength of the ridge, which is added to the diagonal of the
+        kernel matrix, as in :class:`sklearn.kernel_ridge.KernelRidge`.
     kernel : str, callable or kernel object, default="linear"
         See :class:`KernelRidgeClassifier`.
     kernel_params : dict or None, default=None

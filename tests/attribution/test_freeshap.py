@@ -2,6 +2,7 @@
 
 import pickle
 import re
+from copy import deepcopy
 
 import numpy as np
 import pandas as pd
@@ -685,12 +686,36 @@ def test_rows_changed_after_fit(kernel, container):
 
 
 @pytest.mark.filterwarnings("ignore:X and y are those of fit")
-def test_parameters_changed_after_fit_do_not_mix():
+@pytest.mark.parametrize("copy", [deepcopy, lambda a: pickle.loads(pickle.dumps(a))])
+@pytest.mark.parametrize(
+    "name, seen, other",
+    [
+        ("alpha", 1, 10.0),
+        ("null_score", "prior", "chance"),
+        ("null_score", 0.5, "prior"),
+        ("scoring", "accuracy", "neg_log_loss"),
+        ("scoring", own_value, "accuracy"),
+    ],
+)
+def test_parameters_changed_after_fit_are_refused(name, seen, other, copy):
     X, y = class_rows(20, 2)
-    attributor = make_attributor().fit(X, y)
+    attributor = copy(make_attributor(**{name: seen}).fit(X, y))
     values = attributor.attribute(X, y)
-    attributor.set_params(alpha=10.0, scoring="neg_log_loss", null_score="chance")
+    predicted = attributor.predict(X)
+    attributor.set_params(**{name: other})
+    message = (
+        f"{name}={other!r} was set after fit, which saw {name}={seen!r}; fit again"
+    )
+    for call in (attributor.attribute, attributor.explain, attributor.estimate_cost):
+        with pytest.raises(ValueError, match=re.escape(message)):
+            call(X, y)
+    assert_array_equal(attributor.predict(X), predicted)
+    if name == "scoring":
+        (found,) = attributor.attribute(X, y, scorings=[seen]).values()
+        assert_array_equal(found, values)
+    attributor.set_params(**{name: np.float64(1) if seen == 1 else seen})
     assert_array_equal(attributor.attribute(X, y), values)
+    attributor.set_params(**{name: other}).fit(X, y).attribute(X, y)
 
 
 @pytest.mark.parametrize("sampler", ["exact", "permutation"])
@@ -782,6 +807,16 @@ def test_columns_whose_products_overflow():
     X, y = class_rows(20, 2)
     with pytest.raises(ValueError, match="kernel must be finite"):
         FreeShapAttributor("linear").fit(X * 1e200, y)
+
+
+def test_scores_that_overflow_are_named():
+    X, y = np.linspace(-1, 1, 20)[:, None], np.arange(20) // 10
+    attributor = make_attributor(
+        kernel="linear", kernel_params=None, scoring="neg_log_loss", alpha=1e-3
+    ).fit(X / 100, y)
+    words = "overflow. Scale X, or the kernel, down, or raise alpha"
+    with pytest.raises(ValueError, match=re.escape(words)):
+        attributor.attribute(X * 1e308, y)
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,12 @@ from skshap.attribution._semivalues import size_weights
 
 KINDS = [
     *("shapley", "banzhaf", "loo", ("beta", 16, 1), ("beta", 1, 4), ("beta", 0.5, 2)),
-    ("beta", 1e5, 1e5),
+    *(("beta", 1e5, 1e5), ("beta", 1e-100, 1e-100), ("beta", 1e-100, 1e5)),
 ]
 
 
 @pytest.mark.parametrize("semivalue", KINDS)
-@pytest.mark.parametrize("n", [1, 2, 7, 2000])
+@pytest.mark.parametrize("n", [1, 2, 7, 2000, 50_000])
 def test_weights_add_up_to_one(semivalue, n):
     weights = size_weights(semivalue, n)
     assert weights.shape == (n,)
@@ -46,6 +46,7 @@ def test_weights_by_the_definitions():
     [
         *("shapely", ("beta", 1), ("beta", 0, 1), ("beta", "a", 1), ("gamma", 1, 1)),
         *(("beta", 1e6, 1), ("beta", 1, 1e300)),  # of which no digits would be left
+        *(("beta", 1e-308, 1e-308), ("beta", 1, 5e-324)),  # which would overflow
     ],
 )
 def test_unknown_semivalues(semivalue):

@@ -45,6 +45,22 @@ def test_the_error_allowed_is_shared_out_over_values_and_looks(kind, look, count
         assert rule.is_met(moments) == is_met
 
 
+@pytest.mark.parametrize(
+    "tol, words",
+    [
+        (("sign", 0.9), "the sign of 2 of 6 values is"),
+        (("lowest", 2, 0.9), "of 3 of 6 values whether they are among the 2 lowest"),
+    ],
+)
+def test_values_that_are_not_settled_are_counted(tol, words):
+    moments = RunningMoments()
+    moments.count = 10
+    moments.mean = torch.tensor([-9.0, 0.1, 0.2, 5.0, -0.0, 0.9], dtype=torch.float64)
+    error = torch.tensor([0.1, 0.1, 0.1, 0.1, 0.0, 0.1], dtype=torch.float64)
+    moments.squares = error**2 * 10 * 9
+    assert words in StoppingRule(tol).describe_lack(moments)
+
+
 @settings(deadline=None, max_examples=40)
 @given(
     n=st.integers(2, 8),
@@ -141,12 +157,19 @@ def test_decisions_take_fewer_draws_than_errors():
     assert std.max() > attribute(None)[1].max()
 
 
-@pytest.mark.parametrize("tol", [1e-9, ("sign", 0.95), ("lowest", 3, 0.99)])
-def test_a_rule_that_is_not_met_is_said(tol):
+@pytest.mark.parametrize(
+    "tol, words",
+    [
+        (1e-9, "the largest standard error is 0.0"),
+        (("sign", 0.95), r"after 12 draws the sign of \d+ of 30 values is not settled"),
+        (("lowest", 3, 0.99), r"not settled of \d+ of 30 values .* the 3 lowest"),
+    ],
+)
+def test_a_rule_that_is_not_met_is_said(tol, words):
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(30, 2)), np.arange(30) % 2
     attributor = FreeShapAttributor(tol=tol, n_permutations=12, random_state=0)
-    with pytest.warns(ConvergenceWarning, match="n_permutations=12"):
+    with pytest.warns(ConvergenceWarning, match=f"n_permutations=12; .*{words}"):
         attributor.fit(X, y).attribute(X[:5], y[:5])
 
 

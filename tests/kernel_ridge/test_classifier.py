@@ -24,6 +24,7 @@ from skshap import (
     EmpiricalNTK,
     FreeShapAttributor,
     KernelRidgeClassifier,
+    KernelRidgeClassifierCV,
     PairwiseKernel,
 )
 from skshap.exceptions import NotPositiveDefiniteError
@@ -480,3 +481,23 @@ def test_kernels_that_return_frames(container):
     with config_context(transform_output=container):
         found = KernelRidgeClassifier().fit(X, y).decision_function(X)
     assert_allclose(found, expected)
+
+
+class WithOutputs(PairwiseKernel):
+    """A kernel that knows what a network predicts before any training."""
+
+    def initial_outputs(self, X):
+        return np.column_stack([np.sin(X[:, 0]), np.cos(X[:, 1])])
+
+
+@pytest.mark.parametrize("cls", [KernelRidgeClassifier, KernelRidgeClassifierCV])
+@pytest.mark.parametrize("seen", [True, False])
+def test_initial_outputs_set_after_fit_count_in_the_next(seen, cls):
+    X, y = class_rows(20, 2)
+    clf = cls(kernel=WithOutputs(), initial_outputs=seen).fit(X, y)
+    methods = clf.decision_function, clf.predict_proba, clf.predict
+    before = [method(X) for method in methods]
+    clf.set_params(initial_outputs=not seen)
+    for method, expected in zip(methods, before, strict=True):
+        assert_array_equal(method(X), expected)
+    assert abs(clf.fit(X, y).decision_function(X) - before[0]).max() > 1e-3
