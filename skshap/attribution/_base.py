@@ -11,7 +11,6 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from skshap.attribution._asked import check_asked
 from skshap.attribution._cost import predict_cost
-from skshap.attribution._enumeration import LARGEST_GAME
 from skshap.attribution._estimation import estimate_values
 from skshap.attribution._extremes import find_extremes
 from skshap.attribution._groups import encode_groups
@@ -149,8 +148,6 @@ class BaseFreeShap:
             ``np.unique(groups, return_counts=True)[1]``. They are no sums of values of
             rows, and the sign of a Shapley value does not tell whether to drop a group,
             see Notes; ``semivalues=["loo"]`` does, exactly.
-            Many small groups take many times as long as rows do, 245 pairs some 15
-            times as long as their 489 rows; `estimate_cost` tells.
         scorings : list, default=None
             Several scorings at once, instead of `scoring`, from the same permutations.
         semivalues : list, default=None
@@ -388,9 +385,7 @@ class BaseFreeShap:
 
     def _data(self, M, targets, groups=None):
         """Return what coalitions are trained on, and the rows to predict."""
-        kernel, order = self._training_kernel, None
-        if groups is not None and LARGEST_GAME < len(groups) == groups.max() + 1:
-            groups, order = None, np.argsort(groups)  # rows take a part of the work
+        kernel = self._training_kernel
         rows, is_explicit = kernel.values, kernel.is_explicit
-        game = self._alpha + kernel.lost, is_explicit, groups, self.device
-        return Data(rows, M, targets, *game, order)
+        alpha = self._alpha + kernel.lost
+        return Data(rows, M, targets, alpha, is_explicit, groups, self.device)

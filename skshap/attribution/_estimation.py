@@ -48,7 +48,7 @@ def estimate_values(data, problem, method):
     plan = make_plan(data, problem, method)
     with at_most(n_threads(data)):
         estimate = _estimate(data, problem, method, plan)
-    return _arrange(data, problem, *estimate)
+    return _arrange(problem, *estimate)
 
 
 def _estimate(data, problem, method, plan):
@@ -147,8 +147,8 @@ def warn_of_what_no_other_finds(scorings, described):
             )
 
 
-def _arrange(data, problem, values, errors):
-    """Put players last, in their order; raise if a number is too large."""
+def _arrange(problem, values, errors):
+    """Put training rows last; raise if a number is too large."""
     if not np.isfinite(values).all():
         raise ValueError(
             "values are too large for float64: scores of predictions overflow. Scale "
@@ -156,8 +156,6 @@ def _arrange(data, problem, values, errors):
             "targets."
         )
     values, errors = np.broadcast_arrays(values, errors)
-    if data.order is not None:
-        values, errors = (part.take(data.order, PLAYERS) for part in (values, errors))
     if problem.per_sample:
         values, errors = (np.swapaxes(part, 2, 3) for part in (values, errors))
     return Estimate(np.ascontiguousarray(values), np.ascontiguousarray(errors))

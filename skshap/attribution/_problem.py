@@ -103,8 +103,6 @@ class Data(NamedTuple):
         Player of each row, from 0 on; None if every row is one.
     device : str, torch.device or None
         Where to compute.
-    order : ndarray of shape (n,) or None, default=None
-        Rows in the order in which their values are returned; None for their own.
     """
 
     rows: np.ndarray
@@ -114,7 +112,6 @@ class Data(NamedTuple):
     is_explicit: bool
     groups: np.ndarray | None
     device: object
-    order: np.ndarray | None = None
 
     @property
     def n_players(self):
