@@ -12,7 +12,7 @@ from functools import partial
 import torch
 
 from skshap.attribution._coalitions import JOINED, Block, Prefixes
-from skshap.attribution._moves import Coalition, Product, Side
+from skshap.attribution._moves import Coalition, Product, Side, columns_product
 from skshap.utils._ridge import check_pivots, factorize
 
 __all__ = ["FeatureCoalitions", "FeaturePrefixes"]
@@ -119,10 +119,10 @@ class FeatureCoalitions:
         return Side(rows, Product(F, solved), residual, left, block, sign)
 
     @staticmethod
-    def _block(white, sign, start, stop):
+    def _block(white, sign, places):
         """The kernel between some rows that others leave, in units of alpha."""
-        block = sign * (white[:, start:stop].T @ white[:, start:stop])
-        block.diagonal().add_(1)
+        block = columns_product(white, places).mul_(sign)
+        block.diagonal(dim1=1, dim2=2).add_(1)
         return block
 
     @staticmethod

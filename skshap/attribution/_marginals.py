@@ -16,7 +16,7 @@ from functools import partial
 import torch
 
 from skshap.attribution._coalitions import JOINED, TRIANGLE
-from skshap.attribution._moves import Coalition, Side
+from skshap.attribution._moves import Coalition, Side, columns_product
 from skshap.utils._ridge import blocks, check_pivots, factorize, take_columns
 
 __all__ = ["GrowingCoalitions"]
@@ -162,19 +162,16 @@ class GrowingCoalitions:
             )
             yield Coalition(size, decision, joining, leaving, scored)
 
-    def _schur_block(self, order, size, start, stop):
+    def _schur_block(self, order, size, places):
         """What the members leave of the kernel between rows outside, with alpha."""
-        start, stop = size + start, size + stop
-        rows = order[start:stop]
-        block = take_columns(self.K.index_select(0, rows), rows)
-        block.diagonal().add_(self.alpha)
-        explained = self._factor[:size, start:stop]
-        return block.addmm_(explained.T, explained, alpha=-1)
+        rows = order[size + places]
+        block = self.K[rows.unsqueeze(2), rows.unsqueeze(1)]
+        block.diagonal(dim1=1, dim2=2).add_(self.alpha)
+        return block.sub_(columns_product(self._factor[:size], size + places))
 
-    def _inverse_block(self, size, start, stop):
+    def _inverse_block(self, size, places):
         """The block of some members in the inverse of all members' kernel."""
-        columns = self._inverse[start:size, start:stop]
-        return columns.T @ columns
+        return columns_product(self._inverse[:size], places)
 
     def _factorize(self, order, size):
         """Grow the factor, its inverse and the targets whitened by it."""

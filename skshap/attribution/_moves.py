@@ -4,7 +4,6 @@ Ridges tell of rows, on two sides of a coalition: those outside, which may join,
 members, which may leave. A player is a row, or a group of rows that moves as one.
 """
 
-import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +11,15 @@ import torch
 
 from skshap.utils._ridge import factorize
 
-__all__ = ["Coalition", "JointMoves", "Moves", "Players", "Product", "Side"]
+__all__ = [
+    "Coalition",
+    "JointMoves",
+    "Moves",
+    "Players",
+    "Product",
+    "Side",
+    "columns_product",
+]
 
 N_DRAWN = 200  # coalitions that tell how many rows they have
 AHEAD = 262_144  # numbers of a product computed at a time: each time reads a factor
@@ -43,7 +50,9 @@ class Product:
         return self.shape[0]
 
     def __getitem__(self, rows):
-        """Return a slice of rows, not to be changed."""
+        """Return a slice of rows, not to be changed, or those at some places."""
+        if isinstance(rows, torch.Tensor):
+            return self.left[rows] @ self.right
         start, stop, step = rows.indices(len(self))
         if step > 1:
             return self.left[rows] @ self.right
@@ -64,8 +73,8 @@ class Side(NamedTuple):
     """The rows on one side of a coalition, and how they would move its predictions.
 
     If row ``rows[i]`` changes sides, output c at x changes by ``sign * cross[i, x] *
-    residual[i, c] / diagonal[i]``; rows i to j together by ``sign * cross[i:j].T @
-    inv(block(i, j)) @ residual[i:j]``.
+    residual[i, c] / diagonal[i]``; rows p together by ``sign * cross[p].T @
+    inv(block(p)) @ residual[p]``.
 
     Attributes
     ----------
@@ -75,7 +84,7 @@ class Side(NamedTuple):
     residual : Tensor of shape (k, n_outputs)
     diagonal : Tensor of shape (k,)
     block : callable
-        Of two positions.
+        Of positions, a Tensor of shape (G, s), returns blocks of shape (G, s, s).
     sign : int
         1 or -1.
     """
@@ -250,16 +259,53 @@ class Players:
         if self.rows is None:
             weight = side.residual * (side.sign / side.diagonal).unsqueeze(1)
             return Moves(side.rows, side.cross, weight)
-        shape = (side.residual.shape[1], len(order), side.cross.shape[1])
-        table = side.residual.new_empty(shape)
-        for k, (i, j) in enumerate(itertools.pairwise(bounds)):
-            L = factorize(side.block(i, j), diagonal=side.diagonal[i:j], alpha=alpha)
-            right = torch.cat([side.cross[i:j], side.residual[i:j]], 1)
+        m, q = side.cross.shape[1], side.residual.shape[1]
+        table = side.residual.new_empty(q, len(order), m)
+        for some, places in _alike(bounds, self.n_rows + m):
+            places = torch.from_numpy(places).to(table.device)
+            own = side.diagonal[places]
+            L = factorize(side.block(places), diagonal=own, alpha=alpha)
+            right = torch.cat([side.cross[places], side.residual[places]], 2)
             solved = torch.linalg.solve_triangular(L, right, upper=False)
-            m = shape[2]
-            table[:, k] = side.sign * (solved[:, m:].T @ solved[:, :m])
+            moved = solved[..., m:].mT @ solved[..., :m]
+            table[:, some] = moved.mul_(side.sign).transpose(0, 1)
         players = torch.from_numpy(order).to(table.device)
-        if shape[0] == 1:
+        if q == 1:
             ones = torch.ones_like(table[0, :, :1])
             return Moves(players, table[0], ones)
         return JointMoves(players, table)
+
+
+def columns_product(A, places):
+    """Multiply some columns of a matrix with each other.
+
+    Parameters
+    ----------
+    A : Tensor of shape (k, n)
+    places : Tensor of shape (G, s)
+
+    Returns
+    -------
+    Tensor of shape (G, s, s)
+    """
+    columns = A.index_select(1, places.flatten()).unflatten(1, places.shape)
+    return torch.einsum("kgs,kgt->gst", columns, columns)
+
+
+def _alike(bounds, width):
+    """Yield players with as many rows each, and the places of these rows.
+
+    As many at a time as take `AHEAD` numbers, of so many each row.
+
+    Yields
+    ------
+    some : ndarray of shape (G,)
+    places : ndarray of shape (G, s)
+    """
+    counts = np.diff(bounds)
+    for count in np.unique(counts):
+        players = np.flatnonzero(counts == count)
+        step = max(1, AHEAD // (count * width))
+        for start in range(0, len(players), step):
+            some = players[start : start + step]
+            yield some, bounds[some, None] + np.arange(count)

@@ -13,6 +13,7 @@ from skshap.attribution import (
     _cost,
     _enumeration,
     _estimation,
+    _moves,
     _plan,
     _subsets,
 )
@@ -24,9 +25,9 @@ from skshap.attribution._leave_one_out import leave_one_out_values
 from skshap.attribution._semivalues import size_weights
 from skshap.attribution._subsets import FeatureSubsets, KernelSubsets
 from skshap.utils import _ridge
+from tests.attribution.games import ALPHA, SmallGame, average, check_errors
 from tests.attribution.games import Permutations as PermutationSampler
-from tests.attribution.games import SmallGame, average, check_errors
-from tests.oracles import permutation_gains, semivalues
+from tests.oracles import permutation_gains, ridge_predictions, semivalues
 
 GROUPS = np.array([2, 0, 1, 2, 2, 3, 1, 4, 4, 0, 2])
 NAMES = np.array(["e", "b", "c", "z", "a"])
@@ -101,6 +102,40 @@ def test_samplers_agree_with_enumeration(sampler, kernel, monkeypatch):
     )
     assert values.shape == (MANY,)
     check_errors(values, expected, std)
+
+
+@pytest.mark.parametrize("ahead", [1 << 18, 60, 1])
+@pytest.mark.parametrize("kind", ["growing", "shrinking", "direct"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_groups_move_predictions_as_refits_do(n_classes, kind, ahead, monkeypatch):
+    """Those with as many rows together, and as many at a time as there is room for."""
+    monkeypatch.setattr(_moves, "AHEAD", ahead)
+    groups = np.array([3, 0, 1, 2, 2, 3, 1, 4, 5, 0, 5, 2, 6])
+    game = SmallGame(13, 4, n_classes, noise=0.05 * (kind != "direct"), groups=groups)
+    players = game.game(FeatureGame if kind == "direct" else KernelGame)
+    K, cross, y = game.K, game.cross, game.y
+
+    def refit(members):
+        rows = np.flatnonzero(np.isin(groups, members))
+        decision = ridge_predictions(K, y, cross, ALPHA, n_classes, rows).T
+        return np.diff(decision, axis=0) if n_classes == 2 else decision
+
+    order, stops = np.random.default_rng(0).permutation(7), [1, 3, 6]
+    route = Route(kind, [(stop, stop) for stop in stops])
+    for stop, found in zip(stops, players.walk(route, order, stops), strict=True):
+        members, others = order[:stop], order[stop:]
+        if kind == "shrinking":
+            members, others = others, members
+        decision = refit(members)
+        assert_allclose(found.decision, decision, atol=1e-9)
+        for side, moved in ((found.joining, others), (found.leaving, members)):
+            assert sorted(side.players.tolist()) == sorted(moved.tolist())
+            changes = side.changes(slice(None))
+            for player, change in zip(
+                side.players.tolist(), changes.unbind(1), strict=False
+            ):
+                after = refit(np.setxor1d(members, [player]))
+                assert_allclose(change, after - decision, atol=1e-9)
 
 
 def test_values_come_in_the_order_of_the_names():
