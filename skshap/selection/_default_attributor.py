@@ -116,7 +116,7 @@ def default_attributor(estimator, X, y, **options):
         candidates += kernels_of(scaler.transform(rows), spread, scaler)
     if not issparse(rows) and has_outliers(rows):
         scaler = as_arrays(RobustScaler(unit_variance=True)).fit(rows)
-        candidates.append(rbf_of(scaler.transform(rows), rows.shape[1], scaler))
+        candidates.append(rbf_of(scaler.transform(rows), varies.sum(), scaler))
     direction = np.random.default_rng(0).normal(size=rows.shape[1])
     tried = some_rows(rows @ direction, y)
     ridges = [candidate.tune(y, tried) for candidate in candidates]

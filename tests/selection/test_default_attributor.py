@@ -176,6 +176,9 @@ def test_an_outlier_does_not_hide_the_other_rows(value):
     kernel = detector.attributor_.kernel
     K = rbf_kernel(RobustScaler(unit_variance=True).fit_transform(X), gamma=0.5)
     assert_allclose(kernel.fit_transform(X), K)
+    beside = np.c_[X, np.full(400, 7.0)]  # a column of one value changes nothing
+    kernel = LabelNoiseDetector().fit(beside, y_noisy).attributor_.kernel
+    assert_allclose(kernel.fit_transform(beside), K)
 
 
 @pytest.mark.parametrize(
