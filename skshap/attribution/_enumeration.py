@@ -39,7 +39,7 @@ def enumerate_coalitions(game, problem, *, verbose=0):
         Or with m more if values are kept by the row scored.
     """
     subsets, n, m = game.subsets(), game.n_players, problem.n_scored
-    device = problem.utilities[0].y.device
+    device = problem.device
     weights = torch.tensor(problem.weights, device=device)
     nulls = weights.new_tensor(problem.nulls).reshape(1, -1, 1, 1)
     # The empty coalition: minus its utility, weighted, to everyone who joins it.

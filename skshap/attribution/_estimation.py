@@ -110,11 +110,10 @@ def _run(data, game, problem, method):
 
 
 def _identify(data, game, problem, method):
-    """Digest what values depend on, but for the seed and the number of draws."""
+    """Digest what a checkpoint depends on, but for the seed and the number of draws."""
     scorings = [utility.scoring for utility in problem.utilities]
     scores = [describe(s) if callable(s) else str(s) for s in scorings]
-    if method.checkpoint is not None:
-        warn_of_what_no_other_finds(scorings, scores)
+    warn_of_what_no_other_finds(scorings, scores)
     groups = () if data.groups is None else (data.groups,)
     return digest(
         data.rows,

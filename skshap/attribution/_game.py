@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from skshap.attribution._moves import Players
+from skshap.attribution._players import Players
 
 __all__ = ["PASS_WORK", "Game", "Route"]
 

@@ -43,5 +43,5 @@ def leave_one_out_floats(game, problem):
     """
     n, q, utility = game.n_players, game.n_outputs, problem.utilities[0]
     walk = game.walk_floats(game.to_everyone, is_chosen=False)
-    moves = game.players.moves_floats(len(utility.y), q)
+    moves = game.players.moves_floats(problem.n_scored, q)
     return *walk, moves + utility.gains_floats(n, q, per_sample=problem.per_sample)

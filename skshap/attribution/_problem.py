@@ -43,6 +43,11 @@ class Problem(NamedTuple):
         return len(self.utilities[0].y)
 
     @property
+    def device(self):
+        """Where scores are computed."""
+        return self.utilities[0].y.device
+
+    @property
     def is_loo(self):
         """Which semivalues are leave-one-out values, for which a sweep draws nothing.
 
@@ -80,8 +85,8 @@ class Problem(NamedTuple):
 
     def zeros(self, n_players):
         """Return zeros of the shape of values."""
-        device = self.utilities[0].y.device
-        return torch.zeros(self.shape(n_players), dtype=torch.float64, device=device)
+        options = {"dtype": torch.float64, "device": self.device}
+        return torch.zeros(self.shape(n_players), **options)
 
 
 class Data(NamedTuple):

@@ -148,14 +148,14 @@ def make_choice(game, problem, route, shares, rng):
     utilities = problem.utilities
     if not problem.samples_rows:
         return None
-    m = len(utilities[0].y)
+    m = problem.n_scored
     fixed, by_row = stop_costs(game, problem, route)
     if m * by_row.sum() < LEAST_FLOPS:
         return None
     moved = np.array(route.ranges).mean(1).astype(int)
     sizes = moved if route.kind != "shrinking" else game.n_players - moved
     weights = problem.weights.mean(0)[np.minimum(sizes, game.n_players - 1)]
-    device = utilities[0].y.device
+    device = problem.device
     return ScoredChoice(
         utilities,
         game.n_rows / game.n_players,

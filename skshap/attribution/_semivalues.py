@@ -50,7 +50,7 @@ def size_weights(semivalue, n):
     }
     if isinstance(semivalue, str) and semivalue in named:
         return named[semivalue]()
-    if isinstance(semivalue, (tuple, list)) and len(semivalue) == 3:
+    if isinstance(semivalue, tuple) and len(semivalue) == 3:
         name, *parameters = semivalue
         if name == "beta" and all(
             isinstance(p, Real) and not isinstance(p, bool) and SMALLEST <= p <= LARGEST

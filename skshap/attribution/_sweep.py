@@ -197,7 +197,7 @@ class Sweep:
             kept, passing = kept + walk[0], max(passing, walk[1])
             n_stops = max(n_stops, len(count))
         n, q, utility = game.n_players, game.n_outputs, problem.utilities[0]
-        m = len(utility.y)
+        m = problem.n_scored
         own = utility.gains_floats(n, q, per_sample=problem.per_sample)
         own += game.players.moves_floats(m, q) + 6 * n_stops * m
         return kept, passing, own + 3 * problem.size(n)

@@ -187,7 +187,7 @@ def count_together(sampler):
     int
     """
     problem = sampler.problem
-    limits = CPU if problem.utilities[0].y.device.type == "cpu" else GPU
+    limits = CPU if problem.device.type == "cpu" else GPU
     if not is_small(sampler, limits):
         return 1
     n, m = sampler.game.n_players, problem.n_scored
@@ -230,7 +230,7 @@ def _add_marginals(sweep, routes, counts, orders, stops, rngs):
     """
     game, problem, route = sweep.game, sweep.problem, routes[0]
     B, n = len(orders), game.n_players
-    device = problem.utilities[0].y.device
+    device = problem.device
     orders = torch.from_numpy(np.stack(orders)).to(device)
     stops = torch.tensor(stops, device=device)
     shares = stop_shares(route, counts[0], n)

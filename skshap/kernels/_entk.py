@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from skshap.kernels._method import choose_method, may_sketch
 from skshap.kernels._predicted import PredictedCost
 from skshap.kernels._rebuilt import Rebuilt
+from skshap.nn._models import READOUTS
 from skshap.utils._device import check_device
 from skshap.utils._seed import draw_seed
 from skshap.utils._sklearn import HasMethods, Interval, StrOptions, fit_context
@@ -255,7 +256,7 @@ class EmpiricalNTK(
         ],
         "template": [str, None],
         "label_words": [list, tuple, None],
-        "readout": [StrOptions({"auto", "mean", "first", "last"})],
+        "readout": [StrOptions({"auto", *READOUTS})],
         "n_frozen_layers": [Interval(Integral, 0, None, closed="left"), None],
         "parameters": [StrOptions({"layers", "all", "feedforward", "lora"})],
         "lora_params": [dict, None],

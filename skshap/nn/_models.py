@@ -11,6 +11,7 @@ from skshap.nn._parameters import add_adapters, choose_parameters, first_paramet
 from skshap.nn._words import WordNetwork
 
 __all__ = [
+    "READOUTS",
     "EncoderWithHead",
     "TableNetwork",
     "check_defaults",
@@ -56,16 +57,28 @@ class EncoderWithHead(nn.Module):
         """Return the output, of shape (n, 1)."""
         hidden = self.encoder(**batch).last_hidden_state
         mask = batch["attention_mask"]
-        if self.readout == "first":
-            pooled = hidden[:, 0]
-        elif self.readout == "last":
-            pooled = hidden[
-                torch.arange(len(mask), device=mask.device), mask.sum(1) - 1
-            ]
-        else:
-            mask = mask.unsqueeze(-1).to(hidden.dtype)
-            pooled = (hidden * mask).sum(1) / mask.sum(1)
+        pooled = READOUTS[self.readout](hidden, mask)
         return self.head(pooled.to(self.head.weight.dtype))
+
+
+def mean_token(hidden, mask):
+    """Return the mean over the tokens that are not padding, of shape (n, hidden)."""
+    mask = mask.unsqueeze(-1).to(hidden.dtype)
+    return (hidden * mask).sum(1) / mask.sum(1)
+
+
+def first_token(hidden, mask):
+    """Return the first token, of shape (n, hidden)."""
+    return hidden[:, 0]
+
+
+def last_token(hidden, mask):
+    """Return the last token that is not padding, of shape (n, hidden)."""
+    return hidden[torch.arange(len(mask), device=mask.device), mask.sum(1) - 1]
+
+
+# How an encoder is read: from states of shape (n, n_tokens, hidden) and their mask.
+READOUTS = {"mean": mean_token, "first": first_token, "last": last_token}
 
 
 class TableNetwork(nn.Module):

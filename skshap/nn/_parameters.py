@@ -82,18 +82,13 @@ def wanted_of_layer(layer, parameters):
         for name, module in layer.named_modules():
             if isinstance(module, nn.Linear) and "att" not in name:
                 yield from module.parameters()
-    elif parameters == "lora":
+    else:  # "lora"
         for name, parameter in layer.named_parameters():
             # The other factor is zero, and with it the gradient, unless asked for.
             other = name.replace("lora_A", "lora_B")
             is_dead = other != name and not layer.get_parameter(other).any()
             if "lora_" in name and not is_dead:
                 yield parameter
-    else:
-        raise ValueError(
-            "parameters must be 'layers', 'all', 'feedforward' or 'lora', got "
-            f"{parameters!r}."
-        )
 
 
 def add_adapters(model, lora_params, seed):

@@ -13,8 +13,8 @@ from skshap.attribution import (
     _cost,
     _enumeration,
     _estimation,
-    _moves,
     _plan,
+    _players,
     _subsets,
 )
 from skshap.attribution._class_scores import CLASS_SCORINGS
@@ -109,7 +109,7 @@ def test_samplers_agree_with_enumeration(sampler, kernel, monkeypatch):
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_groups_move_predictions_as_refits_do(n_classes, kind, ahead, monkeypatch):
     """Those with as many rows together, and as many at a time as there is room for."""
-    monkeypatch.setattr(_moves, "AHEAD", ahead)
+    monkeypatch.setattr(_players, "AHEAD", ahead)
     groups = np.array([3, 0, 1, 2, 2, 3, 1, 4, 5, 0, 5, 2, 6])
     game = SmallGame(13, 4, n_classes, noise=0.05 * (kind != "direct"), groups=groups)
     players = game.game(FeatureGame if kind == "direct" else KernelGame)

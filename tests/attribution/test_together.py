@@ -169,7 +169,21 @@ def test_attribute_is_the_same(kind, scoring, monkeypatch, batches):
         assert_allclose(ours, theirs, rtol=1e-10, atol=1e-13)
 
 
-def test_workers_compute_whole_batches():
+@pytest.mark.parametrize("n_units", [50, 10])
+def test_workers_are_sent_whole_batches(n_units, batches, monkeypatch):
+    samplers = []
+    run = _parts.run_together
+    monkeypatch.setattr(
+        _parts,
+        "run_together",
+        lambda sampler, units: samplers.append(sampler) or run(sampler, units),
+    )
+    attribute()
+    size = _parts._units_a_task(samplers[0], 2, n_units)
+    assert size == {50: 21, 10: 7}[n_units]  # at most half of the parts, but a batch
+
+
+def test_workers_compute_the_same():
     """Without patches, which workers do not see."""
     for ours, theirs in zip(attribute(), attribute(n_jobs=2), strict=True):
         assert_allclose(ours, theirs, rtol=1e-12, atol=1e-15)

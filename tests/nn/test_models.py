@@ -118,9 +118,10 @@ def test_feedforward_parameters(tiny_encoder):
     assert shapes == {(24, 16), (24,), (16, 24), (16,)}
 
 
-def test_parameters_of_an_unknown_name(tiny_encoder):
-    with pytest.raises(ValueError, match=r"parameters must be .*, got 'biases'\."):
-        prepare(tiny_encoder, parameters="biases")
+def test_a_pooler_never_counts(tiny_encoder):
+    found = wanted(prepare(tiny_encoder, n_frozen_layers=0, parameters="all"))
+    assert any("embeddings" in name for name in found)
+    assert not any("pooler" in name for name in found)
 
 
 @pytest.mark.parametrize(
