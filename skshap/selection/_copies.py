@@ -106,7 +106,8 @@ def find_recurring(number, given, is_clean):
 def same_rows(kernel):
     """Return all rows, and for each of them one that is the same, or itself."""
     n, sizes = len(kernel), replace(kernel, lost=0.0).diagonal()
-    least = SAME * np.minimum(sizes, centred_sizes(kernel, sizes)) + ROUNDING * sizes
+    own = np.abs(sizes)  # of kernels that are no products, some are negative
+    least = SAME * np.minimum(own, centred_sizes(kernel, sizes)) + ROUNDING * own
     order, along, reach = np.arange(n), np.zeros(n), 0.0
     if kernel.is_explicit:  # rows that are the same are near along any direction
         direction = np.random.default_rng(0).normal(size=kernel.values.shape[1])
@@ -120,7 +121,9 @@ def same_rows(kernel):
         near = order[(along >= first - reach) & (along <= last + reach)]
         sums = sizes[some, None] + sizes[near]
         distances = np.abs(sums - 2 * kernel.between(some, near))
-        same[some] = near[(distances <= least[some, None] + least[near]).argmax(1)]
+        is_same = distances <= least[some, None] + least[near]
+        is_same |= some[:, None] == near  # whatever rounding says
+        same[some] = near[is_same.argmax(1)]
     return np.arange(n), same
 
 

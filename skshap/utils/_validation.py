@@ -218,7 +218,7 @@ def check_places(estimator, X, *, reset):
     """
     is_frame = hasattr(X, "iloc") and hasattr(X, "columns")
     columns = X.columns if is_frame else []
-    names = [None if is_missing(name) else name for name in columns]
+    names = [plain_name(name) for name in columns]
     if reset:
         estimator._columns = names
         return X
@@ -236,3 +236,10 @@ def check_places(estimator, X, *, reset):
         f"{fitted[place]!r} there and is {names[place]!r} here; pass "
         "X[X_train.columns], or X.to_numpy() if the order is right."
     )
+
+
+def plain_name(name):
+    """Return the name of a column, None in the place of what is missing in it."""
+    if isinstance(name, tuple):
+        return tuple(map(plain_name, name))
+    return None if is_missing(name) else name

@@ -88,6 +88,13 @@ def test_of_an_indefinite_kernel_no_negative_distance_is_small():
     assert find_copies(number, np.zeros(6)).tolist() == list(range(6))
 
 
+def test_rows_of_negative_size_are_themselves():
+    K = np.diag([1.0, 0, -1e-17, -2, -2])
+    K[3:, 3:] = -2
+    number = number_rows(TrainingKernel(K, is_explicit=False))
+    assert number.tolist() == [0, 1, 2, 3, 3]
+
+
 @pytest.mark.parametrize(("n_copies", "are_left_out"), [(20, True), (21, False)])
 def test_where_many_rows_are_copies_they_count(n_copies, are_left_out):
     rows = np.random.default_rng(0).normal(size=(100, 2))

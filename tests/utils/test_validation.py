@@ -194,6 +194,16 @@ def test_columns_named_by_numbers_stay_in_order(kernel, names):
     attributor.fit(frame.to_numpy(), [0, 1] * 4).decision_function(moved)
 
 
+def test_names_of_columns_with_gaps_are_the_same_again():
+    X, y = class_rows(8)
+    pairs = [("a", 1.0), ("b", float("nan")), ("c", None)]
+    train, new = (
+        pd.DataFrame(X, columns=pd.MultiIndex.from_tuples(pairs)) for _ in y[:2]
+    )
+    attributor = FreeShapAttributor().fit(train, y)
+    assert_array_equal(attributor.predict(new), attributor.predict(X))
+
+
 @pytest.mark.parametrize(
     "names",
     [
