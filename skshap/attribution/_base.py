@@ -20,6 +20,7 @@ from skshap.attribution._plan import needs_draws
 from skshap.attribution._problem import Data, Problem
 from skshap.attribution._semivalues import size_weights
 from skshap.kernels._base import is_precomputed
+from skshap.utils._describe import describe
 from skshap.utils._device import check_device
 from skshap.utils._order import check_order
 from skshap.utils._rows import check_weights, number_of_rows
@@ -355,7 +356,10 @@ class BaseFreeShap:
         """Raise if a parameter is no longer what `fit` saw."""
         for name in names:
             now, seen = getattr(self, name), getattr(self, f"_{name}")
-            if now is not seen and now != seen:
+            is_same = now is seen or now == seen
+            if callable(now) and callable(seen) and not is_same:
+                is_same = describe(now) == describe(seen)  # as partials of one function
+            if not is_same:
                 raise ValueError(
                     f"{name}={now!r} was set after fit, which saw {name}={seen!r}; fit "
                     f"again,{remedy} or set it back."

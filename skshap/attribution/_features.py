@@ -12,7 +12,7 @@ from functools import partial
 import torch
 
 from skshap.attribution._coalitions import JOINED, Block, Prefixes
-from skshap.attribution._moves import Coalition, Product, Side, columns_product
+from skshap.attribution._moves import Coalition, Product, Side
 from skshap.utils._ridge import check_pivots, factorize
 
 __all__ = ["FeatureCoalitions", "FeaturePrefixes"]
@@ -121,7 +121,8 @@ class FeatureCoalitions:
     @staticmethod
     def _block(white, sign, places):
         """The kernel between some rows that others leave, in units of alpha."""
-        block = columns_product(white, places).mul_(sign)
+        rows = white.T[places]
+        block = (rows @ rows.mT).mul_(sign)
         block.diagonal(dim1=1, dim2=2).add_(1)
         return block
 

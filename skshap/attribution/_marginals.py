@@ -16,7 +16,7 @@ from functools import partial
 import torch
 
 from skshap.attribution._coalitions import JOINED, TRIANGLE
-from skshap.attribution._moves import Coalition, Side, columns_product
+from skshap.attribution._moves import Coalition, Side
 from skshap.utils._ridge import blocks, check_pivots, factorize, take_columns
 
 __all__ = ["GrowingCoalitions"]
@@ -243,3 +243,19 @@ class GrowingCoalitions:
         """Add rows that join to what the members' kernel solves."""
         solved[:start].addmm_(self._inverse[start:stop, :start].T, joined)
         solved[start:stop] = self._inverse[start:stop, start:stop].T @ joined
+
+
+def columns_product(A, places):
+    """Multiply some columns of a matrix with each other.
+
+    Parameters
+    ----------
+    A : Tensor of shape (k, n)
+    places : Tensor of shape (G, s)
+
+    Returns
+    -------
+    Tensor of shape (G, s, s)
+    """
+    columns = A.index_select(1, places.flatten()).unflatten(1, places.shape)
+    return torch.einsum("kgs,kgt->gst", columns, columns)

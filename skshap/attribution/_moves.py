@@ -9,13 +9,11 @@ from typing import NamedTuple
 import torch
 
 __all__ = [
-    "AHEAD",
     "Coalition",
     "JointMoves",
     "Moves",
     "Product",
     "Side",
-    "columns_product",
 ]
 
 AHEAD = 262_144  # numbers of a product computed at a time: each time reads a factor
@@ -161,19 +159,3 @@ class JointMoves(NamedTuple):
         table = self.table[1] - self.table[0]
         ones = torch.ones_like(table[:, :1])
         return Moves(self.players, table, ones)
-
-
-def columns_product(A, places):
-    """Multiply some columns of a matrix with each other.
-
-    Parameters
-    ----------
-    A : Tensor of shape (k, n)
-    places : Tensor of shape (G, s)
-
-    Returns
-    -------
-    Tensor of shape (G, s, s)
-    """
-    columns = A.index_select(1, places.flatten()).unflatten(1, places.shape)
-    return torch.einsum("kgs,kgt->gst", columns, columns)

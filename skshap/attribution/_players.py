@@ -3,12 +3,13 @@
 import numpy as np
 import torch
 
-from skshap.attribution._moves import AHEAD, JointMoves, Moves
+from skshap.attribution._moves import JointMoves, Moves
 from skshap.utils._ridge import factorize
 
 __all__ = ["Players"]
 
 N_DRAWN = 200  # coalitions that tell how many rows they have
+AT_ONCE = 1 << 20  # numbers that groups of as many rows are worked on with together
 
 
 class Players:
@@ -123,7 +124,7 @@ class Players:
 def _alike(bounds, width):
     """Yield players with as many rows each, and the places of these rows.
 
-    As many at a time as take `AHEAD` numbers, of so many each row.
+    As many at a time as take `AT_ONCE` numbers, of so many each row.
 
     Yields
     ------
@@ -133,7 +134,7 @@ def _alike(bounds, width):
     counts = np.diff(bounds)
     for count in np.unique(counts):
         players = np.flatnonzero(counts == count)
-        step = max(1, AHEAD // (count * width))
+        step = max(1, AT_ONCE // (count * width))
         for start in range(0, len(players), step):
             some = players[start : start + step]
             yield some, bounds[some, None] + np.arange(count)

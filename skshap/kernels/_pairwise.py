@@ -20,7 +20,8 @@ from skshap.utils._validation import check_rows
 
 __all__ = ["PairwiseKernel", "check_name"]
 
-WRITABLE = "chi2", "additive_chi2"  # kernels whose code in Cython takes such arrays
+# What code in Cython asks for: arrays that can be written, or indices of 32 bits.
+WRITABLE = "chi2", "additive_chi2"
 BLOCK = 64  # rows whose values with each other are computed for those with themselves
 
 
@@ -187,6 +188,8 @@ class PairwiseKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             check_callable(self.kernel, params, X[0], other[0])
         if self.kernel in WRITABLE and not (issparse(X) or issparse(other)):
             X, other = (np.require(rows, requirements="W") for rows in (X, other))
+        if self.kernel == "laplacian":
+            X, other = (with_small_indices(rows) for rows in (X, other))
         try:
             return pairwise_kernels(X, other, metric=self.kernel, **params)
         except TypeError as error:
@@ -231,6 +234,14 @@ def check_name(kernel):
                 f"kernel=EmpiricalNTK({str(kernel)!r})."
             )
         raise ValueError(message)
+
+
+def with_small_indices(rows):
+    """Return rows whose indices, if they are sparse and all fit, have 32 bits."""
+    if not issparse(rows) or max(rows.nnz, *rows.shape) > np.iinfo(np.int32).max:
+        return rows
+    indices, starts = (part.astype(np.int32) for part in (rows.indices, rows.indptr))
+    return type(rows)((rows.data, indices, starts), shape=rows.shape)
 
 
 def check_callable(kernel, params, x, y):

@@ -3,6 +3,7 @@
 import pickle
 import re
 from copy import deepcopy
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -833,6 +834,22 @@ def test_parameters_are_checked_again_after_fit(name, value):
     ):
         with pytest.raises(ValueError, match=name):
             call()
+
+
+def test_a_scoring_that_is_the_same_again_counts_as_such():
+    X, y = class_rows(20, 2)
+
+    def score(decision, y_index, power):
+        return decision[np.arange(len(y_index)), y_index] ** power
+
+    attributor = make_attributor(scoring=partial(score, power=1), n_permutations=2)
+    attributor.fit(X[:12], y[:12])
+    expected = attributor.attribute(X[12:], y[12:])
+    attributor.set_params(scoring=partial(score, power=1))
+    assert_array_equal(attributor.attribute(X[12:], y[12:]), expected)
+    attributor.set_params(scoring=partial(score, power=2))
+    with pytest.raises(ValueError, match="was set after fit"):
+        attributor.attribute(X[12:], y[12:])
 
 
 @pytest.mark.filterwarnings("ignore:X and y are those of fit")

@@ -104,12 +104,12 @@ def test_samplers_agree_with_enumeration(sampler, kernel, monkeypatch):
     check_errors(values, expected, std)
 
 
-@pytest.mark.parametrize("ahead", [1 << 18, 60, 1])
+@pytest.mark.parametrize("at_once", [1 << 20, 60, 1])
 @pytest.mark.parametrize("kind", ["growing", "shrinking", "direct"])
 @pytest.mark.parametrize("n_classes", [2, 3])
-def test_groups_move_predictions_as_refits_do(n_classes, kind, ahead, monkeypatch):
+def test_groups_move_predictions_as_refits_do(n_classes, kind, at_once, monkeypatch):
     """Those with as many rows together, and as many at a time as there is room for."""
-    monkeypatch.setattr(_players, "AHEAD", ahead)
+    monkeypatch.setattr(_players, "AT_ONCE", at_once)
     groups = np.array([3, 0, 1, 2, 2, 3, 1, 4, 5, 0, 5, 2, 6])
     game = SmallGame(13, 4, n_classes, noise=0.05 * (kind != "direct"), groups=groups)
     players = game.game(FeatureGame if kind == "direct" else KernelGame)

@@ -44,6 +44,17 @@ def test_entries_stored_twice_are_their_sum(name):
         assert_array_equal(getattr(twins, part), getattr(before, part))
 
 
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"additive_chi2", "chi2"}))
+def test_indices_of_64_bits(name):
+    rows = csr_array(X)
+    rows.indices, rows.indptr = (
+        p.astype(np.int64) for p in (rows.indices, rows.indptr)
+    )
+    expected = PairwiseKernel(name).fit_transform(X)
+    assert_allclose(PairwiseKernel(name).fit_transform(rows), expected, rtol=1e-12)
+    assert rows.indices.dtype == np.int64
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_rows_that_cannot_be_written(name):
     expected = PairwiseKernel(name).fit_transform(X)
