@@ -20,8 +20,10 @@ from skshap.utils._validation import check_rows
 
 __all__ = ["PairwiseKernel", "check_name"]
 
-# What code in Cython asks for: arrays that can be written, or indices of 32 bits.
+# Kernels whose code in Cython asks for arrays that can be written, and for indices of
+# 32 bits.
 WRITABLE = "chi2", "additive_chi2"
+SMALL_INDICES = ("laplacian",)
 BLOCK = 64  # rows whose values with each other are computed for those with themselves
 
 
@@ -188,7 +190,7 @@ class PairwiseKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             check_callable(self.kernel, params, X[0], other[0])
         if self.kernel in WRITABLE and not (issparse(X) or issparse(other)):
             X, other = (np.require(rows, requirements="W") for rows in (X, other))
-        if self.kernel == "laplacian":
+        if self.kernel in SMALL_INDICES:
             X, other = (with_small_indices(rows) for rows in (X, other))
         try:
             return pairwise_kernels(X, other, metric=self.kernel, **params)

@@ -49,7 +49,7 @@ def check_rows(estimator, X, *, reset, sparse=False, copy=False):
     TypeError
         If objects in a table cannot be turned into numbers.
     """
-    X = check_places(estimator, X, reset=reset)
+    X = check_column_names(estimator, X, reset=reset)
     if is_text(X):
         if reset:
             vars(estimator).pop("n_features_in_", None)
@@ -161,8 +161,8 @@ def check_table(estimator, X, *, reset):
     Returns
     -------
     dataframe or ndarray of shape (n_samples, n_features)
-        A dataframe as it is, see `check_places`; what its columns hold is left to who
-        reads them.
+        A dataframe as it is, but for its names, see `check_column_names`; what its
+        columns hold is left to who reads them.
 
     Raises
     ------
@@ -176,7 +176,7 @@ def check_table(estimator, X, *, reset):
             f"{type(X).__name__} of shape {(len(X),)}; pass a dataframe, of one row as "
             "df.iloc[[0]], of one column as df[['name']]."
         )
-    X = check_places(estimator, X, reset=reset)
+    X = check_column_names(estimator, X, reset=reset)
     if not hasattr(X, "columns"):
         return validate_data(
             estimator,
@@ -193,7 +193,7 @@ def check_table(estimator, X, *, reset):
     return validate_data(estimator, X, reset=reset, skip_check_array=True)
 
 
-def check_places(estimator, X, *, reset):
+def check_column_names(estimator, X, *, reset):
     """Check names of columns that are no strings: scikit-learn passes over them.
 
     Parameters
