@@ -27,6 +27,7 @@ ESTIMATORS = [
     EmpiricalNTK(),
     EmpiricalNTK(method="sketch", n_components=20, random_state=0),
     FreeShapAttributor(),
+    FreeShapAttributor("auto", alpha="auto"),
     FreeShapAttributor(EmpiricalNTK(random_state=0)),
     KernelRidgeClassifier(),
     KernelRidgeClassifierCV(),

@@ -1,7 +1,7 @@
 """What attributors share: values of training rows and of groups, and their cost."""
 
 from dataclasses import replace
-from numbers import Integral
+from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
@@ -19,12 +19,14 @@ from skshap.attribution._own_rows import warn_of_own_rows
 from skshap.attribution._plan import needs_draws
 from skshap.attribution._problem import Data, Problem
 from skshap.attribution._semivalues import size_weights
+from skshap.kernel_ridge._alpha import choose_alpha
 from skshap.kernels._base import is_precomputed
 from skshap.utils._describe import describe
 from skshap.utils._device import check_device
 from skshap.utils._order import check_order
 from skshap.utils._rows import check_weights, number_of_rows
 from skshap.utils._seed import draw_seed
+from skshap.utils._sklearn import Interval, StrOptions
 
 __all__ = ["BaseFreeShap"]
 
@@ -38,6 +40,7 @@ class BaseFreeShap:
     """
 
     _value_constraints: ClassVar[dict] = {
+        "alpha": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
         "scoring": [str, callable],
         "semivalue": [str, tuple],
         **METHOD_CONSTRAINTS,
@@ -51,6 +54,16 @@ class BaseFreeShap:
         self._check_scoring(self.scoring)
         size_weights(self.semivalue, 1)  # raises if it is not known
         check_method(self)
+
+    def _takes_features(self):
+        return self.alpha == "auto" or super()._takes_features()
+
+    def _set_alpha(self, kernel, Y, has_prior):
+        """Set `alpha_` to `alpha`, or choose it by leaving rows out."""
+        if self.alpha == "auto":
+            self.alpha_ = choose_alpha(kernel, Y, has_prior, self.device)
+        else:
+            self.alpha_ = float(self.alpha)
 
     def _keep_training(self, kernel, X):
         """Keep what values are made of, as it is in `fit`, and names of the rows.
@@ -391,5 +404,5 @@ class BaseFreeShap:
         """Return what coalitions are trained on, and the rows to predict."""
         kernel = self._training_kernel
         rows, is_explicit = kernel.values, kernel.is_explicit
-        alpha = self._alpha + kernel.lost
+        alpha = self.alpha_ + kernel.lost
         return Data(rows, M, targets, alpha, is_explicit, groups, self.device)

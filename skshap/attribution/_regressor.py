@@ -42,9 +42,10 @@ class FreeShapRegressor(BaseFreeShap, RegressorMixin, BaseKernelRidge):
     ----------
     kernel : str, callable or kernel object, default="rbf"
         See :class:`skshap.FreeShapAttributor`.
-    alpha : float, default=1.0
+    alpha : float or "auto", default=1.0
         Strength of the ridge, added to the diagonal of the kernel matrix, as in
-        :class:`sklearn.kernel_ridge.KernelRidge`.
+        :class:`sklearn.kernel_ridge.KernelRidge`. "auto": from a hundredth to a hundred
+        times the mean of that diagonal, whichever predicts rows left out best.
     kernel_params : dict or None, default=None
         Parameters of a kernel given by name or as a callable.
     scoring : {"neg_mean_squared_error", "neg_mean_absolute_error"} or callable, \
@@ -92,8 +93,10 @@ class FreeShapRegressor(BaseFreeShap, RegressorMixin, BaseKernelRidge):
     loo_prediction_ : ndarray of shape (n_samples,)
         What the regression trained on all other rows predicts for each training row,
         exact.
+    alpha_ : float
+        `alpha`, or what was chosen.
     kernel_ : object
-        The fitted kernel.
+        The fitted kernel, also where it was chosen.
     gram_ : ndarray of shape (n_samples, n_samples)
         Kernel matrix of the training rows, read only; computed when it is asked for if
         the kernel has fewer explicit features than there are rows.
@@ -217,10 +220,12 @@ class FreeShapRegressor(BaseFreeShap, RegressorMixin, BaseKernelRidge):
             rows = self._check_training_rows(X, y)
             self._y = np.array(check_numbers(y, rows))  # the caller's may change
             warn_of_mean(self._y)
-            kernel = self._map_rows(rows)
+            targets = self._y[:, None]
+            kernel = self._map_rows(rows, targets, has_prior=False)
             self._warn_of_target(X, y)
-            factor = kernel.factorize(self.alpha, self.device)
-            solved, weights = factor.solve(self._y[:, None])
+            self._set_alpha(kernel, targets, has_prior=False)
+            factor = kernel.factorize(self.alpha_, self.device)
+            solved, weights = factor.solve(targets)
             self.intercept_ = 0.0
             self.dual_coef_, self._weights = solved[:, 0], weights[:, 0]
             step = self.dual_coef_ / factor.inverse_diagonal[:, 0]

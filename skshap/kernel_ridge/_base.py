@@ -10,23 +10,22 @@ from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
+from skshap.kernel_ridge._kernel_choice import check_choice, choose_kernel, is_auto
 from skshap.kernel_ridge._narrow import warn_of_narrow
-from skshap.kernel_ridge._training_kernel import TrainingKernel
+from skshap.kernel_ridge._training_kernel import fit_training_kernel
 from skshap.kernels._base import (
     check_kernel_rows,
-    fit_gram,
     make_kernel,
     set_kernel_tags,
 )
-from skshap.kernels._features import explicit_features, has_features, lost_diagonal
+from skshap.kernels._features import explicit_features
 from skshap.kernels._kernels_on_columns import columns_read
 from skshap.utils._columns import warn_of_target
 from skshap.utils._device import check_device
-from skshap.utils._kernel_values import check_gram, check_kernel_values, warn_of_gram
+from skshap.utils._kernel_values import check_kernel_values, warn_of_gram
 from skshap.utils._labels import check_targets
 from skshap.utils._order import check_order
-from skshap.utils._ridge import TIE, leave_one_out
-from skshap.utils._rows import number_of_rows
+from skshap.utils._ridge import TIE, leave_one_out, means_of_others
 from skshap.utils._sklearn import HasMethods, Hidden, Interval
 
 __all__ = ["BaseKernelRidge", "BaseKernelRidgeClassifier", "as_decision"]
@@ -51,38 +50,31 @@ class BaseKernelRidge(BaseEstimator):
         "kernel_params": [dict, None],
         "device": [str, torch.device, None],
     }
-    _warns_of_narrow = True
 
     def _check_training_rows(self, X, y):
         """Check the training rows, the order of targets and where to compute."""
         check_device(self.device)
+        if is_auto(self.kernel):
+            check_choice(X, self.kernel_params)
         check_order(X, y)
         rows = check_kernel_rows(self, X, reset=True)
         warn_of_gram(rows, self.kernel)
         return rows
 
-    def _map_rows(self, rows):
-        """Fit the kernel; return it, by features where they are fewer than the rows."""
-        kernel = self._fit_kernel(rows)
-        if self._warns_of_narrow:
-            warn_of_narrow(kernel, self.kernel)
-        return kernel
+    def _map_rows(self, rows, Y, has_prior):
+        """Fit the kernel; return it, by features where they are fewer than the rows.
 
-    def _fit_kernel(self, rows):
-        kernel = self.kernel_ = make_kernel(self.kernel, self.kernel_params)
-        self._is_explicit = False
-        if not self._takes_features() or not has_features(kernel):
-            return TrainingKernel(fit_gram(kernel, rows), False)
-        # Whether there are features, and how many, may be known only now.
-        kernel.fit(rows)
-        if has_features(kernel):
-            self._n_columns = explicit_features(kernel, rows[:1]).shape[1]
-            self._is_explicit = self._n_columns < number_of_rows(rows)
-        if self._is_explicit:
-            features = explicit_features(kernel, rows, self._n_columns)
-            return TrainingKernel(features, True, lost_diagonal(kernel))
-        K = check_kernel_values(kernel.transform(rows))
-        return TrainingKernel(check_gram((K + K.T) / 2), False)
+        That named "auto" is chosen by the targets, of shape (n, n_targets).
+        """
+        if is_auto(self.kernel):
+            self.kernel_ = choose_kernel(rows, Y, has_prior)
+        else:
+            self.kernel_ = make_kernel(self.kernel, self.kernel_params)
+        takes_features = self._takes_features()
+        kernel = fit_training_kernel(self.kernel_, rows, takes_features=takes_features)
+        self._is_explicit = kernel.is_explicit
+        warn_of_narrow(kernel, self.kernel)
+        return kernel
 
     def _warn_of_target(self, X, y):
         """Warn of a frame with a column that is y, if the fitted kernel reads it."""
@@ -98,7 +90,8 @@ class BaseKernelRidge(BaseEstimator):
         check_is_fitted(self)
         rows = check_kernel_rows(self, X, reset=False)
         if self._is_explicit:
-            return explicit_features(self.kernel_, rows, self._n_columns)
+            n_columns = self._weights.shape[0]
+            return explicit_features(self.kernel_, rows, n_columns)
         return check_kernel_values(self.kernel_.transform(rows))
 
     def _outputs(self, M):
@@ -118,15 +111,13 @@ class BaseKernelRidgeClassifier(ClassifierMixin, BaseKernelRidge):
         """Fit the ridge; return the kernel of the rows, and their labels."""
         rows = self._check_training_rows(X, y)
         self.classes_, y_index = check_targets(y, rows)
-        kernel = self._map_rows(rows)
-        self._warn_of_target(X, y)
         Y = np.eye(len(self.classes_))[y_index]
+        kernel = self._map_rows(rows, Y, has_prior=True)
+        self._warn_of_target(X, y)
         initial = self._initial_outputs(rows)
         Y -= initial
-        # When a row is left out, so is its label from the class frequencies.
-        priors = (Y.sum(0) - Y) / (len(Y) - 1) if class_prior else np.zeros_like(Y)
         ones = np.ones((len(Y), 1))
-        alpha = self._choose_alpha(kernel, Y, priors)
+        alpha = self._choose_alpha(kernel, Y)
         factor = kernel.factorize(alpha, self.device)
         solved, weights = factor.solve(np.hstack([Y, ones]))
         self.intercept_ = Y.mean(0) if class_prior else np.zeros(Y.shape[1])
@@ -134,11 +125,12 @@ class BaseKernelRidgeClassifier(ClassifierMixin, BaseKernelRidge):
         self.dual_coef_, self._weights = (
             part[:, :-1] - part[:, -1:] * self.intercept_ for part in (solved, weights)
         )
+        priors = means_of_others(Y) if class_prior else 0.0
         loo = leave_one_out(Y, solved, factor.inverse_diagonal, priors)
         self.loo_decision_function_ = as_decision(loo + initial)
         return kernel, y_index
 
-    def _choose_alpha(self, kernel, Y, priors):
+    def _choose_alpha(self, kernel, Y):
         return self.alpha
 
     def _initial_outputs(self, rows):

@@ -24,9 +24,10 @@ class KernelRidgeClassifier(BaseKernelRidgeClassifier):
         :class:`sklearn.kernel_ridge.KernelRidge`.
     kernel : str, callable or kernel object, default="linear"
         "precomputed"; a name or a callable that
-        :func:`sklearn.metrics.pairwise.pairwise_kernels` takes; or an object with
-        `fit`, `fit_transform` and `transform` such as :class:`skshap.EmpiricalNTK`, of
-        which a clone is fitted.
+        :func:`sklearn.metrics.pairwise.pairwise_kernels` takes; an object with `fit`,
+        `fit_transform` and `transform` such as :class:`skshap.EmpiricalNTK`, of which
+        a clone is fitted; or "auto", which chooses one for a table of numbers, see
+        Notes of :class:`skshap.FreeShapAttributor`.
     kernel_params : dict or None, default=None
         Parameters of a kernel given by name or as a callable.
     class_prior : bool, default=False
@@ -51,7 +52,7 @@ class KernelRidgeClassifier(BaseKernelRidgeClassifier):
         Decision values of each training row by the classifier trained on all others,
         exact, in the form of `decision_function`.
     kernel_ : object
-        The fitted kernel.
+        The fitted kernel, also where it was chosen.
     n_features_in_ : int
         Number of columns seen in `fit`; not set for texts.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)

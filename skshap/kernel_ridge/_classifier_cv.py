@@ -4,9 +4,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from skshap.kernel_ridge._alpha import leave_one_out_errors
 from skshap.kernel_ridge._classifier import KernelRidgeClassifier
-from skshap.utils._ridge import leave_one_out
-from skshap.utils._ridge_path import RidgePath
 
 __all__ = ["KernelRidgeClassifierCV"]
 
@@ -51,7 +50,7 @@ class KernelRidgeClassifierCV(KernelRidgeClassifier):
         Decision values of each training row by the classifier trained on all others
         with `alpha_`.
     kernel_ : object
-        The fitted kernel.
+        The fitted kernel, also where it was chosen.
     n_features_in_ : int
         Number of columns seen in `fit`; not set for texts.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -103,7 +102,7 @@ class KernelRidgeClassifierCV(KernelRidgeClassifier):
     def _takes_features(self):
         return True  # no candidate is zero
 
-    def _choose_alpha(self, kernel, Y, priors):
+    def _choose_alpha(self, kernel, Y):
         try:
             alphas = np.asarray(self.alphas, dtype=np.float64)
         except (TypeError, ValueError):  # texts, or rows of different lengths
@@ -114,20 +113,8 @@ class KernelRidgeClassifierCV(KernelRidgeClassifier):
                 "alphas must be a list of positive, finite numbers, got "
                 f"{self.alphas!r}."
             )
-        targets = np.hstack([Y, np.ones((len(Y), 1))])
-        path = RidgePath(
-            kernel.values,
-            targets,
-            is_explicit=kernel.is_explicit,
-            device=self.device,
+        self.loo_errors_ = leave_one_out_errors(
+            kernel, Y, alphas, self.class_prior, self.device
         )
-        self.loo_errors_ = np.full(len(alphas), np.inf)
-        usable = np.array([path.has_factor(a) for a in alphas + kernel.lost])
-        for i, alpha in enumerate(alphas):
-            if not usable[i] and usable.any():
-                continue
-            solved, diagonal = path.solve(alpha + kernel.lost)
-            loo = leave_one_out(Y, solved, diagonal, priors)
-            self.loo_errors_[i] = np.mean((loo - Y) ** 2)
         self.alpha_ = float(alphas[self.loo_errors_.argmin()])
         return self.alpha_

@@ -60,10 +60,10 @@ def warn_of_narrow(kernel, given):
         )
     elif name in ("rbf", "laplacian", "chi2"):
         advice = (
-            "columns have very different scales, or gamma is too large: put a "
-            f"StandardScaler in front, as kernel={SCALED} with skshap.PairwiseKernel, "
-            "lower gamma in kernel_params, or, in LabelNoiseDetector, DataRemoval and "
-            "DataSelector, pass no attributor, so that they choose kernel and scaling"
+            "columns have very different scales, or gamma is too large: pass "
+            "kernel='auto', which chooses scaling and width, put a StandardScaler in "
+            f"front, as kernel={SCALED} with skshap.PairwiseKernel, or lower gamma in "
+            "kernel_params"
         )
     else:
         advice = (

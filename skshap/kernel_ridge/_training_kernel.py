@@ -4,9 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from skshap.kernels._base import fit_gram
+from skshap.kernels._features import explicit_features, has_features, lost_diagonal
+from skshap.utils._kernel_values import check_gram, check_kernel_values
 from skshap.utils._ridge_factor import FeatureRidgeFactor, KernelRidgeFactor
+from skshap.utils._rows import number_of_rows
 
-__all__ = ["TrainingKernel"]
+__all__ = ["TrainingKernel", "fit_training_kernel"]
 
 
 @dataclass(frozen=True)
@@ -89,3 +93,37 @@ class TrainingKernel:
         if self.is_explicit:
             return FeatureRidgeFactor(self.values, alpha + self.lost, device)
         return KernelRidgeFactor(self.values, alpha, device)
+
+
+def fit_training_kernel(kernel, rows, *, takes_features=True):
+    """Fit a kernel; return that of its rows, by features where they are fewer.
+
+    Parameters
+    ----------
+    kernel : kernel object
+        Of `make_kernel`.
+    rows : rows
+        n of them.
+    takes_features : bool, default=True
+        Whether explicit features will do.
+
+    Returns
+    -------
+    TrainingKernel
+
+    Raises
+    ------
+    ValueError
+        If what the kernel gives are no values, or no finite ones.
+    """
+    if not takes_features or not has_features(kernel):
+        return TrainingKernel(fit_gram(kernel, rows), False)
+    # Whether there are features, and how many, may be known only now.
+    kernel.fit(rows)
+    if has_features(kernel):
+        n_columns = explicit_features(kernel, rows[:1]).shape[1]
+        if n_columns < number_of_rows(rows):
+            features = explicit_features(kernel, rows, n_columns)
+            return TrainingKernel(features, True, lost_diagonal(kernel))
+    K = check_kernel_values(kernel.transform(rows))
+    return TrainingKernel(check_gram((K + K.T) / 2), False)

@@ -102,9 +102,9 @@ class PairwiseKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         ValueError
             If the kernel is not known, or the rows are no finite numbers.
         """
-        if self.kernel == "precomputed":
+        if isinstance(self.kernel, str) and self.kernel in ("precomputed", "auto"):
             raise ValueError(
-                "kernel='precomputed' is for the classifiers and attributors, not "
+                f"kernel={self.kernel!r} is for the classifiers and attributors, not "
                 f"for {type(self).__name__}, which computes kernel values; give it "
                 "the name of a kernel such as 'rbf'."
             )
@@ -227,7 +227,7 @@ def check_name(kernel):
     is_path = isinstance(kernel, PathLike)
     if is_path or (isinstance(kernel, str) and kernel not in kernel_metrics()):
         message = (
-            f"kernel={kernel!r} is not known; use 'precomputed', one of "
+            f"kernel={kernel!r} is not known; use 'auto', 'precomputed', one of "
             f"{sorted(kernel_metrics())}, a callable or a kernel object."
         )
         if is_path or set(kernel) & set("-/\\"):

@@ -2,6 +2,7 @@
 
 from numbers import Number
 
+from sklearn.base import clone
 from sklearn.utils import get_tags
 
 from skshap.attribution import FreeShapAttributor, FreeShapRegressor
@@ -42,9 +43,8 @@ class Attributed:
         if nested and params.get("attributor", self.attributor) is None:
             raise ValueError(
                 f"{nested[0]} cannot be set while attributor=None; pass an attributor "
-                "whose parameters these are, such as FreeShapAttributor("
-                "make_pipeline(StandardScaler(), PairwiseKernel())), which scales "
-                "columns as None does where they need it."
+                "whose parameters these are, such as FreeShapAttributor('auto', "
+                "alpha='auto'), which chooses kernel and alpha as None does."
             )
         return super().set_params(**params)
 
@@ -74,6 +74,12 @@ class Attributed:
                 "pretrained model, FreeShapAttributor(make_pipeline(TfidfVectorizer(), "
                 f'PairwiseKernel("linear"))). {advice}'.rstrip()
             )
+
+    def _unfitted_attributor(self, **options):
+        """Return a clone of `attributor`; options are of that which stands for None."""
+        if self.attributor is None:
+            return FreeShapAttributor("auto", alpha="auto", **options)
+        return clone(self.attributor)
 
     def _take_names(self):
         """Take over the number and the names of columns from the attributor."""

@@ -4,11 +4,10 @@ from numbers import Integral
 from typing import ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 from sklearn.utils import indexable
 
 from skshap.selection._attributed import Attributed
-from skshap.selection._default_attributor import default_attributor
 from skshap.selection._held_out import check_held_out, errors_name_held_out
 from skshap.selection._splits import make_splits
 from skshap.selection._values import combine, judge_splits, values_on
@@ -67,13 +66,10 @@ class BaseRowChoice(Attributed, BaseEstimator):
             y = as_labels(y)
             (X,) = indexable(X)
         check_held_out(X, X_val, y_val)
-        if self.attributor is None:
-            number = self._n_permutations(number_of_rows(X), with_error)
-            attributor = default_attributor(
-                self, X, y, scoring="neg_brier_score", n_permutations=number
-            )
-        else:
-            attributor = clone(self.attributor)
+        number = self._n_permutations(number_of_rows(X), with_error)
+        attributor = self._unfitted_attributor(
+            scoring="neg_brier_score", n_permutations=number
+        )
         self.attributor_ = set_seeds(attributor, seed).fit(X, y)
         self.classes_, y_index = check_targets(y, self.attributor_._training_kernel)
         self._take_names()

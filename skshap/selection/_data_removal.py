@@ -44,11 +44,12 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
         Trained on the rows that are kept; a clone is fitted.
     attributor : FreeShapAttributor or None, default=None
         Values the rows; a clone is fitted. For texts, one with an
-        :class:`skshap.EmpiricalNTK`. None works on numbers: values by Brier score
-        from 10 permutations, of more than 500 rows from ``5000 // n_samples``, one at
-        least, or with "harmful" of more than 1,000 rows from ``10000 // n_samples``,
-        two at least, and the kernel that :class:`skshap.LabelNoiseDetector` chooses.
-        Its parameters can be searched, as ``attributor__alpha``, only if one is passed.
+        :class:`skshap.EmpiricalNTK`. None works on numbers, by
+        ``FreeShapAttributor("auto", alpha="auto", scoring="neg_brier_score")``, which
+        chooses kernel, scaling and `alpha`, and 10 permutations, of more than 500 rows
+        ``5000 // n_samples``, one at least, or with "harmful" of more than 1,000 rows
+        ``10000 // n_samples``, two at least. Its parameters can be searched, as
+        ``attributor__scoring``, only if one is passed.
         With its ``verbose=1`` a progress bar shows how far each split is.
     n_samples_to_remove : int, float, "auto" or "harmful", default=0.1
         How many rows to remove, or which share of them, those of lowest value. "auto":
@@ -146,8 +147,8 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
     or predicted labels, times the factor that suits them best [2]_: it says more than
     the accuracy, and is not misled by how sure of itself the estimator is. The values
     come from splits that judge on other rows than those the estimator is judged on,
-    which are training rows there. (With ``attributor=None`` kernel and `alpha` are
-    chosen by all rows.) It is judged by the given labels; on few rows the choice
+    which are training rows there. (What is "auto" of the attributor is chosen by all
+    rows.) It is judged by the given labels; on few rows the choice
     depends on the folds, less on repeated ones, as of
     :class:`sklearn.model_selection.RepeatedStratifiedKFold`. Where `X_val` is given,
     values come from there and the choice from the splits. Half of each class is left,

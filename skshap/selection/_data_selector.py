@@ -34,12 +34,11 @@ class DataSelector(BaseRowChoice):
     ----------
     attributor : FreeShapAttributor or None, default=None
         Carries the kernel and `alpha`; a clone is fitted. For texts, one with an
-        :class:`skshap.EmpiricalNTK`. None works on numbers: values by Brier score
-        from 10 permutations, of more than 500 rows from ``5000 // n_samples``, one at
-        least, and the kernel that
-        :class:`skshap.LabelNoiseDetector` chooses. With its ``verbose=1`` a progress
-        bar shows the rows selected or, of other strategies than "greedy", how far each
-        split is.
+        :class:`skshap.EmpiricalNTK`. None works on numbers, by
+        ``FreeShapAttributor("auto", alpha="auto", scoring="neg_brier_score")``, which
+        chooses kernel, scaling and `alpha`, and 10 permutations, of more than 500 rows
+        ``5000 // n_samples``, one at least. With its ``verbose=1`` a progress bar shows
+        the rows selected or, of other strategies than "greedy", how far each split is.
     n_samples_to_select : int or float, default=0.5
         How many rows to select, or which share of them.
     strategy : {"greedy", "balanced", "top"}, default="greedy"
@@ -286,7 +285,7 @@ class DataSelector(BaseRowChoice):
             kernel,
             y_index,
             views,
-            alpha=self.attributor_.alpha,
+            alpha=self.attributor_.alpha_,
             n_to_choose=n_kept,
             device=self.attributor_.device,
             verbose=self.attributor_.verbose,

@@ -4,14 +4,13 @@ from numbers import Real
 from typing import ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 
 from skshap.attribution._own_rows import warn_of_own_rows
 from skshap.kernel_ridge._narrow import is_narrow
 from skshap.kernels._base import is_precomputed
 from skshap.selection._attributed import Attributed
 from skshap.selection._class_values import of_both
-from skshap.selection._default_attributor import default_attributor
 from skshap.selection._held_out import check_held_out
 from skshap.selection._issues import judge_labels
 from skshap.selection._noise_choice import choose_model, noise_models
@@ -40,17 +39,10 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
     ----------
     attributor : FreeShapAttributor or None, default=None
         Carries the kernel; a clone is fitted. For texts, one with an
-        :class:`skshap.EmpiricalNTK`. None works on numbers: with the kernel, linear or
-        rbf of the width that :class:`sklearn.svm.SVC` calls "scale", of columns as they
-        are or, where their standard deviations differ tenfold, standardized, or, where
-        a value is more than 30 interquartile ranges from the median of its column, rbf
-        of columns scaled by these ranges, that has the least leave-one-out error on at
-        most 1,000 of the rows, and the `alpha` that has it on all. Of more than 5,000
-        rows, rbf is approximated by 500 features
-        (:class:`sklearn.kernel_approximation.Nystroem`): no kernel matrix is formed
-        then, nor with other kernels of fewer explicit features than rows. With its
-        ``verbose=1`` a progress bar shows the permutations of "prequential". Its
-        `checkpoint` is not used.
+        :class:`skshap.EmpiricalNTK`. None works on numbers, by
+        ``FreeShapAttributor("auto", alpha="auto")``, which chooses kernel, scaling and
+        `alpha`. With its ``verbose=1`` a progress bar shows the permutations of
+        "prequential". Its `checkpoint` is not used.
     method : {"auto", "loo", "prequential"}, default="auto"
         Where the prediction of a row comes from. "loo": the ridge trained on all other
         rows; "auto": on all but copies with the same label, with class frequencies
@@ -345,11 +337,7 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
 
     def _fitted_attributor(self, rows, labels, n_clean):
         try:
-            if self.attributor is None:
-                attributor = default_attributor(self, rows, labels)
-            else:
-                attributor = clone(self.attributor)
-            return attributor.fit(rows, labels)
+            return self._unfitted_attributor().fit(rows, labels)
         except ValueError as error:
             if n_clean == 0 or type(error) is not ValueError:
                 raise
@@ -380,7 +368,7 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         """
         fitted = self.attributor_
         if self.method == "auto":
-            alpha = fitted.alpha if self.attributor is None else None  # tuned or not
+            alpha = fitted.alpha_ if fitted.alpha == "auto" else None  # tuned or not
             kernel = fitted._training_kernel
             return fit_by_leaving_out(models, kernel, alpha, fitted.device)
         if self.method == "prequential":

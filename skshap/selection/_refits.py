@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skshap.kernel_ridge._alpha import choose_alpha
 from skshap.selection._copies import (
     diagonal_of_copies,
     find_copies,
@@ -11,7 +12,6 @@ from skshap.selection._copies import (
     number_rows,
 )
 from skshap.selection._noise_choice import choose_model
-from skshap.selection._tuned_ridge import tune_kernel
 from skshap.utils._ridge import leave_one_out
 
 __all__ = ["Misses", "fit_by_leaving_out"]
@@ -101,16 +101,17 @@ def fit_to_others(models, kernel, number, alpha, device):
         From `number_rows`.
     """
     given = models[0].given
+    labels = np.eye(models[0].n_classes)[given]
     # A clean row that is the same says something of the label.
     copies = find_copies(number, np.where(models[0].is_clean, -1, given))
     one = np.unique(copies, return_index=True)[1]
     if len(one) < len(kernel):
-        alpha = tune_kernel(kernel.part(one), given[one], device)
+        alpha = choose_alpha(kernel.part(one), labels[one], device=device)
     elif alpha is None:
-        alpha = tune_kernel(kernel, given, device)
+        alpha = choose_alpha(kernel, labels, device=device)
     factor = kernel.factorize(alpha, device)
     diagonal = diagonal_of_copies(factor.inverse_diagonal, copies, alpha + kernel.lost)
-    decision = leave_out(factor, np.eye(models[0].n_classes)[given], diagonal)
+    decision = leave_out(factor, labels, diagonal)
     misses = [fit_and_refit(model, decision, factor, diagonal) for model in models]
     model = choose_model(models)
     return model, misses[models.index(model)]

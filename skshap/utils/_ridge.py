@@ -13,6 +13,7 @@ __all__ = [
     "invert_factor",
     "invert_ridge",
     "leave_one_out",
+    "means_of_others",
     "multiply",
     "take_columns",
 ]
@@ -45,6 +46,11 @@ def leave_one_out(Y, solved, inverse_diagonal, prior):
     """
     loo = Y - solved[:, :-1] / inverse_diagonal
     return loo + prior * solved[:, -1:] / inverse_diagonal
+
+
+def means_of_others(Y):
+    """Return the mean of the targets of all other rows, for each, shape of `Y`."""
+    return (Y.sum(0) - Y) / (len(Y) - 1)
 
 
 def invert_factor(K, alpha):

@@ -21,6 +21,7 @@ from sklearn.preprocessing import scale
 from skshap import (
     EmpiricalNTK,
     FreeShapAttributor,
+    KernelRidgeClassifierCV,
     LabelNoiseDetector,
     LabelNoiseReport,
     PairwiseKernel,
@@ -30,7 +31,6 @@ from skshap import (
 )
 from skshap.selection import _issues
 from skshap.selection._noise_model import NoiseModel
-from skshap.selection._tuned_ridge import tune_ridge
 
 POLARS = "polars is in the extra test"
 CLEANLAB = "cleanlab is in no extra: only what it accepts is tested"
@@ -416,7 +416,8 @@ def test_misses_are_counted_among_the_rows_judged(noisy_iris):
     held_out = {"X_val": X[100:], "y_val": true[100:]}
     detector = LabelNoiseDetector(FreeShapAttributor(), noise="class-conditional")
     detector.fit(X[:100], y[:100], **held_out)
-    alpha = tune_ridge(K, Y.argmax(1), 1.0, kernel="precomputed").alpha_
+    tuned = KernelRidgeClassifierCV(kernel="precomputed", class_prior=True)
+    alpha = tuned.fit(K, Y.argmax(1)).alpha_
     model = NoiseModel(Y.argmax(1), 3, np.arange(len(Y)) >= 100)
     targets, missed = Y, []
     for _ in range(3):

@@ -354,15 +354,15 @@ def test_labels_are_warned_of_whatever_kernel_is_chosen(load, estimator):
 
 
 def test_labels_among_columns_that_are_approximated_are_warned_of(monkeypatch):
-    monkeypatch.setattr("skshap.selection._default_attributor.LARGE", 100)
-    monkeypatch.setattr("skshap.selection._default_attributor.N_LANDMARKS", 20)
+    monkeypatch.setattr("skshap.kernel_ridge._kernel_choice.LARGE", 100)
+    monkeypatch.setattr("skshap.kernel_ridge._kernel_choice.N_LANDMARKS", 20)
     rng = np.random.default_rng(0)
     angle, y = rng.uniform(0, 6.3, 200), np.arange(200) % 2
     around = (y + 1) * np.array([np.cos(angle), np.sin(angle)]) + rng.normal(size=200)
     X = pd.DataFrame({"a": around[0], "b": around[1], "t": y})
     with pytest.warns(UserWarning, match=TARGET):
         detector = LabelNoiseDetector(contamination=0.1).fit(X, y)
-    assert "nystroem" in str(detector.attributor_.kernel).lower()
+    assert "nystroem" in str(detector.attributor_.kernel_).lower()
 
 
 def test_labels_of_few_rows_may_be_those_of_a_column_by_chance():

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skshap.selection import _some_rows
-from skshap.selection._some_rows import some_rows
+from skshap.kernel_ridge import _some_rows
+from skshap.kernel_ridge._some_rows import some_rows
 
 
 def test_they_hold_all_rows_of_small_tables_and_every_class():

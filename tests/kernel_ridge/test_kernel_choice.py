@@ -1,4 +1,4 @@
-"""Tests of the attributor of tables of numbers."""
+"""Tests of the kernel of tables of numbers that is named "auto"."""
 
 import pickle
 
@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from sklearn import config_context
-from sklearn.datasets import load_iris, load_wine, make_moons
+from sklearn.datasets import load_diabetes, load_iris, load_wine, make_moons
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.metrics.pairwise import rbf_kernel
@@ -21,13 +21,16 @@ from skshap import (
     DataRemoval,
     DataSelector,
     FreeShapAttributor,
+    FreeShapRegressor,
+    KernelRidgeClassifier,
     KernelRidgeClassifierCV,
     LabelNoiseDetector,
     PairwiseKernel,
     flip_labels,
 )
-from skshap.selection import _base, _default_attributor, _some_rows, _tuned_ridge
-from skshap.selection._tuned_ridge import tune_ridge
+from skshap.kernel_ridge import _alpha, _kernel_choice, _some_rows
+from skshap.kernel_ridge._kernel_choice import Candidate
+from skshap.selection import _base
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +41,17 @@ def wine():
     return X, StandardScaler().fit_transform(X), y_noisy, is_flipped
 
 
+@pytest.fixture
+def table():
+    """Columns of one scale, and labels with noise."""
+    X, y = load_iris(return_X_y=True)
+    return X[::3], flip_labels(y[::3], rate=0.1, random_state=0)[0]
+
+
 def test_default_attributor_tunes_alpha(table):
-    X, y, _ = table
+    X, y = table
     alphas = [
-        DataRemoval(LogisticRegression(), random_state=0).fit(X, y).attributor_.alpha
+        DataRemoval(LogisticRegression(), random_state=0).fit(X, y).attributor_.alpha_
         for y in (y, np.random.default_rng(0).permutation(y))
     ]
     assert alphas[0] < alphas[1]  # the less the rows say, the stronger the ridge
@@ -66,14 +76,14 @@ def test_default_attributor_takes_the_better_kernel(kernel):
         errors[name] = ridge.loo_errors_.min()
     assert min(errors, key=errors.get) == kernel
     fitted = DataRemoval(LogisticRegression(), random_state=0).fit(X, y).attributor_
-    assert fitted.kernel == kernel
+    assert fitted.kernel_.kernel == kernel
     for rows in (csr_array(X), pd.DataFrame(X)):
         removal = DataRemoval(LogisticRegression(), random_state=0).fit(rows, y)
-        assert removal.attributor_.kernel == kernel
+        assert removal.attributor_.kernel_.kernel == kernel
 
 
 def test_default_attributor_of_columns_far_from_zero(table):
-    X, y, _ = table
+    X, y = table
     fitted = [
         DataRemoval(LogisticRegression(max_iter=1000), random_state=0)
         .fit(rows, y)
@@ -81,8 +91,8 @@ def test_default_attributor_of_columns_far_from_zero(table):
         for rows in (X, X + 1e9, 1e-160 * X)
     ]
     gamma = 1 / (4 * X.var())
-    assert fitted[0].kernel_params["gamma"] == pytest.approx(gamma)
-    assert fitted[1].kernel_params["gamma"] == pytest.approx(gamma, rel=1e-5)
+    assert fitted[0].kernel_.kernel_params["gamma"] == pytest.approx(gamma)
+    assert fitted[1].kernel_.kernel_params["gamma"] == pytest.approx(gamma, rel=1e-5)
     assert np.isfinite(fitted[2].gram_).all()
 
 
@@ -96,7 +106,9 @@ def test_default_attributor_of_sparse_rows_is_that_of_dense_ones():
     ]
     gamma = 1 / (8 * X.var())
     for removal in fitted:
-        assert removal.attributor_.kernel_params["gamma"] == pytest.approx(gamma)
+        assert removal.attributor_.kernel_.kernel_params["gamma"] == pytest.approx(
+            gamma
+        )
     sparse, dense = (removal.sample_values_ for removal in fitted)
     assert_allclose(sparse, dense, atol=1e-9)
 
@@ -108,9 +120,9 @@ def test_a_column_of_one_value_changes_no_rbf_kernel(kind):
     with_year = np.c_[X[:, :2], np.full(150, 2024.1), X[:, 2:]]
     expected = LabelNoiseDetector().fit(X, y)
     found = LabelNoiseDetector().fit(kind(with_year), y)
-    assert found.attributor_.kernel == "rbf"
-    gamma = expected.attributor_.kernel_params["gamma"]
-    assert found.attributor_.kernel_params["gamma"] == pytest.approx(gamma)
+    assert found.attributor_.kernel_.kernel == "rbf"
+    gamma = expected.attributor_.kernel_.kernel_params["gamma"]
+    assert found.attributor_.kernel_.kernel_params["gamma"] == pytest.approx(gamma)
     assert_allclose(found.label_quality_, expected.label_quality_, atol=1e-5)
     assert expected.label_issues_.sum() == 16
 
@@ -120,13 +132,15 @@ def test_the_means_of_columns_do_not_set_the_width_of_a_kernel():
     X = np.c_[X, np.random.default_rng(0).integers(2020, 2025, 150)]
     y, is_flipped = flip_labels(y, rate=0.1, random_state=1)
     found = LabelNoiseDetector().fit(X, y)
-    centre, kernel = found.attributor_.kernel[1:]
+    centre, kernel = found.attributor_.kernel_
     assert_allclose(centre.mean_, X.mean(0))
     assert centre.scale_ is None
     assert kernel.kernel_params == {"gamma": pytest.approx(1 / X.var(0).sum())}
     assert is_flipped[found.label_issues_].sum() == 15
     as_sparse = LabelNoiseDetector().fit(csr_array(X), y).attributor_
-    assert as_sparse.kernel_params == {"gamma": pytest.approx(1 / X.var(0).sum())}
+    assert as_sparse.kernel_.kernel_params == {
+        "gamma": pytest.approx(1 / X.var(0).sum())
+    }
     removal = DataRemoval(LogisticRegression(max_iter=5000), random_state=0).fit(X, y)
     assert is_flipped[~removal.support_].sum() > 10
 
@@ -137,7 +151,7 @@ def test_columns_of_other_units_are_standardized(wine):
     expected = LabelNoiseDetector().fit(scaled, y)
     assert_allclose(found.label_quality_, expected.label_quality_, atol=1e-7)
     assert is_flipped[np.argsort(found.label_quality_)[:10]].all()
-    assert found.attributor_.alpha == expected.attributor_.alpha
+    assert found.attributor_.alpha_ == expected.attributor_.alpha_
     assert_allclose(found.attributor_.gram_, expected.attributor_.gram_)
 
 
@@ -145,20 +159,21 @@ def test_columns_are_left_as_they_are_where_that_predicts_better(wine):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(80, 6)) * [10, 0.1, 0.1, 0.1, 0.1, 0.1]
     y = (np.abs(X[:, 0]) > 7).astype(int)  # all others are noise
-    attributor = LabelNoiseDetector().fit(X, y).attributor_
-    assert attributor.kernel == "rbf"
-    assert attributor.kernel_params == {"gamma": pytest.approx(1 / (6 * X.var()))}
+    kernel = LabelNoiseDetector().fit(X, y).attributor_.kernel_
+    assert kernel.kernel == "rbf"
+    assert kernel.kernel_params == {"gamma": pytest.approx(1 / (6 * X.var()))}
 
 
 @pytest.mark.parametrize("ratio, n_kernels", [(9, 2), (11, 4)])
 def test_scaling_is_tried_where_columns_differ(ratio, n_kernels, monkeypatch):
     tried = []
 
-    def spy(rows, y, scale, **params):
-        tried.append(params["kernel"])
-        return tune_ridge(rows, y, scale, **params)
+    def spy(self, *args):
+        tried.append(self.kernel.kernel)
+        return error(self, *args)
 
-    monkeypatch.setattr(_default_attributor, "tune_ridge", spy)
+    error = Candidate.error
+    monkeypatch.setattr(Candidate, "error", spy)
     X = np.tile([[1.0, ratio, 5.0], [-1.0, -ratio, 5.0]], (10, 1))  # the last: constant
     X[0] = 1.0, -ratio, 5.0
     LabelNoiseDetector().fit(X, [0, 1] * 10)
@@ -173,11 +188,11 @@ def test_an_outlier_does_not_hide_the_other_rows(value):
     detector = LabelNoiseDetector().fit(X, y_noisy)
     assert roc_auc_score(~is_flipped, detector.label_quality_) > 0.98
     assert detector.label_issues_.sum() > 30
-    kernel = detector.attributor_.kernel
+    kernel = detector.attributor_.kernel_
     K = rbf_kernel(RobustScaler(unit_variance=True).fit_transform(X), gamma=0.5)
     assert_allclose(kernel.fit_transform(X), K)
     beside = np.c_[X, np.full(400, 7.0)]  # a column of one value changes nothing
-    kernel = LabelNoiseDetector().fit(beside, y_noisy).attributor_.kernel
+    kernel = LabelNoiseDetector().fit(beside, y_noisy).attributor_.kernel_
     assert_allclose(kernel.fit_transform(beside), K)
 
 
@@ -192,7 +207,7 @@ def test_an_outlier_does_not_hide_the_other_rows(value):
     ],
 )
 def test_outliers_are_thirty_ranges_from_the_median(X, expected):
-    assert _default_attributor.has_outliers(np.array(X)) is expected
+    assert _kernel_choice.has_outliers(np.array(X)) is expected
 
 
 def test_sparse_columns_of_other_units_go_as_dense_ones(wine):
@@ -200,7 +215,7 @@ def test_sparse_columns_of_other_units_go_as_dense_ones(wine):
     dense, sparse = (
         LabelNoiseDetector().fit(rows, y).attributor_ for rows in (X, csr_array(X))
     )
-    assert dense.kernel[-1].kernel == sparse.kernel[-1].kernel == "rbf"
+    assert dense.kernel_[-1].kernel == sparse.kernel_[-1].kernel == "rbf"
     assert_allclose(sparse.gram_, dense.gram_, atol=1e-9)
 
 
@@ -252,31 +267,31 @@ def test_a_kernel_is_chosen_by_some_rows_and_alpha_by_all(name, wine, monkeypatc
         y = (X[:, 0] > 0).astype(int)
     seen = []
 
-    def spy(rows, labels, scale, **params):
-        seen.append((params["kernel"], rows, labels))
-        return tune_ridge(rows, labels, scale, **params)
+    def spy(self, Y, has_prior, chosen):
+        seen.append((self.kernel.kernel, chosen))
+        return error(self, Y, has_prior, chosen)
+
+    error = Candidate.error
 
     monkeypatch.setattr(_some_rows, "MOST_ROWS", 60)
-    monkeypatch.setattr(_tuned_ridge, "MOST_ROWS", 60)
-    monkeypatch.setattr(_default_attributor, "tune_ridge", spy)
+    monkeypatch.setattr(_alpha, "MOST_ROWS", 60)
+    monkeypatch.setattr(Candidate, "error", spy)
     attributor = LabelNoiseDetector().fit(X, y).attributor_
-    assert attributor.kernel == name
-    n = len(seen[0][2])
+    assert attributor.kernel_.kernel == name
+    (rbf, chosen), (linear, same) = seen
+    assert (rbf, linear) == ("rbf", "linear") and same is chosen
+    n = len(chosen)
     assert 58 <= n <= 60  # of three classes
-    assert [(kernel, len(labels)) for kernel, _, labels in seen[:2]] == [
-        ("rbf", n),
-        ("linear", n),
-    ]
-    assert_allclose(np.bincount(seen[0][2]) / n, np.bincount(y) / len(y), atol=0.02)
-    assert len(np.unique(seen[0][1], axis=0)) == n
+    assert_allclose(np.bincount(y[chosen]) / n, np.bincount(y) / len(y), atol=0.02)
+    assert len(np.unique(chosen)) == n
     unit = 1.0 if name == "rbf" else np.square(X).sum(1).mean()
     expected = KernelRidgeClassifierCV(
         unit * np.array(KernelRidgeClassifierCV().alphas),
         kernel=name,
-        kernel_params=attributor.kernel_params,
+        kernel_params=attributor.kernel_.kernel_params,
         class_prior=True,
     ).fit(X, y)
-    assert attributor.alpha == pytest.approx(expected.alpha_)
+    assert attributor.alpha_ == pytest.approx(expected.alpha_)
 
 
 @pytest.mark.parametrize("method", ["auto", "loo", "prequential"])
@@ -285,9 +300,9 @@ def test_none_is_what_it_chooses(method, wine):
     X, _, y, _ = wine
     found = LabelNoiseDetector(method=method).fit(X, y)
     attributor = found.attributor_
-    assert isinstance(attributor.kernel[-1], PairwiseKernel)
+    assert isinstance(attributor.kernel_[-1], PairwiseKernel)
     given = FreeShapAttributor(
-        attributor.kernel, alpha=attributor.alpha, random_state=attributor._seed
+        attributor.kernel_, alpha=attributor.alpha_, random_state=attributor._seed
     )
     expected = LabelNoiseDetector(given, method=method).fit(X, y)
     if method == "prequential":  # with another seed
@@ -299,19 +314,19 @@ def test_none_is_what_it_chooses(method, wine):
 
 @pytest.fixture
 def few_rows_are_many(monkeypatch):
-    monkeypatch.setattr(_default_attributor, "LARGE", 150)
-    monkeypatch.setattr(_default_attributor, "N_LANDMARKS", 100)
+    monkeypatch.setattr(_kernel_choice, "LARGE", 150)
+    monkeypatch.setattr(_kernel_choice, "N_LANDMARKS", 100)
 
 
 @pytest.mark.parametrize("container", [np.asarray, csr_array])
 def test_many_rows_take_features_in_place_of_pairs(container, wine, few_rows_are_many):
     X, _, y, is_flipped = wine
     few = LabelNoiseDetector().fit(container(X[:150]), y[:150]).attributor_
-    assert isinstance(few.kernel[-2], StandardScaler)  # exact
+    assert isinstance(few.kernel_[-2], StandardScaler)  # exact
     found = LabelNoiseDetector().fit(container(X), y)
     attributor = found.attributor_
     assert attributor._is_explicit
-    exact = rbf_kernel(X / X.std(0), gamma=attributor.kernel[-2].gamma)
+    exact = rbf_kernel(X / X.std(0), gamma=attributor.kernel_[-2].gamma)
     off = np.abs(attributor.gram_ - exact)
     assert (off - np.diag(off.diagonal())).mean() < 0.01  # the diagonal lacks most
     assert off.mean() > 1e-4
@@ -326,8 +341,8 @@ def test_rows_of_little_precision_are_taken_as_they_are(
 ):
     X, scaled, y, _ = wine
     if kind == "large":  # landmarks of columns that are not scaled
-        monkeypatch.setattr(_default_attributor, "LARGE", 150)
-        monkeypatch.setattr(_default_attributor, "N_LANDMARKS", 100)
+        monkeypatch.setattr(_kernel_choice, "LARGE", 150)
+        monkeypatch.setattr(_kernel_choice, "N_LANDMARKS", 100)
     X = X if kind == "units" else scaled.copy()
     if kind == "outlier":
         X[7, 3] = 6e4
@@ -339,7 +354,7 @@ def test_rows_of_little_precision_are_taken_as_they_are(
         pytest.skip("scipy has no such matrices")
     expected = LabelNoiseDetector().fit(container(double), y)
     found = LabelNoiseDetector().fit(container(rows), y)
-    assert isinstance(found.attributor_.kernel, Pipeline)
+    assert isinstance(found.attributor_.kernel_, Pipeline)
     for detector in (found, pickle.loads(pickle.dumps(found))):
         assert_array_equal(detector.label_quality_, expected.label_quality_)
         assert_array_equal(
@@ -362,10 +377,10 @@ def test_values_do_not_depend_on_what_transformers_return(
     if is_linear:
         y = np.where(X[:, 0] > np.median(X[:, 0]), "a", "b")
     if is_large:
-        monkeypatch.setattr(_default_attributor, "LARGE", 150)
-        monkeypatch.setattr(_default_attributor, "N_LANDMARKS", 100)
+        monkeypatch.setattr(_kernel_choice, "LARGE", 150)
+        monkeypatch.setattr(_kernel_choice, "N_LANDMARKS", 100)
     monkeypatch.setattr(_some_rows, "MOST_ROWS", 60)
-    monkeypatch.setattr(_tuned_ridge, "MOST_ROWS", 60)
+    monkeypatch.setattr(_alpha, "MOST_ROWS", 60)
     expected = LabelNoiseDetector().fit(X, y)
     predicted = expected.attributor_.decision_function(X[:5])
     with config_context(transform_output=library):
@@ -377,7 +392,7 @@ def test_values_do_not_depend_on_what_transformers_return(
             DataRemoval(GaussianNB(), random_state=0),
             DataSelector(n_samples_to_select=9, random_state=0),
         ):
-            assert chooser.fit(X, y).attributor_.alpha == expected.attributor_.alpha
+            assert chooser.fit(X, y).attributor_.alpha_ == expected.attributor_.alpha_
     assert_array_equal(found.label_quality_, expected.label_quality_)
 
 
@@ -410,3 +425,93 @@ def test_very_many_rows_are_valued_by_a_permutation_or_two(wine, monkeypatch):
     for number, n_permutations in ((5, 1), ("harmful", 2)):
         removal.set_params(n_samples_to_remove=number).fit(X, y)
         assert removal.attributor_.n_permutations == n_permutations
+
+
+def test_an_attributor_chooses_what_none_does(wine):
+    X, _, y, _ = wine
+    auto = FreeShapAttributor("auto", alpha="auto", random_state=0)
+    expected = LabelNoiseDetector().fit(X, y)
+    found = LabelNoiseDetector(auto).fit(X, y)
+    assert_array_equal(found.label_quality_, expected.label_quality_)
+    options = {"scoring": "neg_brier_score", "n_permutations": 10, "random_state": None}
+    removal = DataRemoval(GaussianNB(), random_state=0).fit(X[::4], y[::4])
+    given = DataRemoval(GaussianNB(), auto.set_params(**options), random_state=0)
+    found = given.fit(X[::4], y[::4])
+    assert_array_equal(found.ranking_, removal.ranking_)
+    given.set_params(attributor__alpha=3.0)  # nested parameters, of a chosen kernel
+    assert given.fit(X[::4], y[::4]).attributor_.alpha_ == 3.0
+
+
+def test_values_are_those_of_the_kernel_and_the_alpha_chosen(wine):
+    X, _, y, _ = wine
+    auto = FreeShapAttributor("auto", alpha="auto", random_state=0, n_permutations=5)
+    values = auto.fit(X[::2], y[::2]).attribute(X[1::2], y[1::2])
+    assert (auto.kernel, auto.alpha) == ("auto", "auto")
+    again = pickle.loads(pickle.dumps(auto)).attribute(X[1::2], y[1::2])
+    assert_array_equal(again, values)
+    given = FreeShapAttributor(
+        auto.kernel_, alpha=auto.alpha_, random_state=0, n_permutations=5
+    )
+    assert_array_equal(given.fit(X[::2], y[::2]).attribute(X[1::2], y[1::2]), values)
+    with pytest.raises(ValueError, match=r"alpha=2.0 was set after fit.*alpha='auto'"):
+        auto.set_params(alpha=2.0).attribute(X, y)
+
+
+@pytest.mark.parametrize("kernel", ["rbf", "linear", "precomputed"])
+def test_alpha_is_chosen_for_any_kernel(kernel, wine):
+    _, X, y, _ = wine
+    X = rbf_kernel(X) if kernel == "precomputed" else X
+    fitted = FreeShapAttributor(kernel, alpha="auto").fit(X, y)
+    unit = np.square(X).sum(1).mean() if kernel == "linear" else 1.0
+    expected = KernelRidgeClassifierCV(
+        unit * np.array(KernelRidgeClassifierCV().alphas),
+        kernel=kernel,
+        class_prior=True,
+    ).fit(X, y)
+    assert fitted.alpha_ == pytest.approx(expected.alpha_)
+    assert FreeShapAttributor(kernel, alpha=2).fit(X, y).alpha_ == 2.0
+
+
+def test_the_kernel_of_a_regression_is_chosen_by_its_targets():
+    X, y = load_diabetes(return_X_y=True)
+    X = X * np.geomspace(1, 1000, 10)  # units
+    scaled = StandardScaler().fit_transform(X)
+    y = y - y.mean()
+    for name, targets in (("linear", scaled.sum(1)), ("rbf", scaled[:, 0] ** 2 - 1)):
+        kernel = FreeShapRegressor("auto", alpha="auto").fit(X, targets).kernel_
+        assert isinstance(kernel[0], StandardScaler)
+        assert kernel[1].kernel == name
+    fitted = FreeShapRegressor("auto", alpha="auto").fit(X[:300], y[:300])
+    assert -fitted.score(X[300:], y[300:]) < 0.55 * y.var()
+    residuals = fitted.loo_prediction_ - y[:300]
+    assert np.square(residuals).mean() < 0.55 * y.var()
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        KernelRidgeClassifier(kernel="auto"),
+        KernelRidgeClassifierCV(kernel="auto"),
+        FreeShapAttributor("auto"),
+        FreeShapRegressor("auto"),
+    ],
+)
+def test_auto_is_of_numbers_and_has_no_parameters(estimator):
+    X, y = load_iris(return_X_y=True)
+    y = y - 1
+    estimator.fit(X, y)
+    assert estimator.predict(X).shape == (150,)
+    assert_allclose(estimator.fit(csr_array(X), y).predict(X), estimator.predict(X))
+    assert estimator.fit(pd.DataFrame(X), y).n_features_in_ == 4
+    message = r"kernel='auto' is chosen for numbers, but X holds texts; use .*\)\)\.$"
+    with pytest.raises(ValueError, match=message):
+        estimator.fit(["a text", "another"], [0, 1])
+    with pytest.raises(ValueError, match="chosen as well by kernel='auto'; name"):
+        estimator.set_params(kernel_params={"gamma": 1.0}).fit(X, y)
+
+
+def test_auto_is_no_kernel_of_vectors():
+    with pytest.raises(ValueError, match="'auto' is for the classifiers and attr"):
+        PairwiseKernel("auto").fit([[1.0]])
+    with pytest.raises(ValueError, match=r"alpha.*must be a float"):
+        KernelRidgeClassifier("auto").fit([[0.0], [1.0]], [0, 1])

@@ -1,0 +1,183 @@
+"""The kernel of tables of numbers that is named "auto"."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.kernel_approximation import Nystroem
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import RobustScaler, StandardScaler
+
+from skshap.kernel_ridge._alpha import candidate_alphas, leave_one_out_errors
+from skshap.kernel_ridge._some_rows import some_rows
+from skshap.kernel_ridge._training_kernel import fit_training_kernel
+from skshap.kernels import PairwiseKernel
+from skshap.utils._columns import column_advice
+from skshap.utils._rows import number_of_rows
+from skshap.utils._texts import is_text
+
+__all__ = ["LARGE", "check_choice", "choose_kernel", "is_auto"]
+
+UNEQUAL = 10  # ratio of standard deviations of columns from which on scaling is tried
+# Squared spread of all entries, by that of columns around their means, from which on
+# they are centred as well: the means of columns would set the width.
+OFFSET = 4
+OUTLYING = 30  # interquartile ranges from the median of a column, of an outlier
+# Rows from which on an rbf kernel is approximated, and by how many features: all pairs
+# take memory and time that few have.
+LARGE = 5000
+N_LANDMARKS = 500
+
+
+class Candidate(NamedTuple):
+    """A kernel that may be chosen.
+
+    Attributes
+    ----------
+    rows : {ndarray, sparse matrix} of shape (n, d)
+        What it is a kernel of.
+    scaler : StandardScaler, RobustScaler or None
+        What they were scaled by.
+    kernel : PairwiseKernel
+        Linear or rbf.
+    """
+
+    rows: object
+    scaler: StandardScaler | RobustScaler | None
+    kernel: PairwiseKernel
+
+    def error(self, Y, has_prior, chosen):
+        """Return the leave-one-out error of the best ridge on chosen rows."""
+        kernel = fit_training_kernel(self.kernel, self.rows[chosen])
+        alphas = candidate_alphas(kernel)
+        return leave_one_out_errors(kernel, Y[chosen], alphas, has_prior).min()
+
+    def unfitted(self):
+        """Return the kernel, of rows that are not scaled; of many by features."""
+        steps = [] if self.scaler is None else [self.scaler]
+        kernel = self.kernel
+        if kernel.kernel == "rbf" and number_of_rows(self.rows) > LARGE:
+            landmarks = Nystroem(
+                **kernel.kernel_params, n_components=N_LANDMARKS, random_state=0
+            )
+            steps.append(as_arrays(landmarks))
+            kernel = as_arrays(PairwiseKernel("linear"))
+        return as_arrays(make_pipeline(*steps, kernel)) if steps else kernel
+
+
+def is_auto(kernel):
+    """Whether ``kernel=`` is "auto"."""
+    return isinstance(kernel, str) and kernel == "auto"
+
+
+def check_choice(X, kernel_params):
+    """Raise if there is no kernel to be chosen: for texts, or with parameters."""
+    if is_text(X):
+        advice = " ".join(column_advice(X)) if hasattr(X, "columns") else ""
+        raise ValueError(
+            "kernel='auto' is chosen for numbers, but X holds texts; use "
+            "kernel=EmpiricalNTK(model) or, without a pretrained model, "
+            'kernel=make_pipeline(TfidfVectorizer(), PairwiseKernel("linear")). '
+            f"{advice}".rstrip()
+        )
+    if kernel_params:
+        raise ValueError(
+            f"kernel_params={kernel_params!r} are chosen as well by kernel='auto'; "
+            "name the kernel that they are of, or pass None."
+        )
+
+
+@np.errstate(over="ignore", invalid="ignore")  # what overflows is refused
+def choose_kernel(rows, Y, has_prior):
+    """Choose a kernel for rows of numbers.
+
+    Linear or rbf, of the columns as they are or, where their standard deviations differ
+    much, standardized, or, where their means do, rbf of centred columns, or, where
+    there are outliers, of columns scaled by their interquartile ranges: that of least
+    leave-one-out error on some rows. With many rows, a kernel that is rbf is
+    approximated by explicit features. How wide rbf kernels are depends on no column of
+    one value.
+
+    Parameters
+    ----------
+    rows : {ndarray, sparse matrix} of shape (n_samples, n_features)
+        Checked, float64.
+    Y : ndarray of shape (n_samples, n_targets)
+        Indicators of classes, or targets of a regression.
+    has_prior : bool
+        See `leave_one_out_errors`.
+
+    Returns
+    -------
+    PairwiseKernel or Pipeline
+        Not fitted.
+    """
+    candidates = candidates_of(rows)
+    direction = np.random.default_rng(0).normal(size=rows.shape[1])
+    tried = some_rows(rows @ direction, Y.argmax(1))
+    errors = [candidate.error(Y, has_prior, tried) for candidate in candidates]
+    return candidates[np.argmin(errors)].unfitted()
+
+
+def candidates_of(rows):
+    """List the kernels of rows that are tried."""
+    varies = columns_that_vary(rows)
+    spread = squared_spread(rows[:, varies])
+    candidates = [rbf_of(rows, spread), linear_of(rows)]
+    is_sparse = issparse(rows)
+    scaler = as_arrays(StandardScaler(with_mean=not is_sparse)).fit(rows)
+    # Of columns around their means, as of dense rows, which are centred.
+    within = scaler.var_[varies].sum()
+    if spread > OFFSET * within > 0:
+        centred = None if is_sparse else as_arrays(StandardScaler(with_std=False))
+        moved = rows if is_sparse else centred.fit_transform(rows)
+        candidates.append(rbf_of(moved, within, centred))
+    deviations = np.sqrt(scaler.var_[varies])
+    if varies.any() and deviations.max() > UNEQUAL * deviations.min():
+        scaled, spread = scaler.transform(rows), (scaler.var_ / scaler.scale_**2).sum()
+        candidates += [rbf_of(scaled, spread, scaler), linear_of(scaled, scaler)]
+    if not is_sparse and has_outliers(rows):
+        scaler = as_arrays(RobustScaler(unit_variance=True)).fit(rows)
+        candidates.append(rbf_of(scaler.transform(rows), varies.sum(), scaler))
+    return candidates
+
+
+def as_arrays(transformer):
+    """Have a transformer return arrays, whatever `sklearn.set_config` says."""
+    return transformer.set_output(transform="default")
+
+
+def columns_that_vary(rows):
+    """Return which columns have more than one value, shape (d,)."""
+    reach = rows.max(0) - rows.min(0)
+    return (reach.toarray().ravel() if issparse(rows) else reach) > 0
+
+
+def squared_spread(rows):
+    """Return how far entries are from their mean, squared and summed over a row."""
+    if rows.shape[1] == 0:
+        return 0.0
+    if issparse(rows):
+        return rows.shape[1] * (rows.multiply(rows).mean() - rows.mean() ** 2)
+    return rows.shape[1] * rows.var()
+
+
+def linear_of(rows, scaler=None):
+    """Return the linear kernel of rows."""
+    return Candidate(rows, scaler, as_arrays(PairwiseKernel("linear")))
+
+
+def rbf_of(rows, spread, scaler=None):
+    """Return the rbf kernel of rows, as wide as `SVC` calls "scale"."""
+    tiny = np.finfo(float).tiny  # its inverse is finite, that of what is below not
+    gamma = float(1 / spread) if spread > tiny else 1.0
+    kernel = as_arrays(PairwiseKernel("rbf", kernel_params={"gamma": gamma}))
+    return Candidate(rows, scaler, kernel)
+
+
+def has_outliers(rows):
+    """Whether some values are very far from the others of their columns."""
+    low, middle, high = np.percentile(rows, [25, 50, 75], axis=0)
+    spread = high - low  # zero where most values are the same
+    is_far = np.abs(rows - middle) > OUTLYING * spread
+    return bool((is_far & (spread > 0)).any())
