@@ -82,7 +82,7 @@ class Watched(NoiseModel):
 
 
 def test_the_first_fit_leaves_copies_out_beside_what_features_lack(monkeypatch):
-    monkeypatch.setattr(_refits, "tune_kernel", lambda *args: 0.3)
+    monkeypatch.setattr(_refits, "choose_alpha", lambda *args, **options: 0.3)
     rows, given, copies = F.copy(), GIVEN.copy(), np.arange(N)
     rows[1], given[1], copies[1] = rows[0], given[0], 0
     model = Watched(given, 3, np.zeros(N, dtype=bool))
