@@ -23,8 +23,8 @@ UNEQUAL = 10  # ratio of standard deviations of columns from which on scaling is
 # they are centred as well: the means of columns would set the width.
 OFFSET = 4
 OUTLYING = 30  # interquartile ranges from the median of a column, of an outlier
-# Rows from which on an rbf kernel is approximated, and by how many features: all pairs
-# take memory and time that few have.
+# Rows from which on kernels but linear are approximated, by how many features: pairs
+# of them take memory and time that few have.
 LARGE = 5000
 N_LANDMARKS = 500
 
@@ -56,9 +56,12 @@ class Candidate(NamedTuple):
         """Return the kernel, of rows that are not scaled; of many by features."""
         steps = [] if self.scaler is None else [self.scaler]
         kernel = self.kernel
-        if kernel.kernel == "rbf" and number_of_rows(self.rows) > LARGE:
+        if kernel.kernel != "linear" and number_of_rows(self.rows) > LARGE:
             landmarks = Nystroem(
-                **kernel.kernel_params, n_components=N_LANDMARKS, random_state=0
+                kernel.kernel,
+                **kernel.kernel_params,
+                n_components=N_LANDMARKS,
+                random_state=0,
             )
             steps.append(as_arrays(landmarks))
             kernel = as_arrays(PairwiseKernel("linear"))

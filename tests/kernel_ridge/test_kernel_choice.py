@@ -515,3 +515,13 @@ def test_auto_is_no_kernel_of_vectors():
         PairwiseKernel("auto").fit([[1.0]])
     with pytest.raises(ValueError, match=r"alpha.*must be a float"):
         KernelRidgeClassifier("auto").fit([[0.0], [1.0]], [0, 1])
+
+
+@pytest.mark.parametrize("name", ["rbf", "laplacian", "linear"])
+def test_of_many_rows_only_a_linear_kernel_is_exact(name, few_rows_are_many):
+    kernel = PairwiseKernel(name, kernel_params=None if name == "linear" else {})
+    for n in (150, 151):
+        made = Candidate(np.zeros((n, 2)), None, kernel).unfitted()
+        assert (made is kernel) == (name == "linear" or n == 150)
+    if made is not kernel:
+        assert made[0].kernel == name and made[1].kernel == "linear"
