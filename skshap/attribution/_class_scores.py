@@ -58,6 +58,8 @@ class MarginAccuracy(MarginUtility):
 class MarginLogLoss(MarginUtility):
     """Log probability of the label, in nats."""
 
+    reads_probabilities = True
+
     def __call__(self, decision):
         return torch.nn.functional.logsigmoid(2 * self._sign * decision[0])
 
@@ -86,6 +88,8 @@ class MarginLogLoss(MarginUtility):
 
 class MarginBrier(MarginUtility):
     """Minus the squared probability of the wrong class."""
+
+    reads_probabilities = True
 
     def __call__(self, decision):
         return -torch.sigmoid(-2 * self._sign * decision[0]).square()
@@ -136,6 +140,8 @@ class SoftmaxUtility(ClassUtility):
     Subclasses define ``of_shares(shares, total)``: scores by numbers that are to
     probabilities as their total is to 1, which it may change; None if digits are lost.
     """
+
+    reads_probabilities = True
 
     def moved(self, decision, moves, part):
         # Moves multiply the probabilities before: no largest value is to be found.
@@ -263,8 +269,8 @@ def class_null(scoring, null_score, y_index, n_classes):
         return float(null_score)
     labels = y_index if null_score == "prior" else np.arange(n_classes)
     p = np.bincount(labels, minlength=n_classes) / len(labels)
-    # Decision values of these probabilities; a callable is given themselves.
-    row = p if callable(scoring) else np.log(p) / n_classes
     utility = class_utility(scoring, labels, n_classes)
+    # Decision values of which these are the probabilities, or else themselves.
+    row = np.log(p) / n_classes if utility.reads_probabilities else p
     decision = torch.tensor(row).unsqueeze(1).expand(n_classes, len(labels))
     return float(utility.score(decision).mean())

@@ -17,7 +17,7 @@ from skshap.attribution._class_scores import (
     class_utility,
 )
 from skshap.attribution._freeshap import SIGNATURE
-from skshap.attribution._utility import check_scoring
+from skshap.attribution._utility import Utility, check_scoring
 from skshap.utils._ridge import TIE
 from tests.attribution.games import own_value
 from tests.oracles import per_sample_score
@@ -210,6 +210,29 @@ def test_null_utility_of_a_callable_scores_the_frequencies():
     # The mean over the labels of the own class's frequency.
     assert_allclose(class_null(own_value, "prior", TERNARY, 3), 1 / 4 + 1 / 8)
     assert_allclose(class_null(own_value, "chance", TERNARY, 3), 1 / 3)
+
+
+class NegHinge(Utility):
+    """Minus what the label's decision value lacks to be larger than others by one."""
+
+    def __call__(self, decision):
+        label = torch.nn.functional.one_hot(self.y, len(decision)).T.bool()
+        own, others = (
+            torch.where(part, decision, -torch.inf).amax(0) for part in (label, ~label)
+        )
+        return (own - others - 1).clamp(max=0)
+
+
+@pytest.mark.parametrize(
+    "y, expected", [(BINARY, -3 / 4), (np.array([0, 0, 0, 1, 1, 2]), -37 / 36)]
+)
+def test_the_null_of_what_reads_no_probabilities_scores_the_frequencies(
+    y, expected, monkeypatch
+):
+    # Of 3/4 and 1/4: three rows lack 1/2 and one 3/2. Of 1/2, 1/3 and 1/6: three rows
+    # lack 5/6, two 7/6 and one 8/6.
+    monkeypatch.setitem(CLASS_SCORINGS, "neg_hinge", (NegHinge, NegHinge))
+    assert_allclose(class_null("neg_hinge", "prior", y, len(set(y))), expected)
 
 
 @pytest.mark.parametrize(
