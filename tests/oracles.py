@@ -11,6 +11,12 @@ from math import comb
 
 import numpy as np
 import torch
+from sklearn.metrics import (
+    accuracy_score,
+    brier_score_loss,
+    log_loss,
+    mean_squared_error,
+)
 
 
 def tangent_kernel(output, parameters, examples):
@@ -159,6 +165,40 @@ def per_sample_score(scoring, decision, y_index):
         else:
             raise ValueError(f"no definition of scoring={scoring!r}")
     return np.array(scores)
+
+
+def null_by_metrics(scoring, null_score, y, n_classes):
+    """Score of predicting the frequencies of labels for each of these labels.
+
+    Parameters
+    ----------
+    scoring : str or callable
+        Built in, or a score of rows by probabilities and labels.
+    null_score : {"prior", "chance"}
+        Frequencies of `y`, or of each class once.
+    y : ndarray of shape (n,)
+    n_classes : int
+
+    Returns
+    -------
+    float
+    """
+    labels = y if null_score == "prior" else np.arange(n_classes)
+    indicators = np.eye(n_classes)[labels]
+    P = np.tile(indicators.mean(0), (len(labels), 1))
+    if callable(scoring):
+        return scoring(P, labels).mean()
+    if scoring == "accuracy":
+        return accuracy_score(labels, P.argmax(1))
+    if scoring == "neg_log_loss":
+        return -log_loss(labels, P, labels=np.arange(n_classes))
+    if scoring == "neg_brier_score" and n_classes == 2:
+        return -brier_score_loss(labels, P[:, 1])
+    if scoring == "neg_brier_score":
+        return -n_classes * mean_squared_error(indicators, P)
+    raise ValueError(
+        f"no metric of scoring={scoring!r}: say here what it makes of probabilities"
+    )
 
 
 def shapley_values(value, n):

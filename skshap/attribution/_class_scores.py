@@ -10,6 +10,7 @@ import torch
 from skshap.attribution._callable_score import CallableScore, check_by_row
 from skshap.attribution._moves import Moves
 from skshap.attribution._utility import Utility
+from skshap.kernel_ridge._base import as_logits, indicators_of
 from skshap.utils._ridge import TIE
 
 __all__ = ["CLASS_SCORINGS", "class_null", "class_targets", "class_utility"]
@@ -55,24 +56,34 @@ class MarginAccuracy(MarginUtility):
         return (decision[0] - TIE).abs()
 
 
-class MarginLogLoss(MarginUtility):
+class MarginSoftmaxUtility(MarginUtility):
+    """Scores the probability of the label, the sigmoid of a slope times the margin."""
+
+    reads_probabilities = True
+
+    @property
+    def _slope(self):
+        return 2 * self._sign  # logits of two classes are twice their decision values
+
+
+class MarginLogLoss(MarginSoftmaxUtility):
     """Log probability of the label, in nats."""
 
     def __call__(self, decision):
-        return torch.nn.functional.logsigmoid(2 * self._sign * decision[0])
+        return torch.nn.functional.logsigmoid(self._slope * decision[0])
 
     def mean_gains(self, margin):
-        # log p after - log p before = -log(p + q exp(-2 sign move)), with p and
+        # log p after - log p before = -log(p + q exp(-slope move)), with p and
         # q = 1 - p before; one logarithm of a product serves several rows.
-        twice = 2 * self._sign
-        p, q = torch.sigmoid(twice * margin), torch.sigmoid(-twice * margin)
+        slope = self._slope
+        p, q = torch.sigmoid(slope * margin), torch.sigmoid(-slope * margin)
         m = len(margin)
         groups = -(-m // LOGS)
 
         def gains(cross, weight):
             factors = cross.new_ones(len(cross), LOGS * groups)
             ratio = torch.mul(cross, weight, out=factors[:, :m])
-            ratio.mul_(-twice).exp_()
+            ratio.mul_(-slope).exp_()
             torch.addcmul(p, ratio, q, out=ratio)
             products = factors.view(len(cross), LOGS, groups).prod(1)
             least, largest = torch.aminmax(products)
@@ -84,17 +95,17 @@ class MarginLogLoss(MarginUtility):
         return gains
 
 
-class MarginBrier(MarginUtility):
+class MarginBrier(MarginSoftmaxUtility):
     """Minus the squared probability of the wrong class."""
 
     def __call__(self, decision):
-        return -torch.sigmoid(-2 * self._sign * decision[0]).square()
+        return -torch.sigmoid(-self._slope * decision[0]).square()
 
     def mean_gains(self, margin):
-        before, twice = self(margin.unsqueeze(0)).mean(), 2 * self._sign
+        before, slope = self(margin.unsqueeze(0)).mean(), self._slope
 
         def gains(cross, weight):
-            after = torch.addcmul(margin, cross, weight).mul_(-twice)
+            after = torch.addcmul(margin, cross, weight).mul_(-slope)
             return -after.sigmoid_().square_().mean(1) - before
 
         return gains
@@ -137,11 +148,13 @@ class SoftmaxUtility(ClassUtility):
     probabilities as their total is to 1, which it may change; None if digits are lost.
     """
 
+    reads_probabilities = True
+
     def moved(self, decision, moves, part):
         # Moves multiply the probabilities before: no largest value is to be found.
-        before = torch.softmax(len(decision) * decision, 0)
+        before = torch.softmax(as_logits(decision), 0)
         if isinstance(moves, Moves) and before.min() > LEAST:
-            weight = len(decision) * moves.weight[part].T
+            weight = as_logits(moves.weight[part].T)
             shares = torch.mul(weight.unsqueeze(2), moves.cross[part])
             shares.exp_().mul_(before.unsqueeze(1))
             total = shares.sum(0)
@@ -157,7 +170,7 @@ class LogLoss(SoftmaxUtility):
     """Log probability of the label, in nats."""
 
     def __call__(self, decision):
-        return self._own(torch.log_softmax(len(decision) * decision, 0))
+        return self._own(torch.log_softmax(as_logits(decision), 0))
 
     def of_shares(self, shares, total):
         own = self._own(shares)
@@ -171,7 +184,7 @@ class Brier(SoftmaxUtility):
     """Minus the squared distance of the probabilities from the label's indicator."""
 
     def __call__(self, decision):
-        p = torch.softmax(len(decision) * decision, 0)
+        p = torch.softmax(as_logits(decision), 0)
         return 2 * self._own(p) - 1 - p.square().sum(0)
 
     def of_shares(self, shares, total):
@@ -263,8 +276,8 @@ def class_null(scoring, null_score, y_index, n_classes):
         return float(null_score)
     labels = y_index if null_score == "prior" else np.arange(n_classes)
     p = np.bincount(labels, minlength=n_classes) / len(labels)
-    # Decision values of these probabilities; a callable is given themselves.
-    row = p if callable(scoring) else np.log(p) / n_classes
     utility = class_utility(scoring, labels, n_classes)
+    # Decision values of which these are the probabilities, or else themselves.
+    row = indicators_of(p) if utility.reads_probabilities else p
     decision = torch.tensor(row).unsqueeze(1).expand(n_classes, len(labels))
     return float(utility.score(decision).mean())

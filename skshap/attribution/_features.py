@@ -112,11 +112,11 @@ class FeatureCoalitions:
         white = torch.empty_like(F).T
         for new, out in zip(F.T.split(ROWS, 1), white.split(ROWS, 1), strict=True):
             out.copy_(torch.linalg.solve_triangular(L, new, upper=False))
-        left = 1 + sign * white.square().sum(0)
-        check_pivots(left, diagonal=torch.ones_like(left), alpha=self.alpha)
+        pivots = 1 + sign * white.square().sum(0)
+        check_pivots(pivots, diagonal=torch.ones_like(pivots), alpha=self.alpha)
         residual = self.targets[rows].addmm_(F, weights, alpha=-1)
         block = partial(self._block, white, sign)
-        return Side(rows, Product(F, solved), residual, left, block, sign)
+        return Side(rows, Product(F, solved), residual, pivots, block, sign)
 
     @staticmethod
     def _block(white, sign, places):

@@ -72,6 +72,8 @@ class Utility:
     ----------
     uses_margin : bool
         Whether it scores the second of two outputs minus the first.
+    reads_probabilities : bool
+        Whether it scores decision values of classes by their softmax alone.
     is_smooth : bool
         Whether scores change smoothly with predictions.
     weights : Tensor of shape (m,) or None
@@ -82,6 +84,7 @@ class Utility:
     """
 
     uses_margin = False
+    reads_probabilities = False
     is_smooth = True
     work = 200
     mean_gains = None

@@ -28,7 +28,13 @@ from skshap.utils._order import check_order
 from skshap.utils._ridge import TIE, leave_one_out, means_of_others
 from skshap.utils._sklearn import HasMethods, Hidden, Interval
 
-__all__ = ["BaseKernelRidge", "BaseKernelRidgeClassifier", "as_decision"]
+__all__ = [
+    "BaseKernelRidge",
+    "BaseKernelRidgeClassifier",
+    "as_decision",
+    "as_logits",
+    "indicators_of",
+]
 
 
 class BaseKernelRidge(BaseEstimator):
@@ -205,8 +211,7 @@ class BaseKernelRidgeClassifier(ClassifierMixin, BaseKernelRidge):
             If rows are malformed or of another kind than those of `fit`, or their
             kernel is not finite.
         """
-        indicators = self._indicators(X)
-        return softmax(len(self.classes_) * indicators, axis=1)
+        return softmax(as_logits(self._indicators(X), 1), axis=1)
 
     def _indicators(self, X):
         return self._outputs(self._map(X))
@@ -221,3 +226,13 @@ def as_decision(indicators):
     if indicators.shape[1] == 2:
         return indicators[:, 1] - indicators[:, 0]
     return indicators
+
+
+def as_logits(indicators, axis=0):
+    """Turn regressed indicators, classes along an axis, into what softmax reads."""
+    return indicators.shape[axis] * indicators
+
+
+def indicators_of(probabilities):
+    """Return indicators of given probabilities, of shape (n_classes,), by softmax."""
+    return np.log(probabilities) / len(probabilities)

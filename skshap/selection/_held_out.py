@@ -84,8 +84,8 @@ def check_held_out(X, X_val, y_val):
         kinds = " X is an array and X_val a frame." * (bool(names_val) and not names)
         warn_caller(
             f"X_val is far from X in {n_outside} of {n_columns} columns, half of its "
-            "rows outside by a quarter of the range of X, or close together by a tenth "
-            "of what half of X spans, as if only X were scaled."
+            f"rows outside by {MARGIN:.0%} of the range of X, or close together by "
+            f"{NARROW:.0%} of what half of X spans, as if only X were scaled."
             f"{kinds} Behind other steps of a Pipeline, transform_input=['X_val'] has "
             "them transform it; else pass X_val in the units of X."
         )

@@ -26,7 +26,12 @@ from skshap import (
 from skshap.attribution._class_scores import CLASS_SCORINGS
 from skshap.exceptions import NotPositiveDefiniteError
 from tests.attribution.games import check_errors, own_value
-from tests.oracles import per_sample_score, ridge_predictions, shapley_values
+from tests.oracles import (
+    null_by_metrics,
+    per_sample_score,
+    ridge_predictions,
+    shapley_values,
+)
 from tests.rows import class_rows, with_value
 
 SCORINGS = list(CLASS_SCORINGS)
@@ -44,23 +49,6 @@ def make_attributor(**params):
         "sampler": "permutation",
     }
     return FreeShapAttributor(**{**defaults, **params})
-
-
-def null_by_hand(scoring, null_score, y, n_classes):
-    """Score of predicting frequencies as probabilities, averaged over labels."""
-    p = np.full(n_classes, 1 / n_classes)
-    if null_score == "prior":
-        p = np.bincount(y) / len(y)
-    if scoring == "accuracy":
-        return p.max()
-    if scoring == "neg_log_loss":
-        return np.sum(p * np.log(p))
-    if scoring == "neg_brier_score":
-        losses = [sum((p - np.eye(n_classes)[c]) ** 2) for c in range(n_classes)]
-        return -(p @ losses) / (2 if n_classes == 2 else 1)
-    if scoring is own_value:
-        return p @ p
-    raise ValueError(scoring)
 
 
 def make_game(X, y, X_val, y_val, n_classes, scoring, null):
@@ -87,7 +75,7 @@ def test_exact_values_equal_enumeration(n, n_classes, scoring, null_score):
     X_val, y_val = class_rows(4, n_classes, seed=1)
     null = null_score
     if isinstance(null_score, str):
-        null = null_by_hand(scoring, null_score, y, n_classes)
+        null = null_by_metrics(scoring, null_score, y, n_classes)
     game = make_game(X, y, X_val, y_val, n_classes, scoring, null)
     expected = shapley_values(game, n)
     attributor = make_attributor(

@@ -46,7 +46,9 @@ def test_weights_by_the_definitions():
     [
         *("shapely", ("beta", 1), ("beta", 0, 1), ("beta", "a", 1), ("gamma", 1, 1)),
         *(("beta", 1e6, 1), ("beta", 1, 1e300)),  # of which no digits would be left
+        *(("beta", 100_001, 1), ("beta", 1, 100_001)),
         *(("beta", 1e-308, 1e-308), ("beta", 1, 5e-324)),  # which would overflow
+        *(("beta", 1e-101, 1), ("beta", 1, 1e-101)),
     ],
 )
 def test_unknown_semivalues(semivalue):

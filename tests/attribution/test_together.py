@@ -8,6 +8,7 @@ from sklearn.datasets import load_iris
 
 from skshap import FreeShapAttributor, FreeShapRegressor
 from skshap.attribution import _parts, _running, _scored, _together
+from skshap.attribution._class_scores import CLASS_SCORINGS
 from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._kernel_game import KernelGame
 from skshap.attribution._permutations import Permutations
@@ -19,7 +20,7 @@ from tests.attribution.games import SmallGame, own_value
 from tests.attribution.test_sweep import every_choice
 from tests.oracles import semivalues
 
-SCORINGS = ["accuracy", "neg_log_loss", "neg_brier_score", own_value]
+SCORINGS = [*CLASS_SCORINGS, own_value]
 
 
 def assert_alike(sweep, n_draws=2):

@@ -17,10 +17,10 @@ from skshap.attribution._class_scores import (
     class_utility,
 )
 from skshap.attribution._freeshap import SIGNATURE
-from skshap.attribution._utility import check_scoring
+from skshap.attribution._utility import Utility, check_scoring
 from skshap.utils._ridge import TIE
 from tests.attribution.games import own_value
-from tests.oracles import per_sample_score
+from tests.oracles import null_by_metrics, per_sample_score
 
 SCORINGS = list(CLASS_SCORINGS)
 
@@ -176,40 +176,43 @@ BINARY = np.array([0, 0, 0, 1])
 TERNARY = np.array([0, 0, 1, 2])
 
 
-@pytest.mark.parametrize(
-    "scoring, null_score, y, n_classes, expected",
-    [
-        ("accuracy", "prior", BINARY, 2, 3 / 4),
-        ("accuracy", "chance", BINARY, 2, 1 / 2),
-        ("accuracy", "prior", TERNARY, 3, 1 / 2),
-        ("accuracy", "chance", TERNARY, 3, 1 / 3),
-        ("neg_log_loss", "chance", BINARY, 2, -np.log(2)),
-        ("neg_log_loss", "chance", TERNARY, 3, -np.log(3)),
-        (
-            "neg_log_loss",
-            "prior",
-            BINARY,
-            2,
-            0.75 * np.log(0.75) + 0.25 * np.log(0.25),
-        ),
-        ("neg_log_loss", "prior", TERNARY, 3, -1.5 * np.log(2)),
-        # 3 rows of squared error 1/16 and one of 9/16, a class
-        ("neg_brier_score", "prior", BINARY, 2, -3 / 16),
-        ("neg_brier_score", "chance", BINARY, 2, -1 / 4),
-        # 0: (1/2)^2 + 2 (1/4)^2 = 3/8, twice; 1 and 2: 1/4 + 9/16 + 1/16 = 7/8
-        ("neg_brier_score", "prior", TERNARY, 3, -(3 / 8 + 7 / 8) / 2),
-        ("neg_brier_score", "chance", TERNARY, 3, -2 / 3),
-        ("accuracy", -1.25, TERNARY, 3, -1.25),
-    ],
-)
-def test_null_utility_by_hand(scoring, null_score, y, n_classes, expected):
+@pytest.mark.parametrize("y", [BINARY, TERNARY], ids=["binary", "ternary"])
+@pytest.mark.parametrize("null_score", ["prior", "chance"])
+@pytest.mark.parametrize("scoring", [*SCORINGS, own_value])
+def test_the_null_utility_is_what_metrics_say_of_the_frequencies(
+    scoring, null_score, y
+):
+    n_classes = len(set(y))
+    expected = null_by_metrics(scoring, null_score, y, n_classes)
     assert_allclose(class_null(scoring, null_score, y, n_classes), expected)
 
 
-def test_null_utility_of_a_callable_scores_the_frequencies():
-    # The mean over the labels of the own class's frequency.
-    assert_allclose(class_null(own_value, "prior", TERNARY, 3), 1 / 4 + 1 / 8)
-    assert_allclose(class_null(own_value, "chance", TERNARY, 3), 1 / 3)
+@pytest.mark.parametrize("scoring", [*SCORINGS, own_value])
+def test_a_number_is_the_null_utility_itself(scoring):
+    assert class_null(scoring, -1.25, TERNARY, 3) == -1.25
+
+
+class NegHinge(Utility):
+    """Minus what the label's decision value lacks to be larger than others by one."""
+
+    def __call__(self, decision):
+        label = torch.nn.functional.one_hot(self.y, len(decision)).T.bool()
+        own, others = (
+            torch.where(part, decision, -torch.inf).amax(0) for part in (label, ~label)
+        )
+        return (own - others - 1).clamp(max=0)
+
+
+@pytest.mark.parametrize(
+    "y, expected", [(BINARY, -3 / 4), (np.array([0, 0, 0, 1, 1, 2]), -37 / 36)]
+)
+def test_the_null_of_what_reads_no_probabilities_scores_the_frequencies(
+    y, expected, monkeypatch
+):
+    # Of 3/4 and 1/4: three rows lack 1/2 and one 3/2. Of 1/2, 1/3 and 1/6: three rows
+    # lack 5/6, two 7/6 and one 8/6.
+    monkeypatch.setitem(CLASS_SCORINGS, "neg_hinge", (NegHinge, NegHinge))
+    assert_allclose(class_null("neg_hinge", "prior", y, len(set(y))), expected)
 
 
 @pytest.mark.parametrize(

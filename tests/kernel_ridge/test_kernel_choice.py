@@ -199,8 +199,9 @@ def test_an_outlier_does_not_hide_the_other_rows(value):
 @pytest.mark.parametrize(
     ("X", "expected"),
     [
-        ([[0.0], [1], [2], [3], [50]], False),  # 24 ranges of 2 from the median
+        ([[0.0], [1], [2], [3], [61]], False),  # 29.5 ranges of 2 from the median
         ([[0.0], [1], [2], [3], [63]], True),
+        ([[0.0], [1], [2], [3], [-57]], False),
         ([[0.0], [1], [2], [3], [-61]], True),
         ([[0.0], [0], [0], [0], [1e9]], False),  # whose range is zero
         ([[0.0, 0], [0, 1], [0, 2], [0, 3], [1, 63]], True),

@@ -166,6 +166,24 @@ def test_two_columns_far_away_are_told_of_enough_rows(n, m, n_columns, is_told):
             check_held_out(*tables, [0] * m)  # no warning
 
 
+@pytest.mark.parametrize(
+    ("X_val", "is_told"),
+    [
+        *((np.full(20, -0.24), False), (np.full(20, -0.26), True)),
+        *((np.full(20, 1.24), False), (np.full(20, 1.26), True)),
+        # Quartiles of X are 0.5 apart, those of X_val half of what it spans.
+        *((np.linspace(0, 0.11, 20), False), (np.linspace(0, 0.09, 20), True)),
+    ],
+)
+def test_columns_are_far_by_a_quarter_of_a_range_or_narrow_by_a_tenth(X_val, is_told):
+    X, X_val = (np.column_stack([x, x]) for x in (np.linspace(0, 1, 20), X_val))
+    if is_told:
+        with pytest.warns(UserWarning, match=f"{UNITS} .* by 25% of .* by 10% of"):
+            check_held_out(X, X_val, [0] * 20)
+    else:
+        check_held_out(X, X_val, [0] * 20)  # no warning
+
+
 def sparse_frame(X):
     return pd.DataFrame(X).astype(pd.SparseDtype(float, 0.0))
 
