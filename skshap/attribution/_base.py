@@ -16,7 +16,7 @@ from skshap.attribution._extremes import find_extremes
 from skshap.attribution._groups import encode_groups
 from skshap.attribution._method import METHOD_CONSTRAINTS, check_method, read_method
 from skshap.attribution._own_rows import warn_of_own_rows
-from skshap.attribution._plan import needs_draws
+from skshap.attribution._plan import make_plan
 from skshap.attribution._problem import Data, Problem
 from skshap.attribution._semivalues import size_weights
 from skshap.kernel_ridge._alpha import choose_alpha
@@ -225,7 +225,7 @@ class BaseFreeShap:
         if (
             return_std
             and self.n_permutations < 2
-            and needs_draws(data, problem, method)
+            and make_plan(data, problem, method).needs_draws
         ):
             raise ValueError(
                 "return_std=True needs n_permutations of at least 2, got 1: one "

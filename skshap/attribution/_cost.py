@@ -13,7 +13,9 @@ from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._kernel_game import KernelGame
 from skshap.attribution._leave_one_out import leave_one_out_values
 from skshap.attribution._memory import enumeration_bytes, peak_bytes
-from skshap.attribution._plan import make_plan, make_sampler, sampled_part
+from skshap.attribution._permutations import Permutations
+from skshap.attribution._plan import make_plan
+from skshap.attribution._samplers import make_sampler
 from skshap.attribution._schedule import stop_shares
 from skshap.attribution._scored import Scored, make_choice
 from skshap.attribution._sweep import Sweep
@@ -44,31 +46,30 @@ def predict_cost(data, problem, method):
     dict
         `seconds` of wall time and `memory` in bytes.
     """
-    kind, is_enumerated = make_plan(data, problem, method)
-    if is_enumerated:
+    plan = make_plan(data, problem, method)
+    kind = plan.kind
+    if plan.is_enumerated:
         return _enumeration_cost(data, problem, kind)
     outline = data.outline(kind)
     n_workers = effective_n_jobs(method.n_jobs)
-    is_sweep = method.sampler == "sweep"
-    is_inverted = is_sweep and kind is KernelGame
-    is_sampled = not is_sweep or not problem.is_loo.all()
+    is_inverted = plan.sampler.has_inverse and kind is KernelGame
     seconds, sampler = 0.0, None
     with at_most(min(n_threads(data), max(1, cpu_count() // n_workers))):
         if is_inverted:
             per_flop = _product_seconds(min(outline.n_rows, 1500))
             seconds += outline.setup_flops() * per_flop
         piece = _make_piece(data, kind, problem.utilities[0].y.cpu().numpy())
-        if problem.is_loo.any() and is_sweep and kind is FeatureGame:
+        if plan.is_loo.any() and kind is FeatureGame:
             compute = partial(leave_one_out_values, piece, problem)
             seconds += timed(compute, compute)[0]
-        if is_sampled:
-            sampler = make_sampler(piece, sampled_part(problem, method), method)
+        if plan.needs_draws:
+            sampler = make_sampler(plan.sampler, piece, plan.sampled, method)
             n_parts = method.n_permutations * len(sampler.parts)
             n_together = min(count_together(sampler), n_parts)
             if n_together > 1:
                 seconds += n_parts * _together_seconds(sampler, n_together) / n_workers
             elif n_parts:  # else a single player, who joins nobody
-                measure = _draw_seconds if is_sweep else _prefix_seconds
+                measure = MEASURES[plan.sampler]
                 seconds += method.n_permutations * measure(sampler) / n_workers
     options = {"n_workers": n_workers, "is_inverted": is_inverted}
     memory = peak_bytes(data, outline, problem, sampler, **options)
@@ -114,7 +115,7 @@ def _random():
 
 def _together_seconds(sampler, n_together):
     """Time parts of a sweep that are computed together; return seconds of one."""
-    whole = Sweep(sampler.game.with_inverse(), **sampler.options)
+    whole = type(sampler)(sampler.game.with_inverse(), **sampler.options)
     compute = partial(run_together, whole, range(n_together))
     return timed(compute, compute)[0] / n_together
 
@@ -232,6 +233,10 @@ def _prefix_seconds(sampler):
     share = (done**3 / 3 + done**2 * m) / (n**3 / 3 + n**2 * m)
     linear = done / n
     return elapsed / (share if type(game) is KernelGame else linear)
+
+
+# What times a draw of each sampler.
+MEASURES = {Sweep: _draw_seconds, Permutations: _prefix_seconds}
 
 
 def _product_seconds(n):

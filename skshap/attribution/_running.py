@@ -33,7 +33,7 @@ class Run:
     Parameters
     ----------
     sampler : Sweep or Permutations
-        Computes parts of draws, see Notes.
+        Computes parts of draws, see `_samplers.py`.
     n_draws : int
         How many at most.
     rule : StoppingRule
@@ -49,12 +49,7 @@ class Run:
 
     Notes
     -----
-    A sampler has a `game`, a `problem` and `options`, such that ``type(sampler)(game,
-    **options)`` is the same again, in a worker or with the seed of a checkpoint. A draw
-    is ``start()``, which is not random, and for each of its `parts`, a sequence, the
-    ``run(t, part)`` of its index. `draws` is what they are called; ``flops()`` and
-    ``count_floats()`` say what a draw takes. All else is for sweeps alone: they are
-    profiled and adapted, and options called `counts` and `kept` are in the checkpoint.
+    Of adaptive samplers, options called `counts` and `kept` are in the checkpoint.
     """
 
     def __init__(
@@ -98,7 +93,7 @@ class Run:
         """
         # Before a schedule of the checkpoint is taken over; the same on any device.
         is_adaptive = (
-            isinstance(self.sampler, Sweep)
+            self.sampler.is_adaptive
             and not is_small(self.sampler)
             and self.n_draws >= LEAST_DRAWS
             and self.n_draws * self.sampler.flops() >= LEAST_FLOPS

@@ -80,7 +80,7 @@ def test_linear_kernels_work_on_features(scoring, per_sample, monkeypatch):
         lambda *args, **kwargs: plans.append(make_plan(*args, **kwargs)) or plans[-1],
     )
     attribute({"kernel": "linear", "scoring": scoring}, 3, per_sample=per_sample)
-    assert plans == [(FeatureGame, False)]
+    assert [(plan.kind, plan.is_enumerated) for plan in plans] == [(FeatureGame, False)]
 
 
 @pytest.mark.parametrize("per_sample", [False, True])
