@@ -211,7 +211,7 @@ def _time_route(sampler, route):
 
 
 def _prefix_seconds(sampler):
-    """Time the first prefixes of a permutation; return seconds of all of them."""
+    """Time the first prefixes of a permutation; return seconds of a draw of them."""
     game = sampler.game
     rows, _ = game.players.arrange(np.arange(game.n_players))
     ridge = game.prefixes()
@@ -232,7 +232,8 @@ def _prefix_seconds(sampler):
     # Later blocks take more: they lean on all rows before them.
     share = (done**3 / 3 + done**2 * m) / (n**3 / 3 + n**2 * m)
     linear = done / n
-    return elapsed / (share if type(game) is KernelGame else linear)
+    whole = elapsed / (share if type(game) is KernelGame else linear)
+    return len(sampler.parts) * whole
 
 
 # What times a draw of each sampler.
