@@ -39,6 +39,15 @@ class Permutations:
         """What makes the same sampler again, besides its game."""
         return {"problem": self.problem, "truncation_tol": self.truncation_tol}
 
+    def state(self):
+        """Return what a checkpoint holds of the sampler besides the seed: nothing."""
+        return {}
+
+    def resumed(self, seed, state):
+        """Return the sampler with the seed of a checkpoint."""
+        problem = self.problem._replace(seed=seed)
+        return type(self)(self.game, problem, self.truncation_tol)
+
     def start(self):
         """Return zeros: nothing is known before a permutation is drawn."""
         return self.problem.zeros(self.game.n_players)

@@ -77,6 +77,32 @@ class Sweep:
         """What makes the same sampler again, besides its game."""
         return {"problem": self.problem, "counts": self.counts, "kept": self.kept}
 
+    def state(self):
+        """Return what a checkpoint holds of the sampler besides the seed.
+
+        Returns
+        -------
+        dict of ndarray
+        """
+        schedule = {"counts": self.counts, "kept": self.kept}
+        return {
+            f"{name}_{index}": numbers
+            for name, by_route in schedule.items()
+            for index, numbers in enumerate(by_route)
+        }
+
+    def resumed(self, seed, state):
+        """Return the sweep with the seed and the schedule of a checkpoint."""
+        counts, kept = (
+            [state[f"{name}_{index}"] for index in range(len(self.routes))]
+            for name in ("counts", "kept")
+        )
+        return type(self)(self.game, self.problem._replace(seed=seed), counts, kept)
+
+    def usual(self):
+        """Return the sweep by the schedule that suits most games."""
+        return Sweep(self.game, self.problem, kept=self.kept)
+
     @property
     def bins(self):
         """Sizes that one stop each is made in."""
