@@ -220,7 +220,7 @@ class BaseFreeShap:
         asked = self._check_asked(scorings, semivalues)
         data, problem = self._pose(M, y, groups, asked, per_sample)
         if self._warns_of_own_rows:
-            warn_of_own_rows(data.rows, data.cross, y, self._y)
+            warn_of_own_rows(data.rows, data.to_predict, y, self._y)
         method = read_method(self, checkpoint=self.checkpoint)
         if (
             return_std

@@ -37,7 +37,7 @@ def predict_cost(data, problem, method):
     Parameters
     ----------
     data : Data
-        Its `cross` may hold anything.
+        Its `to_predict` may hold anything.
     problem : Problem
     method : Method
 
@@ -278,15 +278,15 @@ def _fewer_scored(data, problem):
     m = min(PIECE_SCORED, problem.n_scored)
     some = torch.arange(m, device=data.device)
     scored = Scored(some, torch.ones(m, dtype=torch.float64, device=data.device))
-    utilities = [utility.at(scored) for utility in problem.utilities]
-    return data._replace(cross=data.cross[:m]), problem._replace(utilities=utilities)
+    problem = problem._replace(utilities=[u.at(scored) for u in problem.utilities])
+    return data._replace(to_predict=data.to_predict[:m]), problem
 
 
 def _part_of(data, kept, groups):
     """Return data of some of the training rows."""
     if data.is_explicit:
-        rows, cross = data.rows[kept], data.cross
+        rows, others = data.rows[kept], data.to_predict
     else:
-        rows, cross = data.rows[np.ix_(kept, kept)], data.cross[:, kept]
+        rows, others = data.rows[np.ix_(kept, kept)], data.to_predict[:, kept]
     targets = data.targets[kept]
-    return data._replace(rows=rows, cross=cross, targets=targets, groups=groups)
+    return data._replace(rows=rows, to_predict=others, targets=targets, groups=groups)

@@ -118,7 +118,7 @@ def _identify(data, game, problem, method):
     groups = () if data.groups is None else (data.groups,)
     return digest(
         data.rows,
-        data.cross,
+        data.to_predict,
         data.targets,
         *groups,
         problem.utilities[0].y.cpu().numpy(),

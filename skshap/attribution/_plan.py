@@ -117,7 +117,7 @@ def enumeration_work(data, problem, kind):
     work = enumeration_flops(data.outline(kind), problem)
     if data.is_explicit and kind is KernelGame:
         n, d = data.rows.shape
-        work += 2 * n * d * (n + len(data.cross))
+        work += 2 * n * d * (n + len(data.to_predict))
     return work
 
 
@@ -126,7 +126,7 @@ def sampling_work(data, plan, method):
     outline, setup, draw = data.outline(plan.kind), 0.0, 0.0
     if plan.sampler.has_inverse:
         fixed, by_row = outline.walk_flops(outline.to_everyone)
-        setup += (fixed + len(data.cross) * by_row).sum() + outline.setup_flops()
+        setup += (fixed + len(data.to_predict) * by_row).sum() + outline.setup_flops()
     if plan.needs_draws:
         draw += make_sampler(plan.sampler, outline, plan.sampled, method).flops()
     return setup, draw
