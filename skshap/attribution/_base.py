@@ -16,7 +16,7 @@ from skshap.attribution._extremes import find_extremes
 from skshap.attribution._groups import encode_groups
 from skshap.attribution._method import METHOD_CONSTRAINTS, check_method, read_method
 from skshap.attribution._own_rows import warn_of_own_rows
-from skshap.attribution._plan import needs_draws
+from skshap.attribution._plan import make_plan
 from skshap.attribution._problem import Data, Problem
 from skshap.attribution._semivalues import size_weights
 from skshap.kernel_ridge._alpha import choose_alpha
@@ -220,12 +220,12 @@ class BaseFreeShap:
         asked = self._check_asked(scorings, semivalues)
         data, problem = self._pose(M, y, groups, asked, per_sample)
         if self._warns_of_own_rows:
-            warn_of_own_rows(data.rows, data.cross, y, self._y)
+            warn_of_own_rows(data.rows, data.to_predict, y, self._y)
         method = read_method(self, checkpoint=self.checkpoint)
         if (
             return_std
             and self.n_permutations < 2
-            and needs_draws(data, problem, method)
+            and make_plan(data, problem, method).needs_draws
         ):
             raise ValueError(
                 "return_std=True needs n_permutations of at least 2, got 1: one "

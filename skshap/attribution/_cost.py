@@ -13,7 +13,9 @@ from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._kernel_game import KernelGame
 from skshap.attribution._leave_one_out import leave_one_out_values
 from skshap.attribution._memory import enumeration_bytes, peak_bytes
-from skshap.attribution._plan import make_plan, make_sampler, sampled_part
+from skshap.attribution._permutations import Permutations
+from skshap.attribution._plan import make_plan
+from skshap.attribution._samplers import make_sampler
 from skshap.attribution._schedule import stop_shares
 from skshap.attribution._scored import Scored, make_choice
 from skshap.attribution._sweep import Sweep
@@ -35,7 +37,7 @@ def predict_cost(data, problem, method):
     Parameters
     ----------
     data : Data
-        Its `cross` may hold anything.
+        Its `to_predict` may hold anything.
     problem : Problem
     method : Method
 
@@ -44,31 +46,30 @@ def predict_cost(data, problem, method):
     dict
         `seconds` of wall time and `memory` in bytes.
     """
-    kind, is_enumerated = make_plan(data, problem, method)
-    if is_enumerated:
+    plan = make_plan(data, problem, method)
+    kind = plan.kind
+    if plan.is_enumerated:
         return _enumeration_cost(data, problem, kind)
     outline = data.outline(kind)
     n_workers = effective_n_jobs(method.n_jobs)
-    is_sweep = method.sampler == "sweep"
-    is_inverted = is_sweep and kind is KernelGame
-    is_sampled = not is_sweep or not problem.is_loo.all()
+    is_inverted = plan.sampler.has_inverse and kind is KernelGame
     seconds, sampler = 0.0, None
     with at_most(min(n_threads(data), max(1, cpu_count() // n_workers))):
         if is_inverted:
             per_flop = _product_seconds(min(outline.n_rows, 1500))
             seconds += outline.setup_flops() * per_flop
         piece = _make_piece(data, kind, problem.utilities[0].y.cpu().numpy())
-        if problem.is_loo.any() and is_sweep and kind is FeatureGame:
+        if plan.is_loo.any() and kind is FeatureGame:
             compute = partial(leave_one_out_values, piece, problem)
             seconds += timed(compute, compute)[0]
-        if is_sampled:
-            sampler = make_sampler(piece, sampled_part(problem, method), method)
+        if plan.needs_draws:
+            sampler = make_sampler(plan.sampler, piece, plan.sampled, method)
             n_parts = method.n_permutations * len(sampler.parts)
             n_together = min(count_together(sampler), n_parts)
             if n_together > 1:
                 seconds += n_parts * _together_seconds(sampler, n_together) / n_workers
             elif n_parts:  # else a single player, who joins nobody
-                measure = _draw_seconds if is_sweep else _prefix_seconds
+                measure = MEASURES[plan.sampler]
                 seconds += method.n_permutations * measure(sampler) / n_workers
     options = {"n_workers": n_workers, "is_inverted": is_inverted}
     memory = peak_bytes(data, outline, problem, sampler, **options)
@@ -114,7 +115,7 @@ def _random():
 
 def _together_seconds(sampler, n_together):
     """Time parts of a sweep that are computed together; return seconds of one."""
-    whole = Sweep(sampler.game.with_inverse(), **sampler.options)
+    whole = type(sampler)(sampler.game.with_inverse(), **sampler.options)
     compute = partial(run_together, whole, range(n_together))
     return timed(compute, compute)[0] / n_together
 
@@ -210,7 +211,7 @@ def _time_route(sampler, route):
 
 
 def _prefix_seconds(sampler):
-    """Time the first prefixes of a permutation; return seconds of all of them."""
+    """Time the first prefixes of a permutation; return seconds of a draw of them."""
     game = sampler.game
     rows, _ = game.players.arrange(np.arange(game.n_players))
     ridge = game.prefixes()
@@ -231,7 +232,12 @@ def _prefix_seconds(sampler):
     # Later blocks take more: they lean on all rows before them.
     share = (done**3 / 3 + done**2 * m) / (n**3 / 3 + n**2 * m)
     linear = done / n
-    return elapsed / (share if type(game) is KernelGame else linear)
+    whole = elapsed / (share if type(game) is KernelGame else linear)
+    return len(sampler.parts) * whole
+
+
+# What times a draw of each sampler.
+MEASURES = {Sweep: _draw_seconds, Permutations: _prefix_seconds}
 
 
 def _product_seconds(n):
@@ -272,15 +278,15 @@ def _fewer_scored(data, problem):
     m = min(PIECE_SCORED, problem.n_scored)
     some = torch.arange(m, device=data.device)
     scored = Scored(some, torch.ones(m, dtype=torch.float64, device=data.device))
-    utilities = [utility.at(scored) for utility in problem.utilities]
-    return data._replace(cross=data.cross[:m]), problem._replace(utilities=utilities)
+    problem = problem._replace(utilities=[u.at(scored) for u in problem.utilities])
+    return data._replace(to_predict=data.to_predict[:m]), problem
 
 
 def _part_of(data, kept, groups):
     """Return data of some of the training rows."""
     if data.is_explicit:
-        rows, cross = data.rows[kept], data.cross
+        rows, others = data.rows[kept], data.to_predict
     else:
-        rows, cross = data.rows[np.ix_(kept, kept)], data.cross[:, kept]
+        rows, others = data.rows[np.ix_(kept, kept)], data.to_predict[:, kept]
     targets = data.targets[kept]
-    return data._replace(rows=rows, cross=cross, targets=targets, groups=groups)
+    return data._replace(rows=rows, to_predict=others, targets=targets, groups=groups)

@@ -9,9 +9,10 @@ from skshap.attribution._enumeration import enumerate_coalitions
 from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._leave_one_out import leave_one_out_values
 from skshap.attribution._moments import SMALLEST_SAMPLE, Estimate, StoppingRule
-from skshap.attribution._plan import make_plan, make_sampler, sampled_part
+from skshap.attribution._plan import make_plan
 from skshap.attribution._problem import PLAYERS
 from skshap.attribution._running import Run
+from skshap.attribution._samplers import make_sampler
 from skshap.utils._describe import describe
 from skshap.utils._threads import at_most
 from skshap.utils._warn import warn_caller
@@ -57,23 +58,23 @@ def _estimate(data, problem, method, plan):
     if plan.is_enumerated:
         values = enumerate_coalitions(game, problem, verbose=method.verbose)
         return values.cpu().numpy(), 0.0
-    if method.sampler != "sweep":
-        return _run(data, game, problem, method)
-    game, is_loo = game.with_inverse(), problem.is_loo
+    if plan.sampler.has_inverse:
+        game = game.with_inverse()
+    is_loo = plan.is_loo
     if not is_loo.any():
-        return _run(data, game, problem, method)
+        return _run(data, game, plan, method)
     shape = problem.shape(data.n_players)
     values, errors = np.empty(shape), np.zeros(shape)
     values[is_loo] = leave_one_out_values(game, problem).cpu().numpy()
-    if not is_loo.all():
-        rest = sampled_part(problem, method)
-        values[~is_loo], errors[~is_loo] = _run(data, game, rest, method)
+    if plan.needs_draws:
+        values[~is_loo], errors[~is_loo] = _run(data, game, plan, method)
     return values, errors
 
 
-def _run(data, game, problem, method):
+def _run(data, game, plan, method):
     """Estimate by sampling; return values and standard errors."""
-    sampler = make_sampler(game, problem, method)
+    problem = plan.sampled
+    sampler = make_sampler(plan.sampler, game, problem, method)
     if not sampler.parts:  # a single player: all there is is the empty coalition
         return Estimate(sampler.start().cpu().numpy(), 0.0)
     identity = (
@@ -117,7 +118,7 @@ def _identify(data, game, problem, method):
     groups = () if data.groups is None else (data.groups,)
     return digest(
         data.rows,
-        data.cross,
+        data.to_predict,
         data.targets,
         *groups,
         problem.utilities[0].y.cpu().numpy(),

@@ -35,7 +35,7 @@ def peak_bytes(data, game, problem, sampler, *, n_workers, is_inverted):
     -------
     int
     """
-    given = data.cross.size
+    given = data.to_predict.size
     held = given + sum(array.size for array in game.arrays)
     meanwhile, afterwards = game.setup_floats() if is_inverted else (0, 0)
     setup, held = held + meanwhile, held + afterwards + LIBRARIES
@@ -68,5 +68,5 @@ def enumeration_bytes(data, game, problem):
     -------
     int
     """
-    held = data.cross.size + sum(array.size for array in game.arrays)
+    held = data.to_predict.size + sum(array.size for array in game.arrays)
     return int(8 * (held + enumeration_floats(game, problem) + LIBRARIES))

@@ -6,12 +6,13 @@ from typing import NamedTuple
 
 from skshap.attribution._checkpoint import check_path
 from skshap.attribution._moments import check_tol
+from skshap.attribution._samplers import SAMPLERS
 from skshap.utils._sklearn import Interval, StrOptions
 
 __all__ = ["METHOD_CONSTRAINTS", "Method", "check_method", "read_method"]
 
 METHOD_CONSTRAINTS = {
-    "sampler": [StrOptions({"sweep", "permutation", "exact"})],
+    "sampler": [StrOptions(set(SAMPLERS))],
     "n_permutations": [Interval(Integral, 1, None, closed="left")],
     "tol": [Interval(Real, 0, None, closed="neither"), tuple, None],
     "truncation_tol": [Interval(Real, 0, None, closed="left"), None],

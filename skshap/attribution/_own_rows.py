@@ -14,7 +14,7 @@ FEWEST = 40  # rows to predict, and to train on, of which a share tells
 MOST = 0.5  # of the rows to predict, beyond the share of training rows with twins
 
 
-def warn_of_own_rows(rows, cross, y, y_fit, names=("X", "y")):
+def warn_of_own_rows(rows, others, y, y_fit, names=("X", "y")):
     """Warn of training rows that are judged by themselves.
 
     Of a table with few different rows, most of those held out are found among the
@@ -25,7 +25,7 @@ def warn_of_own_rows(rows, cross, y, y_fit, names=("X", "y")):
     ----------
     rows : ndarray of shape (n, n) or (n, d)
         Kernel of the training rows, or their features.
-    cross : ndarray of shape (m, n) or (m, d)
+    others : ndarray of shape (m, n) or (m, d)
         The same of the rows to predict.
     y : ndarray of shape (m,)
         Labels or targets of the rows to predict, encoded.
@@ -43,12 +43,12 @@ def warn_of_own_rows(rows, cross, y, y_fit, names=("X", "y")):
     """
     X, y_name = names
     slack = SLACK * np.abs(rows[0]).max()
-    if _are_all(rows, cross, y, y_fit, slack):
+    if _are_all(rows, others, y, y_fit, slack):
         same = f"{X} and {y_name} are those of fit"
         if not (y == y_fit).all():
             share = int(100 * (y == y_fit).mean())
             same = f"{X} is that of fit, as are {share} % of {y_name}"
-    elif share := _share_of_own(rows, cross, y, y_fit, slack):
+    elif share := _share_of_own(rows, others, y, y_fit, slack):
         same = f"{int(100 * share)} % of {X} and {y_name} are rows of fit"
     else:
         return
@@ -60,17 +60,17 @@ def warn_of_own_rows(rows, cross, y, y_fit, names=("X", "y")):
     )
 
 
-def _are_all(rows, cross, y, y_fit, slack):
+def _are_all(rows, others, y, y_fit, slack):
     """Whether the rows to predict are those of `fit`, in their order."""
     if len(y) != len(y_fit) or not (y == y_fit).mean() > 0.5:
         return False
     everyone = np.arange(len(y))
-    parts = _compare(rows, everyone, cross, everyone, slack)
+    parts = _compare(rows, everyone, others, everyone, slack)
     # The first rows deny it, if they are others.
     return all(map(np.all, parts)) and np.ptp(rows, axis=0).max() > APART * slack
 
 
-def _share_of_own(rows, cross, y, y_fit, slack):
+def _share_of_own(rows, others, y, y_fit, slack):
     """Return the share of rows that are among those of `fit`, 0 if it tells nothing."""
     n, m = len(y_fit), len(y)
     if min(n, m) < FEWEST:
@@ -79,10 +79,10 @@ def _share_of_own(rows, cross, y, y_fit, slack):
     direction = np.random.default_rng(0).normal(size=rows.shape[1])
     along = rows @ direction
     order = np.argsort(along)
-    place = np.searchsorted(along[order], cross @ direction)
+    place = np.searchsorted(along[order], others @ direction)
     is_own = np.zeros(m, dtype=bool)
     for near in order[[np.maximum(place - 1, 0), np.minimum(place, n - 1)]]:
-        is_same = np.concatenate([*_compare(rows, near, cross, np.arange(m), slack)])
+        is_same = np.concatenate([*_compare(rows, near, others, np.arange(m), slack)])
         is_own |= is_same & (y == y_fit[near])
     share = is_own.mean()
     if share <= MOST:

@@ -24,6 +24,8 @@ class Permutations:
     """
 
     draws = "permutations"
+    parameters = ("truncation_tol",)
+    has_inverse = gives_way = is_adaptive = runs_together = False
     parts = range(1)  # a draw is a single permutation
 
     def __init__(self, game, problem, truncation_tol=None):
@@ -36,6 +38,15 @@ class Permutations:
     def options(self):
         """What makes the same sampler again, besides its game."""
         return {"problem": self.problem, "truncation_tol": self.truncation_tol}
+
+    def state(self):
+        """Return what a checkpoint holds of the sampler besides the seed: nothing."""
+        return {}
+
+    def resumed(self, seed, state):
+        """Return the sampler with the seed of a checkpoint."""
+        problem = self.problem._replace(seed=seed)
+        return type(self)(self.game, problem, self.truncation_tol)
 
     def start(self):
         """Return zeros: nothing is known before a permutation is drawn."""
@@ -73,46 +84,16 @@ class Permutations:
         Tensor of shape (n_semivalues, n_scorings, n_players), or with m more if values
         are kept by the row scored.
         """
-        game, problem = self.game, self.problem
-        if self.truncation_tol is not None and self._full is None:
-            self._full = self._score_all()
-        n = game.n_players
-        rng = problem.generator(t, part)
-        order = rng.permutation(n)
-        rows, bounds = game.players.arrange(order)
-        ends = torch.from_numpy(bounds[1:]) - 1  # position of each player's last row
-        gains = problem.zeros(n)[0]
-        nulls = torch.tensor(problem.nulls, dtype=gains.dtype).unsqueeze(1)
-        last = nulls.to(gains.device)
+        problem, n = self.problem, self.game.n_players
+        order = problem.generator(t, part).permutation(n)
+        gains, done = problem.zeros(n)[0], 0
+        last = gains.new_tensor(problem.nulls).unsqueeze(1)
         if problem.per_sample:
             last = last.unsqueeze(2).expand(-1, 1, gains.shape[-1])
-        start = done = 0
-        was_close = False
-        for _, decision in game.prefixes().decisions(rows):
-            stop = start + decision.shape[1]
-            there = ends[(ends >= start) & (ends < stop)] - start
-            start = stop
-            if not len(there):
-                continue
-            decision = decision[:, there.to(decision.device)]
-            scores = torch.stack([u.score(decision) for u in problem.utilities])
-            means = scores.mean(2)
-            levels = scores if problem.per_sample else means
-            steps = torch.diff(levels, dim=1, prepend=last)
-            kept, is_truncated = len(there), False
-            if self.truncation_tol is not None:
-                close = self._is_close(means)
-                before = torch.cat([close.new_tensor([was_close]), close[:-1]])
-                found = torch.nonzero(close & before)[:1]
-                is_truncated = len(found) > 0
-                kept = int(found) + 1 if is_truncated else kept
-                was_close = bool(close[-1])
-            new = slice(done, done + kept)
-            gains[:, new] = steps[:, :kept]
-            done += kept
-            if is_truncated:
-                break
-            last = levels[:, -1:]
+        for levels in self._levels(order):
+            new = slice(done, done + levels.shape[1])
+            gains[:, new] = torch.diff(levels, dim=1, prepend=last)
+            last, done = levels[:, -1:], new.stop
         # A player stands at each size with probability 1 / n.
         weights = torch.tensor(n * problem.weights, device=gains.device)
         shape = (len(weights), 1, n, *[1] * (gains.ndim - 2))
@@ -120,6 +101,47 @@ class Permutations:
         players = torch.from_numpy(order).to(out.device)
         out.index_copy_(2, players, weights.reshape(shape) * gains)
         return out
+
+    def _levels(self, order):
+        """Yield utilities after each player, up to where a permutation is truncated.
+
+        Parameters
+        ----------
+        order : ndarray of shape (n_players,)
+            The permutation.
+
+        Yields
+        ------
+        Tensor of shape (n_scorings, b), or (n_scorings, b, m) if values are kept by the
+        row scored
+            Of the next players.
+        """
+        if self.truncation_tol is not None and self._full is None:
+            self._full = self._score_all()
+        close = torch.zeros(1, dtype=torch.bool, device=self.problem.device)
+        for scores in self._scores(order):
+            means = scores.mean(2)
+            levels = scores if self.problem.per_sample else means
+            if self.truncation_tol is not None:
+                close = torch.cat([close[-1:], self._is_close(means)])
+                ends = torch.nonzero(close[1:] & close[:-1])
+                if len(ends):
+                    yield levels[:, : int(ends[0]) + 1]
+                    return
+            yield levels
+
+    def _scores(self, order):
+        """Yield scores (n_scorings, b, m) after each player, block by block of rows."""
+        rows, bounds = self.game.players.arrange(order)
+        ends = torch.from_numpy(bounds[1:]) - 1  # position of each player's last row
+        start = 0
+        for _, decision in self.game.prefixes().decisions(rows):
+            stop = start + decision.shape[1]
+            there = ends[(ends >= start) & (ends < stop)] - start
+            start = stop
+            if len(there):
+                decision = decision[:, there.to(decision.device)]
+                yield torch.stack([u.score(decision) for u in self.problem.utilities])
 
     def _is_close(self, means):
         """Whether prefixes are as good as all players, for means (n_scorings, b)."""

@@ -7,10 +7,10 @@ import numpy as np
 from skshap.attribution._enumeration import LARGEST_GAME, enumeration_flops
 from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._kernel_game import KernelGame
-from skshap.attribution._permutations import Permutations
-from skshap.attribution._sweep import Sweep
+from skshap.attribution._problem import Problem
+from skshap.attribution._samplers import SAMPLERS, make_sampler
 
-__all__ = ["Plan", "make_plan", "make_sampler", "needs_draws", "sampled_part"]
+__all__ = ["Plan", "make_plan"]
 
 LARGEST_CONDITION = 1e6  # of features, for values by them to be exact to 1e-5
 ITERATIONS = 20  # of the power method
@@ -24,12 +24,28 @@ class Plan(NamedTuple):
     ----------
     kind : type
         KernelGame or FeatureGame.
-    is_enumerated : bool
-        Whether all coalitions are looked at.
+    sampler : type or None
+        Of `SAMPLERS`; None if all coalitions are looked at.
+    is_loo : ndarray of shape (n_semivalues,) or None
+        Which semivalues are leave-one-out values that are known without draws.
+    sampled : Problem or None
+        That of the other semivalues.
     """
 
     kind: type
-    is_enumerated: bool
+    sampler: type | None = None
+    is_loo: np.ndarray | None = None
+    sampled: Problem | None = None
+
+    @property
+    def is_enumerated(self):
+        """Whether all coalitions are looked at."""
+        return self.sampler is None
+
+    @property
+    def needs_draws(self):
+        """Whether values are sampled, but for those that are known exactly."""
+        return self.sampler is not None and not self.is_loo.all()
 
 
 def make_plan(data, problem, method):
@@ -60,37 +76,40 @@ def make_plan(data, problem, method):
         limit = LARGEST_CONDITION * data.alpha
         if largest_eigenvalue(data.rows) <= limit:
             kinds.insert(0, FeatureGame)
-    is_exact = method.sampler == "exact"
-    if is_exact and n > LARGEST_GAME:
-        raise ValueError(
-            f"sampler='exact' enumerates the coalitions of at most {LARGEST_GAME} "
-            f"players, but there are {n}; use sampler='sweep'."
-        )
-    is_sweep_of_few = (
-        method.sampler == "sweep"
-        and data.groups is not None
-        and n <= LARGEST_GAME
-        and not problem.is_loo.all()
-    )
-    if is_exact or is_sweep_of_few:
-        by_all = {kind: enumeration_work(data, problem, kind) for kind in kinds}
-        least = min(by_all, key=by_all.get)
-        if is_exact:
-            return Plan(least, True)
-    setup, draw = {}, {}
-    for kind in kinds:
-        setup[kind], draw[kind] = sampling_work(data, problem, method, kind)
-    kind = min(kinds, key=lambda kind: setup[kind] + USUAL_DRAWS * draw[kind])
-    sampled = setup[kind] + method.n_permutations * draw[kind]
-    if is_sweep_of_few and by_all[least] <= sampled:
-        return Plan(least, True)
-    return Plan(kind, False)
+    sampler = SAMPLERS[method.sampler]
+    if sampler is None:
+        if n > LARGEST_GAME:
+            raise ValueError(
+                f"sampler='exact' enumerates the coalitions of at most {LARGEST_GAME} "
+                f"players, but there are {n}; use sampler='sweep'."
+            )
+        return least_enumeration(data, problem, kinds)[0]
+    plan, work = least_sampling(data, problem, method, kinds)
+    is_of_few = data.groups is not None and n <= LARGEST_GAME
+    if is_of_few and sampler.gives_way and plan.needs_draws:
+        by_all, work_by_all = least_enumeration(data, problem, kinds)
+        if work_by_all <= work:
+            return by_all
+    return plan
 
 
-def needs_draws(data, problem, method):
-    """Whether values are sampled, but for those that are known exactly."""
-    is_sampled = len(sampled_part(problem, method).weights) > 0
-    return is_sampled and not make_plan(data, problem, method).is_enumerated
+def least_enumeration(data, problem, kinds):
+    """Return the plan by all coalitions that takes the fewest operations, and these."""
+    works = [enumeration_work(data, problem, kind) for kind in kinds]
+    best = int(np.argmin(works))
+    return Plan(kinds[best]), works[best]
+
+
+def least_sampling(data, problem, method, kinds):
+    """Return the plan by draws that usually takes the fewest operations, and these."""
+    sampler = SAMPLERS[method.sampler]
+    is_loo = problem.is_loo & sampler.has_inverse
+    sampled = problem._replace(weights=problem.weights[~is_loo])
+    plans = [Plan(kind, sampler, is_loo, sampled) for kind in kinds]
+    works = [sampling_work(data, plan, method) for plan in plans]
+    best = int(np.argmin([setup + USUAL_DRAWS * draw for setup, draw in works]))
+    setup, draw = works[best]
+    return plans[best], setup + method.n_permutations * draw
 
 
 def enumeration_work(data, problem, kind):
@@ -98,19 +117,18 @@ def enumeration_work(data, problem, kind):
     work = enumeration_flops(data.outline(kind), problem)
     if data.is_explicit and kind is KernelGame:
         n, d = data.rows.shape
-        work += 2 * n * d * (n + len(data.cross))
+        work += 2 * n * d * (n + len(data.to_predict))
     return work
 
 
-def sampling_work(data, problem, method, kind):
+def sampling_work(data, plan, method):
     """Count the operations before any draw, and those of a draw."""
-    outline, setup, draw = data.outline(kind), 0.0, 0.0
-    if method.sampler == "sweep":
+    outline, setup, draw = data.outline(plan.kind), 0.0, 0.0
+    if plan.sampler.has_inverse:
         fixed, by_row = outline.walk_flops(outline.to_everyone)
-        setup += (fixed + len(data.cross) * by_row).sum() + outline.setup_flops()
-    sampled = sampled_part(problem, method)
-    if len(sampled.weights):
-        draw += make_sampler(outline, sampled, method).flops()
+        setup += (fixed + len(data.to_predict) * by_row).sum() + outline.setup_flops()
+    if plan.needs_draws:
+        draw += make_sampler(plan.sampler, outline, plan.sampled, method).flops()
     return setup, draw
 
 
@@ -122,17 +140,3 @@ def largest_eigenvalue(F):
         if not v.any():
             break
     return float(np.linalg.norm(v))
-
-
-def sampled_part(problem, method):
-    """Return the problem of those semivalues that need draws."""
-    if method.sampler != "sweep":
-        return problem
-    return problem._replace(weights=problem.weights[~problem.is_loo])
-
-
-def make_sampler(game, problem, method):
-    """Return the sampler of a game."""
-    if method.sampler == "sweep":
-        return Sweep(game, problem)
-    return Permutations(game, problem, method.truncation_tol)

@@ -32,8 +32,8 @@ class Players:
         self.n = n_rows
         if groups is not None:
             groups = torch.as_tensor(groups)
-            self.n = int(groups.max()) + 1
-            counts = torch.bincount(groups, minlength=self.n).tolist()
+            counts = torch.bincount(groups).tolist()
+            self.n = len(counts)
             by_group = torch.argsort(groups, stable=True)
             self.rows = by_group.split(counts)
             self._largest_first = sorted(counts, reverse=True)

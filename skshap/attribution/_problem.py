@@ -96,7 +96,7 @@ class Data(NamedTuple):
     ----------
     rows : ndarray of shape (n, n) or (n, d)
         Kernel of the training rows, or their features.
-    cross : ndarray of shape (m, n) or (m, d)
+    to_predict : ndarray of shape (m, n) or (m, d)
         The same of the rows to predict.
     targets : ndarray of shape (n, n_outputs)
         What is regressed on.
@@ -111,7 +111,7 @@ class Data(NamedTuple):
     """
 
     rows: np.ndarray
-    cross: np.ndarray
+    to_predict: np.ndarray
     targets: np.ndarray
     alpha: float
     is_explicit: bool
@@ -125,7 +125,7 @@ class Data(NamedTuple):
 
     def outline(self, kind):
         """Return a game of the right shapes that holds no numbers."""
-        n, m, d = len(self.rows), len(self.cross), self.rows.shape[1]
+        n, m, d = len(self.rows), len(self.to_predict), self.rows.shape[1]
         shapes = [(n, n), (n, m)] if kind is KernelGame else [(n, d), (m, d)]
         shapes.append(self.targets.shape)
         nothing = tuple(np.broadcast_to(0.0, shape) for shape in shapes)
@@ -135,10 +135,10 @@ class Data(NamedTuple):
         """Return the game by kernel or by features."""
         # Tensors begin where vector instructions like it, so that bits do not depend
         # on where numpy put the arrays.
-        rows, cross, targets = (torch.tensor(array) for array in self[:3])
+        rows, others, targets = (torch.tensor(array) for array in self[:3])
         if kind is KernelGame:
             is_explicit = self.is_explicit
-            cross = multiply(rows, cross.T) if is_explicit else cross.T.contiguous()
+            others = multiply(rows, others.T) if is_explicit else others.T.contiguous()
             rows = multiply(rows, rows.T) if is_explicit else rows
-        arrays = tuple(array.numpy() for array in (rows, cross, targets))
+        arrays = tuple(array.numpy() for array in (rows, others, targets))
         return kind(arrays, self.alpha, self.groups, self.device)

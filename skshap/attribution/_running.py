@@ -15,7 +15,6 @@ from skshap.attribution._moments import (
 )
 from skshap.attribution._parts import compute_parts
 from skshap.attribution._pilot import adapted
-from skshap.attribution._sweep import Sweep
 from skshap.attribution._together import is_small
 from skshap.utils._progress import progress_bar
 
@@ -33,7 +32,7 @@ class Run:
     Parameters
     ----------
     sampler : Sweep or Permutations
-        Computes parts of draws, see Notes.
+        Computes parts of draws, see `_samplers.py`.
     n_draws : int
         How many at most.
     rule : StoppingRule
@@ -46,15 +45,6 @@ class Run:
         Show a progress bar.
     task : str, default=""
         What the bar says before what is drawn.
-
-    Notes
-    -----
-    A sampler has a `game`, a `problem` and `options`, such that ``type(sampler)(game,
-    **options)`` is the same again, in a worker or with the seed of a checkpoint. A draw
-    is ``start()``, which is not random, and for each of its `parts`, a sequence, the
-    ``run(t, part)`` of its index. `draws` is what they are called; ``flops()`` and
-    ``count_floats()`` say what a draw takes. All else is for sweeps alone: they are
-    profiled and adapted, and options called `counts` and `kept` are in the checkpoint.
     """
 
     def __init__(
@@ -98,7 +88,7 @@ class Run:
         """
         # Before a schedule of the checkpoint is taken over; the same on any device.
         is_adaptive = (
-            isinstance(self.sampler, Sweep)
+            self.sampler.is_adaptive
             and not is_small(self.sampler)
             and self.n_draws >= LEAST_DRAWS
             and self.n_draws * self.sampler.flops() >= LEAST_FLOPS
@@ -166,9 +156,7 @@ class Run:
         """Return how many draws take as long as those asked for, as schedules are."""
         if not is_adaptive:
             return self.n_draws
-        sampler = self.sampler
-        default = Sweep(sampler.game, sampler.problem, kept=sampler.kept)
-        ratio = sampler.flops() / default.flops()
+        ratio = self.sampler.flops() / self.sampler.usual().flops()
         n_draws = PILOT + max(1, round((self.n_draws - PILOT) / ratio))
         if self.rule.tol is None:
             return n_draws
@@ -187,9 +175,7 @@ class Run:
             state["squares"] = moments.squares.numpy()
         if self._sum is not None:
             state["sum"] = self._sum.numpy()
-        for name in ("counts", "kept"):
-            for i, numbers in enumerate(self.sampler.options.get(name, [])):
-                state[f"{name}_{i}"] = numbers
+        state |= self.sampler.state()
         for i, (stops, kept) in enumerate(self._profiles):
             state[f"profile_{i}"] = stops
             state[f"profile_kept_{i}"] = kept
@@ -207,13 +193,7 @@ class Run:
                 f"checkpoint={str(self.checkpoint.path)!r} was begun with another "
                 "random_state; use that one, another path, or delete the file."
             )
-        options = {**self.sampler.options}
-        options["problem"] = options["problem"]._replace(seed=seed)
-        for name in ("counts", "kept"):
-            if name in options:
-                n_routes = len(options[name])
-                options[name] = [state[f"{name}_{i}"] for i in range(n_routes)]
-        self.sampler = type(self.sampler)(self.sampler.game, **options)
+        self.sampler = self.sampler.resumed(seed, state)
         moments = self.moments
         moments.count = int(state["count"])
         self._part = int(state["part"])

@@ -61,6 +61,8 @@ class Sweep:
     """
 
     draws = "sweeps"
+    parameters = ()
+    has_inverse = gives_way = is_adaptive = runs_together = True
 
     def __init__(self, game, problem, counts=None, kept=None):
         self.game = game
@@ -74,6 +76,32 @@ class Sweep:
     def options(self):
         """What makes the same sampler again, besides its game."""
         return {"problem": self.problem, "counts": self.counts, "kept": self.kept}
+
+    def state(self):
+        """Return what a checkpoint holds of the sampler besides the seed.
+
+        Returns
+        -------
+        dict of ndarray
+        """
+        schedule = {"counts": self.counts, "kept": self.kept}
+        return {
+            f"{name}_{index}": numbers
+            for name, by_route in schedule.items()
+            for index, numbers in enumerate(by_route)
+        }
+
+    def resumed(self, seed, state):
+        """Return the sweep with the seed and the schedule of a checkpoint."""
+        counts, kept = (
+            [state[f"{name}_{index}"] for index in range(len(self.routes))]
+            for name in ("counts", "kept")
+        )
+        return type(self)(self.game, self.problem._replace(seed=seed), counts, kept)
+
+    def usual(self):
+        """Return the sweep by the schedule that suits most games."""
+        return Sweep(self.game, self.problem, kept=self.kept)
 
     @property
     def bins(self):

@@ -5,12 +5,13 @@ import pytest
 from numpy.testing import assert_allclose
 
 from skshap import FreeShapAttributor
-from skshap.attribution import _plan
+from skshap.attribution import _cost, _plan
 from skshap.attribution._enumeration import enumeration_flops
 from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._kernel_game import KernelGame
 from skshap.attribution._method import read_method
 from skshap.attribution._plan import largest_eigenvalue, make_plan
+from skshap.attribution._samplers import SAMPLERS
 
 
 @pytest.fixture
@@ -32,7 +33,8 @@ def posed():
 @pytest.mark.parametrize("sampler", ["sweep", "exact"])
 def test_the_largest_game_is_enumerated(sampler, posed):
     params = {"kernel": "rbf", "sampler": sampler, "n_permutations": 10**9}
-    assert make_plan(*posed(40, 3, 20, **params)) == (KernelGame, True)
+    plan = make_plan(*posed(40, 3, 20, **params))
+    assert (plan.kind, plan.is_enumerated) == (KernelGame, True)
 
 
 @pytest.mark.parametrize("alpha, kind", [(1.0, KernelGame), (1e5, FeatureGame)])
@@ -64,7 +66,7 @@ def test_neither_leave_one_out_nor_rows_are_enumerated(n_groups, params, posed):
     plan = make_plan(
         *posed(15, 3, n_groups, kernel="rbf", n_permutations=10**9, **params)
     )
-    assert plan == (KernelGame, False)
+    assert (plan.kind, plan.is_enumerated) == (KernelGame, False)
 
 
 @pytest.mark.parametrize("n", [45, 60, 80, 120, 160, 240, 400])
@@ -94,5 +96,16 @@ def test_the_kernel_of_features_and_its_inverse_take_work(posed):
     work = _plan.enumeration_work(data, problem, KernelGame)
     within = enumeration_flops(data.outline(KernelGame), problem)
     assert_allclose(work - within, 2 * 500 * 40 * (500 + 9))
-    setup, draw = _plan.sampling_work(data, problem, method, KernelGame)
+    plan = make_plan(data, problem, method)._replace(kind=KernelGame)
+    setup, draw = _plan.sampling_work(data, plan, method)
     assert setup > 2 * 500**3 and draw == 0
+
+
+def test_a_sampler_without_a_name_is_an_error(posed):
+    data, problem, method = posed(40, 3, None)
+    with pytest.raises(KeyError, match="another"):
+        make_plan(data, problem, method._replace(sampler="another"))
+
+
+def test_every_sampler_can_be_timed():
+    assert set(_cost.MEASURES) == {kind for kind in SAMPLERS.values() if kind}

@@ -32,6 +32,7 @@ from skshap.attribution import (
 from skshap.attribution._class_scores import CLASS_SCORINGS
 from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._kernel_game import KernelGame
+from skshap.attribution._permutations import Permutations
 from skshap.exceptions import DamagedStoreWarning
 from skshap.utils import _timing
 from skshap.utils._parallel import make_parallel
@@ -80,7 +81,7 @@ def test_linear_kernels_work_on_features(scoring, per_sample, monkeypatch):
         lambda *args, **kwargs: plans.append(make_plan(*args, **kwargs)) or plans[-1],
     )
     attribute({"kernel": "linear", "scoring": scoring}, 3, per_sample=per_sample)
-    assert plans == [(FeatureGame, False)]
+    assert [(plan.kind, plan.is_enumerated) for plan in plans] == [(FeatureGame, False)]
 
 
 @pytest.mark.parametrize("per_sample", [False, True])
@@ -597,6 +598,42 @@ def test_cost_adds_up(kernel, sampler, monkeypatch):
         assert 0 < loo < setup + 1.1  # a piece of one more is timed, at most
     else:
         assert_allclose([loo, both], few)
+
+
+@pytest.fixture
+def cpu_clock(monkeypatch):
+    """Seconds that this process computes for, however busy cores are."""
+    clock = SimpleNamespace(perf_counter=time.process_time)
+    for module in (_cost, _timing):
+        monkeypatch.setattr(module, "time", clock)
+
+
+@pytest.mark.parametrize("sampler, n_draws", [("sweep", 4), ("permutation", 20)])
+@pytest.mark.parametrize("kernel", ["rbf", "linear"])
+def test_cost_is_about_what_is_taken(kernel, sampler, n_draws, cpu_clock):
+    X, y, X_val, y_val = train_and_val(500 if kernel == "rbf" else MANY, 200)
+    params = {"sampler": sampler, "n_permutations": n_draws, "random_state": 0}
+    attributor = FreeShapAttributor(kernel, **params).fit(X, y)
+
+    def seconds():
+        start = time.process_time()
+        attributor.attribute(X_val, y_val)
+        return time.process_time() - start
+
+    taken = min(seconds() for _ in range(3))
+    told = min(attributor.estimate_cost(X_val, y_val).seconds for _ in range(3))
+    assert taken / 3 < told < 3 * taken
+
+
+@pytest.mark.parametrize("kernel", ["rbf", "linear"])
+def test_cost_of_draws_of_several_permutations(kernel, monkeypatch):
+    clock = SimpleNamespace(perf_counter=map(float, count()).__next__)
+    monkeypatch.setattr(_cost, "time", clock)
+    X, y, X_val, y_val = train_and_val(MANY)
+    attributor = FreeShapAttributor(kernel, sampler="permutation").fit(X, y)
+    one = attributor.estimate_cost(X_val, y_val).seconds
+    monkeypatch.setattr(Permutations, "parts", range(3))
+    assert_allclose(attributor.estimate_cost(X_val, y_val).seconds, 3 * one)
 
 
 @pytest.mark.parametrize("sampler", ["sweep", "permutation"])
