@@ -152,11 +152,12 @@ class LabelNoiseReport:
         check_order(X, is_noisy, ("X", "is_noisy"))
         labels = np.asarray(check_labels(y, X))
         given = encode_targets(labels, detector.classes_, X)
-        if not np.array_equal(given, detector._given):
+        n_others = int((given != detector._judged.given).sum())
+        if n_others:
             raise ValueError(
                 "y must hold the labels that the detector was fitted on, but "
-                f"{int((given != detector._given).sum())} of {n} differ; pass those "
-                "given to fit, in the same order as the rows."
+                f"{n_others} of {n} differ; pass those given to fit, in the same order "
+                "as the rows."
             )
         detected = None
         if is_noisy is not None:
@@ -168,7 +169,6 @@ class LabelNoiseReport:
                 detector,
                 X,
                 labels,
-                given,
                 is_noisy,
                 n_rows=n_rows,
                 n_neighbors=n_neighbors,
