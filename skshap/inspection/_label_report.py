@@ -45,6 +45,8 @@ class LabelNoiseReport:
         True where the label is called wrong.
     is_noisy : ndarray of shape (n_samples,) of bool or None
         True where the label is known to be wrong.
+    detected : Bunch or None
+        The detection curve of the quality, where the truth is known.
     title : str
         Title of the page.
 
@@ -69,13 +71,25 @@ class LabelNoiseReport:
     True
     """
 
-    def __init__(self, *, rows, summary, transitions, quality, issues, is_noisy, title):
+    def __init__(
+        self,
+        *,
+        rows,
+        summary,
+        transitions,
+        quality,
+        issues,
+        is_noisy,
+        detected,
+        title,
+    ):
         self.rows = rows
         self.summary = summary
         self.transitions = transitions
         self.quality = quality
         self.issues = issues
         self.is_noisy = is_noisy
+        self.detected = detected
         self.title = title
 
     @classmethod
@@ -178,6 +192,7 @@ class LabelNoiseReport:
             quality=quality,
             issues=issues,
             is_noisy=is_noisy,
+            detected=detected,
             title=title,
         )
 
