@@ -264,6 +264,7 @@ def test_every_fact_is_documented_known_and_shown(fitted):
         ({"always", "truth", "names"}, named, is_flipped),
     ):
         report = LabelNoiseReport.from_detector(detector, frame, y, is_noisy=is_noisy)
+        assert (report.detected is None) == (is_noisy is None)
         facts = {name for name, where in FACTS.items() if where in known}
         row = report.rows[0]
         assert set(row) == {*facts, "cells", "neighbor_labels", "neighbor_cells"}
