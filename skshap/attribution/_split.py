@@ -9,7 +9,7 @@ __all__ = ["split_attributor"]
 
 
 def split_attributor(attributor, split, number, n_splits):
-    """Return an attributor of a part of its training rows, to be judged on another.
+    """Return an attributor of a part of its training rows, to be evaluated on another.
 
     Nothing is fitted: values need no ridge trained on all rows, and coalitions of a
     part have a factor where those of all rows do.
@@ -20,7 +20,7 @@ def split_attributor(attributor, split, number, n_splits):
         Fitted on all rows, of labels that the part has too. Its kernel serves for every
         part; it knows no labels.
     split : (ndarray, ndarray)
-        Positions of the rows trained on, and of the rows judged on.
+        Positions of the rows trained on, and of the rows evaluated on.
     number, n_splits : int
         Which of how many splits it is, from 0 on: for progress bars, and for
         `checkpoint`, where "values.npz" becomes "values-0.npz" and so on. In a folder
@@ -31,7 +31,7 @@ def split_attributor(attributor, split, number, n_splits):
     part : FreeShapAttributor
         For `attribute` alone.
     M_test : ndarray
-        The rows judged on, as `attribute` of the part takes them.
+        The rows evaluated on, as `attribute` of the part takes them.
     """
     train, test = split
     kernel = attributor._training_kernel

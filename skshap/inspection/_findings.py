@@ -24,7 +24,7 @@ N_TRANSITIONS = 10  # at most, the most frequent ones
 FEWEST_ROWS = 0.5  # that a transition is expected in to be told of
 
 
-def suspicious_rows(detector, X, labels, given, is_noisy, *, n_rows, n_neighbors):
+def suspicious_rows(detector, X, labels, is_noisy, *, n_rows, n_neighbors):
     """Gather what is known of the rows whose labels are of lowest quality.
 
     Parameters
@@ -35,8 +35,6 @@ def suspicious_rows(detector, X, labels, given, is_noisy, *, n_rows, n_neighbors
         What to show of the rows.
     labels : ndarray of shape (n_samples,)
         Their labels.
-    given : ndarray of shape (n_samples,)
-        Places of these in the detector's `classes_`.
     is_noisy : ndarray of shape (n_samples,) of bool or None
         True where the label is known to be wrong.
     n_rows : int
@@ -52,19 +50,19 @@ def suspicious_rows(detector, X, labels, given, is_noisy, *, n_rows, n_neighbors
     """
     if issparse(X):
         X = X.tocsr()
-    quality, issues = detector.label_quality_, detector.label_issues_
-    n = len(quality)
+    judged = detector._judged
+    n = len(judged.given)
     rows, kernel = [], detector.attributor_._training_kernel
     sizes = kernel.diagonal()[:n]
-    for i in np.argsort(quality, kind="stable")[:n_rows].tolist():
+    for i in np.argsort(judged.quality, kind="stable")[:n_rows].tolist():
         values = kernel.between([i], slice(n))[0]
-        near = nearest(values, sizes, i, given, n_neighbors).tolist()
+        near = nearest(values, sizes, i, judged.given, n_neighbors).tolist()
         row = {
             "row": i,
             "given": labels[i],
-            "suggested": detector._rivals[i],
-            "quality": float(quality[i]),
-            "is_issue": bool(issues[i]),
+            "suggested": detector.classes_[judged.rivals[i]],
+            "quality": float(judged.quality[i]),
+            "is_issue": bool(judged.issues[i]),
             "cells": cells_of(X, i),
             "neighbors": near,
             "neighbor_labels": [labels[j] for j in near],
@@ -102,7 +100,7 @@ def summarize(detector, detected, is_noisy):
         "contamination, the share of labels to call wrong"
     )
     n_doubted = int((detector.label_quality_ < 0.5).sum())
-    if not detector._are_told:
+    if not detector._judged.are_told:
         guess = ", only a guess: right labels of rows hard to predict look alike"
         false, wrong = false + guess, wrong + guess
     if detector.issues_withheld_:

@@ -1,6 +1,5 @@
 """The page of a `LabelNoiseReport`: what is said of all rows, then row by row."""
 
-from skshap.evaluation import detection_curve
 from skshap.inspection._page import bars, curve, page, quote, row_html
 
 __all__ = ["label_page"]
@@ -42,8 +41,8 @@ def pictures(report):
             "wrong in colour; heights are square roots of counts.",
         )
     ]
-    if report.is_noisy is not None:
-        found = detection_curve(report.is_noisy, report.quality)
+    found = report.detected
+    if found is not None:
         figures.append(
             (
                 curve(

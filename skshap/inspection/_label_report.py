@@ -45,6 +45,8 @@ class LabelNoiseReport:
         True where the label is called wrong.
     is_noisy : ndarray of shape (n_samples,) of bool or None
         True where the label is known to be wrong.
+    detected : Bunch or None
+        The detection curve of the quality, where the truth is known.
     title : str
         Title of the page.
 
@@ -69,13 +71,25 @@ class LabelNoiseReport:
     True
     """
 
-    def __init__(self, *, rows, summary, transitions, quality, issues, is_noisy, title):
+    def __init__(
+        self,
+        *,
+        rows,
+        summary,
+        transitions,
+        quality,
+        issues,
+        is_noisy,
+        detected,
+        title,
+    ):
         self.rows = rows
         self.summary = summary
         self.transitions = transitions
         self.quality = quality
         self.issues = issues
         self.is_noisy = is_noisy
+        self.detected = detected
         self.title = title
 
     @classmethod
@@ -152,11 +166,12 @@ class LabelNoiseReport:
         check_order(X, is_noisy, ("X", "is_noisy"))
         labels = np.asarray(check_labels(y, X))
         given = encode_targets(labels, detector.classes_, X)
-        if not np.array_equal(given, detector._given):
+        n_others = int((given != detector._judged.given).sum())
+        if n_others:
             raise ValueError(
                 "y must hold the labels that the detector was fitted on, but "
-                f"{int((given != detector._given).sum())} of {n} differ; pass those "
-                "given to fit, in the same order as the rows."
+                f"{n_others} of {n} differ; pass those given to fit, in the same order "
+                "as the rows."
             )
         detected = None
         if is_noisy is not None:
@@ -168,7 +183,6 @@ class LabelNoiseReport:
                 detector,
                 X,
                 labels,
-                given,
                 is_noisy,
                 n_rows=n_rows,
                 n_neighbors=n_neighbors,
@@ -178,6 +192,7 @@ class LabelNoiseReport:
             quality=quality,
             issues=issues,
             is_noisy=is_noisy,
+            detected=detected,
             title=title,
         )
 

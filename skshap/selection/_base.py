@@ -10,7 +10,7 @@ from sklearn.utils import indexable
 from skshap.selection._attributed import Attributed
 from skshap.selection._held_out import check_held_out, errors_name_held_out
 from skshap.selection._splits import make_splits
-from skshap.selection._values import combine, judge_splits, values_on
+from skshap.selection._values import combine, evaluate_splits, values_on
 from skshap.utils._labels import as_labels, check_targets, encode_targets
 from skshap.utils._order import check_order
 from skshap.utils._rows import number_of_rows
@@ -36,12 +36,12 @@ class BaseRowChoice(Attributed, BaseEstimator):
         "random_state": ["random_state"],
         "n_jobs": [Interval(Integral, None, None, closed="neither"), None],
     }
-    _most_judged = 1000  # rows of a fold
+    _most_evaluated = 1000  # rows of a fold
 
     def _fit_attributor(
         self, X, y, X_val, y_val, *, with_error=False, always_split=False
     ):
-        """Fit the attributor on all rows; return these, and how to judge them.
+        """Fit the attributor on all rows; return these, and how to split them.
 
         Returns
         -------
@@ -56,8 +56,8 @@ class BaseRowChoice(Attributed, BaseEstimator):
         """
         if X_val is None and self.cv is None:
             raise ValueError(
-                "cv=None leaves no rows to judge on; pass X_val and y_val, or a number "
-                "of folds."
+                "cv=None leaves no rows to evaluate on; pass X_val and y_val, or a "
+                "number of folds."
             )
         seed = draw_seed(self.random_state)
         self._check_attributor(X)
@@ -82,14 +82,15 @@ class BaseRowChoice(Attributed, BaseEstimator):
                 y_index,
                 self.classes_,
                 seed,
-                most_judged=self._most_judged,
+                most_evaluated=self._most_evaluated,
             )
         return X, self.classes_[y_index], y_index, splits
 
     def _n_permutations(self, n, with_error):
         """Return how many permutations of n rows are drawn, if nobody says so.
 
-        The more rows there are, the more of the noise comes from which rows judge.
+        The more rows there are, the more of the noise comes from which rows values
+        are evaluated on.
         """
         least = 2 if with_error else 1
         return int(np.clip(least * PERMUTED // max(n, 1), least, MOST_PERMUTATIONS))
@@ -110,7 +111,7 @@ class BaseRowChoice(Attributed, BaseEstimator):
                     self.attributor_, X_val, y_val, with_error=with_error
                 )
             return values, None
-        parts = judge_splits(
+        parts = evaluate_splits(
             self.attributor_, y, splits, with_error=with_error, n_jobs=self.n_jobs
         )
         return combine(len(y), parts, with_error=with_error), parts

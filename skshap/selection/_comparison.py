@@ -26,10 +26,10 @@ def compare_without(estimator, X, y, splits, split_values, params, *, share, n_j
     y : ndarray of shape (n,)
         Their labels.
     splits : list of (ndarray, ndarray)
-        Positions of the rows trained on, and of the rows judged on.
+        Positions of the rows trained on, and of the rows evaluated on.
     split_values : list of ndarray
-        Of the rows that each split trains on, in their order, from what is not judged
-        on its rows; the lowest are removed.
+        Of the rows that each split trains on, in their order, from what is not
+        evaluated on its rows; the lowest are removed.
     params : dict
         Of the estimator's `fit`; those with an entry a row are cut down.
     share : float
@@ -41,7 +41,7 @@ def compare_without(estimator, X, y, splits, split_values, params, *, share, n_j
     -------
     is_better : bool
         Whether the score without them is ahead by more than a standard error, of the
-        difference over the rows judged on.
+        difference over the rows evaluated on.
     results : dict
         As of :class:`sklearn.feature_selection.RFECV`, with all rows and without the
         share: `share_removed`, `mean_test_score`, `std_test_score` and, of split k,
@@ -59,6 +59,7 @@ def compare_without(estimator, X, y, splits, split_values, params, *, share, n_j
         order, n_removable = spare_classes(np.argsort(values, kind="stable"), y[train])
         n_removed = min(round(share * len(order)), n_removable)
         kept.append(np.sort(train[order[n_removed:]]))
+    # All results are needed at once, so that any of joblib's backends will do.
     found = Parallel(n_jobs=n_jobs)(
         delayed(predict_twice)(estimator, X, y, classes, train, rows, test, params)
         for (train, test), rows in zip(splits, kept, strict=True)
@@ -118,9 +119,9 @@ def is_ahead(gains, rows):
 
     Parameters
     ----------
-    gains : ndarray of shape (n_judgements,)
-        Of rows judged on.
-    rows : ndarray of shape (n_judgements,)
+    gains : ndarray of shape (n_evaluated,)
+        Of rows evaluated on.
+    rows : ndarray of shape (n_evaluated,)
         Which; some, perhaps, by several splits.
     """
     _, place, count = np.unique(rows, return_inverse=True, return_counts=True)

@@ -58,12 +58,12 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
         rows whose value is negative with confidence, and only if the estimator predicts
         rows left out clearly better without as many. See Notes.
     cv : int, splitter, iterable or None, default=5
-        How rows are split in those trained on and those judged on; not for "auto", and
-        if `fit` is given `X_val` and `y_val` only for "harmful". An integer: stratified
-        folds of shuffled rows, of each of which at most 2,000 are judged on; else as in
-        :func:`sklearn.model_selection.check_cv`, where `split` of a splitter sees
-        positions in place of the rows, and places in `classes_` as labels. None:
-        `X_val` is always given, and "harmful" does not ask the estimator.
+        How rows are split in those trained on and those evaluated on; not for "auto",
+        and if `fit` is given `X_val` and `y_val` only for "harmful". An integer:
+        stratified folds of shuffled rows, of each of which at most 2,000 are evaluated
+        on; else as in :func:`sklearn.model_selection.check_cv`, where `split` of a
+        splitter sees positions in place of the rows, and places in `classes_` as
+        labels. None: `X_val` is always given, and "harmful" does not ask the estimator.
     random_state : int, RandomState instance or None, default=None
         Seed of the folds, and of an attributor or kernel that has none.
     n_jobs : int or None, default=None
@@ -110,19 +110,19 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
 
     Notes
     -----
-    Values are judged on `X_val` and `y_val` if they are given. Without them they are
-    cross-fitted: each row has its mean value over all rows judged on by the splits in
-    which it is trained on, so that large folds count more than small ones. Each split
-    has a `checkpoint` of its own then: "values.npz" of the attributor becomes
+    Values are evaluated on `X_val` and `y_val` if they are given. Without them they are
+    cross-fitted: each row has its mean value over all rows evaluated on by the splits
+    in which it is trained on, so that large folds count more than small ones. Each
+    split has a `checkpoint` of its own then: "values.npz" of the attributor becomes
     "values-0.npz", "values-1.npz" and so on, and in a folder each has a name of its
     own. To go on from them needs the same splits and an integer as `random_state`.
 
     "auto" goes by how probably each label is right, the `label_quality_` of
     :class:`skshap.LabelNoiseDetector` with this attributor, whose Notes say how that is
     found and where it is uncertain; `X_val` and `y_val` are rows of right labels there,
-    and no checkpoint is kept. No estimator is asked, since cross-validation is itself
-    judged by the given labels: it cannot see noise that differs between classes. Where
-    labels are right but hard to predict, as in overlapping classes, some right ones are
+    and no checkpoint is kept. No estimator is asked, since cross-validation itself goes
+    by the given labels: it cannot see noise that differs between classes. Where labels
+    are right but hard to predict, as in overlapping classes, some right ones are
     removed. Half of the rows of each class, rounded down, are always left, and all of a
     class of fewer than ten rows or whose labels look mostly wrong: they may only be
     hard to predict. What share of lowest value an estimator is best off without,
@@ -134,7 +134,7 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
     "harmful" removes rows that are more probably harmful than not, the most certainly
     harmful first, as long as at most 10 % of those removed are expected to be harmless.
     How probably a row is harmful comes from its value, the standard error of that over
-    the rows judged on and over permutations, and how the values of all rows are
+    the rows evaluated on and over permutations, and how the values of all rows are
     distributed once these errors are taken out (empirical Bayes, as the local false
     sign rate [1]_). That is one distribution for right labels and one for wrong ones;
     how probably a label is wrong comes from leave-one-out predictions, as in
@@ -146,10 +146,10 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
     scored by the log loss of the softmax of decision values, or else of probabilities
     or predicted labels, times the factor that suits them best [2]_: it says more than
     the accuracy, and is not misled by how sure of itself the estimator is. The values
-    come from splits that judge on other rows than those the estimator is judged on,
-    which are training rows there. (What is "auto" of the attributor is chosen by all
-    rows.) It is judged by the given labels; on few rows the choice
-    depends on the folds, less on repeated ones, as of
+    come from splits that evaluate on other rows than those the estimator is evaluated
+    on, which are training rows there. (What is "auto" of the attributor is chosen by
+    all rows.) It is evaluated by the given labels; on few rows the choice depends on
+    the folds, less on repeated ones, as of
     :class:`sklearn.model_selection.RepeatedStratifiedKFold`. Where `X_val` is given,
     values come from there and the choice from the splits. Half of each class is left,
     as with "auto". If some rows look harmful and none is removed, `cv_results_` has the
@@ -197,7 +197,7 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
         ],
     }
 
-    _most_judged = 2000
+    _most_evaluated = 2000
 
     def __init__(
         self,
@@ -228,7 +228,7 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
         y : array-like of shape (n_samples,)
             Their labels.
         X_val : rows as X, default=None
-            Rows to judge on.
+            Rows to evaluate on.
         y_val : array-like, default=None
             Their labels.
         **fit_params : dict
@@ -249,7 +249,7 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
             `n_samples_to_remove`, a split trains on no row of a class, or the removal
             would leave a class without a row; with "harmful", if `X_val` is a single
             row, by which values have no standard error, if without `X_val` a row has no
-            split to be valued by that judges on other rows, as with two folds, or if
+            split to be valued by that evaluates on other rows, as with two folds, or if
             the estimator predicts no labels of `y`; or if rows or labels are malformed
             or, by names in their indices, not in one order.
 
@@ -329,7 +329,7 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
             raise ValueError(
                 'n_samples_to_remove="harmful" needs at least two rows in X_val, got '
                 "one: of one row there is no standard error; pass more, or X_val=None "
-                "to judge on other folds."
+                "to evaluate on other folds."
             )
         X, y, y_index, splits = self._fit_attributor(
             X, y, X_val, y_val, with_error=True, always_split=True

@@ -48,13 +48,12 @@ class DataSelector(BaseRowChoice):
         shares; "top": the largest Shapley values, which at small sizes select rows that
         say the same, and may refuse because they leave a class without a row [2]_.
     cv : int, splitter, iterable or None, default=5
-        How rows are split in those trained on and those judged on, unless strategies
-        other than "greedy" are given `X_val` and `y_val`. An integer:
-        stratified folds of shuffled rows, of each of which at most 1,000 are judged
-        on; else as in
+        How rows are split in those trained on and those evaluated on, unless strategies
+        other than "greedy" are given `X_val` and `y_val`. An integer: stratified folds
+        of shuffled rows, of each of which at most 1,000 are evaluated on; else as in
         :func:`sklearn.model_selection.check_cv`, where `split` of a splitter sees
         positions in place of the rows, and places in `classes_` as labels. None: rows
-        are judged on `X_val` and `y_val` alone.
+        are evaluated on `X_val` and `y_val` alone.
     random_state : int, RandomState instance or None, default=None
         Seed of the folds, and of an attributor or kernel that has none.
     n_jobs : int or None, default=None
@@ -91,8 +90,8 @@ class DataSelector(BaseRowChoice):
 
     Notes
     -----
-    Shapley values are judged on `X_val` and `y_val` if they are given. Without them
-    they are cross-fitted: each row has its mean value over all rows judged on by the
+    Shapley values are evaluated on `X_val` and `y_val` if they are given. Without them
+    they are cross-fitted: each row has its mean value over all rows evaluated on by the
     splits in which it is trained on, so that large folds count more than small ones.
     Each split has a `checkpoint` of its own then: "values.npz" of the attributor
     becomes "values-0.npz", "values-1.npz" and so on, and in a folder each has a name of
@@ -100,7 +99,7 @@ class DataSelector(BaseRowChoice):
 
     "greedy", which keeps no checkpoint, grows one ridge a split at the same time, each
     on the selected rows that its split trains on, and adds up what a row gains on the
-    rows left out; validation rows are judged besides, unless ``cv=None``. That is
+    rows left out; validation rows are evaluated on besides, unless ``cv=None``. That is
     better than validation rows alone, which fit a large selection to their own noise.
 
     A selection of s of n rows takes ``s n (n + m + s cv)`` multiplications or so, with
@@ -171,7 +170,7 @@ class DataSelector(BaseRowChoice):
         y : array-like of shape (n_samples,)
             Their labels.
         X_val : rows as X, default=None
-            Rows to judge on.
+            Rows to evaluate on.
         y_val : array-like, default=None
             Their labels.
 
@@ -246,7 +245,7 @@ class DataSelector(BaseRowChoice):
         y : array-like of shape (n_samples,)
             Their labels.
         X_val : rows as X, default=None
-            Rows to judge on.
+            Rows to evaluate on.
         y_val : array-like, default=None
             Their labels.
 
@@ -300,7 +299,7 @@ class DataSelector(BaseRowChoice):
         return np.append(chosen, others), gains
 
     def _views(self, kernel, y_index, X_val, y_val, splits):
-        """Yield what a greedy selection is judged on."""
+        """Yield what a greedy selection is evaluated on."""
         n = len(y_index)
         if X_val is not None:
             with errors_name_held_out():

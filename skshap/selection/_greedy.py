@@ -18,7 +18,7 @@ __all__ = ["GrowingRidge", "View", "choose_greedily"]
 
 
 class View(NamedTuple):
-    """Rows that a choice is judged on, and the training rows that it may then use.
+    """Rows that a choice is evaluated on, and the training rows that it may then use.
 
     Attributes
     ----------
@@ -130,8 +130,8 @@ def choose_greedily(
     y_index : ndarray of shape (n,)
         Index of each row's label, from 0 on, without gaps.
     views : iterable of View
-        What choices are judged on. A row's gain is its mean over the rows predicted in
-        the views where it may be used.
+        What choices are evaluated on. A row's gain is its mean over the rows predicted
+        in the views where it may be used.
     alpha : float
         Strength of the ridge.
     n_to_choose : int
@@ -165,14 +165,14 @@ def choose_greedily(
     def kernel_row(i):  # but for its own entry, which is on the diagonal
         return values @ values[i] if kernel.is_explicit else values[i]
 
-    ridges, n_judges = [], np.zeros(n)
+    ridges, n_evaluated = [], np.zeros(n)
     for view in views:  # one at a time, as each is as large as its ridge
         is_candidate = view.is_candidate
         columns = map(tensor, (view.cross, Y[y_index], Y[view.y_index]))
         n_steps = min(n_to_choose, is_candidate.sum())
         ridge = GrowingRidge(kernel_row, diagonal, *columns, alpha, n_steps)
         ridges.append((ridge, is_candidate))
-        n_judges += is_candidate * len(view.y_index)
+        n_evaluated += is_candidate * len(view.y_index)
         del view
     draft = Draft(y_index, n_to_choose)
     gains = np.zeros(n)
@@ -182,7 +182,7 @@ def choose_greedily(
             total = np.zeros(n)
             for ridge, is_candidate in ridges:
                 total += np.where(is_candidate, ridge.gains().cpu().numpy(), 0.0)
-            gains[draft.is_free] = (total / n_judges)[draft.is_free]
+            gains[draft.is_free] = (total / n_evaluated)[draft.is_free]
             if k == n_to_choose:
                 break
             row = draft.choose(gains)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skshap.selection._amounts import count_doubted
+from skshap.selection._refits import Misses
 
 __all__ = ["are_told", "find_issues", "judge_labels"]
 
@@ -30,23 +31,32 @@ class JudgedLabels(NamedTuple):
 
     Attributes
     ----------
+    given : ndarray of shape (n,)
+        Index of each label.
     quality : ndarray of shape (n,)
-        Probability that each is right.
+        Probability that it is right.
     rivals : ndarray of shape (n,)
         Index of the most probable other label.
+    rival_quality : ndarray of shape (n,)
+        Probability that this one is right; as `quality`, it weighs the given label.
     issues : ndarray of shape (n,) of bool
         True where the label is called wrong.
     are_told : bool
         Whether wrong labels can be told from hard rows.
     n_withheld : int
         How many are not called wrong because they cannot.
+    misses : Misses
+        Of the ridges that labels are judged by.
     """
 
+    given: np.ndarray
     quality: np.ndarray
     rivals: np.ndarray
+    rival_quality: np.ndarray
     issues: np.ndarray
     are_told: bool
     n_withheld: int
+    misses: Misses
 
 
 def judge_labels(model, n, misses, contamination):
@@ -77,7 +87,16 @@ def judge_labels(model, n, misses, contamination):
     issues = find_issues(quality, given, contamination) & (n_withheld == 0)
     others = model.posterior[:n].copy()
     others[np.arange(n), given] = -1
-    return JudgedLabels(quality, others.argmax(1), issues, told, n_withheld)
+    return JudgedLabels(
+        given=given,
+        quality=quality,
+        rivals=others.argmax(1),
+        rival_quality=others.max(1),
+        issues=issues,
+        are_told=told,
+        n_withheld=n_withheld,
+        misses=misses,
+    )
 
 
 def find_issues(quality, given, contamination):

@@ -89,7 +89,8 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         Estimated probability of each given label (column) by true label (row).
     probabilities_ : ndarray of shape (n_samples, n_classes)
         Probability of each true label from the other rows, without the given label;
-        what cleanlab calls `pred_probs`.
+        what cleanlab calls `pred_probs`. Not how probably a suggested label is right:
+        that weighs the given label and `transition_matrix_` too, as `label_quality_`.
     classes_ : ndarray of shape (n_classes,)
         Sorted labels.
     attributor_ : FreeShapAttributor
@@ -245,13 +246,13 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
             order, but one only numbers its rows, or some of their names are others.
         """
         with unchanged_on_error(self):
-            judged = self._fit(X, y, X_val, y_val)
-            if not judged.are_told and self.contamination == "auto":
-                warn_caller(self._why_none_is_called(judged.n_withheld))
+            self._fit(X, y, X_val, y_val)
+            if not self._judged.are_told and self.contamination == "auto":
+                warn_caller(self._why_none_is_called())
         return self
 
     def _fit(self, X, y, X_val, y_val):
-        """Fit; return what is said of labels, unwarned."""
+        """Fit, but do not warn that wrong labels cannot be told."""
         self._check_attributor(X)
         if X_val is None and y_val is None:
             rows, labels, n_clean = X, y, 0
@@ -269,26 +270,25 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
             warn_of_own_rows(*parts, ("X_val", "y_val"))
         is_clean = np.arange(len(given)) >= n
         models = noise_models(given, len(self.classes_), is_clean, self.noise)
-        model, self._misses = self._fit_noise(models)
+        model, misses = self._fit_noise(models)
         self.noise_ = model.noise
         self.transition_matrix_ = model.transition
         self.probabilities_ = model.probabilities[:n]
-        judged = judge_labels(model, n, self._misses, self.contamination)
-        self._given = given = given[:n]
-        self._are_told = judged.are_told  # reports ask it too
-        self._rivals = self.classes_[judged.rivals]
+        # Whole, for reports as well.
+        self._judged = judged = judge_labels(model, n, misses, self.contamination)
         self.label_quality_ = quality = judged.quality
         self.label_issues_ = issues = judged.issues
         self.issues_withheld_ = judged.n_withheld > 0
-        self.suggested_labels_ = np.where(issues, self._rivals, self.classes_[given])
+        suggested = np.where(issues, judged.rivals, judged.given)
+        self.suggested_labels_ = self.classes_[suggested]
         self.expected_false_alarms_ = float(quality[issues].sum())
         self.noise_rate_ = float(1 - quality.mean())
-        return judged
 
-    def _why_none_is_called(self, n_suspects):
-        n, such = len(self._given), "contamination=0.1"
-        none, missed = f"none of {n} labels is called wrong", self._misses.at_first
-        missed = f"{missed:.0%} are not what other rows predict"
+    def _why_none_is_called(self):
+        judged, such = self._judged, "contamination=0.1"
+        n, n_suspects = len(judged.given), judged.n_withheld
+        none = f"none of {n} labels is called wrong"
+        missed = f"{judged.misses.at_first:.0%} are not what other rows predict"
         if is_narrow(self.attributor_._training_kernel):
             return (
                 f"{none}, but {missed}, as by this kernel rows resemble only "

@@ -1,4 +1,4 @@
-"""Splits of training rows in those trained on and those judged on."""
+"""Splits of training rows in those trained on and those evaluated on."""
 
 from numbers import Integral
 
@@ -13,8 +13,8 @@ MANY_CLASSES = 10
 HELD_OUT = "pass X_val and y_val with cv=None"
 
 
-def make_splits(cv, y_index, classes, seed, *, most_judged=None):
-    """Split training rows in those trained on and those judged on.
+def make_splits(cv, y_index, classes, seed, *, most_evaluated=None):
+    """Split training rows in those trained on and those evaluated on.
 
     Parameters
     ----------
@@ -26,21 +26,21 @@ def make_splits(cv, y_index, classes, seed, *, most_judged=None):
         Labels.
     seed : int
         Of the folds, if `cv` is their number.
-    most_judged : int or None, default=None
-        How many rows of a fold are judged on at most, but for one of each class, if
+    most_evaluated : int or None, default=None
+        How many rows of a fold are evaluated on at most, but for one of each class, if
         `cv` is the number of folds; None for all.
 
     Returns
     -------
     list of (ndarray, ndarray)
-        Positions of the rows trained on, and of the rows judged on.
+        Positions of the rows trained on, and of the rows evaluated on.
 
     Raises
     ------
     ValueError
         If there are fewer rows than folds, or a split trains on no row of a class or on
-        a row that it judges on, trains or judges on a row twice or judges on none, or a
-        row is trained on in no split.
+        a row that it evaluates on, trains or evaluates on a row twice or evaluates on
+        none, or a row is trained on in no split.
     """
     n = len(y_index)
     if isinstance(cv, Integral):
@@ -50,7 +50,7 @@ def make_splits(cv, y_index, classes, seed, *, most_judged=None):
                 f"cv, or {HELD_OUT}."
             )
         splits = [
-            (train, some_of(test, y_index, most_judged, seed))
+            (train, some_of(test, y_index, most_evaluated, seed))
             for train, test in stratified_folds(y_index, cv, seed)
         ]
     else:
@@ -65,10 +65,10 @@ def make_splits(cv, y_index, classes, seed, *, most_judged=None):
     for number, (train, test) in enumerate(splits, start=1):
         if np.isin(test, train).any():
             raise ValueError(
-                f"split {number} of {shown} trains on a row that it judges on; use "
+                f"split {number} of {shown} trains on a row that it evaluates on; use "
                 "splits whose training and test part share no row."
             )
-        for does, part in (("trains", train), ("judges", test)):
+        for does, part in (("trains", train), ("evaluates", test)):
             found, counts = np.unique(part, return_counts=True)
             if len(found) < len(part):
                 raise ValueError(
@@ -94,8 +94,8 @@ def make_splits(cv, y_index, classes, seed, *, most_judged=None):
             )
         if len(test) == 0:
             raise ValueError(
-                f"split {number} of {shown} has no rows to judge on; use splits with "
-                "a test part."
+                f"split {number} of {shown} has no rows to evaluate on; use splits "
+                "with a test part."
             )
         is_trained[train] = True
     if not is_trained.all():
@@ -152,35 +152,35 @@ def some_of(rows, y_index, most, seed):
 
 
 def other_splits(n, splits):
-    """Say which splits may value rows for another: those judged on other rows.
+    """Say which splits may value rows for another: those evaluated on other rows.
 
     Parameters
     ----------
     n : int
         Number of rows.
     splits : list of (ndarray, ndarray)
-        Positions of the rows trained on, and of the rows judged on.
+        Positions of the rows trained on, and of the rows evaluated on.
 
     Returns
     -------
     ndarray of shape (n_splits, n_splits) of bool
-        For each split (row) which others (column) judge on none of its rows.
+        For each split (row) which others (column) evaluate on none of its rows.
 
     Raises
     ------
     ValueError
         If a row of a split is trained on in none of these.
     """
-    trained, judged = np.zeros((2, len(splits), n))
+    trained, evaluated = np.zeros((2, len(splits), n))
     for k, (train, test) in enumerate(splits):
-        trained[k, train], judged[k, test] = 1, 1
-    is_other = judged @ judged.T == 0
+        trained[k, train], evaluated[k, test] = 1, 1
+    is_other = evaluated @ evaluated.T == 0
     counts = is_other.astype(float) @ trained
     missed = np.flatnonzero(((trained > 0) & (counts == 0)).any(0)).tolist()
     if missed:
         raise ValueError(
             "cv must value each row that a split trains on in another split, which "
-            f"judges on other rows, but for {len(missed)} rows, {missed[:3]} and so "
+            f"evaluates on other rows, but for {len(missed)} rows, {missed[:3]} and so "
             "on, there is none; use at least three folds, or set n_samples_to_remove "
             "to a number or 'auto'."
         )

@@ -1,4 +1,4 @@
-"""Values of training rows, judged on rows that had no part in training."""
+"""Values of training rows, evaluated on rows that had no part in training."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from skshap.attribution._split import split_attributor
 __all__ = [
     "RowValues",
     "combine",
-    "judge_splits",
+    "evaluate_splits",
     "values_from_others",
     "values_on",
 ]
@@ -24,7 +24,7 @@ class RowValues(NamedTuple):
     mean : ndarray of shape (n,)
         Values, in the units of the attributor's scoring.
     error : ndarray of shape (n,) or None
-        Standard errors: over the rows judged on, as a sample of those to come, and
+        Standard errors: over the rows evaluated on, as a sample of those to come, and
         over permutations.
     """
 
@@ -38,8 +38,8 @@ class Sums(NamedTuple):
     total: np.ndarray
     squares: np.ndarray | float
     sampling: np.ndarray | float
-    n_judges: int
-    n_distinct: float  # each a share of one that judges in several splits
+    n_evaluated: int
+    n_distinct: float  # each a share of one that counts in several splits
 
 
 def values_on(attributor, X_val, y_val, *, with_error):
@@ -53,19 +53,19 @@ def values_on(attributor, X_val, y_val, *, with_error):
         As `attribute` takes them.
     with_error : bool
         Whether standard errors are wanted, which takes memory for a value a row and
-        row judged on.
+        row evaluated on.
 
     Returns
     -------
     RowValues
     """
-    sums = judge(attributor, X_val, y_val, with_error=with_error)
+    sums = evaluate(attributor, X_val, y_val, with_error=with_error)
     every = np.arange(len(sums.total))
     return combine(len(every), [(every, sums)], with_error=with_error)
 
 
-def judge_splits(attributor, y, splits, *, with_error, n_jobs):
-    """Value the rows that each split trains on, on the rows that it judges on.
+def evaluate_splits(attributor, y, splits, *, with_error, n_jobs):
+    """Value the rows that each split trains on, on the rows that it evaluates on.
 
     Parameters
     ----------
@@ -85,8 +85,9 @@ def judge_splits(attributor, y, splits, *, with_error, n_jobs):
     list of (ndarray, Sums)
         Of each split, the rows trained on and the sums of their values.
     """
+    # All results are needed at once, so that any of joblib's backends will do.
     parts = Parallel(n_jobs=n_jobs)(
-        delayed(judge_split)(attributor, y, splits, k, with_error)
+        delayed(evaluate_split)(attributor, y, splits, k, with_error)
         for k in range(len(splits))
     )
     n_splits = np.bincount(np.concatenate([test for _, test in splits]))
@@ -96,19 +97,19 @@ def judge_splits(attributor, y, splits, *, with_error, n_jobs):
     ]
 
 
-def judge_split(attributor, y, splits, k, with_error):
-    """Train on a part of the rows and judge them on another."""
+def evaluate_split(attributor, y, splits, k, with_error):
+    """Train on a part of the rows and evaluate these on another."""
     part, M_test = split_attributor(attributor, splits[k], k, len(splits))
-    return judge(part, M_test, y[splits[k][1]], with_error=with_error)
+    return evaluate(part, M_test, y[splits[k][1]], with_error=with_error)
 
 
-def judge(attributor, X, y, *, with_error):
-    """Sum the values of training rows over the rows judged on."""
+def evaluate(attributor, X, y, *, with_error):
+    """Sum the values of training rows over the rows evaluated on."""
     if not with_error:
         values = attributor.attribute(X, y)
         return Sums(values * len(y), 0.0, 0.0, len(y), len(y))
     values, errors = attributor.attribute(X, y, per_sample=True, return_std=True)
-    # Errors of sampling are common to all rows judged on: at worst they add up.
+    # Errors of sampling are common to all rows evaluated on: at worst they add up.
     return Sums(values.sum(0), (values**2).sum(0), errors.sum(0), len(y), len(y))
 
 
@@ -120,22 +121,23 @@ def combine(n, parts, *, with_error):
     n : int
         Number of rows.
     parts : iterable of (ndarray, Sums)
-        From `judge_splits`.
+        From `evaluate_splits`.
     with_error : bool
         Whether the sums are such that there are standard errors.
 
     Returns
     -------
     RowValues
-        Means over the rows judged on in all parts in which a row was trained on. Rows
-        that judge in several parts, as with repeated folds, are one each to the error.
+        Means over the rows evaluated on in all parts in which a row was trained on.
+        Rows that count in several parts, as with repeated folds, are one each to the
+        error.
     """
     total, squares, sampling, count, distinct = np.zeros((5, n))
     for rows, sums in parts:
         total[rows] += sums.total
         squares[rows] += sums.squares
         sampling[rows] += np.square(sums.sampling)
-        count[rows] += sums.n_judges
+        count[rows] += sums.n_evaluated
         distinct[rows] += sums.n_distinct
     mean = total / count
     if not with_error:
@@ -145,12 +147,12 @@ def combine(n, parts, *, with_error):
 
 
 def values_from_others(parts, is_other):
-    """Compute values for each split from splits that judge on other rows.
+    """Compute values for each split from splits that evaluate on other rows.
 
     Parameters
     ----------
     parts : list of (ndarray, Sums)
-        From `judge_splits`.
+        From `evaluate_splits`.
     is_other : ndarray of shape (n_splits, n_splits) of bool
         From `other_splits`.
 
@@ -158,12 +160,12 @@ def values_from_others(parts, is_other):
     -------
     list of ndarray
         For each split the values of the rows that it trains on, in their order: means
-        over the rows that these other splits judge on, as far as they train on them.
+        over the rows that these other splits evaluate on, as far as they train on them.
     """
     n = 1 + max(rows.max() for rows, _ in parts)
     total, count = np.zeros((2, len(parts), n))
     for k, (rows, sums) in enumerate(parts):
-        total[k, rows], count[k, rows] = sums.total, sums.n_judges
+        total[k, rows], count[k, rows] = sums.total, sums.n_evaluated
     weights = is_other.astype(float)
     total, count = weights @ total, weights @ count
     return [total[k, rows] / count[k, rows] for k, (rows, _) in enumerate(parts)]

@@ -20,6 +20,8 @@ from skshap import (
     LabelNoiseReport,
     flip_labels,
 )
+from skshap.inspection._findings import FACTS
+from skshap.inspection._label_page import article
 from skshap.inspection._page import bars, curve
 from skshap.selection import _issues
 
@@ -251,6 +253,33 @@ def test_rows_in_order_with_neighbors_that_disagree(fitted):
         found = ((X[near] - X[i]) ** 2).sum(1)
         np.testing.assert_allclose(found, expected)
     np.testing.assert_array_equal(frame[["x0", "x1", "x2", "x3"]], X[worst])
+
+
+def test_every_fact_is_documented_known_and_shown(fitted):
+    detector, X, y, is_flipped = fitted
+    named = pd.DataFrame(X, [f"flower {i}" for i in range(150)])
+    for known, frame, is_noisy in (
+        ({"always"}, X, None),
+        ({"always", "truth"}, X, is_flipped),
+        ({"always", "truth", "names"}, named, is_flipped),
+    ):
+        report = LabelNoiseReport.from_detector(detector, frame, y, is_noisy=is_noisy)
+        assert (report.detected is None) == (is_noisy is None)
+        facts = {name for name, where in FACTS.items() if where in known}
+        row = report.rows[0]
+        assert set(row) == {*facts, "cells", "neighbor_labels", "neighbor_cells"}
+        assert facts == {"row", *report.to_frame().columns} & set(FACTS)
+    of_rows = LabelNoiseReport.__doc__.split("rows : ")[1].split("summary : ")[0]
+    assert set(re.findall(r'"(\w+)"', of_rows)) == set(row)
+    others = {
+        bool: lambda value: not value,
+        float: lambda value: value / 2,
+        int: lambda value: value + 1,
+        list: lambda value: value[::-1],
+    }
+    for name in FACTS:
+        other = others.get(type(row[name]), lambda value: "another")(row[name])
+        assert article(1, {**row, name: other}) != article(1, row), name
 
 
 @pytest.mark.parametrize(

@@ -52,24 +52,24 @@ def test_default_attributor_goes_by_the_brier_score(table):
 
 
 @pytest.mark.parametrize("kind", [DataRemoval, DataSelector])
-def test_of_large_folds_few_rows_judge(kind, table, monkeypatch):
+def test_of_large_folds_few_rows_are_evaluated_on(kind, table, monkeypatch):
     X, y, _ = table
-    judged, attribute = [], FreeShapAttributor.attribute
+    evaluated, attribute = [], FreeShapAttributor.attribute
 
     def counted(self, X, y, **options):
-        judged.append(len(y))
+        evaluated.append(len(y))
         return attribute(self, X, y, **options)
 
     monkeypatch.setattr(FreeShapAttributor, "attribute", counted)
-    monkeypatch.setattr(kind, "_most_judged", 6)
+    monkeypatch.setattr(kind, "_most_evaluated", 6)
     attributor = FreeShapAttributor(n_permutations=1)
     if kind is DataRemoval:
         chooser = DataRemoval(LogisticRegression(), attributor, random_state=0)
     else:
         chooser = DataSelector(attributor, strategy="top", random_state=0)
     chooser.fit(X, y)
-    assert len(judged) == 5  # folds of ten rows
-    assert 4 <= min(judged) <= max(judged) <= 6
+    assert len(evaluated) == 5  # folds of ten rows
+    assert 4 <= min(evaluated) <= max(evaluated) <= 6
 
 
 class Halves:

@@ -187,7 +187,7 @@ def test_harmful_rows_go_where_the_estimator_is_better_off(removal, many):
     assert score[1] > score[0]
 
 
-def test_a_row_counts_once_however_many_splits_judge_on_it():
+def test_a_row_counts_once_however_many_splits_evaluate_on_it():
     gains = np.tile([1.1, -0.9], 10)
     assert not is_ahead(gains, np.arange(20))
     many = np.tile(gains, 100)

@@ -99,7 +99,7 @@ def test_tags_are_those_of_the_estimator(quick):
         assert found.input_tags.sparse == expected.input_tags.sparse
 
 
-def test_validation_rows_judge(removal, table):
+def test_validation_rows_are_evaluated_on(removal, table):
     X, y, _ = table
     removal.fit(X, y, X_val=X[::3], y_val=y[::3])
     expected = removal.attributor_.attribute(X[::3], y[::3])
@@ -176,7 +176,7 @@ def test_precomputed_kernels(precomputed_removal, table):
         ({"n_samples_to_remove": "all"}, "n_samples_to_remove"),
         ({"estimator": "svc"}, "estimator"),
         ({"cv": 51}, "at least as many rows"),
-        ({"cv": None}, "cv=None leaves no rows to judge on"),
+        ({"cv": None}, "cv=None leaves no rows to evaluate on"),
     ],
 )
 def test_bad_calls_say_what_is_wrong(parameters, message, removal, table):

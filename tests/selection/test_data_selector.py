@@ -111,7 +111,7 @@ def test_without_folds_validation_rows_alone_count(strategy, selector, table):
         assert found[first] == pytest.approx(gains[first])
     else:
         assert_allclose(found, selector.attributor_.attribute(X_val, y_val))
-    with pytest.raises(ValueError, match="cv=None leaves no rows to judge on"):
+    with pytest.raises(ValueError, match="cv=None leaves no rows to evaluate on"):
         selector.fit(X, y)
 
 

@@ -123,7 +123,7 @@ def test_classes_keep_their_shares_and_none_is_empty(sizes, share, seed):
     assert (beyond <= n_classes).all()
 
 
-def test_a_row_never_judges_itself():
+def test_a_row_never_evaluates_itself():
     # Rows 0 and 1 are known to nobody else: their labels cannot matter to the others.
     K, _, y, _, _ = problem(3, n_classes=2)
     K = K.copy()

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_digits, make_blobs, make_classification
 
 from skshap import FreeShapAttributor, LabelNoiseDetector, flip_labels
-from skshap.selection._issues import are_told, find_issues
+from skshap.selection._issues import are_told, find_issues, judge_labels
+from skshap.selection._noise_model import NoiseModel
 from skshap.selection._refits import Misses
 
 
@@ -155,6 +156,25 @@ def test_no_label_is_called_that_is_more_probably_right():
     quality = np.array([0.0] * 10 + [0.49, 0.5, 0.6, 0.9])
     issues = find_issues(quality, np.zeros(14, dtype=int), "auto")
     assert_array_equal(np.flatnonzero(issues), np.arange(11))
+
+
+def test_a_rival_is_the_most_probable_other_label_by_all_that_is_known():
+    rng = np.random.default_rng(0)
+    true, given = rng.integers(0, 3, (2, 30))
+    given = np.where(rng.random(30) < 0.7, true, given)
+    model = NoiseModel(given, 3, np.arange(30) >= 20)
+    model.fit(rng.normal(size=(30, 3)) + 2 * np.eye(3)[true])
+    judged = judge_labels(model, 20, Misses(0.0, 0.0, 0.0), "auto")
+    assert_array_equal(judged.given, given[:20])
+    for i, label in enumerate(given[:20]):
+        joint = model.probabilities[i] * model.transition[:, label]
+        p = (joint / joint.sum()).tolist()
+        assert_allclose(judged.quality[i], p[label])
+        p[label] = 0.0
+        assert_allclose(judged.rival_quality[i], max(p))
+        assert judged.rivals[i] == p.index(max(p))
+    apart = np.abs(judged.rival_quality - model.probabilities[range(20), judged.rivals])
+    assert apart.max() > 0.1  # the given label counts
 
 
 def test_wrong_labels_are_told_if_few_rows_are_missed_at_first_or_at_last():

@@ -263,7 +263,7 @@ def test_no_issues_where_hard_rows_are_many(noisy_iris, monkeypatch):
     detector = LabelNoiseDetector().fit(X, y)
     assert detector.label_issues_.any()
     assert detector.issues_withheld_ is False
-    quality, misses = detector.label_quality_, detector._misses
+    quality, misses = detector.label_quality_, detector._judged.misses
     monkeypatch.setattr(_issues, "MOST_DOUBT", 0.0)
     names = "MISSED_SHARE", "SURELY_MISSED_SHARE"
     shares = np.array([misses.at_first - detector.noise_rate_, misses.surely])
@@ -424,13 +424,13 @@ def test_misses_are_counted_among_the_rows_judged(noisy_iris):
         decision = refits(K, targets, alpha, lambda targets, rest: targets.mean(0))
         targets = model.fit(decision)
         missed.append(decision.argmax(1)[:100] != y[:100])
-    assert_allclose(detector._misses.at_first, missed[0].mean())
+    assert_allclose(detector._judged.misses.at_first, missed[0].mean())
     sure = (detector.probabilities_.max(1) - 1 / 3) * 3 / 2
     surely = missed[2] * sure * detector.label_quality_
-    assert_allclose(detector._misses.surely, surely.mean(), rtol=1e-6)
+    assert_allclose(detector._judged.misses.surely, surely.mean(), rtol=1e-6)
     share = surely.sum() / (missed[2] * sure).sum()
-    assert_allclose(detector._misses.right_share, share, rtol=1e-6)
-    assert min(detector._misses) > 0
+    assert_allclose(detector._judged.misses.right_share, share, rtol=1e-6)
+    assert min(detector._judged.misses) > 0
 
 
 @pytest.mark.filterwarnings("ignore:labels look wrong")

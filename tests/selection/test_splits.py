@@ -44,7 +44,7 @@ def test_a_class_smaller_than_the_number_of_folds_is_fine():
         (5, [2, 2], "cv=5 folds need at least as many rows, got n_samples=4"),
         (3, [5, 1], "split . of cv=3 trains on no row of class 'b', of which there"),
         (KFold(2), [4, 4], "split 1 .* trains on no row of class 'a'"),
-        ([(np.arange(6), [])], [3, 3], "has no rows to judge on"),
+        ([(np.arange(6), [])], [3, 3], "has no rows to evaluate on"),
         (ShuffleSplit(1, random_state=0), [9, 9], "in no split"),
     ],
 )
@@ -75,7 +75,7 @@ def test_targets_of_a_regression_are_told_from_rare_classes():
         ([(1, 2, 3)], "cv cannot split n_samples=6 rows"),
         (
             [(np.arange(6), np.arange(6))],
-            "split 1 of cv trains .* a row that it judges",
+            "split 1 of cv trains .* a row that it evaluates",
         ),
         (
             [([0, 2, 2, 1, 3, 4], [5])],
@@ -83,10 +83,10 @@ def test_targets_of_a_regression_are_told_from_rare_classes():
         ),
         (
             [([0, 1, 2, 3], [4]), ([0, 1, 2, 4], [5, 3, 5])],
-            "split 2 of cv judges on a row twice, such as row 5;",
+            "split 2 of cv evaluates on a row twice, such as row 5;",
         ),
-        ([([0, 1, 2, 3], [5, -1])], "split 1 of cv judges on a row twice"),
-        ([([-1, 0, 1, 3, 4], [5])], "split 1 of cv trains .* a row that it judges"),
+        ([([0, 1, 2, 3], [5, -1])], "split 1 of cv evaluates on a row twice"),
+        ([([-1, 0, 1, 3, 4], [5])], "split 1 of cv trains .* a row that it evaluates"),
     ],
 )
 def test_splits_that_would_count_wrongly(cv, message):
@@ -127,7 +127,7 @@ def test_advice_is_a_validation_set():
             make_splits(cv, y_index, CLASSES, 0)
 
 
-def test_other_splits_judge_on_other_rows():
+def test_other_splits_evaluate_on_other_rows():
     folds = make_splits(3, np.array([0, 1] * 6), CLASSES, 0)
     assert_array_equal(other_splits(12, folds), ~np.eye(3, dtype=bool))
     # Of a second repetition each fold shares rows with some of the first.
@@ -141,7 +141,7 @@ def test_rows_that_no_other_split_values_are_counted():
     halves = make_splits(2, np.array([0, 1] * 6), CLASSES, 0)
     with pytest.raises(ValueError, match=r"for 12 rows, \[0, 1, 2\] and so on"):
         other_splits(12, halves)
-    # Rows 4 and 5 are trained on in splits that judge on the same row alone.
+    # Rows 4 and 5 are trained on in splits that evaluate on the same row alone.
     splits = [
         ([0, 1, 2, 3, 4, 5], [6]),
         ([0, 1, 2, 3, 4, 5], [6, 7]),
@@ -156,11 +156,11 @@ def test_as_many_folds_as_rows_leave_one_row_out_each():
     assert sorted(test.tolist() for _, test in splits) == [[0], [1], [2], [3]]
 
 
-def test_of_large_folds_some_rows_are_judged():
+def test_of_large_folds_some_rows_are_evaluated_on():
     sizes = np.array([600, 250, 50])
     y = np.random.default_rng(0).permutation(np.repeat(np.arange(3), sizes))
     whole = make_splits(3, y, np.arange(3), 0)
-    some = make_splits(3, y, np.arange(3), 0, most_judged=120)
+    some = make_splits(3, y, np.arange(3), 0, most_evaluated=120)
     for (train, test), (every, fold) in zip(some, whole, strict=True):
         assert_array_equal(train, every)
         assert 95 <= len(test) <= 120
@@ -169,8 +169,8 @@ def test_of_large_folds_some_rows_are_judged():
 
 
 @pytest.mark.parametrize("rare", [0, 1])
-def test_a_rare_class_is_judged_whatever_its_name(rare):
+def test_a_rare_class_is_evaluated_on_whatever_its_name(rare):
     y = np.where(np.arange(900) < 6, rare, 1 - rare)
-    for _, test in make_splits(3, y, CLASSES, 0, most_judged=50):
+    for _, test in make_splits(3, y, CLASSES, 0, most_evaluated=50):
         assert (y[test] == rare).sum() == 1
         assert 48 <= len(test) <= 51

@@ -9,13 +9,13 @@ from sklearn.model_selection import RepeatedStratifiedKFold, StratifiedKFold
 
 from skshap import EmpiricalNTK, FreeShapAttributor
 from skshap.selection._splits import make_splits
-from skshap.selection._values import Sums, combine, judge_splits, values_on
+from skshap.selection._values import Sums, combine, evaluate_splits, values_on
 
 CLASSES = np.array(["a", "b"])
 
 
 def cross_fit(attributor, y, splits, *, with_error, n_jobs):
-    parts = judge_splits(attributor, y, splits, with_error=with_error, n_jobs=n_jobs)
+    parts = evaluate_splits(attributor, y, splits, with_error=with_error, n_jobs=n_jobs)
     return combine(len(y), parts, with_error=with_error)
 
 
@@ -45,34 +45,35 @@ def test_values_are_means_over_the_splits_that_train_on_a_row(attributor, few):
     splits = make_splits(StratifiedKFold(3), y, CLASSES, 0)
     fitted = clone(attributor).fit(X, y)
     found = cross_fit(fitted, y, splits, with_error=True, n_jobs=None)
-    judged = [[] for _ in y]
+    evaluated = [[] for _ in y]
     for train, test in folds:
         part = clone(attributor).fit(X[train], y[train])
         values = part.attribute(X[test], y[test], per_sample=True)
         for column, row in enumerate(train):
-            judged[row] += values[:, column].tolist()
-    judged = np.array(judged)  # of eight rows each
-    assert_allclose(found.mean, judged.mean(1), rtol=1e-8)
-    assert_allclose(found.error, judged.std(1, ddof=1) / 8**0.5, rtol=1e-6)
+            evaluated[row] += values[:, column].tolist()
+    evaluated = np.array(evaluated)  # of eight rows each
+    assert_allclose(found.mean, evaluated.mean(1), rtol=1e-8)
+    assert_allclose(found.error, evaluated.std(1, ddof=1) / 8**0.5, rtol=1e-6)
     with parallel_config(backend="threading"):
         plain = cross_fit(fitted, y, splits, with_error=False, n_jobs=2)
     assert_allclose(plain.mean, found.mean, rtol=1e-10)
     assert plain.error is None
 
 
-def test_folds_count_by_the_rows_that_they_judge_on(few):
+def test_folds_count_by_the_rows_that_they_evaluate_on(few):
     X, y = few
     rows = np.arange(12)
     splits = [(rows[2:], rows[:2]), (rows[:6], rows[6:])]
     fitted = exact().fit(X, y)
     parts = [exact().fit(X[train], y[train]) for train, _ in splits]
-    judged = [
+    evaluated = [
         part.attribute(X[test], y[test], per_sample=True)
         for part, (_, test) in zip(parts, splits, strict=True)
     ]
-    judged = np.vstack([judged[0][:, :4], judged[1][:, 2:]])  # rows 2 to 5, by both
+    # Rows 2 to 5, by both.
+    evaluated = np.vstack([evaluated[0][:, :4], evaluated[1][:, 2:]])
     found = cross_fit(fitted, y, splits, with_error=False, n_jobs=None).mean
-    assert_allclose(found[2:6], judged.mean(0), rtol=1e-8)
+    assert_allclose(found[2:6], evaluated.mean(0), rtol=1e-8)
 
 
 def test_a_sketch_keeps_the_diagonal_that_it_lost(few):
@@ -89,7 +90,7 @@ def test_a_sketch_keeps_the_diagonal_that_it_lost(few):
     assert_allclose(found, expected, rtol=1e-6)
 
 
-def test_a_label_does_not_judge_its_own_row(few):
+def test_a_label_does_not_evaluate_its_own_row(few):
     X, y = few
     # The first row is like no other: whatever its label, the others do not notice.
     K = np.eye(12)
@@ -109,28 +110,28 @@ def test_errors_hold_the_sampling_of_permutations(few):
     sampled = values_on(fitted, X, y, with_error=True)
     values, errors = fitted.attribute(X, y, per_sample=True, return_std=True)
     spread = values.std(0, ddof=1) / len(y) ** 0.5
-    # Permutations are the same for every row judged on: errors go together at worst.
+    # Permutations are the same for every row evaluated on: errors go together at worst.
     expected = np.sqrt(spread**2 + errors.mean(0) ** 2)
     assert_allclose(sampled.error, expected, rtol=1e-8)
 
 
-def test_a_row_that_judges_in_several_splits_is_one_row(few):
+def test_a_row_that_counts_in_several_splits_is_one_row(few):
     X, y = few
     fitted = exact().fit(X, y)
     folds = RepeatedStratifiedKFold(n_splits=3, n_repeats=10, random_state=0)
     splits = make_splits(folds, y, CLASSES, 0)
     found = cross_fit(fitted, y, splits, with_error=True, n_jobs=None)
-    judged = np.full((len(splits), len(y), len(y)), np.nan)
-    judged[0][np.diag_indices(len(y))] = 0.0  # a row never judges itself
+    evaluated = np.full((len(splits), len(y), len(y)), np.nan)
+    evaluated[0][np.diag_indices(len(y))] = 0.0  # a row never evaluates itself
     for k, (train, test) in enumerate(splits):
         part = exact().fit(X[train], y[train])
         values = part.attribute(X[test], y[test], per_sample=True)
-        judged[k][np.ix_(test, train)] = values
-    means = np.nanmean(judged, axis=0)  # of rows judged on (rows) and trained on
+        evaluated[k][np.ix_(test, train)] = values
+    means = np.nanmean(evaluated, axis=0)  # of rows evaluated on (rows) and trained on
     off = ~np.eye(len(y), dtype=bool)
     by_row = means.T[off].reshape(len(y), -1)
     naive = by_row.std(1, ddof=1) / by_row.shape[1] ** 0.5
-    # A little more, as a row does not judge the same in all of them.
+    # A little more, as a row does not count the same in all of them.
     assert 1 < found.error.mean() / naive.mean() < 1.6
     once = cross_fit(fitted, y, splits[:3], with_error=True, n_jobs=None)
     assert_allclose(found.error.mean(), once.error.mean(), rtol=0.2)
