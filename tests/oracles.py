@@ -52,6 +52,14 @@ def tangent_kernel(output, parameters, examples):
     return gradients @ gradients.T
 
 
+# What a head reads of the states of one text, of shape (n_tokens, hidden).
+POOLED = {
+    "mean": lambda states: sum(states) / len(states),
+    "first": lambda states: states[0],
+    "last": lambda states: states[-1],
+}
+
+
 def encoder_kernel(
     encoder,
     tokenizer,
@@ -73,8 +81,8 @@ def encoder_kernel(
     rows : list of str or list of pairs of str
     seed : int
         Of `numpy.random.RandomState`, which draws the seed of the head.
-    readout : {"mean", "first"}
-        Which hidden states the head reads.
+    readout : str
+        What the head reads, a name in `POOLED`.
     n_frozen_layers : int or None
         First layers whose parameters do not count; None: two thirds, rounded down.
     dtype : torch.dtype
@@ -106,8 +114,7 @@ def encoder_kernel(
             max_length=max_length,
         )
         states = encoder(**encoded).last_hidden_state[0]
-        pooled = states.mean(0) if readout == "mean" else states[0]
-        return weight[0] @ pooled + bias[0]
+        return weight[0] @ POOLED[readout](states) + bias[0]
 
     return tangent_kernel(output, [*parameters, weight, bias], rows)
 

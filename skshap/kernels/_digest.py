@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from numbers import Number
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from skshap.utils._describe import describe, describe_class
 
 __all__ = [
     "network_digest",
+    "network_settings",
     "row_keys",
     "settings_digest",
     "text_key",
@@ -123,11 +125,11 @@ def weights_digest(network):
     return digest.hexdigest()
 
 
-def settings_digest(network):
-    """Digest what a network computes with apart from its weights and its code.
+def network_settings(network):
+    """Describe what a network computes with apart from its weights and its code.
 
-    That is its layers, configurations, and attributes that are texts, fractions or
-    flags: counters, caches and other objects are what use may leave in it.
+    That is its layers, configurations, and attributes that are texts, numbers, flags,
+    or lists of these. Other objects, and what is private, are left out.
 
     Parameters
     ----------
@@ -136,20 +138,36 @@ def settings_digest(network):
 
     Returns
     -------
+    dict of str
+        By names of the module and the attribute.
+    """
+    found = {("", ""): str(network)}
+    for name, module in network.named_modules():
+        for key, value in _settings(module).items():
+            if not key.startswith("_") and (key == "config" or _is_plain(value)):
+                found[name, key] = describe(value, dict(ANYWHERE))
+    # Grows with the longest text that a model of transformers has read.
+    return {k: v for k, v in found.items() if not k[1].endswith("max_seq_len_cached")}
+
+
+def settings_digest(settings, counters):
+    """Digest the settings of a network, but for those that passes change.
+
+    Parameters
+    ----------
+    settings : dict of str
+        From `network_settings`.
+    counters : set of tuple
+        Names that are left out.
+
+    Returns
+    -------
     str
         32 hexadecimal digits.
     """
     digest = hashlib.blake2b(digest_size=16)
-    _add(digest, str(network))
-    for name, module in network.named_modules():
-        settings = {
-            key: value
-            for key, value in _settings(module).items()
-            if key == "config" or isinstance(value, (str, float, bool))
-            if not key.startswith("_")
-        }
-        for key in sorted(settings):
-            _add(digest, f"{name} {key} {describe(settings[key], dict(ANYWHERE))}")
+    for names in sorted(settings.keys() - counters):
+        _add(digest, f"{names} {settings[names]}")
     return digest.hexdigest()
 
 
@@ -193,6 +211,12 @@ def _add_tokenizer(digest, tokenizer, seen=None):
 
 def _add(digest, text):
     digest.update(text.encode("utf-8", "surrogatepass") + b"\0")
+
+
+def _is_plain(value):
+    """Whether a value is a text, a number or a flag, or a list of these."""
+    parts = value if isinstance(value, (list, tuple)) else [value]
+    return all(isinstance(part, (str, Number)) for part in parts)
 
 
 def _settings(module):

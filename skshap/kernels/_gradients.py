@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from skshap.kernels._digest import (
+    network_settings,
     row_keys,
     settings_digest,
     text_key,
@@ -60,7 +61,7 @@ class RowGradients:
         self.store = store
         self.verbose = verbose
         self.devices = devices
-        self._settings = settings_digest(network)
+        self._settings = network_settings(network)
         self.capture = GradientCapture(network, outputs)
         parameter = first_parameter(network)
         self.dtype, self.device = parameter.dtype, parameter.device
@@ -73,13 +74,34 @@ class RowGradients:
         """Whether gradients stay on a GPU, and are computed again rather than kept."""
         return self.device.type == "cuda"
 
-    @cached_property
-    def digests(self):
-        """What tells the network that was fitted from another: a digest by name."""
-        found = {"weights": weights_digest(self.network), "settings": self._settings}
+    @property
+    def counters(self):
+        """Names of what passes have changed since the network was made: no settings."""
+        changed = self._settings.items() ^ network_settings(self.network).items()
+        return {names for names, _ in changed}
+
+    def digests(self, counters):
+        """Return what tells the network that was fitted from another.
+
+        Parameters
+        ----------
+        counters : set of tuple
+            Names of settings that do not count.
+
+        Returns
+        -------
+        dict of str
+            Digests by what they are of.
+        """
+        settings = settings_digest(self._settings, counters)
+        found = {"weights": self._weights_digest, "settings": settings}
         if self.reader.reads_text:
             found["tokenizer rules"] = tokenizer_digest(self.reader.tokenizer)
         return found
+
+    @cached_property
+    def _weights_digest(self):
+        return weights_digest(self.network)
 
     def squared_norms(self, rows):
         """Compute the squared norm of each row's gradient, of shape (n_samples,)."""

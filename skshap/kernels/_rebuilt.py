@@ -19,7 +19,7 @@ N_COMPONENTS = 1024  # of a sketch, by default
 # fit, as where a pickle meets a machine with other folders and devices.
 FREE = {"model", "tokenizer", "device", "memory", "batch_size", "verbose"}
 # The network and the engine, and what stands for them in a pickle.
-MADE = "_cache", "_digests", "_made_engine", "_engine_state"
+MADE = "_cache", "_digests", "_counters", "_made_engine", "_engine_state"
 
 
 class Rebuilt:
@@ -50,7 +50,7 @@ class Rebuilt:
                 warn_of_other_folder(self.memory)
             gradients = make_gradients(self._as_fitted)
             if is_again:
-                self._check_digests(gradients.digests)
+                self._check_digests(gradients.digests(self._counters))
             self._cache = gradients
         return self._cache
 
@@ -88,10 +88,13 @@ class Rebuilt:
     def __getstate__(self):
         # The network is built again from `model`, and gradients are recomputed or read
         # from `memory`: pickles stay as small as the model parameter is, but for the
-        # projections of a sketch. Digests tell whether it is the same network.
+        # projections of a sketch. Digests tell whether it is the same network; once
+        # made, they travel on.
         state = super().__getstate__().copy()
         if engine := state.pop("_made_engine", None):
             state["_engine_state"] = engine.state()
-        if gradients := state.pop("_cache", None):
-            state["_digests"] = gradients.digests
+        gradients = state.pop("_cache", None)
+        if gradients and "_digests" not in state:
+            state["_counters"] = gradients.counters
+            state["_digests"] = gradients.digests(state["_counters"])
         return state

@@ -1,6 +1,7 @@
 """Pretrained models and their tokenizers, by name."""
 
 import os
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -41,50 +42,27 @@ def load_model(name, tokenizer=None, *, with_words=False):
     """
     from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModel, AutoTokenizer
-    from transformers.utils import logging
 
     place, options = str(name), {}
     if Path(name).suffix == ".gguf" and Path(name).is_file():
         import_optional("gguf", "gguf")
         import_optional("accelerate", "gguf")
         place, options = str(Path(name).parent), {"gguf_file": Path(name).name}
-    shows_bars, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
-    logging.disable_progress_bar()
-    # What it would say of missing weights is judged below.
-    logging.set_verbosity_error()
     try:
-        if tokenizer is None:
-            tokenizer = AutoTokenizer.from_pretrained(place, **options)
-        kind = AutoModel
-        if with_words:
-            kind = _word_model(name, AutoConfig.from_pretrained(place, **options))
-        with torch.random.fork_rng(devices=[]):  # gaps are filled at random
+        # What it would say of missing weights is judged below.
+        with _silence(), torch.random.fork_rng(devices=[]):  # gaps are filled at random
+            if tokenizer is None:
+                tokenizer = AutoTokenizer.from_pretrained(place, **options)
+            kind = AutoModel
+            if with_words:
+                kind = _word_model(name, AutoConfig.from_pretrained(place, **options))
             model, report = kind.from_pretrained(
                 place, dtype=torch.float32, output_loading_info=True, **options
             )
     except ModelNotFoundError:
         raise
     except (*FAILURES, SafetensorError) as error:
-        is_file, is_folder = os.path.isfile(name), os.path.isdir(name)
-        if is_file or os.path.isabs(name) or not str(name):
-            found = "a file" if is_file else "a folder" if is_folder else "none"
-            raise ModelNotFoundError(
-                f"model={str(name)!r} could not be loaded: looked for a folder of that "
-                f"name, found {found}. Pass the path of a folder with config.json, "
-                f"weights and tokenizer files. The loader said: {error}"
-            ) from error
-        raise ModelNotFoundError(
-            f"model={str(name)!r} could not be loaded: looked for a folder of that "
-            "name and for a model of that name in the local cache or on the model "
-            "hub. Pass the path of a folder with config.json, weights and tokenizer "
-            "files, or download the model first (`hf download "
-            f"{name}`); with HF_HUB_OFFLINE=1 only local files are used. The loader "
-            f"said: {error}"
-        ) from error
-    finally:
-        logging.set_verbosity(verbosity)
-        if shows_bars:
-            logging.enable_progress_bar()
+        raise ModelNotFoundError(_why_not_loaded(name, error)) from error
     # A pooler's weights do not count, but must be the same in every run for a store to
     # be found again.
     gaps = sorted(report["missing_keys"])
@@ -138,3 +116,39 @@ def _word_model(name, config):
             "fresh head."
         )
     return kind
+
+
+@contextmanager
+def _silence():
+    """Have `transformers` show no bars, and say nothing but errors."""
+    from transformers.utils import logging
+
+    shows_bars, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if shows_bars:
+            logging.enable_progress_bar()
+
+
+def _why_not_loaded(name, error):
+    """Return what to say of a model that could not be loaded."""
+    is_file, is_folder = os.path.isfile(name), os.path.isdir(name)
+    if is_file or os.path.isabs(name) or not str(name):
+        found = "a file" if is_file else "a folder" if is_folder else "none"
+        return (
+            f"model={str(name)!r} could not be loaded: looked for a folder of that "
+            f"name, found {found}. Pass the path of a folder with config.json, "
+            f"weights and tokenizer files. The loader said: {error}"
+        )
+    return (
+        f"model={str(name)!r} could not be loaded: looked for a folder of that "
+        "name and for a model of that name in the local cache or on the model "
+        "hub. Pass the path of a folder with config.json, weights and tokenizer "
+        "files, or download the model first (`hf download "
+        f"{name}`); with HF_HUB_OFFLINE=1 only local files are used. The loader "
+        f"said: {error}"
+    )

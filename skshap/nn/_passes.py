@@ -1,8 +1,4 @@
-"""Forward and backward passes of a network whose layers are watched.
-
-Hooks see what layers with rules read, and have them write into leaves of their own, of
-which a backward pass then gives the gradients.
-"""
+"""Forward and backward passes of a network whose layers are watched."""
 
 from contextlib import contextmanager
 
@@ -11,7 +7,7 @@ from torch import nn
 
 from skshap.nn._autograd import gradients_of, raw_gradients, widen
 from skshap.nn._batch import batch_size, network_outputs
-from skshap.nn._plan import Call
+from skshap.nn._watch import Watch
 
 __all__ = ["Passes"]
 
@@ -89,75 +85,14 @@ class Passes:
                 "gradients cannot be taken inside of torch.inference_mode(); leave it, "
                 "or use torch.no_grad()."
             )
-        n, plan = batch_size(batch), self.plan
-        calls = {name: [] for name in plan.layers}
-        alive = []  # what was read: a tensor that is freed would lend its identity
-
-        ruled = {p for name, p in plan.wanted.items() if name not in plan.general}
-
-        def leave_own(layer, *_):
-            _require_grad(layer, ruled, False)
-
-        def record(name, tokens=None):
-            def hook(layer, args, kwargs, output):
-                _require_grad(layer, ruled, True)
-                read = next(iter((*args, *kwargs.values())), None)
-                if not all(isinstance(part, torch.Tensor) for part in (read, output)):
-                    return output  # no layer of the kind that its rule is for
-                if not read.numel():  # as of an expert that no token is sent to
-                    return output
-                if tokens is None:
-                    check_not_inference(name, read)
-                    alive.append((name, read, read._version))
-                elif torch.is_inference_mode_enabled() or not _is_same(read, tokens):
-                    return output  # such as of positions
-                source, read = id(read), read.detach()
-                wrote = output if output.requires_grad else output.detach()
-                is_shared = len(read) == 1 < n  # for all examples at once
-                if is_shared:
-                    read = read.expand(n, *read.shape[1:])
-                    wrote = wrote.expand(n, *wrote.shape[1:]).clone()
-                # A leaf of its own: no gradient flows further down than needed, and
-                # later in-place operations touch only the copy.
-                wrote = wrote if wrote.requires_grad else wrote.requires_grad_()
-                calls.setdefault(name, []).append(Call(source, read, wrote, is_shared))
-                # Frozen tables may be read under torch.no_grad().
-                is_seen = tokens is not None or torch.is_grad_enabled()
-                with torch.set_grad_enabled(is_seen):
-                    return wrote.clone()
-
-            return hook
-
-        watched = [
-            (layer, record(name))
-            for name, layer in plan.layers.items()
-            if not ruled.isdisjoint(layer._parameters.values())
-        ]
+        watch = Watch(self.plan, batch_size(batch))
         if watch_tokens:
-            watched += [
-                (table, record(name, batch["input_ids"]))
-                for name, table in self._tables.items()
-                if ruled.isdisjoint(table._parameters.values())
-            ]
-        # Before hooks that the network came with: they may change what is written.
-        handles = [
-            layer.register_forward_hook(hook, prepend=True, with_kwargs=True)
-            for layer, hook in watched
-        ]
-        # Of what has a rule, only what is used outside of its layer is in the graph.
-        handles += [
-            layer.register_forward_pre_hook(leave_own, prepend=True)
-            for layer, _ in watched
-        ]
-        wanted = set(plan.wanted.values())
-        try:
-            with torch.enable_grad(), requiring_grad(self.network, wanted):
-                outputs = self.run(batch)
-        finally:
-            for handle in handles:
-                handle.remove()
-        check_unchanged(alive)
-        return calls, outputs
+            watch.add_tables(self._tables, batch)
+        wanted = set(self.plan.wanted.values())
+        with watch, torch.enable_grad(), requiring_grad(self.network, wanted):
+            outputs = self.run(batch)
+        watch.check_unchanged()
+        return watch.calls, outputs
 
     def used_elsewhere(self, outputs):
         """Return names of parameters that have a rule but count outside of its layer.
@@ -171,11 +106,11 @@ class Passes:
         -------
         set of str
         """
-        names = [name for name in self.plan.wanted if name not in self.plan.general]
-        parameters, found = [self.plan.wanted[name] for name in names], set()
+        ruled, found = self.plan.ruled, set()
         for output in outputs:
-            if names and output.requires_grad:
-                pairs = zip(names, raw_gradients(output, parameters), strict=True)
+            if ruled and output.requires_grad:
+                gradients = raw_gradients(output, list(ruled.values()))
+                pairs = zip(ruled, gradients, strict=True)
                 found |= {name for name, g in pairs if g is not None and g.any()}
         return found
 
@@ -231,40 +166,6 @@ def requiring_grad(network, wanted):
     finally:
         for parameter, flag in flags:
             parameter.requires_grad_(flag)
-
-
-def _require_grad(layer, parameters, flag):
-    """Have some parameters of a layer require gradients or not."""
-    for parameter in layer._parameters.values():
-        if parameter in parameters:
-            parameter.requires_grad_(flag)
-
-
-def _is_same(read, tokens):
-    """Whether a layer read the tokens of a batch, of whatever shape."""
-    return read.numel() == tokens.numel() and torch.equal(
-        read.flatten().to(tokens), tokens.flatten()
-    )
-
-
-def check_not_inference(name, read):
-    """Raise if a layer works, or what it reads was made, where no gradients are."""
-    if torch.is_inference_mode_enabled() or read.is_inference():
-        raise ValueError(
-            f"the forward of model calls layer {name!r}, or computes what it reads, "
-            "inside of torch.inference_mode(), where gradients cannot be taken; take "
-            "that out, or freeze what is inside and use torch.no_grad()."
-        )
-
-
-def check_unchanged(alive):
-    """Raise if what layers read is not what it was then."""
-    for name, read, version in alive:
-        if read._version != version:
-            raise ValueError(
-                f"what layer {name!r} reads is changed in place later in the "
-                "forward pass; use an out-of-place operation, or freeze the layer."
-            )
 
 
 def _weighted(gradient, weights):

@@ -1,38 +1,14 @@
 """Which rule captures each parameter, and which matrices are captured together."""
 
-from typing import NamedTuple
-
 import torch
 from torch import nn
 
 from skshap.nn._factors import BatchGradients, Layout, drop_zeros
 from skshap.nn._rules import find_rule
 
-__all__ = ["Call", "Plan"]
+__all__ = ["Plan"]
 
 LARGEST_VECTOR = 1 << 24  # entries of an example's gradients without a rule
-
-
-class Call(NamedTuple):
-    """One call of a layer in a forward pass.
-
-    Attributes
-    ----------
-    source : int
-        Identity of the tensor that was read.
-    read : Tensor
-        What was read, with the examples on the first axis, or their tokens: all of one
-        example, then all of the next.
-    grad : Tensor
-        What was written; after the backward pass, the gradient at it.
-    is_shared : bool
-        Whether one row was read for all examples of several.
-    """
-
-    source: int
-    read: torch.Tensor
-    grad: torch.Tensor
-    is_shared: bool = False
 
 
 class Plan:
@@ -79,6 +55,11 @@ class Plan:
                     self.layers[layer_name], self._rules[layer_name] = layer, rule
         self.general = {name for name in self.wanted if self._role(name) is None}
         self._vectors, self._groups = [], []
+
+    @property
+    def ruled(self):
+        """The parameters that have a rule, by name."""
+        return {n: p for n, p in self.wanted.items() if n not in self.general}
 
     def arrange(self, calls):
         """Give up rules for layers used in other ways; group what reads one tensor.

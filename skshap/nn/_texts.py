@@ -105,6 +105,19 @@ class TextEncoder:
             encodings, cut = self._encode_plain(rows)
         else:
             encodings, cut = self._encode_prompts(rows)
+        self._check_tokens(rows, encodings)
+        if cut and warn:
+            which = ", ".join(map(str, cut[:N_NAMED])) + ", ..." * (len(cut) > N_NAMED)
+            warn_caller(
+                f"{len(cut)} of {len(rows)} rows of X are longer than max_length="
+                f"{self.max_length} tokens and were cut: {which}; raise max_length to "
+                "use all of them.",
+                TruncatedTextWarning,
+            )
+        return encodings
+
+    def _check_tokens(self, rows, encodings):
+        """Raise if the network has nothing to read of a text, or cannot read it."""
         for row, encoding in zip(rows, encodings, strict=True):
             if not encoding["input_ids"]:
                 raise ValueError(
@@ -119,15 +132,6 @@ class TextEncoder:
                     "model was trained with, or make room for added tokens by "
                     "model.resize_token_embeddings(len(tokenizer))."
                 )
-        if cut and warn:
-            which = ", ".join(map(str, cut[:N_NAMED])) + ", ..." * (len(cut) > N_NAMED)
-            warn_caller(
-                f"{len(cut)} of {len(rows)} rows of X are longer than max_length="
-                f"{self.max_length} tokens and were cut: {which}; raise max_length to "
-                "use all of them.",
-                TruncatedTextWarning,
-            )
-        return encodings
 
     def _check_template(self):
         """Raise if the network would not read all texts, or the blank not be found."""

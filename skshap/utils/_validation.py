@@ -51,57 +51,44 @@ def check_rows(estimator, X, *, reset, sparse=False, copy=False):
     """
     X = check_column_names(estimator, X, reset=reset)
     if is_text(X):
-        if reset:
-            vars(estimator).pop("n_features_in_", None)
-        elif hasattr(estimator, "n_features_in_"):
+        return _check_texts(estimator, X, reset=reset)
+    return _check_numbers(estimator, X, reset=reset, sparse=sparse, copy=copy)
+
+
+def _check_texts(estimator, X, *, reset):
+    """Check texts, or pairs of texts, see `check_rows`."""
+    if reset:
+        vars(estimator).pop("n_features_in_", None)
+    elif hasattr(estimator, "n_features_in_"):
+        raise ValueError(
+            f"X holds texts, but {type(estimator).__name__} was fitted on a table "
+            f"of {estimator.n_features_in_} numeric features."
+        )
+    texts, fitted = check_text(X), getattr(estimator, "X_fit_", None)
+    if not reset and fitted is not None:
+        kinds = [
+            "single texts" if isinstance(rows[0], str) else "pairs of texts"
+            for rows in (texts, fitted)
+        ]
+        if kinds[0] != kinds[1]:
             raise ValueError(
-                f"X holds texts, but {type(estimator).__name__} was fitted on a table "
-                f"of {estimator.n_features_in_} numeric features."
+                f"X holds {kinds[0]}, but {type(estimator).__name__} was fitted on "
+                f"{kinds[1]}; pass rows of the same kind."
             )
-        texts, fitted = check_text(X), getattr(estimator, "X_fit_", None)
-        if not reset and fitted is not None:
-            kinds = [
-                "single texts" if isinstance(rows[0], str) else "pairs of texts"
-                for rows in (texts, fitted)
-            ]
-            if kinds[0] != kinds[1]:
-                raise ValueError(
-                    f"X holds {kinds[0]}, but {type(estimator).__name__} was fitted on "
-                    f"{kinds[1]}; pass rows of the same kind."
-                )
-        # Names of columns alone: texts are not counted as features.
-        options = {"skip_check_array": True, "ensure_2d": False}
-        validate_data(estimator, X, reset=reset, **options)
-        return texts
+    # Names of columns alone: texts are not counted as features.
+    options = {"skip_check_array": True, "ensure_2d": False}
+    validate_data(estimator, X, reset=reset, **options)
+    return texts
+
+
+def _check_numbers(estimator, X, *, reset, sparse, copy):
+    """Check a table of numbers, see `check_rows`."""
     if not reset and not hasattr(estimator, "n_features_in_"):
         raise ValueError(
             f"X must hold texts, as in fit of {type(estimator).__name__}, in a list or "
             f"a column as X['text'], but got {type(X).__name__} of something else."
         )
-    if X is None:
-        raise ValueError(f"{NO_ROWS}, got None.")
-    is_list = isinstance(X, (list, tuple))
-    check_unmasked(X)
-    check_real(X, "X")
-    if has_dates(X):
-        raise ValueError(" ".join(["X must hold numbers.", *column_advice(X)]))
-    if is_list and any(isinstance(row, str) for row in X):
-        check_text(X)  # texts, apart from the first one
-    if is_flat(X):
-        if len(X) == 0:
-            raise ValueError("X has no rows; pass a minimum of 1 row.")
-        raise ValueError(
-            "X must hold texts, or be a table of two dimensions, got "
-            f"{type(X).__name__} of shape {(len(X),)} without texts. Reshape your "
-            "data with reshape(-1, 1), or to_frame(), if it is one column of numbers, "
-            "with reshape(1, -1), or X.iloc[[i]], if it is one row."
-        )
-    lengths = {len(row) for row in X if is_sequence(row)} if is_list else set()
-    if len(lengths) > 1:
-        raise ValueError(
-            f"Rows of X must have one length, got rows of {min(lengths)} to "
-            f"{max(lengths)} entries; fill or drop those that lack some."
-        )
+    _check_is_table(X)
     try:
         rows = validate_data(
             estimator,
@@ -131,6 +118,34 @@ def check_rows(estimator, X, *, reset, sparse=False, copy=False):
         rows = rows.copy()  # the caller's stay as they are
         rows.sum_duplicates()  # scikit-learn's norms of rows do not
     return rows
+
+
+def _check_is_table(X):
+    """Raise if rows are no table of numbers, saying more than scikit-learn would."""
+    if X is None:
+        raise ValueError(f"{NO_ROWS}, got None.")
+    is_list = isinstance(X, (list, tuple))
+    check_unmasked(X)
+    check_real(X, "X")
+    if has_dates(X):
+        raise ValueError(" ".join(["X must hold numbers.", *column_advice(X)]))
+    if is_list and any(isinstance(row, str) for row in X):
+        check_text(X)  # texts, apart from the first one
+    if is_flat(X):
+        if len(X) == 0:
+            raise ValueError("X has no rows; pass a minimum of 1 row.")
+        raise ValueError(
+            "X must hold texts, or be a table of two dimensions, got "
+            f"{type(X).__name__} of shape {(len(X),)} without texts. Reshape your "
+            "data with reshape(-1, 1), or to_frame(), if it is one column of numbers, "
+            "with reshape(1, -1), or X.iloc[[i]], if it is one row."
+        )
+    lengths = {len(row) for row in X if is_sequence(row)} if is_list else set()
+    if len(lengths) > 1:
+        raise ValueError(
+            f"Rows of X must have one length, got rows of {min(lengths)} to "
+            f"{max(lengths)} entries; fill or drop those that lack some."
+        )
 
 
 def is_flat(X):

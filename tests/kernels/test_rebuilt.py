@@ -131,40 +131,72 @@ def test_a_folder_with_another_configuration(make, folder, tiny_texts, change):
 
 
 class Scaled(nn.Module):
-    """Has a setting, and what use leaves in it."""
+    """Has settings, and what use leaves in it."""
 
     def __init__(self):
         super().__init__()
         torch.manual_seed(0)
         self.layer = nn.Linear(3, 2)
-        self.scale = 1.0
+        self.scale, self.power, self.columns, self.order = 1.0, 1, (0, 2), [0, 1, 2]
         self.n_calls, self.sizes, self.last = 0, [], None
         self.register_buffer("shift", torch.zeros(0), persistent=False)
 
     def forward(self, x):
         self.n_calls += 1
+        self.shape = x.shape
         self.sizes.append(len(x))
         self.last = x.detach()
         if len(self.shift) < x.shape[1]:
             self.shift = torch.arange(x.shape[1], dtype=x.dtype)
-        return self.layer(x * self.scale + self.shift)
+        x = self.layer(x[:, self.order] ** self.power * self.scale + self.shift)
+        return x + self.layer.weight[0, self.columns].sum()
 
 
 @pytest.mark.parametrize("journey", JOURNEYS)
-def test_settings_of_a_module_changed_after_fit(journey):
+@pytest.mark.parametrize("is_kept", [False, True])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("scale", 2.0), ("power", 2), ("columns", (0, 1)), ("order", [2, 1, 0])],
+)
+def test_settings_of_a_module_changed_after_fit(
+    name, value, is_kept, journey, tmp_path
+):
     model, X = Scaled(), np.random.default_rng(0).normal(size=(6, 3))
-    kernel = EmpiricalNTK(model).fit(X)
-    K, travel = kernel.transform(X), JOURNEYS[journey]
+    kernel = EmpiricalNTK(model, memory=tmp_path if is_kept else None, random_state=0)
+    kernel.fit(X)
+    if is_kept:  # norms are read, so that no pass is needed
+        kernel.fit(X)
+    travel, restored = JOURNEYS[journey], JOURNEYS[journey](kernel)
+    K = kernel.transform(X)
     model(torch.zeros(5, 3))
-    restored = travel(kernel)
     for _ in range(2):  # what a forward leaves in the network does not count
         assert_allclose(restored.transform(X), K, rtol=1e-6)
         restored = travel(restored)
-    model.scale = 2.0
+    setattr(model, name, value)
     with pytest.raises(
         ValueError, match=r"the settings of model=Scaled\(...\) are not"
     ):
         travel(kernel).transform(X)
+
+
+def test_heads_of_attention_changed_after_fit():
+    class Attentive(nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.attention = nn.MultiheadAttention(4, 1, batch_first=True)
+
+        def forward(self, x):
+            x = x.reshape(len(x), 2, 4)
+            return self.attention(x, x, x)[0].sum(1)
+
+    model, X = Attentive(), np.random.default_rng(0).normal(size=(6, 8))
+    kernel = EmpiricalNTK(model).fit(X)
+    assert_allclose(copy.deepcopy(kernel).transform(X), kernel.transform(X))
+    # Of which the text of the module says nothing.
+    model.attention.num_heads, model.attention.head_dim = 2, 2
+    with pytest.raises(ValueError, match="the settings of model"):
+        copy.deepcopy(kernel).transform(X)
 
 
 def test_settings_that_cannot_be_described():
