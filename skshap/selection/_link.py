@@ -7,6 +7,7 @@ from scipy.special import softmax
 __all__ = ["Link"]
 
 RIDGE = 1e-3  # on the biases
+MIXING_RIDGE = 3.0  # on how far the matrix is from a diagonal one, against all log loss
 LARGEST_LOGIT = 25.0  # so that probabilities near 1 stay apart in floating point
 MAX_STEPS = 30
 # Tight, or the order of rows would decide where expectation maximization stops.
@@ -17,7 +18,8 @@ class Link:
     """Probabilities of classes by decision values.
 
     Of a row with decision values f, the largest of them that of class j, they are
-    ``softmax(b_j f + c)``.
+    ``softmax(b_j f + c)``, or, where decision values of a class say something of others
+    as well, as of classes in an order, ``softmax(b_j f (I + M) + c)``.
 
     Parameters
     ----------
@@ -25,22 +27,41 @@ class Link:
         Number of classes.
     slope_ridge : float
         On the spread of the slopes b, in logarithms, against the log loss of all rows.
+    scaling : {"vector", "matrix"}, default="vector"
+        Without or with the matrix M, which has a ridge of its own: vector and matrix
+        scaling [1]_, the latter regularized [2]_.
 
     Attributes
     ----------
-    weights : ndarray of shape (2 * n_classes,)
-        Logarithms of slopes, then biases.
+    weights : ndarray of shape (2 * n_classes,) or (2 * n_classes + n_classes**2,)
+        Logarithms of slopes, then biases, then the matrix.
+
+    References
+    ----------
+    .. [1] Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks",
+       ICML 2017. https://arxiv.org/abs/1706.04599
+    .. [2] Kull et al., "Beyond temperature scaling: Obtaining well-calibrated
+       multiclass probabilities with Dirichlet calibration", NeurIPS 2019.
+       https://arxiv.org/abs/1910.12656
     """
 
-    def __init__(self, n_classes, slope_ridge):
+    def __init__(self, n_classes, slope_ridge, scaling="vector"):
         self.n_classes, self.slope_ridge = n_classes, slope_ridge
-        self.weights = np.zeros(2 * n_classes)
+        self.scaling = scaling
+        self.weights = np.zeros((2 + n_classes * (scaling == "matrix")) * n_classes)
 
     def probabilities(self, z):
         """Return those of rows with decision values z, shape (n, n_classes)."""
-        log_slopes, biases = np.split(self.weights, 2)
+        log_slopes, biases, matrix = self._split(self.weights)
         slopes = np.exp(log_slopes)[z.argmax(1), None]
-        return softmax(slopes * behind(z) + biases, axis=1)
+        return softmax(slopes * mixed(behind(z), matrix) + biases, axis=1)
+
+    def _split(self, weights):
+        """Return logarithms of slopes, biases, and the matrix or None."""
+        k = self.n_classes
+        log_slopes, biases, rest = np.split(weights, [k, 2 * k])
+        matrix = rest.reshape(k, k) if self.scaling == "matrix" else None
+        return log_slopes, biases, matrix
 
     def fit(self, z, evidence, blind):
         """Find slopes and biases of largest likelihood, from where they are.
@@ -58,19 +79,24 @@ class Link:
         gaps, tops = behind(z), np.eye(self.n_classes)[z.argmax(1)]
 
         def loss(weights):
-            log_slopes, biases = np.split(weights, 2)
+            log_slopes, biases, matrix = self._split(weights)
             slopes, spread = np.exp(log_slopes), log_slopes - log_slopes.mean()
-            soft = softmax((tops @ slopes)[:, None] * gaps + biases, axis=1)
+            of_rows, inputs = (tops @ slopes)[:, None], mixed(gaps, matrix)
+            soft = softmax(of_rows * inputs + biases, axis=1)
             joint = (1 - blind) * soft * evidence
             total = (joint + blind / self.n_classes * evidence).sum(1)
             share = joint / total[:, None]
             gradient = (soft * share.sum(1, keepdims=True) - share) / len(z)
-            by_slope = slopes * ((gradient * gaps).sum(1) @ tops)
+            by_slope = slopes * ((gradient * inputs).sum(1) @ tops)
             penalty = ridge * (spread**2).sum() + RIDGE * (biases**2).sum()
-            return penalty - np.log(total).mean(), np.append(
-                by_slope + 2 * ridge * spread,
-                gradient.sum(0) + 2 * RIDGE * biases,
-            )
+            by_bias = gradient.sum(0) + 2 * RIDGE * biases
+            slope = [by_slope + 2 * ridge * spread, by_bias]
+            if matrix is not None:
+                mixing_ridge = MIXING_RIDGE / len(z)
+                penalty += mixing_ridge * (matrix**2).sum()
+                by_matrix = gaps.T @ (of_rows * gradient) + 2 * mixing_ridge * matrix
+                slope.append(by_matrix.ravel())
+            return penalty - np.log(total).mean(), np.concatenate(slope)
 
         steepest = np.log(LARGEST_LOGIT / max(np.ptp(z, axis=1).max(), 1e-9))
         found = minimize(
@@ -79,10 +105,15 @@ class Link:
             jac=True,
             method="L-BFGS-B",
             bounds=[(-10, max(steepest, -10))] * self.n_classes
-            + [(None, None)] * self.n_classes,
+            + [(None, None)] * (len(self.weights) - self.n_classes),
             options={"maxiter": MAX_STEPS, **PRECISION},
         )
         self.weights = found.x
+
+
+def mixed(gaps, matrix):
+    """Add to decision values what those of other classes say, by a matrix or None."""
+    return gaps if matrix is None else gaps + gaps @ matrix
 
 
 def behind(z):

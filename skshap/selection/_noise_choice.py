@@ -1,4 +1,6 @@
-"""Whether labels went wrong at one rate, or at one for each pair of classes."""
+"""How labels went wrong, at one rate or more, and how decision values are read."""
+
+from itertools import product
 
 import numpy as np
 
@@ -27,17 +29,22 @@ def noise_models(given, n_classes, is_clean, noise="auto"):
     Returns
     -------
     list of NoiseModel
-        Not fitted.
+        Not fitted, the simplest first. Of more than two classes each kind of noise is
+        there with both scalings; of two a matrix says no more than two slopes.
     """
-    kinds = [noise]
+    kinds, scalings = [noise], ["vector", "matrix"]
     if noise == "auto":
-        n_common = count_common(given[~is_clean])
-        kinds = ["class-conditional", "symmetric"][: 1 + (n_common > 2)]
-    return [NoiseModel(given, n_classes, is_clean, noise=kind) for kind in kinds]
+        kinds = ["symmetric", "class-conditional"]
+    if count_common(given[~is_clean]) == 2:
+        kinds, scalings = kinds[-1:], scalings[:1]
+    return [
+        NoiseModel(given, n_classes, is_clean, noise=kind, scaling=scaling)
+        for scaling, kind in product(scalings, kinds)
+    ]
 
 
 def choose_model(models):
-    """Return the model of one rate, unless others explain the labels much better.
+    """Return the model that explains labels best for what it costs.
 
     Parameters
     ----------
@@ -47,6 +54,13 @@ def choose_model(models):
     Returns
     -------
     NoiseModel
+        Of equal ones the first.
+    """
+    return max(models, key=lambda model: model.log_likelihood() - price(model))
+
+
+def price(model):
+    """Return the nats by which a model must explain labels better than the simplest.
 
     Notes
     -----
@@ -54,17 +68,19 @@ def choose_model(models):
     rows that are hard. It costs about the logarithm of the number of pairs, which it
     takes to say which pair it is, as in the extended Bayesian information criterion
     (Chen and Chen, 2008, :doi:`10.1093/biomet/asn034`); rates of pairs between which
-    less than one label is expected to have gone explain nothing, and cost nothing.
+    less than one label is expected to have gone explain nothing, and cost nothing. A
+    matrix of the link costs a nat a parameter, as in Akaike's information criterion
+    (1974, :doi:`10.1109/TAC.1974.1100705`).
     """
-    if len(models) == 1:
-        return models[0]
-    by_class, by_one_rate = models
-    k = count_common(by_class.given[~by_class.is_clean])
-    gain = by_class.log_likelihood() - by_one_rate.log_likelihood()
-    n_gone = by_class.expected_counts()
-    np.fill_diagonal(n_gone, 0)  # labels that are right
-    gain -= (n_gone >= 1).sum() * (np.log(k * (k - 1)) - DISCOUNT)
-    return by_class if gain > LEAST_GAIN * n_gone.sum() else by_one_rate
+    k, nats = count_common(model.given[~model.is_clean]), 0.0
+    if model.noise == "class-conditional":
+        n_gone = model.expected_counts()
+        np.fill_diagonal(n_gone, 0)  # labels that are right
+        nats += (n_gone >= 1).sum() * (np.log(k * (k - 1)) - DISCOUNT)
+        nats += LEAST_GAIN * n_gone.sum()
+    if model.scaling == "matrix":
+        nats += k * (k - 1)
+    return nats
 
 
 def count_common(labels):

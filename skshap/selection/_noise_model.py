@@ -38,14 +38,15 @@ class NoiseModel:
     """True labels from decision values, and given labels from true ones.
 
     The true label of a row with decision values f, the largest of them that of class j,
-    has the probabilities ``(1 - e) softmax(b_j f + c) + e / n_classes``; a row of true
-    label k was given label g with probability ``transition[k, g]``. Slopes, biases and
-    transitions are those of largest likelihood of the given labels, with weak priors on
-    the transitions and on how far slopes differ, found by expectation maximization; the
-    share e of blind rows, which no decision value tells, follows from the share of hard
-    ones. A class that rows do not tell from others would vanish, as if all its labels
-    were wrong ones of others: the model is then fitted as if no others were turned into
-    it, and as many of its labels are expected to be wrong as in any such class, one in
+    has the probabilities ``(1 - e) softmax(b_j f + c) + e / n_classes``, with f times a
+    matrix by "matrix" scaling; a row of true label k was given label g with probability
+    ``transition[k, g]``. Slopes, biases, the matrix and transitions are those of
+    largest likelihood of the given labels, with weak priors on the transitions, on the
+    matrix and on how far slopes differ, found by expectation maximization; the share e
+    of blind rows, which no decision value tells, follows from the share of hard ones. A
+    class that rows do not tell from others would vanish, as if all its labels were
+    wrong ones of others: the model is then fitted as if no others were turned into it,
+    and as many of its labels are expected to be wrong as in any such class, one in
     eight.
 
     Parameters
@@ -59,6 +60,8 @@ class NoiseModel:
     noise : {"class-conditional", "symmetric"}, default="class-conditional"
         How labels go wrong: each class at a rate of its own, to some classes more than
         to others, or all classes at one rate, to all others alike.
+    scaling : {"vector", "matrix"}, default="vector"
+        See :class:`skshap.selection._link.Link`.
 
     Attributes
     ----------
@@ -73,11 +76,13 @@ class NoiseModel:
         `unsure_share`.
     """
 
-    def __init__(self, given, n_classes, is_clean, *, noise="class-conditional"):
+    def __init__(
+        self, given, n_classes, is_clean, *, noise="class-conditional", scaling="vector"
+    ):
         self.given, self.n_classes, self.is_clean = given, n_classes, is_clean
-        self.noise = noise
+        self.noise, self.scaling = noise, scaling
         self.transition = uniform_noise(PRIOR_RATE, n_classes)
-        self._link = Link(n_classes, SLOPE_RIDGE[noise])
+        self._link = Link(n_classes, SLOPE_RIDGE[noise], scaling)
         self._parts = None  # of `take_over`
 
     def fit(self, decision):
@@ -99,8 +104,8 @@ class NoiseModel:
     def part(self, rows):
         """Return a model of some rows, not fitted, and which classes these have."""
         classes, given = np.unique(self.given[rows], return_inverse=True)
-        is_clean, noise = self.is_clean[rows], self.noise
-        return NoiseModel(given, len(classes), is_clean, noise=noise), classes
+        kind = {"noise": self.noise, "scaling": self.scaling}
+        return NoiseModel(given, len(classes), self.is_clean[rows], **kind), classes
 
     def take_over(self, part, classes, rows, probabilities):
         """Judge labels by a model of some rows, and the others' by given probabilities.
@@ -130,7 +135,8 @@ class NoiseModel:
         """Return the model fitted as if classes had the same rate of wrong labels."""
         if self.noise == "symmetric":
             return self
-        other = NoiseModel(self.given, self.n_classes, self.is_clean, noise="symmetric")
+        kind = {"noise": "symmetric", "scaling": self.scaling}
+        other = NoiseModel(self.given, self.n_classes, self.is_clean, **kind)
         if self._parts is None:
             other._link.weights = self._link.weights
             other.fit(self._z)
@@ -138,6 +144,15 @@ class NoiseModel:
             part, *known = self._parts
             other.take_over(part.symmetric(), *known)
         return other
+
+    def predict(self):
+        """Return the class that decision values speak for, by row.
+
+        The largest of them is that of this class, unless they say something of other
+        classes as well.
+        """
+        by_vector = self.scaling == "vector"
+        return (self._z if by_vector else self.probabilities).argmax(1)
 
     def quality(self):
         """Return how probably the given label of each row is right."""

@@ -135,11 +135,11 @@ def fit_and_refit(model, decision, factor, diagonal):
     Misses
     """
     targets = model.fit(decision)
-    is_missed = [decision.argmax(1) != model.given]
+    is_missed = [model.predict() != model.given]
     for _ in range(N_REFITS):
         decision = leave_out(factor, targets, diagonal)
         targets = model.fit(decision)
-        is_missed.append(decision.argmax(1) != model.given)
+        is_missed.append(model.predict() != model.given)
     judged, chance = ~model.is_clean, 1 / model.n_classes
     sure = (model.probabilities.max(1) - chance) / (1 - chance)
     missed = (is_missed[-1] * sure)[judged]

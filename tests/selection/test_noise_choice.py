@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.datasets import load_digits, make_blobs
+from sklearn.datasets import load_digits, load_iris, make_blobs
 from sklearn.metrics import average_precision_score
 
-from skshap import LabelNoiseDetector, flip_labels
+from skshap import FreeShapAttributor, LabelNoiseDetector, flip_labels
 from skshap.selection import _noise_choice
 from skshap.selection._noise_choice import LEAST_GAIN, choose_model, noise_models
 
@@ -85,17 +85,28 @@ def test_overlap_of_many_classes_is_not_taken_for_labels_that_went_wrong(rate):
     assert precision > 0.85
 
 
+def kinds_of(models):
+    return [(model.noise, model.scaling) for model in models]
+
+
 def test_two_classes_have_two_rates():
     given, is_clean = np.arange(6) % 2, np.zeros(6, dtype=bool)
-    assert [model.noise for model in noise_models(given, 2, is_clean)] == KINDS[:1]
+    two = [("class-conditional", "vector")]
+    assert kinds_of(noise_models(given, 2, is_clean)) == two
     third = np.arange(6) % 3
-    assert [model.noise for model in noise_models(third, 3, is_clean)] == KINDS
-    third[2] = 0  # one of the third class is left
-    assert [model.noise for model in noise_models(third, 3, is_clean)] == KINDS[:1]
+    assert kinds_of(noise_models(third, 3, is_clean)) == [
+        ("symmetric", "vector"),
+        ("class-conditional", "vector"),
+        ("symmetric", "matrix"),
+        ("class-conditional", "matrix"),
+    ]
     for kind in KINDS:
+        models = noise_models(third, 3, is_clean, kind)
+        assert kinds_of(models) == [(kind, "vector"), (kind, "matrix")]
         models = noise_models(given, 3, is_clean, kind)
-        assert [model.noise for model in models] == [kind]
-        assert choose_model(models) is models[0]
+        assert kinds_of(models) == [(kind, "vector")]
+    third[2] = 0  # one of the third class is left
+    assert kinds_of(noise_models(third, 3, is_clean)) == two
 
 
 @pytest.mark.parametrize("seed", [0, 2, 3, 4])
@@ -127,7 +138,7 @@ def test_the_likelihood_is_that_of_given_labels():
 @pytest.mark.parametrize("excess, kind", [(1e-6, 0), (-1e-6, 1)])
 def test_rates_of_their_own_must_pay(n_classes, excess, kind, monkeypatch):
     given, is_clean = np.arange(90) % n_classes, np.arange(90) < 10
-    models = noise_models(given, n_classes, is_clean)
+    models = noise_models(given, n_classes, is_clean)[1::-1]  # without a matrix
     posterior = np.random.default_rng(0).dirichlet(np.full(n_classes, 0.1), 90)
     posterior = (posterior + np.eye(n_classes)[given]) / 2
     for model in models:
@@ -161,3 +172,40 @@ def test_rows_that_recur_are_judged_by_the_model_that_is_chosen():
     assert auto.noise_ == "symmetric"
     assert_array_equal(auto.label_quality_, symmetric.label_quality_)
     assert np.isfinite(auto.label_quality_).all()
+
+
+@pytest.mark.parametrize("n_classes", [3, 7])
+@pytest.mark.parametrize("noise", KINDS)
+@pytest.mark.parametrize("excess", [1e-6, -1e-6])
+def test_a_matrix_must_pay_for_each_parameter(n_classes, noise, excess, monkeypatch):
+    given, is_clean = np.arange(90) % n_classes, np.arange(90) < 10
+    models = noise_models(given, n_classes, is_clean, noise)
+    for model in models:
+        model.posterior = np.eye(n_classes)[given]  # no label is wrong
+    told = {"vector": -70.0, "matrix": -70.0 + n_classes * (n_classes - 1) + excess}
+    monkeypatch.setattr(
+        _noise_choice.NoiseModel, "log_likelihood", lambda self: told[self.scaling]
+    )
+    assert choose_model(models) is models[int(excess > 0)]
+
+
+@pytest.mark.parametrize("noise", ["auto", *KINDS])
+@pytest.mark.parametrize("method", ["auto", "loo"])
+def test_a_class_between_others_is_told_by_their_values(method, noise, monkeypatch):
+    """Of the linear decision values of iris, the middle class is often the largest."""
+    X, y = load_iris(return_X_y=True)
+    given, is_wrong = flip_labels(y, rate=0.1, random_state=0)
+    attributor = FreeShapAttributor("linear")
+    detector = LabelNoiseDetector(attributor, method=method, noise=noise)
+    found = average_precision_score(is_wrong, -detector.fit(X, given).label_quality_)
+    assert found > 0.95
+    if method == "auto":
+        called = detector.label_issues_
+        assert called.sum() >= 8 and is_wrong[called].all()
+
+    def without_a_matrix(*args):
+        return [one for one in noise_models(*args) if one.scaling == "vector"]
+
+    monkeypatch.setattr("skshap.selection._label_noise.noise_models", without_a_matrix)
+    detector.set_params(contamination=0.1).fit(X, given)
+    assert average_precision_score(is_wrong, -detector.label_quality_) < found - 0.1
