@@ -213,6 +213,7 @@ HELPERS = {
         "_batch",
         "_batched_rows",
         "_capture_checks",
+        "_causal",
         "_product",
         "_sorted_rows",
     },

@@ -59,16 +59,17 @@ class EmpiricalNTK(
         Sentence that texts are put into, with a blank that a masked or causal language
         model fills, as in [2]_: "{text} It was {mask}." or, for pairs of texts,
         "{first:bare}? {mask}, {second:lower}" (without the punctuation at its end; with
-        a small first letter). A causal model reads up to the blank,
-        which must stand behind all texts. Or the name of a
-        preset, with its words: "sst2", "mr", "mrpc", "rte" or "mnli".
+        a small first letter). A causal model reads up to the blank, which must stand
+        behind all texts. Or the name of a preset, with its words: "sst2", "mr", "mrpc",
+        "rte" or "mnli".
     label_words : list of str or None, default=None
         What may fill the blank, one word a class in the order of sorted labels, each
         one token. Their logits are the network's outputs.
     readout : {"auto", "mean", "first", "last"}, default="auto"
         What a fresh head reads: the mean over the tokens that are not padding, or the
         first or last of these. "auto" is the last for a model that reads from left to
-        right, the mean for others.
+        right, the mean for others: it is tried whether a later token makes a
+        difference to an earlier one.
     n_frozen_layers : int or None, default=None
         How many of the first layers are left out of the kernel. None leaves out two
         thirds of them, as in [2]_ (8 of 12), and none with ``parameters="lora"``.
