@@ -207,7 +207,13 @@ def test_what_is_imported_is_exported(path):
 HELPERS = {
     "attribution": {"_extremes", "_own_rows"},
     "kernel_ridge": {"_narrow"},
-    "kernels": {"_column_cost", "_column_errors", "_folder", "_kernels_on_columns"},
+    "kernels": {
+        "_column_cost",
+        "_column_errors",
+        "_folder",
+        "_kernels_on_columns",
+        "_overridden",
+    },
     "nn": {
         "_autograd",
         "_batch",

@@ -15,6 +15,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skshap.kernels._method import choose_method, may_sketch
+from skshap.kernels._overridden import Overridable
 from skshap.kernels._predicted import PredictedCost
 from skshap.kernels._rebuilt import Rebuilt
 from skshap.nn._models import READOUTS
@@ -30,6 +31,7 @@ __all__ = ["EmpiricalNTK"]
 class EmpiricalNTK(
     PredictedCost,
     Rebuilt,
+    Overridable,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     BaseEstimator,
