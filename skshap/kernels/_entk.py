@@ -90,7 +90,8 @@ class EmpiricalNTK(
         [3]_; "mean" the mean of the kernels of all outputs.
     sign_gradient : bool, default=False
         Take the inner products of the signs of gradients, the kernel of descent by the
-        signs of gradients [4]_. Gradients are then always multiplied out.
+        signs of gradients [4]_. Gradients are then always multiplied out. What is as
+        small against the largest of a row as rounding counts as zero.
     method : {"auto", "exact", "sketch"}, default="auto"
         "exact" multiplies gradients out, pair by pair. "sketch" keeps `n_components`
         numbers of each, whose inner products are nearly those of the gradients: time
