@@ -207,12 +207,19 @@ def test_what_is_imported_is_exported(path):
 HELPERS = {
     "attribution": {"_extremes", "_own_rows"},
     "kernel_ridge": {"_narrow"},
-    "kernels": {"_column_cost", "_column_errors", "_folder", "_kernels_on_columns"},
+    "kernels": {
+        "_column_cost",
+        "_column_errors",
+        "_folder",
+        "_kernels_on_columns",
+        "_overridden",
+    },
     "nn": {
         "_autograd",
         "_batch",
         "_batched_rows",
         "_capture_checks",
+        "_causal",
         "_product",
         "_sorted_rows",
     },

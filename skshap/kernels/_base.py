@@ -7,7 +7,9 @@ with ``transform_features(X)``, of shape (n_samples, n_components), is the inner
 of what that returns; it may lose the method in `fit`. To the value of a row with itself
 it may add `lost_diagonal_`, which features do not tell. ``estimate_cost(X)`` and
 ``initial_outputs(X)`` are used where a kernel has them. A pipeline that ends in a
-kernel is one. `make_kernel` turns what users pass as ``kernel=`` into such an object.
+kernel is one. A subclass of a kernel that overrides `transform` has `diag` and
+`transform_features` only if it overrides them as well. `make_kernel` turns what users
+pass as ``kernel=`` into such an object.
 """
 
 import numpy as np

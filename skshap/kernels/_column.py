@@ -21,6 +21,7 @@ from skshap.kernels._features import (
     lost_diagonal,
 )
 from skshap.kernels._kernels_on_columns import ask_kernels, fit_kernels
+from skshap.kernels._overridden import Overridable
 from skshap.utils._sklearn import BaseComposition, fit_context
 from skshap.utils._unchanged import unchanged_on_error
 from skshap.utils._validation import check_table
@@ -37,7 +38,9 @@ def _may_have_features(kernel):
         return False
 
 
-class ColumnKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseComposition):
+class ColumnKernel(
+    Overridable, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseComposition
+):
     """Weighted sum of normalised kernels on the columns of a table.
 
     What :class:`sklearn.compose.ColumnTransformer` is for transformers: each kernel

@@ -15,6 +15,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skshap.kernels._method import choose_method, may_sketch
+from skshap.kernels._overridden import Overridable
 from skshap.kernels._predicted import PredictedCost
 from skshap.kernels._rebuilt import Rebuilt
 from skshap.nn._models import READOUTS
@@ -30,6 +31,7 @@ __all__ = ["EmpiricalNTK"]
 class EmpiricalNTK(
     PredictedCost,
     Rebuilt,
+    Overridable,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     BaseEstimator,
@@ -59,16 +61,17 @@ class EmpiricalNTK(
         Sentence that texts are put into, with a blank that a masked or causal language
         model fills, as in [2]_: "{text} It was {mask}." or, for pairs of texts,
         "{first:bare}? {mask}, {second:lower}" (without the punctuation at its end; with
-        a small first letter). A causal model reads up to the blank,
-        which must stand behind all texts. Or the name of a
-        preset, with its words: "sst2", "mr", "mrpc", "rte" or "mnli".
+        a small first letter). A causal model reads up to the blank, which must stand
+        behind all texts. Or the name of a preset, with its words: "sst2", "mr", "mrpc",
+        "rte" or "mnli".
     label_words : list of str or None, default=None
         What may fill the blank, one word a class in the order of sorted labels, each
         one token. Their logits are the network's outputs.
     readout : {"auto", "mean", "first", "last"}, default="auto"
         What a fresh head reads: the mean over the tokens that are not padding, or the
         first or last of these. "auto" is the last for a model that reads from left to
-        right, the mean for others.
+        right, the mean for others: it is tried whether a later token makes a
+        difference to an earlier one.
     n_frozen_layers : int or None, default=None
         How many of the first layers are left out of the kernel. None leaves out two
         thirds of them, as in [2]_ (8 of 12), and none with ``parameters="lora"``.
@@ -87,7 +90,8 @@ class EmpiricalNTK(
         [3]_; "mean" the mean of the kernels of all outputs.
     sign_gradient : bool, default=False
         Take the inner products of the signs of gradients, the kernel of descent by the
-        signs of gradients [4]_. Gradients are then always multiplied out.
+        signs of gradients [4]_. Gradients are then always multiplied out. What is as
+        small against the largest of a row as rounding counts as zero.
     method : {"auto", "exact", "sketch"}, default="auto"
         "exact" multiplies gradients out, pair by pair. "sketch" keeps `n_components`
         numbers of each, whose inner products are nearly those of the gradients: time

@@ -48,7 +48,7 @@ def make_gradients(kernel):
         digest = network_digest(network, tokenizer, kernel.max_length, template)
         folder = memory_folder(kernel.memory)
         if folder is not None:  # joblib.Memory(None) keeps nothing
-            name = f"{digest}-{kernel.outputs}{'-sign' * kernel.sign_gradient}"
+            name = f"{digest}-{kernel.outputs}{'-signs' * kernel.sign_gradient}"
             store = DiskStore(folder / name)
     reader = RowReader(
         network,

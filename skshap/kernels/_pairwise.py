@@ -14,6 +14,7 @@ from sklearn.metrics.pairwise import kernel_metrics, pairwise_kernels
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from skshap.kernels._overridden import Overridable
 from skshap.utils._sklearn import fit_context
 from skshap.utils._texts import is_text
 from skshap.utils._validation import check_rows
@@ -27,7 +28,9 @@ SMALL_INDICES = ("laplacian",)
 BLOCK = 64  # rows whose values with each other are computed for those with themselves
 
 
-class PairwiseKernel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class PairwiseKernel(
+    Overridable, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     """A kernel of vectors that scikit-learn evaluates, as a transformer.
 
     ``transform`` gives the kernel values against the training rows. It is the last step

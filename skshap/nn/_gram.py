@@ -35,7 +35,7 @@ def gram(layout, left, right=None, *, is_sign=False, device="cpu", advance=None)
     right : list of ndarray, BatchedRows or None, default=None
         m gradients; None for those of `left`, which takes half the work.
     is_sign : bool, default=False
-        Take the signs of gradients instead.
+        Take the signs of gradients instead, zero for what may be rounding.
     device : str or torch.device, default="cpu"
         Where products of flat gradients are computed; batches stay where they are.
     advance : callable, default=None
@@ -50,14 +50,17 @@ def gram(layout, left, right=None, *, is_sign=False, device="cpu", advance=None)
     right = None if right is None else _arrange(layout, right, device)
     other = left if right is None else right
     K = torch.zeros(len(left), len(other), dtype=torch.float64, device=left.device)
+    take = _make_signs(layout, left, is_sign)
+    take_other = take if right is None else _make_signs(layout, right, is_sign)
 
     pairs = zip(left.vectors(), other.vectors(), strict=True)
     for G, H in pairs:
-        add_product(K, *_signs(is_sign, G, None if right is None else H))
+        add_product(K, take(G), None if right is None else take_other(H))
     plans = []
     for index, factor in enumerate(layout.factors):
         if factor.is_lookup:
-            _add_lookups(K, left.lookups(index), other.lookups(index), is_sign)
+            sides = (left, take), (other, take_other)
+            _add_lookups(K, *(_taken(rows.lookups(index), f) for rows, f in sides))
         else:
             plans.append((index, _product_tasks(factor, index, left, right, is_sign)))
     steps = [(task, index) for index, tasks in plans for task in tasks]
@@ -72,7 +75,7 @@ def gram(layout, left, right=None, *, is_sign=False, device="cpu", advance=None)
         else:
             G = _multiply_out(factors, part, buffers[0])
             H = None if others is None else _multiply_out(others, part, buffers[1])
-            add_product(K, *_signs(is_sign, G, H))
+            add_product(K, take(G), None if H is None else take_other(H))
         if advance is not None:
             advance(1 / len(steps))
     if right is None:
@@ -93,7 +96,7 @@ def squared_norms(layout, rows, *, is_sign=False, device="cpu"):
     rows : list of ndarray, or BatchedRows
         n gradients, flat or in batches.
     is_sign : bool, default=False
-        Take the signs of gradients instead.
+        Take the signs of gradients instead, zero for what may be rounding.
     device : str or torch.device, default="cpu"
         Where products of flat gradients are computed; batches stay where they are.
 
@@ -103,14 +106,13 @@ def squared_norms(layout, rows, *, is_sign=False, device="cpu"):
         float64.
     """
     rows = _arrange(layout, rows, device)
+    take = _make_signs(layout, rows, is_sign)
     total = torch.zeros(len(rows), dtype=torch.float64, device=rows.device)
     for vectors in rows.vectors():
-        (vectors,) = _signs(is_sign, vectors.double())
-        total += vectors.square().sum(1)
+        total += take(vectors.double()).square().sum(1)
     for index, factor in enumerate(layout.factors):
         if factor.is_lookup:
-            _, owners, sums = rows.lookups(index)
-            (sums,) = _signs(is_sign, sums)
+            _, owners, sums = _taken(rows.lookups(index), take)
             owners = torch.from_numpy(owners).to(rows.device)
             total.index_add_(0, owners, sums.square().sum(1))
             continue
@@ -118,7 +120,8 @@ def squared_norms(layout, rows, *, is_sign=False, device="cpu"):
         for a, d in rows.buckets(index):
             a, d = a.double(), d.double()
             if is_sign:
-                squares = (d.mT @ a).sign().square().sum((1, 2))
+                signs = take((d.mT @ a).flatten(1), slice(start, start + len(a)))
+                squares = signs.square().sum(1)
             else:
                 squares = squared_norms_of_pair(a, d)
             total[start : start + len(a)] += squares
@@ -198,9 +201,43 @@ def chunk_bytes(device):
     return torch.cuda.get_device_properties(device).total_memory // GPU_SHARE
 
 
-def _signs(is_sign, *gradients):
-    """Replace gradients by their signs, if asked for."""
-    return [g.sign() if is_sign and g is not None else g for g in gradients]
+def _make_signs(layout, rows, is_sign):
+    """Return what replaces gradients by their signs, if asked for.
+
+    It takes gradients, (n_owners, n_parameters), and whose they are. What is zero but
+    for rounding, such as biases of keys, has no sign that would be the same in another
+    batch: zero stands for it, as for all that is less than the relative spacing of
+    numbers (eps) times a row's largest gradient. Of shapes as those of BERT-base, keys
+    have a third of that at most, and one in 10,000 of other gradients is as small.
+    """
+    if not is_sign:
+        return lambda gradients, owners=None: gradients
+    largest = torch.zeros(len(rows), dtype=torch.float64, device=rows.device)
+    for vectors in rows.vectors():
+        largest = torch.maximum(largest, vectors.abs().amax(1))
+    for index, factor in enumerate(layout.factors):
+        if factor.is_lookup:
+            _, owners, sums = rows.lookups(index)
+            owners = torch.from_numpy(owners).to(rows.device)
+            largest.scatter_reduce_(0, owners, sums.abs().amax(1), "amax")
+            continue
+        buckets, buffer = _wider_last(rows.buckets(index)), []
+        for part in _product_tasks(factor, index, rows, None, is_sign):
+            G = _multiply_out(buckets, part, buffer)
+            largest = torch.maximum(largest, torch.linalg.vector_norm(G, torch.inf, 1))
+    kind = torch.float64 if rows.itemsize == 8 else torch.float32
+    limits = torch.finfo(kind).eps * largest
+
+    def take(gradients, owners=slice(None)):
+        return gradients.sign() * (gradients.abs() > limits[owners, None])
+
+    return take
+
+
+def _taken(lookups, take):
+    """Replace the gradients of lookups by their signs, if asked for."""
+    numbers, owners, sums = lookups
+    return numbers, owners, take(sums, owners)
 
 
 def _product_tasks(factor, index, left, right, is_sign):
@@ -249,11 +286,10 @@ def _multiply_out(buckets, part, buffer):
     return out.flatten(1)
 
 
-def _add_lookups(K, left, right, is_sign):
+def _add_lookups(K, left, right):
     """Add the products of the rows of a table that both sides looked up."""
     numbers, rows, sums = left
     others, columns, other_sums = right
-    sums, other_sums = _signs(is_sign, sums, other_sums)
     shared, starts, counts = np.unique(numbers, return_index=True, return_counts=True)
     first = np.searchsorted(others, shared)
     last = np.searchsorted(others, shared, side="right")

@@ -7,9 +7,10 @@ from pathlib import Path
 import torch
 
 from skshap.exceptions import ModelNotFoundError
+from skshap.nn._causal import is_decoder
 from skshap.utils._optional import import_optional
 
-__all__ = ["is_decoder", "load_model"]
+__all__ = ["load_model"]
 
 # Of transformers, where files lack or are damaged, or need a package that is not there.
 FAILURES = ImportError, KeyError, OSError, RuntimeError, ValueError
@@ -77,31 +78,6 @@ def load_model(name, tokenizer=None, *, with_words=False):
         for key in gaps:
             model.get_parameter(key).zero_()
     return model, tokenizer
-
-
-def is_decoder(config):
-    """Whether a model reads texts from left to right only.
-
-    Parameters
-    ----------
-    config : transformers.PretrainedConfig
-
-    Returns
-    -------
-    bool
-    """
-    from transformers.models.auto import modeling_auto
-
-    kind = config.model_type
-    is_named = any("CausalLM" in name for name in config.architectures or ())
-    return (
-        is_named
-        or getattr(config, "is_decoder", False)
-        or (
-            kind in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
-            and kind not in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES
-        )
-    )
 
 
 def _word_model(name, config):

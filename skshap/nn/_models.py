@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn.utils import skip_init
 
-from skshap.nn._loading import is_decoder
+from skshap.nn._causal import is_causal, is_word_filler
 from skshap.nn._parameters import add_adapters, choose_parameters, first_parameter
 from skshap.nn._words import WordNetwork
 
@@ -191,21 +191,30 @@ def prepare_network(
     experts = getattr(config, "_experts_implementation", None)
     if experts == "grouped_mm" and dtype == torch.float64:  # which that cannot compute
         network.set_experts_implementation("eager")
-    is_causal = config is not None and is_decoder(config)
+    network.eval()
+    is_read = is_headless or token_ids is not None
+    reads_on = is_read and is_causal(network)
     if token_ids is not None:
         if readout != "auto":
             raise ValueError(
                 f"readout={readout!r} is where a fresh head reads, but template says "
                 "where words are read; leave readout at 'auto'."
             )
-        network = WordNetwork(network, token_ids, is_causal=is_causal)
+        if not (reads_on or is_word_filler(config)):
+            raise ValueError(
+                f"model={kind}(...) reads in both directions, but was not trained to "
+                "fill a mask, as template and label_words need; leave them at None to "
+                "read it out by a fresh head, or pass a masked or causal language "
+                "model."
+            )
+        network = WordNetwork(network, token_ids, is_causal=reads_on)
         choose_parameters(network.model, parameters, n_frozen_layers)
     elif is_headless:
         has_head = choose_parameters(network, parameters, n_frozen_layers)
-        auto = "last" if is_causal else "mean"
+        auto = "last" if reads_on else "mean"
         readout = auto if readout == "auto" else readout
         network = EncoderWithHead(
-            network, readout=readout, is_causal=is_causal, seed=seed
+            network, readout=readout, is_causal=reads_on, seed=seed
         )
         network.head.requires_grad_(has_head)
     elif has_words:

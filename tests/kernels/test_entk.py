@@ -314,6 +314,28 @@ def test_sign_gradient(tmp_path):
     assert_array_equal(kernel.diag(X), np.diag(K))
 
 
+def test_what_is_zero_but_for_rounding_has_no_sign(tiny_tokenizer, tiny_texts):
+    model = make_encoder("bert").requires_grad_(False)
+    options = {"tokenizer": tiny_tokenizer, "normalize": False, "max_length": 32}
+    options |= {"sign_gradient": True, "random_state": 0}
+    sizes = {"layers": 3, "all": 0}  # whether embeddings are multiplied out by lookups
+    for parameters, n_frozen in sizes.items():
+        found = []
+        for batch_size in (1, 4, 32):
+            kernel = EmpiricalNTK(
+                model,
+                batch_size=batch_size,
+                parameters=parameters,
+                n_frozen_layers=n_frozen,
+                **options,
+            )
+            K = kernel.fit_transform(tiny_texts)
+            assert_array_equal(kernel.diag(tiny_texts), np.diag(K))
+            found.append(K)
+        for K in found[1:]:
+            assert_array_equal(K, found[0])
+
+
 def test_own_network_on_texts(tiny_tokenizer, tiny_texts):
     torch.manual_seed(0)
     model = TextNetwork().double()
