@@ -47,7 +47,8 @@ class BaseFreeShap:
     }
 
     _task = ""  # what progress bars say first
-    _warns_of_own_rows = True
+    # Rows to predict and their labels, in the warning of training rows; None: no such.
+    _names_of_own = "X", "y"
 
     def _check_parameters(self):
         """Check what the table of constraints cannot."""
@@ -205,10 +206,10 @@ class BaseFreeShap:
         DamagedStoreWarning
             If the file of `checkpoint` cannot be written, or is damaged in a folder.
         UserWarning
-            If X and most of y are what `fit` saw, in the same order; if most of 40
-            rows or more are among those of `fit`, with their labels; or if no other
-            process can go on from the `checkpoint`, as a callable `scoring` reads what
-            cannot be pickled.
+            If X and most of y are what `fit` saw, in the same order; if most of forty
+            rows or more, or all of ten or more, are among those of `fit`, with their
+            labels; or if no other process can go on from the `checkpoint`, as a
+            callable `scoring` reads what cannot be pickled.
 
         Notes
         -----
@@ -219,8 +220,9 @@ class BaseFreeShap:
         M, y = self._map_labelled(X, y)
         asked = self._check_asked(scorings, semivalues)
         data, problem = self._pose(M, y, groups, asked, per_sample)
-        if self._warns_of_own_rows:
-            warn_of_own_rows(data.rows, data.to_predict, y, self._y)
+        if self._names_of_own is not None:
+            parts = data.rows, data.to_predict, y, self._y
+            warn_of_own_rows(*parts, self._names_of_own)
         method = read_method(self, checkpoint=self.checkpoint)
         if (
             return_std

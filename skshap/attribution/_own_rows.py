@@ -10,11 +10,12 @@ __all__ = ["warn_of_own_rows"]
 SLACK = 1e-6  # of the largest value, by rounding
 APART = 10  # slacks that rows differ by, at least, where they are told apart
 COMPARED = 256  # rows at a time
-FEWEST = 40  # rows to predict, and to train on, of which a share tells
+FEWEST = 40  # rows to predict, and to train on, of which a share tells,
+FEWEST_ALL = 10  # or of which it tells that they are all among the others
 MOST = 0.5  # of the rows to predict, beyond the share of training rows with twins
 
 
-def warn_of_own_rows(rows, others, y, y_fit, names=("X", "y")):
+def warn_of_own_rows(rows, others, y, y_fit, names):
     """Warn of training rows that are judged by themselves.
 
     Of a table with few different rows, most of those held out are found among the
@@ -31,15 +32,15 @@ def warn_of_own_rows(rows, others, y, y_fit, names=("X", "y")):
         Labels or targets of the rows to predict, encoded.
     y_fit : ndarray of shape (n,)
         Those of the training rows.
-    names : tuple of (str, str), default=("X", "y")
+    names : tuple of (str, str)
         Of the rows to predict and their labels, in messages.
 
     Warns
     -----
     UserWarning
         If the rows are those of `fit` in the same order, as far as the kernel tells
-        rows apart, and so are most labels; or if most of forty rows or more are among
-        those of `fit`, in whatever order, with their labels.
+        rows apart, and so are most labels; or if most of forty rows or more, or all of
+        ten or more, are among those of `fit`, in whatever order, with their labels.
     """
     X, y_name = names
     slack = SLACK * np.abs(rows[0]).max()
@@ -73,7 +74,7 @@ def _are_all(rows, others, y, y_fit, slack):
 def _share_of_own(rows, others, y, y_fit, slack):
     """Return the share of rows that are among those of `fit`, 0 if it tells nothing."""
     n, m = len(y_fit), len(y)
-    if min(n, m) < FEWEST:
+    if min(n, m) < FEWEST_ALL:
         return 0
     # Rows that are the same are next to each other along any direction.
     direction = np.random.default_rng(0).normal(size=rows.shape[1])
@@ -85,7 +86,7 @@ def _share_of_own(rows, others, y, y_fit, slack):
         is_same = np.concatenate([*_compare(rows, near, others, np.arange(m), slack)])
         is_own |= is_same & (y == y_fit[near])
     share = is_own.mean()
-    if share <= MOST:
+    if share <= MOST or (share < 1 and min(n, m) < FEWEST):
         return 0
     before, after = order[:-1], order[1:]
     is_same = np.concatenate([*_compare(rows, before, rows, after, slack)])

@@ -41,7 +41,7 @@ def split_attributor(attributor, split, number, n_splits):
     part.null_score_ = part._null(part._scoring)
     part._names_of_rows = None
     part._map = lambda M: M  # from rows to kernel values, which are known
-    part._warns_of_own_rows = False  # copies on both sides are no choice of the user's
+    part._names_of_own = None  # copies on both sides are no choice of the user's
     part._task = f"split {number + 1} of {n_splits}, "
     if attributor.checkpoint is not None and not is_folder(attributor.checkpoint):
         path = Path(attributor.checkpoint)

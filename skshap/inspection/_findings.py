@@ -5,7 +5,14 @@ from scipy.sparse import issparse
 
 from skshap.inspection._cells import cells_of, has_names
 
-__all__ = ["FACTS", "summarize", "suspicious_rows", "transitions"]
+__all__ = [
+    "FACTS",
+    "rival_of",
+    "summarize",
+    "suspicious_rows",
+    "transitions",
+    "verdict_of",
+]
 
 # Facts of a suspicious row that are columns of a dataframe, and where they are known:
 # of any row, where the truth is known, or where rows have names.
@@ -16,10 +23,12 @@ FACTS = {
     "quality": "always",
     "is_issue": "always",
     "neighbors": "always",
+    "neighbor_labels": "always",
     "is_noisy": "truth",
     "index": "names",
     "neighbor_index": "names",
 }
+ENOUGH_ROWS = 50  # to read, where no more labels are called wrong
 N_TRANSITIONS = 10  # at most, the most frequent ones
 FEWEST_ROWS = 0.5  # that a transition is expected in to be told of
 
@@ -37,24 +46,30 @@ def suspicious_rows(detector, X, labels, is_noisy, *, n_rows, n_neighbors):
         Their labels.
     is_noisy : ndarray of shape (n_samples,) of bool or None
         True where the label is known to be wrong.
-    n_rows : int
-        How many rows.
+    n_rows : int or "auto"
+        How many rows; "auto": `ENOUGH_ROWS`, and all that are called wrong.
     n_neighbors : int
         How many similar rows of other labels beside each.
 
     Returns
     -------
     list of dict
-        The facts in `FACTS` that are known and, for a page, "cells",
-        "neighbor_labels" and "neighbor_cells"; the most suspicious row first.
+        The facts in `FACTS` that are known and, for a page, "cells" and
+        "neighbor_cells"; the most suspicious row first.
     """
     if issparse(X):
         X = X.tocsr()
+    if labels.dtype.kind not in "mM":
+        labels = labels.astype(object)  # lists of NumPy's scalars do not read well
     judged = detector._judged
     n = len(judged.given)
     rows, kernel = [], detector.attributor_._training_kernel
     sizes = kernel.diagonal()[:n]
-    for i in np.argsort(judged.quality, kind="stable")[:n_rows].tolist():
+    order = np.argsort(judged.quality, kind="stable")
+    if n_rows == "auto":
+        places = np.flatnonzero(judged.issues[order])
+        n_rows = max(ENOUGH_ROWS, 1 + places.max(initial=-1))
+    for i in order[:n_rows].tolist():
         values = kernel.between([i], slice(n))[0]
         near = nearest(values, sizes, i, judged.given, n_neighbors).tolist()
         row = {
@@ -86,6 +101,20 @@ def nearest(values, sizes, i, given, n_neighbors):
     similarity = np.where(given == given[i], -np.inf, values / scale)
     near = np.argsort(-similarity, kind="stable")[:n_neighbors]
     return near[np.isfinite(similarity[near])]
+
+
+def rival_of(row):
+    """Label that is more probable than the given one of a row, None if none is."""
+    return row["suggested"] if row["quality"] < 0.5 else None
+
+
+def verdict_of(row):
+    """What is said of the label of a row, in words."""
+    verdict = "called wrong" if row["is_issue"] else "not called wrong"
+    if "is_noisy" in row:
+        truth = "" if row["is_noisy"] else "not among those "
+        verdict += f", {truth}known to be wrong"
+    return f"right with probability {row['quality']:.1%}; {verdict}"
 
 
 def summarize(detector, detected, is_noisy):

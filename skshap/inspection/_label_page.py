@@ -1,5 +1,6 @@
 """The page of a `LabelNoiseReport`: what is said of all rows, then row by row."""
 
+from skshap.inspection._findings import rival_of, verdict_of
 from skshap.inspection._page import bars, curve, page, quote, row_html
 
 __all__ = ["label_page"]
@@ -27,8 +28,19 @@ def label_page(report):
         f'<div class="pictures">{pictures(report)}</div>'
         + transitions_table(report.transitions)
         + f"<h2>The {len(report.rows)} most suspicious of {len(report.quality):,} rows"
-        "</h2>"
+        f"</h2>{what_is_left(report)}"
         + "".join(article(rank, row) for rank, row in enumerate(report.rows, start=1)),
+    )
+
+
+def what_is_left(report):
+    """Return how many more labels are called wrong, and how to see them."""
+    n_left = int(report.issues.sum()) - sum(row["is_issue"] for row in report.rows)
+    if n_left == 0:
+        return ""
+    return (
+        f"<p>{n_left:,} more are called wrong and not shown: n_rows=&quot;auto&quot; "
+        "of LabelNoiseReport.from_detector shows all.</p>"
     )
 
 
@@ -85,10 +97,6 @@ def transitions_table(transitions):
 
 def article(rank, row):
     """Return a suspicious row, with what speaks for and against its label."""
-    truth = {True: "", False: "not among those ", None: None}[row.get("is_noisy")]
-    verdict = "called wrong" if row["is_issue"] else "not called wrong"
-    if truth is not None:
-        verdict += f", {truth}known to be wrong"
     names = row.get("neighbor_index", [None] * len(row["neighbors"]))
     against = "".join(
         f'<li><bdi class="label">{quote(label)}</bdi> '
@@ -106,14 +114,13 @@ def article(rank, row):
         f"{len(row['neighbors'])}</summary><ul>{against}</ul></details>"
     )
     name = row_name(row["row"], row.get("index"))
-    rival = f', rather <bdi class="suggested">{quote(row["suggested"])}</bdi>'
-    if row["quality"] >= 0.5:
-        rival = ""
+    rather, rival = "", rival_of(row)
+    if rival is not None:
+        rather = f', rather <bdi class="suggested">{quote(rival)}</bdi>'
     return (
         f'<article><h3>{rank}. <bdi class="label">{quote(row["given"])}</bdi>'
-        f'{rival}</h3><p class="calm">Row at {name}; right with probability '
-        f"{row['quality']:.1%}; {verdict}.</p>{row_html(row['cells'])}{against}"
-        "</article>"
+        f'{rather}</h3><p class="calm">Row at {name}; {verdict_of(row)}.</p>'
+        f"{row_html(row['cells'])}{against}</article>"
     )
 
 

@@ -9,7 +9,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from skshap.evaluation import detection_curve
 from skshap.inspection._cells import column_name
-from skshap.inspection._findings import FACTS, summarize, suspicious_rows, transitions
+from skshap.inspection._findings import (
+    FACTS,
+    rival_of,
+    summarize,
+    suspicious_rows,
+    transitions,
+    verdict_of,
+)
 from skshap.inspection._label_page import label_page
 from skshap.selection import LabelNoiseDetector
 from skshap.utils._labels import check_labels, encode_targets
@@ -100,7 +107,7 @@ class LabelNoiseReport:
         y,
         *,
         is_noisy=None,
-        n_rows=50,
+        n_rows="auto",
         n_neighbors=3,
         title="Suspicious labels",
     ):
@@ -118,8 +125,9 @@ class LabelNoiseReport:
             The labels given to `fit`.
         is_noisy : array-like of shape (n_samples,) of bool, default=None
             True where the label is known to be wrong; adds the detection curve.
-        n_rows : int, default=50
-            How many rows are shown, those of lowest quality.
+        n_rows : int or "auto", default="auto"
+            How many rows are shown, those of lowest quality. "auto": 50, or as many as
+            have all whose labels are called wrong among them.
         n_neighbors : int, default=3
             How many rows of other labels are shown beside each: those most similar by
             the kernel, scaled so that each row has similarity 1 with itself.
@@ -136,7 +144,7 @@ class LabelNoiseReport:
         ValueError
             If rows, labels or the mask are not those of the detector's rows or, by
             names in their indices, not in one order, or `n_rows` or `n_neighbors` is
-            not an integer from 0 on.
+            not an integer from 0 on, nor "auto" for `n_rows`.
 
         Warns
         -----
@@ -150,9 +158,12 @@ class LabelNoiseReport:
             )
         check_is_fitted(detector, "label_quality_")
         for name, number in (("n_rows", n_rows), ("n_neighbors", n_neighbors)):
+            auto = ' or "auto"' * (name == "n_rows")
+            if auto and isinstance(number, str) and number == "auto":
+                continue
             if not isinstance(number, Integral) or number < 0:
                 raise ValueError(
-                    f"{name} must be an integer of at least 0, got {number!r}."
+                    f"{name} must be an integer of at least 0{auto}, got {number!r}."
                 )
         quality, issues = detector.label_quality_, detector.label_issues_
         n = len(quality)
@@ -203,9 +214,10 @@ class LabelNoiseReport:
         -------
         pandas.DataFrame
             One row each, indexed by position, the most suspicious first: the labels,
-            the quality, the neighbors' positions, what the row holds (of sparse rows
-            NaN for zero), and its name and that of its neighbors in the index of the
-            frame, where that is another than the position.
+            the quality, the positions and labels of the neighbors, what is said of the
+            label on the page as its `reason`, what the row holds (of sparse rows NaN
+            for zero), and its name and that of its neighbors in the index of the frame,
+            where that is another than the position.
 
         Raises
         ------
@@ -216,6 +228,9 @@ class LabelNoiseReport:
         records = []
         for row in self.rows:
             facts = {name: row[name] for name in FACTS if name in row}
+            rival = rival_of(row)
+            rather = "" if rival is None else f"rather {rival}; "
+            facts["reason"] = f"{rather}{verdict_of(row)}"
             for name, value in row["cells"].items():
                 facts[column_name(name, facts)] = value
             records.append(facts)
@@ -223,6 +238,7 @@ class LabelNoiseReport:
         if not records:
             known = {"always"} if self.is_noisy is None else {"always", "truth"}
             columns = [name for name, where in FACTS.items() if where in known]
+            columns.append("reason")
         return pandas.DataFrame(records, columns=columns).set_index("row")
 
     def to_html(self):

@@ -4,11 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.kernel_approximation import Nystroem
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import RobustScaler, StandardScaler
 
 from skshap.kernel_ridge._alpha import candidate_alphas, leave_one_out_errors
+from skshap.kernel_ridge._landmarks import Landmarks
 from skshap.kernel_ridge._some_rows import some_rows
 from skshap.kernel_ridge._training_kernel import fit_training_kernel
 from skshap.kernels import PairwiseKernel
@@ -57,7 +57,7 @@ class Candidate(NamedTuple):
         steps = [] if self.scaler is None else [self.scaler]
         kernel = self.kernel
         if kernel.kernel != "linear" and number_of_rows(self.rows) > LARGE:
-            landmarks = Nystroem(
+            landmarks = Landmarks(
                 kernel.kernel,
                 **kernel.kernel_params,
                 n_components=N_LANDMARKS,

@@ -100,7 +100,7 @@ def _keeps_columns(step):
         return True
     if isinstance(step, FunctionTransformer):
         return step.feature_names_out == "one-to-one"
-    return type(step).__module__.startswith(KEEPING)
+    return any(kind.__module__.startswith(KEEPING) for kind in type(step).__mro__)
 
 
 def _is_network(triple):

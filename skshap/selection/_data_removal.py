@@ -262,9 +262,9 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
             If the attributor has a `checkpoint`, but `random_state` is None, unless
             `n_samples_to_remove` is "auto"; or if `X_val` looks like numbers in other
             units than `X`, as where only one of them was scaled, is `X` with most of
-            its labels, or holds mostly rows of `X` with their labels; or if indices are
-            not in one order, but one only numbers its rows, or some of their names are
-            others.
+            its labels, or holds rows of `X` with their labels, mostly, of forty or
+            more, or only, of ten or more; or if indices are not in one order, but one
+            only numbers its rows, or some of their names are others.
         """
         raise_for_params(fit_params, self, "fit")
         params = process_routing(self, "fit", **fit_params).estimator.fit

@@ -194,9 +194,9 @@ class DataSelector(BaseRowChoice):
             If the attributor has a `checkpoint`, but `random_state` is None, unless
             `strategy` is "greedy"; or if `X_val` looks like numbers in other
             units than `X`, as where only one of them was scaled, is `X` with most of
-            its labels, or holds mostly rows of `X` with their labels; or if indices are
-            not in one order, but one only numbers its rows, or some of their names are
-            others.
+            its labels, or holds rows of `X` with their labels, mostly, of forty or
+            more, or only, of ten or more; or if indices are not in one order, but one
+            only numbers its rows, or some of their names are others.
         """
         with unchanged_on_error(self):
             return self._fit(X, y, X_val, y_val)

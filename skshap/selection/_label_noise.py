@@ -249,8 +249,9 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
             ``contamination="auto"`` calls none wrong because wrong labels cannot be
             told from hard rows, whether some look wrong or not; or if `X_val` looks
             like numbers in other units than `X`, is `X` with most of its labels, or
-            holds mostly rows of `X` with their labels; or if indices are not in one
-            order, but one only numbers its rows, or some of their names are others.
+            holds rows of `X` with their labels, mostly, of forty or more, or only, of
+            ten or more; or if indices are not in one order, but one only numbers its
+            rows, or some of their names are others.
         """
         with unchanged_on_error(self):
             self._fit(X, y, X_val, y_val)

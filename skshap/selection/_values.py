@@ -1,5 +1,6 @@
 """Values of training rows, evaluated on rows that had no part in training."""
 
+from copy import copy
 from typing import NamedTuple
 
 import numpy as np
@@ -59,6 +60,8 @@ def values_on(attributor, X_val, y_val, *, with_error):
     -------
     RowValues
     """
+    attributor = copy(attributor)
+    attributor._names_of_own = "X_val", "y_val"
     sums = evaluate(attributor, X_val, y_val, with_error=with_error)
     every = np.arange(len(sums.total))
     return combine(len(every), [(every, sums)], with_error=with_error)

@@ -1,6 +1,7 @@
 """Checks of labels and targets, and the indices that labels are encoded by."""
 
 import warnings
+from enum import Enum
 from numbers import Real
 
 import numpy as np
@@ -260,7 +261,8 @@ def as_labels(y, name="y"):
     Returns
     -------
     ndarray of shape (n_samples,)
-        The labels; what shares a list with texts is kept as an object.
+        The labels; members of an enum, and what shares a list with texts, are kept as
+        objects.
 
     Raises
     ------
@@ -288,6 +290,7 @@ def as_labels(y, name="y"):
         return labels.astype(object)
     if labels.dtype.kind == "U" and isinstance(y, (list, tuple)):
         given = np.array(y, dtype=object).ravel()
-        if not all(isinstance(label, str) for label in given):
+        # NumPy cuts the names of members of an enum as long as their values.
+        if not all(isinstance(v, str) and not isinstance(v, Enum) for v in given):
             return given
     return labels

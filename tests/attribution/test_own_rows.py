@@ -100,7 +100,7 @@ def test_copies_that_are_split_are_not_warned_of():
         LogisticRegression(), FreeShapAttributor(n_permutations=2), cv=folds
     )
     removal.fit(np.vstack([X, X]), np.concatenate([y, y]))  # no warning
-    with pytest.warns(UserWarning, match=OWN):
+    with pytest.warns(UserWarning, match="^X_val and y_val are those of fit"):
         removal.fit(X, y, X_val=X, y_val=y)
 
 
@@ -119,7 +119,7 @@ def test_held_out_rows_that_are_the_training_rows_are_warned_of(name, kernel):
     y = (X[:, 0] > 0).astype(int)
     estimator = clone(HELD_OUT[name])
     estimator.set_params(attributor=FreeShapAttributor(kernel, n_permutations=2))
-    names = "X and y" if name == "removal" else "X_val and y_val"
+    names = "X_val and y_val"
     with pytest.warns(UserWarning, match=f"^{names} are those of fit") as caught:
         estimator.fit(X, y, X_val=X, y_val=y)
     assert caught[0].filename == __file__
@@ -136,8 +136,12 @@ def test_held_out_rows_that_are_the_training_rows_are_warned_of(name, kernel):
         (60, 26, 50, True),
         (60, 25, 50, False),  # no more than half
         (60, 40, 40, True),
-        (60, 39, 39, False),  # few rows to predict
-        (39, 39, 39, False),  # few to train on
+        (60, 38, 39, False),  # few rows to predict
+        (39, 39, 40, False),  # few to train on
+        (39, 39, 39, True),  # no others
+        (60, 10, 10, True),
+        (60, 9, 9, False),  # very few to predict
+        (9, 9, 10, False),  # very few to train on
     ],
 )
 def test_training_rows_in_another_order_are_told(kind, n, n_own, n_val, is_told):
@@ -168,7 +172,9 @@ def test_tables_with_few_different_rows_are_not_warned_of():
     for n_different in np.tile([2, 20, 40, 60, 80, 120, 200], 20):
         table = rng.normal(size=(n_different, 3))[rng.integers(n_different, size=120)]
         y = (table[:, 0] > 0).astype(int)
-        warn_of_own_rows(table[:60], table[60:], y[60:], y[:60])  # no warning
+        for n_val in (10, 60):
+            held_out = table[60:][:n_val], y[60:][:n_val]
+            warn_of_own_rows(table[:60], *held_out, y[:60], ("X", "y"))  # no warning
 
 
 def test_own_rows_are_told_where_some_training_rows_have_copies():
@@ -178,4 +184,4 @@ def test_own_rows_are_told_where_some_training_rows_have_copies():
         table[:n_copies], y[:n_copies] = table[-n_copies:], y[-n_copies:]
         own = rng.permutation(60)
         with pytest.warns(UserWarning, match="100 % of") if is_told else nullcontext():
-            warn_of_own_rows(table, table[own], y[own], y)
+            warn_of_own_rows(table, table[own], y[own], y, ("X", "y"))

@@ -255,6 +255,41 @@ def test_rows_in_order_with_neighbors_that_disagree(fitted):
     np.testing.assert_array_equal(frame[["x0", "x1", "x2", "x3"]], X[worst])
 
 
+def test_all_that_are_called_wrong_are_shown(fitted):
+    _, X, y, _ = fitted
+    detector = LabelNoiseDetector(contamination=0.5).fit(X, y)
+    report = LabelNoiseReport.from_detector(detector, X, y)
+    assert report.to_frame()["is_issue"].sum() == 75
+    assert len(report.rows) == 75
+    assert "not shown" not in report.to_html()
+    short = LabelNoiseReport.from_detector(detector, X, y, n_rows=30)
+    assert len(short.to_frame()) == 30
+    shown = "".join(Reader(short.to_html()).texts)
+    assert '45 more are called wrong and not shown: n_rows="auto" of' in shown
+
+
+def test_the_frame_says_what_the_page_does_in_words(fitted):
+    detector, X, y, is_flipped = fitted
+    report = LabelNoiseReport.from_detector(detector, X, y, is_noisy=is_flipped)
+    frame, page = report.to_frame(), report.to_html()
+    assert len(frame) == 50
+    for row in frame.itertuples():
+        assert row.neighbor_labels == y[row.neighbors].tolist()
+        rather, verdict = f"rather {row.suggested}; ", row.reason
+        assert verdict.startswith(rather) == (row.quality < 0.5)
+        verdict = verdict.removeprefix(rather)
+        assert f"Row at position {row.Index}; {verdict}.</p>" in page
+    first = frame.iloc[0]
+    assert first["reason"] == (
+        f"rather {first['suggested']}; right with probability "
+        f"{first['quality']:.1%}; called wrong, known to be wrong"
+    )
+    assert "np.str_" not in frame.to_csv()
+    table = pd.DataFrame({"reason": X[:, 0]})
+    columns = LabelNoiseReport.from_detector(detector, table, y).to_frame().columns
+    assert columns.tolist()[-2:] == ["reason", "X_reason"]
+
+
 def test_every_fact_is_documented_known_and_shown(fitted):
     detector, X, y, is_flipped = fitted
     named = pd.DataFrame(X, [f"flower {i}" for i in range(150)])
@@ -267,7 +302,7 @@ def test_every_fact_is_documented_known_and_shown(fitted):
         assert (report.detected is None) == (is_noisy is None)
         facts = {name for name, where in FACTS.items() if where in known}
         row = report.rows[0]
-        assert set(row) == {*facts, "cells", "neighbor_labels", "neighbor_cells"}
+        assert set(row) == {*facts, "cells", "neighbor_cells"}
         assert facts == {"row", *report.to_frame().columns} & set(FACTS)
     of_rows = LabelNoiseReport.__doc__.split("rows : ")[1].split("summary : ")[0]
     assert set(re.findall(r'"(\w+)"', of_rows)) == set(row)
@@ -275,7 +310,7 @@ def test_every_fact_is_documented_known_and_shown(fitted):
         bool: lambda value: not value,
         float: lambda value: value / 2,
         int: lambda value: value + 1,
-        list: lambda value: value[::-1],
+        list: lambda value: [*value[1:], "another"],
     }
     for name in FACTS:
         other = others.get(type(row[name]), lambda value: "another")(row[name])

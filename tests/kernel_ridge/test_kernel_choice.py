@@ -334,6 +334,22 @@ def test_many_rows_take_features_in_place_of_pairs(container, wine, few_rows_are
     assert is_flipped[np.argsort(found.label_quality_)[:10]].all()
 
 
+@pytest.mark.parametrize("is_scaled", [False, True])
+@pytest.mark.parametrize("container", [np.asarray, pd.DataFrame, csr_array])
+def test_features_of_many_rows_are_the_same_in_any_order(
+    container, is_scaled, wine, few_rows_are_many
+):
+    X, scaled, y, _ = wine
+    X = scaled if is_scaled else X
+    order = np.random.default_rng(1).permutation(len(y))
+    found = LabelNoiseDetector().fit(container(X), y)
+    other = LabelNoiseDetector().fit(container(X[order]), y[order])
+    assert found.attributor_._is_explicit
+    gram = found.attributor_.gram_[np.ix_(order, order)]
+    assert_allclose(other.attributor_.gram_, gram, atol=1e-6)
+    assert_allclose(other.label_quality_, found.label_quality_[order], atol=1e-3)
+
+
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
 @pytest.mark.parametrize("container", [np.asarray, pd.DataFrame, csr_array])
 @pytest.mark.parametrize("kind", ["units", "outlier", "large", "far"])

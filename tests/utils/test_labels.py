@@ -1,6 +1,7 @@
 """Labels and targets are encoded, and bad ones named."""
 
 import warnings
+from enum import Enum
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,12 @@ from skshap import (
     flip_labels,
 )
 from skshap.utils._labels import check_numbers, check_targets, encode_targets
+
+
+class Topic(str, Enum):  # noqa: UP042  a StrEnum is its value as a text as well
+    SPORT_INDOORS = "si"
+    SPORT_OUTDOORS = "so"
+    OTHER = "o"
 
 
 @pytest.mark.parametrize("name", ["float64", "Float64", "Int64", "boolean"])
@@ -161,6 +168,18 @@ def test_a_missing_label_among_texts_is_no_text(missing):
         check_targets(["a", "b", missing], [0, 1, 2])
     with pytest.raises(ValueError, match=r"but 1 of 2 .*in rows \[0\];"):
         encode_targets([missing, "a"], np.array(["a", "b"]), [0, 1])
+
+
+@pytest.mark.parametrize("container", [list, tuple, pd.Series])
+def test_members_of_an_enum_are_not_cut(container):
+    labels = [*Topic] * 4
+    classes, y_index = check_targets(container(labels), labels)
+    assert classes.tolist() == sorted(Topic)
+    assert [classes[i] for i in y_index] == labels
+    y_noisy, is_flipped = flip_labels(container(labels), rate=0.5, random_state=0)
+    assert all(isinstance(label, Topic) for label in y_noisy)
+    same = [a is b for a, b in zip(y_noisy, labels, strict=True)]
+    assert_array_equal(same, ~is_flipped)
 
 
 def test_integers_beyond_64_bits_and_complex_numbers_are_named():
