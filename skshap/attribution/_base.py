@@ -334,7 +334,12 @@ class BaseFreeShap:
             raise ValueError(f"k must be an integer from 1 to {n}, got {k!r}.")
         check_order(X, y)
         M = self._map(X)
-        y = self._predict(M) if y is None else column_or_1d(y, warn=True)
+        if y is not None:
+            y = column_or_1d(y, warn=True)
+        elif type(self).predict.__module__.startswith("skshap."):
+            y = self._predict(M)
+        else:  # that of a subclass, which maps rows once more
+            y = self.predict(X)
         asked = self._check_asked(None, None)
         data, problem = self._pose(M, self._encode(y, M), None, asked, True)
         estimate = estimate_values(data, problem, read_method(self))

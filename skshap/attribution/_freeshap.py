@@ -78,7 +78,9 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
         Stop after 10 draws or more. A float: once every standard error is at most this,
         in the units of `scoring`. ("sign", 0.95): once the sign of every value is
         settled with 95 % confidence, for all values together; ("lowest", 50, 0.95):
-        once it is settled which values are the 50 lowest. None draws them all.
+        once it is settled which values are the 50 lowest. Values of at most 8 training
+        rows are then computed exactly, since too few draws of so few rows may differ
+        for their errors to be trusted. None draws them all.
     truncation_tol : float or None, default=None
         With ``sampler="permutation"``, end a permutation once the mean utility of two
         prefixes in a row is within this share of ``|score - null_score_|`` of the score

@@ -14,6 +14,7 @@ __all__ = ["Plan", "make_plan"]
 
 LARGEST_CONDITION = 1e6  # of features, for values by them to be exact to 1e-5
 ITERATIONS = 20  # of the power method
+FEW_ROWS = 8  # whose draws agree too often for their errors to be trusted
 USUAL_DRAWS = 100  # that the work of setting up a game is spread over
 
 
@@ -60,10 +61,10 @@ def make_plan(data, problem, method):
     Returns
     -------
     Plan
-        Enumeration for "exact", and for sweeps of few groups that take more work. The
-        game is that of less work, where there are features and they are
-        well-conditioned; of samplers it does not depend on the number of permutations,
-        so that a checkpoint may go on with more of them.
+        Enumeration for "exact", for few rows with `tol`, and for sweeps of few groups
+        that take more work. The game is that of less work, where there are features and
+        they are well-conditioned; of samplers it does not depend on the number of
+        permutations, so that a checkpoint may go on with more of them.
 
     Raises
     ------
@@ -77,7 +78,8 @@ def make_plan(data, problem, method):
         if largest_eigenvalue(data.rows) <= limit:
             kinds.insert(0, FeatureGame)
     sampler = SAMPLERS[method.sampler]
-    if sampler is None:
+    is_told = method.tol is not None and data.groups is None and n <= FEW_ROWS
+    if sampler is None or is_told:
         if n > LARGEST_GAME:
             raise ValueError(
                 f"sampler='exact' enumerates the coalitions of at most {LARGEST_GAME} "

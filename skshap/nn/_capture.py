@@ -268,7 +268,7 @@ class GradientCapture:
                 for name, gradients in zip(names, zip(*each, strict=True), strict=True)
             }
             found = plan.collect(calls, general, len(output))
-            check_finite(found)
+            check_finite(found, is_text=padding is not None)
             if padding is not None:
                 check_padding(calls, *padding)
         return found

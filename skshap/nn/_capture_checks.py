@@ -53,15 +53,17 @@ def check_separate(run, batch):
         )
 
 
-def check_finite(found):
-    """Raise if gradients are not."""
+def check_finite(found, *, is_text=False):
+    """Raise if gradients are not; those of texts may be in float32 only."""
     parts = [found.vector, *(part for pair in found.pairs for part in pair)]
     # A sum is finite only if all are, unless it overflows: then look at each.
     sums = torch.stack([part.sum() for part in parts])
     if not (sums.isfinite().all() or all(p.isfinite().all() for p in parts)):
+        is_wide = is_text and found.vector.dtype == torch.float64
+        hint = ", or set dtype='float32', the only one that some models take" * is_wide
         raise ValueError(
             "the gradients of model are not finite (NaN or infinity) for these rows; "
-            "check its weights and the range of the rows."
+            f"check its weights and the range of the rows{hint}."
         )
 
 
@@ -73,8 +75,10 @@ def check_padding_unread(run, batch, lengths, outputs):
     """
     lengths, width = np.asarray(lengths), tokens_wide(batch)
     shortest = np.argsort(lengths, kind="stable")[:N_COMPARED]
-    # Of rounding, which is that of their size; a bias would hide what differs.
-    eps, spread = torch.finfo(outputs.dtype).eps, outputs.max() - outputs.min()
+    # Of rounding, which is that of their size; a bias would hide what differs. Some
+    # networks compute parts in float32 whatever their weights are.
+    eps = max(torch.finfo(kind).eps for kind in (outputs.dtype, torch.float32))
+    spread = outputs.max() - outputs.min()
     bound = eps**0.5 * spread + 4 * eps**0.75 * outputs.abs().max()
     found = np.unique(lengths[shortest])[:N_LENGTHS]
     for length in found[found < width].tolist():

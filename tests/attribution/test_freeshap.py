@@ -290,6 +290,23 @@ def test_explain_finds_the_extreme_rows(given_labels, sampler):
         assert_array_equal(found[f"{name}_std"], expected)
 
 
+class Cautious(FreeShapAttributor):
+    """Predicts the first class unless the decision is clear."""
+
+    def predict(self, X):
+        return self.classes_[(self.decision_function(X) > 0.5).astype(int)]
+
+
+def test_explain_goes_by_a_predict_that_is_overridden():
+    X, y = class_rows(20, 2)
+    attributor = Cautious("rbf", sampler="sweep", n_permutations=4, random_state=0)
+    labels = attributor.fit(X, y).predict(X)
+    assert (labels != FreeShapAttributor.predict(attributor, X)).any()
+    found, expected = attributor.explain(X), attributor.explain(X, labels)
+    assert_array_equal(found.y, labels)
+    assert_array_equal(found.helpful, expected.helpful)
+
+
 def test_explain_all_rows():
     X, y = class_rows(9, 2)
     found = make_attributor().fit(X, y).explain(X[:2], k=9)

@@ -37,6 +37,20 @@ def test_the_largest_game_is_enumerated(sampler, posed):
     assert (plan.kind, plan.is_enumerated) == (KernelGame, True)
 
 
+@pytest.mark.parametrize("sampler", ["sweep", "permutation"])
+@pytest.mark.parametrize(
+    "n, tol, is_enumerated",
+    [(8, 0.01, True), (8, ("sign", 0.9), True), (8, None, False), (9, 0.01, False)],
+)
+def test_few_rows_are_enumerated_for_a_tolerance(sampler, n, tol, is_enumerated, posed):
+    """Ten draws of so few rows may agree by chance, and errors be far too small."""
+    plan = make_plan(*posed(n, 3, None, sampler=sampler, tol=tol))
+    assert plan.is_enumerated == is_enumerated
+    # Of groups, whose coalitions may be of many rows, work decides.
+    groups = make_plan(*posed(4 * n, 3, n, sampler="permutation", tol=tol))
+    assert not groups.is_enumerated
+
+
 @pytest.mark.parametrize("alpha, kind", [(1.0, KernelGame), (1e5, FeatureGame)])
 def test_features_are_used_where_they_are_well_conditioned(
     alpha, kind, monkeypatch, posed

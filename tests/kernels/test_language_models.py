@@ -304,6 +304,27 @@ def test_experts_in_double_precision(make, tiny_tokenizer, tiny_texts):
     assert_close(K, naive(model, tiny_tokenizer, sentences, names, "bad", place=-2))
 
 
+def test_a_model_that_computes_parts_in_single_precision(tiny_tokenizer, tiny_texts):
+    torch.manual_seed(0)
+    config = tr.Gemma2Config(**SIZES, head_dim=8, num_key_value_heads=1)
+    options = {"tokenizer": tiny_tokenizer, "max_length": 32, "random_state": 0}
+    model = tr.Gemma2Model(config).eval()
+    found, expected = (
+        EmpiricalNTK(model, dtype=dtype, **options).fit_transform(tiny_texts)
+        for dtype in ("float32", "float64")
+    )
+    assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore::skshap.exceptions.SmallerBatchWarning")
+def test_a_model_that_is_not_finite_in_double_precision(tiny_tokenizer, tiny_texts):
+    config = tr.LongformerConfig(**SIZES, attention_window=4, sep_token_id=3)
+    model = tr.LongformerModel(config).eval()
+    options = {"tokenizer": tiny_tokenizer, "max_length": 32, "dtype": "float64"}
+    with pytest.raises(ValueError, match=r"not finite.*dtype='float32'"):
+        EmpiricalNTK(model, **options).fit(tiny_texts)
+
+
 def test_decoder_that_projects_what_it_returns(make, tiny_tokenizer, tiny_texts):
     torch.manual_seed(0)
     sizes = {**SIZES, "word_embed_proj_dim": 8, "ffn_dim": 24}

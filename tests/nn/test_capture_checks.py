@@ -709,16 +709,20 @@ def test_padding_that_counts_before_any_layer_that_is_watched(most):
 def test_padding_that_counts_beside_a_large_bias():
     network = randomize(Tokens("mean"))
     with torch.no_grad():
-        network.head.bias.fill_(1e6)
+        network.head.bias.fill_(1e3)
     with pytest.raises(ValueError, match="how much padding follows"):
         GradientCapture(network).rows(tokens([5, 3, 5]), np.array([5, 3, 5]))
 
 
 @pytest.mark.parametrize(
-    ("others", "one", "bound"), [(0.0, 1.0, 2.0**-26), (1e6, 1e6, 4e6 * 2.0**-39)]
+    ("others", "one", "bound"),
+    [(0.0, 1.0, 2.0**-11.5 + 2.0**-15.25), (1e6, 1e6, 4e6 * 2.0**-17.25)],
 )
 def test_padding_may_count_as_much_as_rounding(others, one, bound):
-    """By the root of the precision, 2**-52, of how far outputs of a batch differ."""
+    """By the root of that of float32, 2**-23, of how far outputs of a batch differ.
+
+    Also in float64, which some networks do not compute all parts in.
+    """
     x = torch.full((64, 4), others, dtype=torch.float64)
     x[9] = one
     lengths, sizes = np.array([4] * 60 + [2, 3, 2, 2]), []

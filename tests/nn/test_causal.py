@@ -50,7 +50,6 @@ def prepare(model, **kwargs):
     )
 
 
-@pytest.mark.filterwarnings("ignore:.*attention_mask.*:UserWarning")
 @pytest.mark.parametrize("family", FAMILIES)
 def test_readout_goes_by_what_a_model_reads(family):
     reads_on = FAMILIES[family][2]
