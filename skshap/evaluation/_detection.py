@@ -5,6 +5,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.utils import Bunch, column_or_1d
 
 from skshap.utils._order import check_order
+from skshap.utils._rows import check_real
 
 __all__ = ["detection_curve"]
 
@@ -118,6 +119,7 @@ def _of_numbers(array, name):
             f"{name} must not be missing, but {np.ma.count_masked(array)} entries are "
             "masked; drop these rows."
         )
+    check_real(array, name)
     array = column_or_1d(array)
     return np.array(array.tolist()) if array.dtype.kind == "O" else array
 

@@ -453,10 +453,15 @@ class EmpiricalNTK(
         self.lost_diagonal_ = engine.lost_diagonal
 
     def _check_new_rows(self, X):
-        """Check rows after `fit`, and warn of those that are cut."""
+        """Check rows after `fit`, and warn of those that are cut.
+
+        Unless all are training rows, of which `fit` warned.
+        """
         check_is_fitted(self)
         rows = check_rows(self, X, reset=False)
-        self._gradients.reader.lengths(rows, warn=True)
+        reader = self._gradients.reader
+        if reader.reads_text and not set(self.X_fit_).issuperset(rows):
+            reader.lengths(rows, warn=True)
         return rows
 
     def initial_outputs(self, X):

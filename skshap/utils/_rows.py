@@ -64,11 +64,16 @@ def check_several(y, name="y"):
 
 
 def check_real(values, name):
-    """Raise if an array or sparse matrix holds complex numbers."""
-    if getattr(getattr(values, "dtype", None), "kind", None) == "c":
+    """Raise if an array, a sparse matrix or a list holds complex numbers."""
+    dtype = getattr(values, "dtype", None)
+    if isinstance(values, (list, tuple)) and any(
+        isinstance(value, (complex, np.complexfloating)) for value in values
+    ):
+        dtype = np.dtype(complex)
+    if getattr(dtype, "kind", None) == "c":
         raise ValueError(
-            f"{name} must not hold complex numbers, got dtype {values.dtype}: Complex "
-            f"data not supported; pass real ones, such as {name}.real."
+            f"{name} must not hold complex numbers, got dtype {dtype}: Complex data "
+            f"not supported; pass real ones, such as numpy.real({name})."
         )
 
 

@@ -215,10 +215,10 @@ def test_same_seed_same_values():
 
 
 def test_truncation_tol_is_a_share_of_the_gain():
-    X, y = class_rows(60, 2)
+    X, y = class_rows(80, 2)
     X[:, 0] += y
+    X, X_val, y, y_val = X[20:], X[:20], y[20:], y[:20]
     attributor = make_attributor(n_permutations=5, scoring="neg_log_loss").fit(X, y)
-    X_val, y_val = X[:20], y[:20]
     exact = attributor.attribute(X_val, y_val)
     truncated = attributor.set_params(truncation_tol=0.5).attribute(X_val, y_val)
     assert (truncated != exact).any()
@@ -747,7 +747,7 @@ def test_ties_but_for_rounding(sampler):
 
 @pytest.mark.filterwarnings("ignore:X and y are those of fit")
 def test_a_precomputed_kernel_is_the_attributors_own():
-    X, y = class_rows(10, 2)
+    X, y = class_rows(9, 2)  # of ten it is warned that they are the training rows
     K = rbf_kernel(X)
     attributor = FreeShapAttributor("precomputed", n_permutations=5, random_state=0)
     # Seen from behind, too.

@@ -145,12 +145,13 @@ def test_decisions_take_fewer_draws_than_errors():
     y = (X[:, 0] > 0).astype(int)
     y[5] = 1
     rows = np.arange(40) % 4 == 0
+    X_val, y_val = X[rows] + 1e-3, y[rows]
 
     def attribute(tol):
         attributor = FreeShapAttributor(
             scoring="neg_log_loss", tol=tol, n_permutations=300, random_state=0
         )
-        return attributor.fit(X, y).attribute(X[rows], y[rows], return_std=True)
+        return attributor.fit(X, y).attribute(X_val, y_val, return_std=True)
 
     values, std = attribute(("lowest", 1, 0.95))
     assert np.argmin(values) == 5

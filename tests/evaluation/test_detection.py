@@ -177,7 +177,9 @@ def test_number_types_of_scores(dtype):
         (["yes", "no"], [1.0, 2.0], "must be a mask"),
         ([True, False], [1.0, np.nan], "NaN in 1 of 2 rows, the first at row 1"),
         ([True, False], ["a", "b"], "must be real numbers"),
-        ([True, False], [1j, 2j], "Complex data not supported"),
+        ([True, False], [1j, 2], "^scores must not hold complex numbers, got dtype"),
+        ([True, False], np.array([1j, 2]), "^scores must not hold complex numbers"),
+        ([1, 0j], [1, 2], "^is_noisy must not hold complex numbers"),
         ([True, False], [[1, 2], [3, 4]], "1d array"),
     ],
 )

@@ -860,6 +860,20 @@ def test_cut_texts(make, bert, tiny_tokenizer):
         kernel.transform(["film", *["great " * 9] * 6, "plot"])
 
 
+@pytest.mark.parametrize("is_pair", [False, True])
+def test_a_fit_on_features_warns_of_cut_texts_once(is_pair, make):
+    texts = ["film " * 30, "plot", "film " * 6, "the " * 30, "bad", "great"]
+    rows = [(text, "film") for text in texts] if is_pair else texts
+    kernel = make(max_length=8, normalize=False, method="sketch", n_components=2)
+    classifier = KernelRidgeClassifier(kernel=kernel)
+    with pytest.warns(TruncatedTextWarning) as caught:
+        classifier.fit(rows, [0, 1] * 3)
+    assert len(caught) == 1
+    classifier.predict(rows)  # no warning
+    with pytest.warns(TruncatedTextWarning, match="1 of 2 rows"):
+        classifier.predict([rows[1], rows[0][::-1] if is_pair else "a " * 30])
+
+
 def test_cut_pairs(make, bert, tiny_tokenizer):
     pairs = [("film " * 20, "plot"), ("film", "the " * 6), ("a", "b")]
     expected = encoder_kernel(bert, tiny_tokenizer, pairs, seed=0, max_length=10)

@@ -188,6 +188,8 @@ def test_integers_beyond_64_bits_and_complex_numbers_are_named():
     for check in (check_targets, check_numbers):
         with pytest.raises(ValueError, match="y must not hold complex numbers"):
             check(np.array([1j, 2]), [0, 1])
+        with pytest.raises(ValueError, match="y must not hold complex numbers"):
+            check([1j, 2], [0, 1])
 
 
 def test_labels_in_numpy_strings_and_bytes():
