@@ -8,6 +8,7 @@ from sklearn.base import ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.utils import indexable
 from sklearn.utils.metadata_routing import process_routing
 
+from skshap.kernel_ridge._narrow import is_narrow
 from skshap.selection._amounts import count_rows
 from skshap.selection._base import BaseRowChoice, set_seeds
 from skshap.selection._choice import Choice
@@ -310,7 +311,8 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
         y, (X,) = as_labels(y), indexable(X)
         y_index = encode_targets(y, self.classes_, X)
         choice = doubted_rows(detector.label_quality_, y_index)
-        warn_of_doubt(detector._judged, choice.n_removed)
+        if not is_narrow(self.attributor_._training_kernel):  # of which it warned
+            warn_of_doubt(detector._judged, choice.n_removed)
         return X, y_index, choice
 
     def _choose_lowest(self, X, y, X_val, y_val):
