@@ -14,7 +14,7 @@ def test_quick_start(tmp_path, monkeypatch):
     )
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
-    assert len(blocks) == 10
+    assert len(blocks) == 11
     names = {}
     for block in blocks:
         exec(compile(block, str(README), "exec"), names)

@@ -8,11 +8,12 @@ from sklearn.base import ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.utils import indexable
 from sklearn.utils.metadata_routing import process_routing
 
+from skshap.kernel_ridge._narrow import is_narrow
 from skshap.selection._amounts import count_rows
 from skshap.selection._base import BaseRowChoice, set_seeds
 from skshap.selection._choice import Choice
 from skshap.selection._delegated import Delegated
-from skshap.selection._doubt import doubted_rows
+from skshap.selection._doubt import doubted_rows, warn_of_doubt
 from skshap.selection._harm import choose_harmful
 from skshap.selection._label_noise import LabelNoiseDetector
 from skshap.selection._removal_report import removal_report
@@ -260,11 +261,13 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
             none are removed.
         UserWarning
             If the attributor has a `checkpoint`, but `random_state` is None, unless
-            `n_samples_to_remove` is "auto"; or if `X_val` looks like numbers in other
-            units than `X`, as where only one of them was scaled, is `X` with most of
-            its labels, or holds rows of `X` with their labels, mostly, of forty or
-            more, or only, of ten or more; or if indices are not in one order, but one
-            only numbers its rows, or some of their names are others.
+            `n_samples_to_remove` is "auto"; with "auto", if wrong labels cannot be told
+            from rows that are hard to predict, whether some are removed or not; or if
+            `X_val` looks like numbers in other units than `X`, as where only one of
+            them was scaled, is `X` with most of its labels, or holds rows of `X` with
+            their labels, mostly, of forty or more, or only, of ten or more; or if
+            indices are not in one order, but one only numbers its rows, or some of
+            their names are others.
         """
         raise_for_params(fit_params, self, "fit")
         params = process_routing(self, "fit", **fit_params).estimator.fit
@@ -302,12 +305,15 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
         if attributor is not None:
             attributor = set_seeds(clone(attributor), seed)
         detector = LabelNoiseDetector(attributor)
-        detector._fit(X, y, X_val, y_val)  # without what is said of its issues
+        detector._fit(X, y, X_val, y_val)  # it would warn of calls, not of removals
         self.attributor_, self.classes_ = detector.attributor_, detector.classes_
         self._take_names()
         y, (X,) = as_labels(y), indexable(X)
         y_index = encode_targets(y, self.classes_, X)
-        return X, y_index, doubted_rows(detector.label_quality_, y_index)
+        choice = doubted_rows(detector.label_quality_, y_index)
+        if not is_narrow(self.attributor_._training_kernel):  # of which it warned
+            warn_of_doubt(detector._judged, choice.n_removed)
+        return X, y_index, choice
 
     def _choose_lowest(self, X, y, X_val, y_val):
         """Choose the rows of lowest value."""

@@ -4,8 +4,9 @@ import numpy as np
 
 from skshap.selection._amounts import spare_classes
 from skshap.selection._choice import Choice
+from skshap.utils._warn import warn_caller
 
-__all__ = ["doubted_rows"]
+__all__ = ["doubted_rows", "warn_of_doubt"]
 
 # Probability below which a label is not trusted. A right one that is doubted so much is
 # worth less to a model than a wrong one costs.
@@ -35,3 +36,31 @@ def doubted_rows(quality, y_index):
     order, n_removable = spare_classes(order, y_index)
     is_doubted = (quality < TRUSTED) & ~is_hard[y_index]
     return Choice(quality, order, int(is_doubted[order[:n_removable]].sum()))
+
+
+def warn_of_doubt(judged, n_removed):
+    """Warn of a removal by labels that cannot be told from those of hard rows.
+
+    Parameters
+    ----------
+    judged : JudgedLabels
+    n_removed : int
+        How many rows are removed.
+
+    Warns
+    -----
+    UserWarning
+        If wrong labels cannot be told from rows that are hard to predict.
+    """
+    if judged.are_told:
+        return
+    done, advice = "none is", "If labels are wrong, try a share, such as 0.1"
+    if n_removed:
+        done = f"{n_removed} {'is' if n_removed == 1 else 'are'}"
+        advice = "Labels of those removed may be right"
+    warn_caller(
+        f'n_samples_to_remove="auto": of {len(judged.given)} rows {done} removed, but '
+        f"{judged.misses.at_first:.0%} of labels are not what other rows predict: "
+        "wrong labels cannot be told from rows that are hard to predict. "
+        f"{advice}; compare with 0 by cross-validation."
+    )

@@ -99,6 +99,7 @@ def test_tags_are_those_of_the_estimator(quick):
         assert found.input_tags.sparse == expected.input_tags.sparse
 
 
+@pytest.mark.filterwarnings("ignore:100 % of X.* are rows of fit")
 def test_validation_rows_are_evaluated_on(removal, table):
     X, y, _ = table
     removal.fit(X, y, X_val=X[::3], y_val=y[::3])
@@ -107,6 +108,7 @@ def test_validation_rows_are_evaluated_on(removal, table):
     assert_allclose(removal.attributor_.gram_, rbf_kernel(X))
 
 
+@pytest.mark.filterwarnings("ignore:100 % of X.* are rows of fit")
 def test_harmful_rows_with_validation_rows_and_a_precomputed_kernel(removal, table):
     X, y, is_flipped = table
     removal.set_params(n_samples_to_remove="harmful", attributor__scoring="accuracy")
@@ -256,6 +258,7 @@ class TestValidationRowsInPipelines:
         steps = [("scale", StandardScaler()), ("clean", step)]
         return Pipeline(steps, **parameters)
 
+    @pytest.mark.filterwarnings("ignore:100 % of X.* are rows of fit")
     def test_transform_input_transforms_it(self, requesting, table):
         X, y, _ = table
         X, X_val, y_val = 100 * X + 7, 100 * X[::3] + 7, y[::3]
@@ -374,6 +377,7 @@ def test_metadata_are_refused_before_anything_is_computed(removal, table, monkey
         removal.fit(X, y, sample_weight=np.ones(50))
 
 
+@pytest.mark.filterwarnings("ignore:100 % of X.* are rows of fit")
 def test_progress_tells_the_split(removal, table, monkeypatch, capsys):
     monkeypatch.setattr(_progress, "DELAY", 1e-9)
     X, y, _ = table

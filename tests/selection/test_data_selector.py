@@ -66,6 +66,7 @@ def test_greedy_takes_gains_over_folds_and_validation_rows(has_val, selector, ta
     assert (np.diff(gains) <= 1e-12).all()
 
 
+@pytest.mark.filterwarnings("ignore:100 % of X.* are rows of fit")
 def test_explicit_features_give_the_same_selection(table):
     X, y, _ = table
     found = [
@@ -99,6 +100,7 @@ def test_progress_tells_the_split_or_the_rows(
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.filterwarnings("ignore:100 % of X.* are rows of fit")
 def test_without_folds_validation_rows_alone_count(strategy, selector, table):
     X, y, _ = table
     selector.set_params(strategy=strategy, cv=None, n_samples_to_select=30)
@@ -115,6 +117,7 @@ def test_without_folds_validation_rows_alone_count(strategy, selector, table):
         selector.fit(X, y)
 
 
+@pytest.mark.filterwarnings("ignore:100 % of X.* are rows of fit")
 def test_fit_resample_takes_validation_rows(selector, table):
     X, y, _ = table
     held_out = {"X_val": X[::5], "y_val": y[::5]}

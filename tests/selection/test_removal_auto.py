@@ -5,9 +5,17 @@ import pandas as pd
 import pytest
 import torch
 from numpy.testing import assert_array_equal
+from sklearn.datasets import load_breast_cancer, load_wine, make_moons
 from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
 
-from skshap import DataRemoval, EmpiricalNTK, FreeShapAttributor, LabelNoiseDetector
+from skshap import (
+    DataRemoval,
+    EmpiricalNTK,
+    FreeShapAttributor,
+    LabelNoiseDetector,
+    flip_labels,
+)
 from skshap.selection._refits import Misses
 
 
@@ -75,15 +83,37 @@ def test_nothing_is_valued(removal, many, monkeypatch):
     assert removal.set_params(cv=None).fit(X, y).support_.mean() > 0.97
 
 
-def test_issues_that_are_withheld_are_not_warned_of(removal):
-    """Rows are removed without them."""
+def test_a_removal_of_rows_that_may_be_hard_is_warned_of(removal):
+    """Of which the detector calls none."""
     rng = np.random.default_rng(3)
     y = rng.integers(0, 2, 600)
     X = (rng.gamma(2, 30, 600) + 60 * y)[:, None]
     removal.set_params(attributor=None)
     with pytest.warns(UserWarning, match="labels look wrong"):
         LabelNoiseDetector().fit(X, y)
-    assert not removal.fit(X, y).support_.all()
+    with pytest.warns(UserWarning, match="cannot be told from rows that are") as told:
+        n_removed = int((~removal.fit(X, y).support_).sum())
+    assert len(told) == 1
+    assert told[0].filename == __file__
+    assert n_removed > 0
+    message = str(told[0].message)
+    assert f'"auto": of 600 rows {n_removed} are removed, but 19% of labels' in message
+    assert "compare with 0 by cross-validation" in message
+
+
+def test_a_removal_of_none_although_labels_are_missed_is_warned_of(removal):
+    X, y = make_moons(400, noise=0.35, random_state=0)
+    with pytest.warns(UserWarning, match="of 400 rows none is removed, but 12% of"):
+        assert removal.set_params(attributor=None).fit(X, y).support_.all()
+
+
+@pytest.mark.parametrize("load", [load_wine, load_breast_cancer])
+@pytest.mark.parametrize("rate", [0, 0.2])
+def test_removals_of_rows_that_are_told_are_not_warned_of(load, rate, removal):
+    X, y = load(return_X_y=True)
+    y = flip_labels(y, rate=rate, random_state=0)[0] if rate else y
+    removal.set_params(attributor=None, estimator=GaussianNB())
+    assert removal.fit(X, y).support_.mean() > 0.7  # no warning
 
 
 def test_a_class_that_looks_mostly_wrong_stays(removal, many):
@@ -128,6 +158,7 @@ def doubt(detector, models):
     return model, Misses(0.0, 0.0, 0.0)
 
 
+@pytest.mark.filterwarnings("ignore:100 % of X.* are rows of fit")
 def test_validation_rows_are_rows_of_right_labels(removal, many):
     X, given, wrong = many
     held_out = {"X_val": X[~wrong][:30], "y_val": given[~wrong][:30]}

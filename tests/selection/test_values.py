@@ -102,7 +102,7 @@ def test_a_label_does_not_evaluate_its_own_row(few):
     assert np.abs(values[1:]).min() > 1e-4
 
 
-@pytest.mark.filterwarnings("ignore:X and y are those of fit")
+@pytest.mark.filterwarnings("ignore:X.* and y.* are those of fit")
 def test_errors_hold_the_sampling_of_permutations(few):
     X, y = few
     attributor = FreeShapAttributor("rbf", n_permutations=3, random_state=0)

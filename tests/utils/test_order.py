@@ -50,6 +50,7 @@ def test_fit_refuses_labels_in_another_order(estimator):
 @pytest.mark.parametrize(
     "estimator", [*ESTIMATORS[4:], DataRemoval(LogisticRegression(), random_state=0)]
 )
+@pytest.mark.filterwarnings("ignore:100 % of X.* are rows of fit")
 def test_held_out_rows_and_labels_go_together(estimator):
     message = MESSAGE.replace("y", "y_val").replace("X", "X_val")
     with pytest.raises(ValueError, match=message) as caught:
@@ -72,6 +73,7 @@ def test_attributors_refuse_labels_in_another_order(attributor, method):
 
 
 @pytest.mark.filterwarnings("ignore:X and y are those of fit")
+@pytest.mark.filterwarnings("ignore:100 % of X.* are rows of fit")
 def test_values_of_reversed_rows_with_their_labels_agree():
     attributor = QUICK.fit(X, Y)
     assert_allclose(attributor.attribute(X[::-1], Y[::-1]), attributor.attribute(X, Y))
