@@ -195,6 +195,7 @@ def test_a_row_counts_once_however_many_splits_evaluate_on_it():
     assert is_ahead(many, np.arange(2000))
 
 
+@pytest.mark.filterwarnings("ignore:100 % of X.* are rows of fit")
 def test_validation_rows_give_values_and_splits_the_choice(removal, many):
     X, y, wrong = many
     held_out = {"X_val": X[~wrong][:30], "y_val": y[~wrong][:30]}
