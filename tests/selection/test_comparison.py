@@ -258,6 +258,7 @@ def test_parameters_of_rows_are_cut_down(many):
     assert seen == [160, 160 - round(share * 160)] * 5 + [removal.support_.sum()]
 
 
+@pytest.mark.filterwarnings("ignore:n_samples_to_remove=.auto.: of 45")
 def test_the_best_row_of_each_class_is_left(nearest):
     values, y = np.array([3.0, 1, 2, 9, 5, 5]), np.array(list("aaabcc"))
     order, n_removable = spare_classes(np.argsort(values, kind="stable"), y)
@@ -394,6 +395,7 @@ def test_values_that_no_other_split_tells(cv, removal, many, monkeypatch):
         removal.set_params(cv=cv).fit(X, y)
 
 
+@pytest.mark.filterwarnings("ignore:100 % of X.* are rows of fit")
 def test_half_of_each_class_stays_without_splits(removal, many, monkeypatch):
     X, y, _ = many
     monkeypatch.setattr(_harm, "harmful_rows", lambda v, e, q: (v.argsort(), 200, q))
