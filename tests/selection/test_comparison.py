@@ -195,6 +195,7 @@ def test_a_row_counts_once_however_many_splits_evaluate_on_it():
     assert is_ahead(many, np.arange(2000))
 
 
+@pytest.mark.filterwarnings("ignore:100 % of X.* are rows of fit")
 def test_validation_rows_give_values_and_splits_the_choice(removal, many):
     X, y, wrong = many
     held_out = {"X_val": X[~wrong][:30], "y_val": y[~wrong][:30]}
@@ -257,6 +258,7 @@ def test_parameters_of_rows_are_cut_down(many):
     assert seen == [160, 160 - round(share * 160)] * 5 + [removal.support_.sum()]
 
 
+@pytest.mark.filterwarnings("ignore:n_samples_to_remove=.auto.: of 45")
 def test_the_best_row_of_each_class_is_left(nearest):
     values, y = np.array([3.0, 1, 2, 9, 5, 5]), np.array(list("aaabcc"))
     order, n_removable = spare_classes(np.argsort(values, kind="stable"), y)
@@ -393,6 +395,7 @@ def test_values_that_no_other_split_tells(cv, removal, many, monkeypatch):
         removal.set_params(cv=cv).fit(X, y)
 
 
+@pytest.mark.filterwarnings("ignore:100 % of X.* are rows of fit")
 def test_half_of_each_class_stays_without_splits(removal, many, monkeypatch):
     X, y, _ = many
     monkeypatch.setattr(_harm, "harmful_rows", lambda v, e, q: (v.argsort(), 200, q))
