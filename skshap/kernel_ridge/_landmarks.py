@@ -4,8 +4,6 @@ import numpy as np
 from sklearn.kernel_approximation import Nystroem
 from sklearn.utils import check_array
 
-from skshap.utils._sklearn import safe_indexing
-
 __all__ = ["Landmarks"]
 
 
@@ -16,4 +14,4 @@ class Landmarks(Nystroem):
         """Draw landmarks among the rows, sorted along a fixed random direction."""
         rows = check_array(X, accept_sparse="csr", dtype=np.float64)
         along = rows @ np.random.default_rng(0).normal(size=rows.shape[1])
-        return super().fit(safe_indexing(X, np.argsort(along, kind="stable")), y)
+        return super().fit(rows[np.argsort(along, kind="stable")], y)
