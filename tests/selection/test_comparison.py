@@ -258,7 +258,7 @@ def test_parameters_of_rows_are_cut_down(many):
     assert seen == [160, 160 - round(share * 160)] * 5 + [removal.support_.sum()]
 
 
-@pytest.mark.filterwarnings("ignore:n_samples_to_remove=.auto.: of 45")
+@pytest.mark.filterwarnings("ignore:n_samples_to_remove=.auto.. of 45")
 def test_the_best_row_of_each_class_is_left(nearest):
     values, y = np.array([3.0, 1, 2, 9, 5, 5]), np.array(list("aaabcc"))
     order, n_removable = spare_classes(np.argsort(values, kind="stable"), y)
