@@ -216,6 +216,7 @@ def test_checkpoints_of_what_a_fit_draws_anew_are_warned_of(
         removal.fit(X[:40], y[:40], **given)
 
 
+@pytest.mark.filterwarnings("ignore:n_samples_to_remove=.auto.. of 60")
 def test_a_checkpoint_that_is_not_used_is_not_warned_of(table, drawn, tmp_path):
     X, y = table
     attributor = FreeShapAttributor(n_permutations=2, checkpoint=tmp_path)
