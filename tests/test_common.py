@@ -52,6 +52,7 @@ ESTIMATORS = [
 
 
 @pytest.mark.filterwarnings("ignore:labels look wrong")
+@pytest.mark.filterwarnings("ignore:n_samples_to_remove=.auto..")
 @parametrize_with_checks(ESTIMATORS)
 @pytest.mark.filterwarnings("ignore:none of")  # labels that are drawn at random
 def test_scikit_learn_checks(estimator, check):
