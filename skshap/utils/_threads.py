@@ -42,15 +42,26 @@ def at_most(n_threads):
         own = [limit for limit in _limits if limit.ident == get_ident()]
         if own or (_limits and before == _last):
             before = (own or _limits)[0].before
-        limit = Limit(get_ident(), n_threads, before)
-        _limits.append(limit)
-        _apply_limits(before)
-    try:
+    limit = Limit(get_ident(), n_threads, before)
+    try:  # from here on an interrupt finds it, wherever it comes
+        with _lock:
+            _limits.append(limit)
+            _apply_limits(before)
         yield
     finally:
-        with _lock:
+        try:
+            _leave(limit)
+        except KeyboardInterrupt:
+            _leave(limit)
+            raise
+
+
+def _leave(limit):
+    """Take a limit off, if it is there still, and set threads as the others allow."""
+    with _lock:
+        if any(other is limit for other in _limits):
             _limits.remove(limit)
-            _apply_limits(before)
+        _apply_limits(limit.before)
 
 
 def _apply_limits(before):

@@ -78,3 +78,22 @@ def test_a_thread_with_a_number_of_its_own_keeps_it():
         assert in_new_thread(other) == (1, 1)
         assert torch.get_num_threads() == 2
     assert torch.get_num_threads() == 3
+
+
+@pytest.mark.parametrize("moment", ["coming", "leaving"])
+def test_an_interrupt_leaves_no_limit_behind(moment, monkeypatch):
+    numbers, set_num_threads = [], torch.set_num_threads
+
+    def interrupted(n):
+        numbers.append(n)
+        if len(numbers) == ["coming", "leaving"].index(moment) + 1:
+            raise KeyboardInterrupt
+        set_num_threads(n)
+
+    monkeypatch.setattr(torch, "set_num_threads", interrupted)
+    with pytest.raises(KeyboardInterrupt), at_most(1):
+        pass
+    assert torch.get_num_threads() == 3
+    with at_most(2):
+        assert torch.get_num_threads() == 2
+    assert torch.get_num_threads() == 3
