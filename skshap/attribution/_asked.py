@@ -1,10 +1,11 @@
-"""What one call of `attribute` estimates at once: scorings and semivalues."""
+"""What one call of `attribute` asks for: scorings and semivalues, as `fit` saw them."""
 
 from typing import NamedTuple
 
 from skshap.attribution._semivalues import size_weights
+from skshap.utils._describe import describe
 
-__all__ = ["Asked", "check_asked"]
+__all__ = ["Asked", "check_asked", "check_same", "check_units"]
 
 
 class Asked(NamedTuple):
@@ -77,6 +78,39 @@ def check_asked(scorings, semivalues, one, check_scoring):
             raise ValueError(f"{name} must differ, got {several!r}.")
         found.append(several)
     return Asked(*found)
+
+
+def check_units(asked, scoring, null_score):
+    """Raise if a number as `null_score` meets other scorings than that of its units."""
+    others = [other for other in asked.scorings if other != scoring]
+    if others and not isinstance(null_score, str):
+        raise ValueError(
+            f"null_score={null_score!r} is in the units of scoring={scoring!r}, but "
+            f"scorings asks for {others[0]!r} as well; name the null score, as "
+            "null_score='prior', or ask for one scoring at a time."
+        )
+
+
+def check_same(name, now, seen, remedy=""):
+    """Raise if a parameter is no longer what `fit` saw.
+
+    Parameters
+    ----------
+    name : str
+        Of the parameter.
+    now, seen : object
+        Its value, and that which `fit` saw.
+    remedy : str, default=""
+        What else there is to do than to fit again or to set it back.
+    """
+    is_same = now is seen or now == seen
+    if callable(now) and callable(seen) and not is_same:
+        is_same = describe(now) == describe(seen)  # as partials of one function
+    if not is_same:
+        raise ValueError(
+            f"{name}={now!r} was set after fit, which saw {name}={seen!r}; fit again,"
+            f"{remedy} or set it back."
+        )
 
 
 def _check_hashable(item):

@@ -9,7 +9,7 @@ import torch
 from sklearn.utils import Bunch
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from skshap.attribution._asked import check_asked
+from skshap.attribution._asked import check_asked, check_same, check_units
 from skshap.attribution._cost import predict_cost
 from skshap.attribution._estimation import estimate_values
 from skshap.attribution._extremes import find_extremes
@@ -21,7 +21,6 @@ from skshap.attribution._problem import Data, Problem
 from skshap.attribution._semivalues import size_weights
 from skshap.kernel_ridge._alpha import choose_alpha
 from skshap.kernels._base import is_precomputed
-from skshap.utils._describe import describe
 from skshap.utils._device import check_device
 from skshap.utils._order import check_order
 from skshap.utils._rows import check_weights, number_of_rows
@@ -357,33 +356,15 @@ class BaseFreeShap:
         self._validate_params()  # they may have changed since `fit`
         self._check_parameters()
         check_device(self.device)
-        self._check_same(["alpha", "null_score"])
+        remedies = {"alpha": "", "null_score": ""}
         if scorings is None:
-            self._check_same(["scoring"], " or pass scorings=[...] to attribute,")
+            remedies["scoring"] = " or pass scorings=[...] to attribute,"
+        for name, remedy in remedies.items():
+            check_same(name, getattr(self, name), getattr(self, f"_{name}"), remedy)
         one = self._scoring, self.semivalue
         asked = check_asked(scorings, semivalues, one, self._check_scoring)
-        others = [scoring for scoring in asked.scorings if scoring != self._scoring]
-        if others and not isinstance(self._null_score, str):
-            raise ValueError(
-                f"null_score={self._null_score!r} is in the units of "
-                f"scoring={self._scoring!r}, but scorings asks for {others[0]!r} as "
-                "well; name the null score, as null_score='prior', or ask for one "
-                "scoring at a time."
-            )
+        check_units(asked, self._scoring, self._null_score)
         return asked
-
-    def _check_same(self, names, remedy=""):
-        """Raise if a parameter is no longer what `fit` saw."""
-        for name in names:
-            now, seen = getattr(self, name), getattr(self, f"_{name}")
-            is_same = now is seen or now == seen
-            if callable(now) and callable(seen) and not is_same:
-                is_same = describe(now) == describe(seen)  # as partials of one function
-            if not is_same:
-                raise ValueError(
-                    f"{name}={now!r} was set after fit, which saw {name}={seen!r}; fit "
-                    f"again,{remedy} or set it back."
-                )
 
     def _pose(self, M, y, groups, asked, per_sample):
         """Return the data and the problem that values are the solution of."""

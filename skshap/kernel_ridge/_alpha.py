@@ -104,18 +104,15 @@ def leave_one_out_errors(kernel, Y, alphas, has_prior=True, device=None):
     ndarray of shape (n_alphas,)
         Infinite where there is no factor, unless there is none for any.
     """
-    targets = np.hstack([Y, np.ones((len(Y), 1))])
-    priors = means_of_others(Y) if has_prior else 0.0
-    path = RidgePath(
-        kernel.values, targets, is_explicit=kernel.is_explicit, device=device
-    )
+    options = {"is_explicit": kernel.is_explicit, "device": device}
+    path = RidgePath(kernel.values, with_ones(Y), **options)
     errors = np.full(len(alphas), np.inf)
     usable = np.array([path.has_factor(a) for a in alphas + kernel.lost])
     for i, alpha in enumerate(alphas):
         if not usable[i] and usable.any():
             continue
         solved, diagonal = path.solve(alpha + kernel.lost)
-        errors[i] = np.mean((leave_one_out(Y, solved, diagonal, priors) - Y) ** 2)
+        errors[i] = mean_squared_error(Y, solved, diagonal, has_prior)
     return errors
 
 
@@ -125,9 +122,19 @@ def leave_one_out_error(kernel, Y, alpha, has_prior, device):
         factor = kernel.factorize(alpha, device)
     except NotPositiveDefiniteError:
         return np.inf
-    solved, _ = factor.solve(np.hstack([Y, np.ones((len(Y), 1))]))
+    solved, _ = factor.solve(with_ones(Y))
+    return mean_squared_error(Y, solved, factor.inverse_diagonal, has_prior)
+
+
+def with_ones(Y):
+    """Return targets beside a column of ones, which tells what a prior takes off."""
+    return np.hstack([Y, np.ones((len(Y), 1))])
+
+
+def mean_squared_error(Y, solved, inverse_diagonal, has_prior):
+    """Return that of leave-one-out predictions, from what `leave_one_out` takes."""
     priors = means_of_others(Y) if has_prior else 0.0
-    loo = leave_one_out(Y, solved, factor.inverse_diagonal, priors)
+    loo = leave_one_out(Y, solved, inverse_diagonal, priors)
     return float(np.mean((loo - Y) ** 2))
 
 
