@@ -4,7 +4,7 @@ import numpy as np
 
 from skshap.exceptions import NotPositiveDefiniteError
 from skshap.kernel_ridge._some_rows import MOST_ROWS, some_rows
-from skshap.utils._ridge import leave_one_out, means_of_others
+from skshap.utils._ridge import leave_one_out, means_of_others, with_ones
 from skshap.utils._ridge_path import RidgePath
 
 __all__ = ["candidate_alphas", "choose_alpha", "leave_one_out_errors"]
@@ -124,11 +124,6 @@ def leave_one_out_error(kernel, Y, alpha, has_prior, device):
         return np.inf
     solved, _ = factor.solve(with_ones(Y))
     return mean_squared_error(Y, solved, factor.inverse_diagonal, has_prior)
-
-
-def with_ones(Y):
-    """Return targets beside a column of ones, which tells what a prior takes off."""
-    return np.hstack([Y, np.ones((len(Y), 1))])
 
 
 def mean_squared_error(Y, solved, inverse_diagonal, has_prior):

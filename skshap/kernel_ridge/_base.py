@@ -25,7 +25,7 @@ from skshap.utils._device import check_device
 from skshap.utils._kernel_values import check_kernel_values, warn_of_gram
 from skshap.utils._labels import check_targets
 from skshap.utils._order import check_order
-from skshap.utils._ridge import TIE, leave_one_out, means_of_others
+from skshap.utils._ridge import TIE, leave_one_out, means_of_others, with_ones
 from skshap.utils._sklearn import HasMethods, Hidden, Interval
 
 __all__ = [
@@ -122,10 +122,9 @@ class BaseKernelRidgeClassifier(ClassifierMixin, BaseKernelRidge):
         self._warn_of_target(X, y)
         initial = self._initial_outputs(rows)
         Y -= initial
-        ones = np.ones((len(Y), 1))
         alpha = self._choose_alpha(kernel, Y)
         factor = kernel.factorize(alpha, self.device)
-        solved, weights = factor.solve(np.hstack([Y, ones]))
+        solved, weights = factor.solve(with_ones(Y))
         self.intercept_ = Y.mean(0) if class_prior else np.zeros(Y.shape[1])
         # The weights of a constant target give those of targets minus the prior.
         self.dual_coef_, self._weights = (

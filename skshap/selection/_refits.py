@@ -12,7 +12,7 @@ from skshap.selection._copies import (
     number_rows,
 )
 from skshap.selection._noise_choice import choose_model
-from skshap.utils._ridge import leave_one_out
+from skshap.utils._ridge import leave_one_out, with_ones
 
 __all__ = ["Misses", "fit_by_leaving_out"]
 
@@ -153,7 +153,6 @@ def fit_and_refit(model, decision, factor, diagonal):
 
 def leave_out(factor, targets, diagonal):
     """Predict each row from the others, shape (n, n_classes)."""
-    right = np.hstack([targets, np.ones((len(targets), 1))])
-    solved, _ = factor.solve(right)
+    solved, _ = factor.solve(with_ones(targets))
     # One prior for all rows: that of the others speaks against the given label.
     return leave_one_out(targets, solved, diagonal, prior=targets.mean(0))

@@ -1,5 +1,6 @@
 """The algebra of ridge regression: one factor, and what it says of left-out rows."""
 
+import numpy as np
 import torch
 
 from skshap.exceptions import NotPositiveDefiniteError
@@ -16,6 +17,7 @@ __all__ = [
     "means_of_others",
     "multiply",
     "take_columns",
+    "with_ones",
 ]
 
 BLOCK = 512  # rows worked on at a time, so that an interrupt is seen soon
@@ -46,6 +48,11 @@ def leave_one_out(Y, solved, inverse_diagonal, prior):
     """
     loo = Y - solved[:, :-1] / inverse_diagonal
     return loo + prior * solved[:, -1:] / inverse_diagonal
+
+
+def with_ones(Y):
+    """Return targets beside a column of ones, which tells what a prior takes off."""
+    return np.hstack([Y, np.ones((len(Y), 1))])
 
 
 def means_of_others(Y):
