@@ -85,6 +85,8 @@ def best_alpha(kernel, Y, alphas, has_prior, device):
 def leave_one_out_errors(kernel, Y, alphas, has_prior=True, device=None):
     """Return the mean squared leave-one-out error of ridges, from one decomposition.
 
+    In units of the largest target.
+
     Parameters
     ----------
     kernel : TrainingKernel
@@ -127,10 +129,14 @@ def leave_one_out_error(kernel, Y, alpha, has_prior, device):
 
 
 def mean_squared_error(Y, solved, inverse_diagonal, has_prior):
-    """Return that of leave-one-out predictions, from what `leave_one_out` takes."""
+    """Return that of leave-one-out predictions, from what `leave_one_out` takes.
+
+    In units of the largest target, whose square may be more or less than numbers hold.
+    """
     priors = means_of_others(Y) if has_prior else 0.0
     loo = leave_one_out(Y, solved, inverse_diagonal, priors)
-    return float(np.mean((loo - Y) ** 2))
+    unit = np.abs(Y).max() or 1.0
+    return float(np.mean(np.square((loo - Y) / unit)))
 
 
 def downhill(error, start, n):

@@ -542,3 +542,15 @@ def test_of_many_rows_only_a_linear_kernel_is_exact(name, few_rows_are_many):
         assert (made is kernel) == (name == "linear" or n == 150)
     if made is not kernel:
         assert made[0].kernel == name and made[1].kernel == "linear"
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e200])
+def test_units_of_targets_choose_nothing(unit):
+    X, y = load_diabetes(return_X_y=True)
+    X, y = 100 * X[:80], y[:80]
+    expected, found = (
+        FreeShapRegressor("auto", alpha="auto").fit(X, targets)
+        for targets in (y, unit * y)
+    )
+    assert found.alpha_ == expected.alpha_
+    assert repr(found.kernel_) == repr(expected.kernel_)
