@@ -1,10 +1,13 @@
-"""scikit-learn's own checks, over all estimators; no failure is expected."""
+"""scikit-learn's own checks, over all estimators; no failure of ours is expected."""
 
 import pytest
+import sklearn
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.fixes import parse_version
 
 from skshap import (
     ColumnKernel,
@@ -51,9 +54,18 @@ ESTIMATORS = [
 ]
 
 
+def broken_checks(estimator):
+    """Return checks that break by themselves, and why."""
+    tags = get_tags(estimator).input_tags
+    is_mended = parse_version(sklearn.__version__) >= parse_version("1.7.2")
+    if is_mended or tags.allow_nan or not tags.categorical:
+        return {}
+    return {"check_positive_only_tag_during_fit": "takes a mean from integers"}
+
+
 @pytest.mark.filterwarnings("ignore:labels look wrong")
 @pytest.mark.filterwarnings("ignore:n_samples_to_remove=.auto..")
-@parametrize_with_checks(ESTIMATORS)
+@parametrize_with_checks(ESTIMATORS, expected_failed_checks=broken_checks)
 @pytest.mark.filterwarnings("ignore:none of")  # labels that are drawn at random
 def test_scikit_learn_checks(estimator, check):
     check(estimator)

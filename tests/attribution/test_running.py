@@ -39,7 +39,7 @@ from skshap.utils._parallel import make_parallel
 from tests.scripts import assert_equal_on_dask, run_script
 
 N, M = 150, 60
-MANY = 700  # rows, for which features are chosen
+MANY = 500  # rows, for which features are chosen
 SETTINGS = [
     {"kernel": "rbf", "scoring": "neg_log_loss"},
     {"kernel": "linear", "scoring": "accuracy"},

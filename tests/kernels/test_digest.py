@@ -275,9 +275,9 @@ def test_settings_in_another_order():
 def test_longest_text_that_was_read_is_no_setting():
     sizes = {"hidden_size": 8, "intermediate_size": 8, "vocab_size": 9}
     sizes |= {"num_hidden_layers": 1, "num_attention_heads": 2}
-    rope = {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 10000.0}
+    rope = {"rope_type": "dynamic", "factor": 2.0}
     config = tr.LlamaConfig(
-        **sizes, max_position_embeddings=4, pad_token_id=0, rope_parameters=rope
+        **sizes, max_position_embeddings=4, pad_token_id=0, rope_scaling=rope
     )
     network = tr.LlamaModel(config)
     before = network_settings(network)

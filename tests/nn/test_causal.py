@@ -25,7 +25,8 @@ FAMILIES = {
     "embedding gemma": (
         "gemma3_text",
         {**GEMMA, "use_bidirectional_attention": True},
-        False,
+        # Of versions that do not know it, it is any Gemma.
+        not hasattr(tr.Gemma3TextConfig(), "use_bidirectional_attention"),
     ),
     "bert-generation": ("bert-generation", {}, False),
     "bert-generation as decoder": ("bert-generation", {"is_decoder": True}, True),
