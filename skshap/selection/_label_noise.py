@@ -59,9 +59,11 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
     noise : {"auto", "class-conditional", "symmetric"}, default="auto"
         How labels go wrong. "class-conditional": each class at a rate of its own, to
         some classes more than to others; "symmetric": all classes at one rate, to all
-        others alike, which finds more where that is so or where classes overlap, and
-        much less elsewhere; "auto": the latter, of more than two classes, unless the
-        former explains the labels much better, see Notes. `noise_` says which.
+        others alike, but for those, of more than two, with less than a twentieth of
+        the mean number of labels, which finds more where that is so or where classes
+        overlap, and much less elsewhere; "auto": the latter, of more than two classes,
+        unless the former explains the labels much better, see Notes. `noise_` says
+        which.
 
     Attributes
     ----------

@@ -16,6 +16,7 @@ SYMMETRY_WEIGHT = 0.1  # of the same rate for all classes, as a share of the row
 # hard it is less.
 BLIND_SHARE = 0.25
 BLIND_GROWTH = 0.8  # of that share, by the share of rows that are hard
+RARE = 0.05  # of the mean number of labels, where a class has no labels to look wrong
 STEP = 0.2  # from all classes equally probable towards one that is sure
 # Of the link, by `noise`. With less of it, rates of wrong labels that differ between
 # classes are taken for rows that differ in how hard they are; with more, the reverse.
@@ -228,13 +229,21 @@ class NoiseModel:
         rate = 1 - np.trace(counts) / counts.sum()
         same = np.eye(k, dtype=bool)
         if self.noise == "symmetric":
-            others = ~self._untold & ~same
+            others = ~self._untold & ~self._rare() & ~same
             wrong = rate * others / np.maximum(others.sum(1, keepdims=True), 1)
             counts = np.where(same, 1 - rate, wrong)
         else:
             counts += SYMMETRY_WEIGHT * a_class * uniform_noise(rate, k)
             counts[:, self._untold] *= same[:, self._untold]
         return counts / counts.sum(1, keepdims=True)
+
+    def _rare(self):
+        """Which of more than two classes have too few labels for any to be wrong.
+
+        Noise alike in all classes turns as many labels into these as into others.
+        """
+        n_given = np.bincount(self.given[~self.is_clean], minlength=self.n_classes)
+        return (n_given < RARE * n_given.mean()) & (self.n_classes > 2)
 
 
 def end_of_path(first, second, third):

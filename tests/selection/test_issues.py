@@ -5,7 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.datasets import load_digits, make_blobs, make_classification
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_digits,
+    make_blobs,
+    make_classification,
+)
 
 from skshap import FreeShapAttributor, LabelNoiseDetector, flip_labels
 from skshap.selection._issues import are_told, find_issues, judge_labels
@@ -126,6 +131,23 @@ def test_one_row_of_a_class(noisy_iris):
         detector = LabelNoiseDetector(contamination=0.1).fit(X, y)
     assert not detector.label_issues_[-1]  # it is the last of its class
     assert np.isfinite(detector.label_quality_).all()
+
+
+@pytest.mark.parametrize("seed", [0, 2])
+@pytest.mark.parametrize("n_rare", [2, 3])
+def test_a_few_rows_of_one_more_class_hide_no_wrong_labels(n_rare, seed):
+    """As labels with a typo: noise turned next to no others into their class."""
+    X, y = load_breast_cancer(return_X_y=True)
+    rng = np.random.default_rng(seed)
+    flipped = rng.choice(569, 56, replace=False)
+    y[flipped] = 1 - y[flipped]
+    rare = rng.choice(np.setdiff1d(np.flatnonzero(y == 1), flipped), n_rare, False)
+    expected = np.isin(np.arange(569), flipped)
+    y[rare] = 2
+    found = LabelNoiseDetector().fit(X, y)
+    assert found.label_issues_[expected].sum() > 40
+    assert found.label_issues_[~expected].sum() < 12
+    assert not found.label_issues_[rare].any()
 
 
 @pytest.mark.parametrize(

@@ -375,7 +375,7 @@ def test_one_rate_for_all_classes_is_found_beside_a_class_that_is_not_told():
     two = NoiseModel(labels, 2, np.zeros(1000, dtype=bool), noise="symmetric")
     two.fit(decision)
     decision = np.column_stack([decision, np.full(1000, decision.min())])
-    labels[np.flatnonzero(labels == 0)[:4]] = 2
+    labels[np.flatnonzero(labels == 0)[:20]] = 2
     model = NoiseModel(labels, 3, np.zeros(1000, dtype=bool), noise="symmetric")
     model.fit(decision)
     assert model._untold.tolist() == [False, False, True]
