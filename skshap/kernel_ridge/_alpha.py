@@ -7,7 +7,7 @@ from skshap.kernel_ridge._some_rows import MOST_ROWS, some_rows
 from skshap.utils._ridge import leave_one_out, means_of_others, with_ones
 from skshap.utils._ridge_path import RidgePath
 
-__all__ = ["candidate_alphas", "choose_alpha", "leave_one_out_errors"]
+__all__ = ["candidate_alphas", "choose_alpha", "in_largest", "leave_one_out_errors"]
 
 ALPHAS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # by a scale of 1
 ALIKE = 0.1  # share of the mean diagonal that is left if rows are centred, if little
@@ -34,6 +34,7 @@ def choose_alpha(kernel, Y, has_prior=True, device=None):
     -------
     float
     """
+    Y = in_largest(Y)
     alphas, options = candidate_alphas(kernel), (has_prior, device)
     if kernel.is_explicit or len(kernel) <= MOST_ROWS:
         return best_alpha(kernel, Y, alphas, *options)
@@ -45,6 +46,11 @@ def choose_alpha(kernel, Y, has_prior=True, device=None):
         return leave_one_out_error(kernel, Y, alphas[i], *options)
 
     return float(alphas[downhill(error, alphas.tolist().index(start), len(alphas))])
+
+
+def in_largest(Y):
+    """Return targets in units of the largest: squares of any are numbers then."""
+    return Y / (np.abs(Y).max() or 1.0)
 
 
 @np.errstate(over="ignore", invalid="ignore")  # what overflows is refused
@@ -84,8 +90,6 @@ def best_alpha(kernel, Y, alphas, has_prior, device):
 
 def leave_one_out_errors(kernel, Y, alphas, has_prior=True, device=None):
     """Return the mean squared leave-one-out error of ridges, from one decomposition.
-
-    In units of the largest target.
 
     Parameters
     ----------
@@ -129,14 +133,10 @@ def leave_one_out_error(kernel, Y, alpha, has_prior, device):
 
 
 def mean_squared_error(Y, solved, inverse_diagonal, has_prior):
-    """Return that of leave-one-out predictions, from what `leave_one_out` takes.
-
-    In units of the largest target, whose square may be more or less than numbers hold.
-    """
+    """Return that of leave-one-out predictions, from what `leave_one_out` takes."""
     priors = means_of_others(Y) if has_prior else 0.0
     loo = leave_one_out(Y, solved, inverse_diagonal, priors)
-    unit = np.abs(Y).max() or 1.0
-    return float(np.mean(np.square((loo - Y) / unit)))
+    return float(np.mean((loo - Y) ** 2))
 
 
 def downhill(error, start, n):

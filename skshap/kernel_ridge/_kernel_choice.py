@@ -7,7 +7,11 @@ from scipy.sparse import issparse
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import RobustScaler, StandardScaler
 
-from skshap.kernel_ridge._alpha import candidate_alphas, leave_one_out_errors
+from skshap.kernel_ridge._alpha import (
+    candidate_alphas,
+    in_largest,
+    leave_one_out_errors,
+)
 from skshap.kernel_ridge._landmarks import Landmarks
 from skshap.kernel_ridge._some_rows import some_rows
 from skshap.kernel_ridge._training_kernel import fit_training_kernel
@@ -22,6 +26,9 @@ UNEQUAL = 10  # ratio of standard deviations of columns from which on scaling is
 # Squared spread of all entries, by that of columns around their means, from which on
 # they are centred as well: the means of columns would set the width.
 OFFSET = 4
+# Share of the squares of rows below which rounding takes too much of their spread:
+# means, as of times in nanoseconds, are taken off then.
+ROUNDING = 1e-8
 OUTLYING = 30  # interquartile ranges from the median of a column, of an outlier
 # Rows from which on kernels but linear are approximated, by how many features: pairs
 # of them take memory and time that few have.
@@ -59,7 +66,7 @@ class Candidate(NamedTuple):
         if kernel.kernel != "linear" and number_of_rows(self.rows) > LARGE:
             landmarks = Landmarks(
                 kernel.kernel,
-                **kernel.kernel_params,
+                **(kernel.kernel_params or {}),
                 n_components=N_LANDMARKS,
                 random_state=0,
             )
@@ -115,7 +122,7 @@ def choose_kernel(rows, Y, has_prior):
     PairwiseKernel or Pipeline
         Not fitted.
     """
-    candidates = candidates_of(rows)
+    candidates, Y = candidates_of(rows), in_largest(Y)
     direction = np.random.default_rng(0).normal(size=rows.shape[1])
     tried = some_rows(rows @ direction, Y.argmax(1))
     errors = [candidate.error(Y, has_prior, tried) for candidate in candidates]
@@ -126,15 +133,18 @@ def candidates_of(rows):
     """List the kernels of rows that are tried."""
     varies = columns_that_vary(rows)
     spread = squared_spread(rows[:, varies])
-    candidates = [rbf_of(rows, spread), linear_of(rows)]
     is_sparse = issparse(rows)
+    centre = as_arrays(StandardScaler(with_std=False))
+    moved = rows if is_sparse else centre.fit_transform(rows)
+    if not is_sparse and ROUNDING * np.square(rows).sum(1).mean() > spread:
+        candidates = [rbf_of(moved, spread, centre), linear_of(rows)]
+    else:
+        candidates = [rbf_of(rows, spread), linear_of(rows)]
     scaler = as_arrays(StandardScaler(with_mean=not is_sparse)).fit(rows)
     # Of columns around their means, as of dense rows, which are centred.
     within = scaler.var_[varies].sum()
     if spread > OFFSET * within > 0:
-        centred = None if is_sparse else as_arrays(StandardScaler(with_std=False))
-        moved = rows if is_sparse else centred.fit_transform(rows)
-        candidates.append(rbf_of(moved, within, centred))
+        candidates.append(rbf_of(moved, within, None if is_sparse else centre))
     deviations = np.sqrt(scaler.var_[varies])
     if varies.any() and deviations.max() > UNEQUAL * deviations.min():
         scaled, spread = scaler.transform(rows), (scaler.var_ / scaler.scale_**2).sum()

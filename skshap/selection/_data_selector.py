@@ -103,7 +103,7 @@ class DataSelector(BaseRowChoice):
     better than validation rows alone, which fit a large selection to their own noise.
 
     A selection of s of n rows takes ``s n (n + m + s cv)`` multiplications or so, with
-    m validation rows, and memory of ``8 n (n + m + s cv)`` bytes, beside that of the
+    m validation rows, and memory of ``8 n (2 n + m + s cv)`` bytes, beside that of the
     attributor's fit.
 
     In scikit-learn's cross-validation an `X_val` with as many rows as `X` is taken for

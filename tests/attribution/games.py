@@ -23,7 +23,8 @@ def own_value(decision, y_index):
     return decision[np.arange(len(decision)), y_index]
 
 
-# Of nobody, by scoring: any numbers.
+# Of nobody, by scoring: numbers that small coalitions are near to, where truncation
+# can stop.
 NULLS = {
     "accuracy": 0.4,
     "neg_log_loss": -0.8,

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 from sklearn.metrics.pairwise import rbf_kernel
 
-from skshap import KernelRidgeClassifier, KernelRidgeClassifierCV
+from skshap import KernelRidgeClassifier, KernelRidgeClassifierCV, PairwiseKernel
 from skshap.exceptions import NotPositiveDefiniteError
 from tests.rows import class_rows
 
@@ -86,3 +86,17 @@ def test_an_indefinite_kernel_is_solved_where_alpha_makes_it_definite():
         loo = ridge.fit(K, y).loo_decision_function_
         errors.append(np.mean((loo - (2 * y - 1)) ** 2) / 4)
     assert_allclose(search.loo_errors_, errors)
+
+
+class WithOutputs(PairwiseKernel):
+    """A kernel of a network whose outputs are far from classes."""
+
+    def initial_outputs(self, X):
+        return np.tile([4.0, -4.0, 2.0], (len(X), 1))
+
+
+def test_errors_are_squared_indicators_whatever_a_network_predicts():
+    X, y = class_rows(30, 3, seed=3)
+    search = KernelRidgeClassifierCV([0.1], kernel=WithOutputs(), initial_outputs=True)
+    loo = search.fit(X, y).loo_decision_function_
+    assert_allclose(search.loo_errors_, [np.mean((loo - np.eye(3)[y]) ** 2)])

@@ -92,7 +92,9 @@ def test_default_attributor_of_columns_far_from_zero(table):
     ]
     gamma = 1 / (4 * X.var())
     assert fitted[0].kernel_.kernel_params["gamma"] == pytest.approx(gamma)
-    assert fitted[1].kernel_.kernel_params["gamma"] == pytest.approx(gamma, rel=1e-5)
+    centre, kernel = fitted[1].kernel_
+    assert centre.scale_ is None
+    assert kernel.kernel_params["gamma"] == pytest.approx(gamma, rel=1e-5)
     assert np.isfinite(fitted[2].gram_).all()
 
 
@@ -554,3 +556,14 @@ def test_units_of_targets_choose_nothing(unit):
     )
     assert found.alpha_ == expected.alpha_
     assert repr(found.kernel_) == repr(expected.kernel_)
+
+
+@pytest.mark.parametrize("offset", ["a column", "all columns"])
+def test_large_offsets_take_no_digits(offset):
+    X, y = load_iris(return_X_y=True)
+    moved = X + 2.0**30 if offset == "all columns" else np.c_[X, np.full(150, 1.7e18)]
+    expected, found = (
+        KernelRidgeClassifierCV(kernel="auto").fit(rows, y) for rows in (X, moved)
+    )
+    assert found.score(moved, y) > 0.95
+    assert_allclose(found.predict_proba(moved), expected.predict_proba(X), atol=1e-5)
