@@ -51,9 +51,8 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
         Strength of the ridge, added to the diagonal of the kernel matrix, as in
         :class:`sklearn.kernel_ridge.KernelRidge`. "auto": from a hundredth to a hundred
         times the mean of that diagonal or, where rows have most of it in common, of
-        what is left once they are centred; whichever predicts the classes of rows
-        left out best,
-        their shares taken off.
+        what is left once they are centred; whichever predicts the classes of rows left
+        out best, less the share of each class.
     kernel_params : dict or None, default=None
         Parameters of a kernel given by name or as a callable, none of "auto".
     scoring : {"accuracy", "neg_log_loss", "neg_brier_score"} or callable, \

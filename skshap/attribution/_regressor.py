@@ -46,8 +46,8 @@ class FreeShapRegressor(BaseFreeShap, RegressorMixin, BaseKernelRidge):
         Strength of the ridge, added to the diagonal of the kernel matrix, as in
         :class:`sklearn.kernel_ridge.KernelRidge`. "auto": from a hundredth to a hundred
         times the mean of that diagonal or, where rows have most of it in common, of
-        what is left once they are centred; whichever predicts targets of rows
-        left out best.
+        what is left once they are centred; whichever predicts targets of rows left out
+        best.
     kernel_params : dict or None, default=None
         Parameters of a kernel given by name or as a callable.
     scoring : {"neg_mean_squared_error", "neg_mean_absolute_error"} or callable, \

@@ -102,9 +102,9 @@ def choose_kernel(rows, Y, has_prior):
     """Choose a kernel for rows of numbers.
 
     Linear or rbf, of the columns as they are or, where their standard deviations differ
-    much, standardized, or, where their means do, rbf of centred columns, or, where
-    there are outliers, of columns scaled by their interquartile ranges: that of least
-    leave-one-out error on some rows. With many rows, a kernel that is rbf is
+    much, standardized, or, where their means do or are large, rbf of centred columns,
+    or, where there are outliers, of columns scaled by their interquartile ranges: that
+    of least leave-one-out error on some rows. With many rows, a kernel that is rbf is
     approximated by explicit features. How wide rbf kernels are depends on no column of
     one value.
 
@@ -136,10 +136,9 @@ def candidates_of(rows):
     is_sparse = issparse(rows)
     centre = as_arrays(StandardScaler(with_std=False))
     moved = rows if is_sparse else centre.fit_transform(rows)
-    if not is_sparse and ROUNDING * np.square(rows).sum(1).mean() > spread:
-        candidates = [rbf_of(moved, spread, centre), linear_of(rows)]
-    else:
-        candidates = [rbf_of(rows, spread), linear_of(rows)]
+    is_far = not is_sparse and ROUNDING * np.square(rows).sum(1).mean() > spread
+    first = rbf_of(moved, spread, centre) if is_far else rbf_of(rows, spread)
+    candidates = [first, linear_of(rows)]
     scaler = as_arrays(StandardScaler(with_mean=not is_sparse)).fit(rows)
     # Of columns around their means, as of dense rows, which are centred.
     within = scaler.var_[varies].sum()
