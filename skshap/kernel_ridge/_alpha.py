@@ -7,7 +7,13 @@ from skshap.kernel_ridge._some_rows import MOST_ROWS, some_rows
 from skshap.utils._ridge import leave_one_out, means_of_others, with_ones
 from skshap.utils._ridge_path import RidgePath
 
-__all__ = ["candidate_alphas", "choose_alpha", "in_largest", "leave_one_out_errors"]
+__all__ = [
+    "ALPHAS",
+    "candidate_alphas",
+    "choose_alpha",
+    "in_largest",
+    "leave_one_out_errors",
+]
 
 ALPHAS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # by a scale of 1
 ALIKE = 0.1  # share of the mean diagonal that is left if rows are centred, if little

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from skshap.kernel_ridge._alpha import leave_one_out_errors
+from skshap.kernel_ridge._alpha import ALPHAS, leave_one_out_errors
 from skshap.kernel_ridge._classifier import KernelRidgeClassifier
 
 __all__ = ["KernelRidgeClassifierCV"]
@@ -84,7 +84,7 @@ class KernelRidgeClassifierCV(KernelRidgeClassifier):
 
     def __init__(
         self,
-        alphas=(0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0),
+        alphas=ALPHAS,
         *,
         kernel="linear",
         kernel_params=None,

@@ -52,7 +52,9 @@ def warn_of_narrow(kernel, given):
         return
     last = last_step(given)
     name = getattr(last, "kernel", None) if isinstance(last, PairwiseKernel) else last
-    shown = f"kernel={given!r}" if isinstance(given, str) else type(last).__name__
+    shown = getattr(last, "__name__", type(last).__name__)  # of functions, their own
+    if isinstance(given, str):
+        shown = f"kernel={given!r}"
     if is_precomputed(given):
         advice = (
             "compute the values by a wider kernel, such as rbf of a smaller gamma, or "

@@ -56,7 +56,7 @@ class TrainingKernel:
 
         Parameters
         ----------
-        some : ndarray of shape (n_some,)
+        some : ndarray of shape (n_some,) or slice
             Their positions.
         others : ndarray of shape (n_others,) or slice
             Positions of the others.

@@ -7,7 +7,7 @@ from skshap.selection._choice import Choice
 from skshap.selection._comparison import compare_without
 from skshap.selection._negative import probability_negative
 from skshap.selection._noise_choice import noise_models
-from skshap.selection._refits import fit_by_leaving_out
+from skshap.selection._refits import fit_by_attributor
 from skshap.selection._values import values_from_others
 
 __all__ = ["choose_harmful", "harmful_rows"]
@@ -111,6 +111,5 @@ def label_suspicion(attributor):
     """
     given, n_classes = attributor._y, len(attributor.classes_)
     models = noise_models(given, n_classes, np.zeros(len(given), dtype=bool))
-    kernel = attributor._training_kernel
-    model, _ = fit_by_leaving_out(models, kernel, device=attributor.device)
+    model, _ = fit_by_attributor(models, attributor)
     return 1 - model.quality()

@@ -15,7 +15,7 @@ from skshap.selection._held_out import check_held_out
 from skshap.selection._issues import judge_labels
 from skshap.selection._noise_choice import choose_model, noise_models
 from skshap.selection._rare_labels import warn_of_labels
-from skshap.selection._refits import Misses, fit_by_leaving_out
+from skshap.selection._refits import Misses, fit_by_attributor
 from skshap.selection._stack import stack_rows
 from skshap.utils._labels import check_targets, encode_targets
 from skshap.utils._order import check_order
@@ -378,9 +378,7 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         """
         fitted = self.attributor_
         if self.method == "auto":
-            alpha = fitted.alpha_ if fitted.alpha == "auto" else None  # tuned or not
-            kernel = fitted._training_kernel
-            return fit_by_leaving_out(models, kernel, alpha, fitted.device)
+            return fit_by_attributor(models, fitted)
         if self.method == "prequential":
             decision = fitted.prequential_decision_function()
         else:

@@ -14,7 +14,7 @@ from skshap.selection._copies import (
 from skshap.selection._noise_choice import choose_model
 from skshap.utils._ridge import leave_one_out, with_ones
 
-__all__ = ["Misses", "fit_by_leaving_out"]
+__all__ = ["Misses", "fit_by_attributor", "fit_by_leaving_out"]
 
 N_REFITS = 2  # of the ridge, on what the labels are taken to be
 
@@ -36,6 +36,25 @@ class Misses(NamedTuple):
     at_first: float
     surely: float
     right_share: float
+
+
+def fit_by_attributor(models, attributor):
+    """Fit noise models by the kernel of an attributor; see `fit_by_leaving_out`.
+
+    Parameters
+    ----------
+    models : list of NoiseModel
+    attributor : FreeShapAttributor
+        Fitted on their rows. Its `alpha` is that of the ridges only where it was tuned.
+
+    Returns
+    -------
+    model : NoiseModel
+    misses : Misses
+    """
+    alpha = attributor.alpha_ if attributor.alpha == "auto" else None
+    kernel, device = attributor._training_kernel, attributor.device
+    return fit_by_leaving_out(models, kernel, alpha, device)
 
 
 def fit_by_leaving_out(models, kernel, alpha=None, device=None):
@@ -135,17 +154,16 @@ def fit_and_refit(model, decision, factor, diagonal):
     Misses
     """
     targets = model.fit(decision)
-    is_missed = [model.predict() != model.given]
+    missed_at_first = model.predict() != model.given
     for _ in range(N_REFITS):
         decision = leave_out(factor, targets, diagonal)
         targets = model.fit(decision)
-        is_missed.append(model.predict() != model.given)
     judged, chance = ~model.is_clean, 1 / model.n_classes
     sure = (model.probabilities.max(1) - chance) / (1 - chance)
-    missed = (is_missed[-1] * sure)[judged]
+    missed = ((model.predict() != model.given) * sure)[judged]
     surely = float((missed * model.quality()[judged]).mean())
     return Misses(
-        at_first=float(is_missed[0][judged].mean()),
+        at_first=float(missed_at_first[judged].mean()),
         surely=surely,
         right_share=surely / max(float(missed.mean()), 1e-300),
     )

@@ -32,18 +32,18 @@ def leave_one_out(Y, solved, inverse_diagonal, prior):
 
     Parameters
     ----------
-    Y : ndarray of shape (n, n_classes)
-        Indicators.
-    solved : ndarray of shape (n, n_classes + 1)
+    Y : ndarray of shape (n, n_targets)
+        Indicators of classes, or targets of a regression.
+    solved : ndarray of shape (n, n_targets + 1)
         ``(K + alpha I)^-1 [Y, 1]``.
     inverse_diagonal : ndarray of shape (n, 1)
         Diagonal of ``(K + alpha I)^-1``.
-    prior : ndarray of shape (n, n_classes) or (n_classes,)
+    prior : float or ndarray of shape (n, n_targets) or (n_targets,)
         What is subtracted from the targets and added back when each row is predicted.
 
     Returns
     -------
-    ndarray of shape (n, n_classes)
+    ndarray of shape (n, n_targets)
         What the ridge trained on the other rows predicts for each row.
     """
     loo = Y - solved[:, :-1] / inverse_diagonal
