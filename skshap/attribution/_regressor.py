@@ -22,6 +22,7 @@ from skshap.utils._warn import warn_caller
 __all__ = ["FreeShapRegressor"]
 
 FAR = 5  # standard deviations of targets between their mean and zero
+OUTLYING = 30  # interquartile ranges of targets between one and their median
 
 SIGNATURE = (
     "f(prediction, y) that maps predictions and targets, both of shape (n,), to n "
@@ -210,18 +211,19 @@ class FreeShapRegressor(BaseFreeShap, RegressorMixin, BaseKernelRidge):
         Warns
         -----
         UserWarning
-            If targets are far from zero beside how they vary; if indices are not in one
-            order, but one only numbers its rows, or some of their names are others; if
-            half of ten rows or more resemble only themselves by the kernel, as where
-            columns have very different scales; or if a column of a frame that the
-            kernel reads, with no step of a Pipeline before it but scalers, is the same
-            as y in ten rows or more.
+            If targets are far from zero beside how they vary, or some of them very far
+            from all others; if indices are not in one order, but one only numbers its
+            rows, or some of their names are others; if half of ten rows or more
+            resemble only themselves by the kernel, as where columns have very different
+            scales; or if a column of a frame that the kernel reads, with no step of a
+            Pipeline before it but scalers, is the same as y in ten rows or more.
         """
         self._check_parameters()
         with unchanged_on_error(self):
             rows = self._check_training_rows(X, y)
             self._y = np.array(check_numbers(y, rows))  # the caller's may change
             warn_of_mean(self._y)
+            warn_of_outliers(self._y)
             targets = self._y[:, None]
             kernel = self._map_rows(rows, targets, has_prior=False)
             self._warn_of_target(X, y)
@@ -291,4 +293,21 @@ def warn_of_mean(y):
             f"y has mean {mean:.3g} and standard deviation {spread:.2g}: predictions "
             "are pulled towards zero, so that rows are valued by how they reach the "
             "mean. Subtract it, y - y.mean(), from the targets to predict as well."
+        )
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def warn_of_outliers(y):
+    """Warn of targets so far from the others that squared errors are theirs alone."""
+    low, middle, high = np.percentile(y, [25, 50, 75])
+    distance = np.abs(y - middle)
+    n = int((distance > OUTLYING * (high - low)).sum())
+    if n and high > low:  # else most are the same, as counts that are mostly zero
+        i = int(distance.argmax())
+        warn_caller(
+            f"y has {n} of {len(y)} targets that are more than {OUTLYING} "
+            f"interquartile ranges from their median of {middle:.3g}, the farthest "
+            f"y[{i}] = {y[i]:.3g}: they decide on squared errors, and pull predictions "
+            "of other rows. Mend or drop them, or transform all targets, such as by "
+            "np.log1p, those to predict as well."
         )

@@ -222,3 +222,15 @@ def test_targets_far_from_zero_are_warned_of(shift):
     with pytest.warns(UserWarning, match=r"mean -?5.1 and .* Subtract it") as caught:
         FreeShapRegressor("rbf").fit(X, y + 5.1 * shift)
     assert caught[0].filename == __file__
+
+
+def test_targets_far_from_all_others_are_warned_of():
+    X = np.random.default_rng(0).normal(size=(41, 2))
+    y = np.arange(-20.0, 21.0)  # quartiles at -10 and 10
+    y[7] = -599.0
+    FreeShapRegressor().fit(X, y)
+    y[7] = -601.0
+    with pytest.warns(UserWarning, match=r"1 of 41 .*, the farthest y\[7\] = -601"):
+        FreeShapRegressor().fit(X, y)
+    # Of counts that are mostly zero, none is.
+    FreeShapRegressor().fit(X, np.where(y > 15, y, 0))
