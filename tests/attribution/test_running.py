@@ -10,6 +10,7 @@ import time
 from contextlib import redirect_stderr
 from itertools import count
 from types import SimpleNamespace
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from skshap.attribution import (
     _cost,
     _estimation,
     _parts,
+    _plan,
     _running,
     _scored,
     _sweep,
@@ -46,6 +48,8 @@ SETTINGS = [
     {"kernel": "rbf", "scoring": "accuracy", "sampler": "permutation"},
     {"kernel": "rbf", "scoring": "accuracy", "semivalue": "banzhaf"},
 ]
+# Some permutations: a draw by features has some fifty parts, each of them kept.
+WITH_DRAWS = [(params, (30, 6)[params["kernel"] == "linear"]) for params in SETTINGS]
 
 
 def train_and_val(n=N, m=M):
@@ -56,12 +60,13 @@ def train_and_val(n=N, m=M):
 
 
 def attribute(params, n_permutations=14, **options):
-    n = MANY if params.get("kernel") == "linear" else N
-    X, y, X_val, y_val = train_and_val(n)
+    X, y, X_val, y_val = train_and_val()
     attributor = FreeShapAttributor(
         alpha=2.0, random_state=0, n_permutations=n_permutations, **params
     )
-    return attributor.fit(X, y).attribute(X_val, y_val, return_std=True, **options)
+    # Features are chosen of few rows too, by what is to be done before draws.
+    with patch.object(_plan, "USUAL_DRAWS", 0):
+        return attributor.fit(X, y).attribute(X_val, y_val, return_std=True, **options)
 
 
 @pytest.fixture
@@ -216,14 +221,14 @@ def test_a_run_killed_ten_times_goes_on_with_the_same_bits(tmp_path):
 )
 @sklearn.config_context()  # an interrupt within scikit-learn's own leaves it set
 @pytest.mark.parametrize("per_sample", [False, True])
-@pytest.mark.parametrize("params", SETTINGS)
+@pytest.mark.parametrize(("params", "n_permutations"), WITH_DRAWS)
 def test_an_interrupted_run_goes_on_with_the_same_bits(
-    params, per_sample, tmp_path, monkeypatch, adaptive
+    params, n_permutations, per_sample, tmp_path, monkeypatch, adaptive
 ):
     """Interrupted ten times, whatever it is doing, as by Ctrl-C."""
     monkeypatch.setattr(_checkpoint, "INTERVAL", 0.0)
     begin = time.perf_counter()
-    expected = attribute(params, 30, per_sample=per_sample)
+    expected = attribute(params, n_permutations, per_sample=per_sample)
     seconds = time.perf_counter() - begin
     params = {**params, "checkpoint": tmp_path / "state.npz"}
     before = signal.signal(signal.SIGALRM, signal.default_int_handler)
@@ -233,7 +238,7 @@ def test_an_interrupted_run_goes_on_with_the_same_bits(
         for moment in moments * seconds:
             try:
                 signal.setitimer(signal.ITIMER_REAL, moment)
-                attribute(params, 30, per_sample=per_sample)
+                attribute(params, n_permutations, per_sample=per_sample)
                 signal.setitimer(signal.ITIMER_REAL, 0)
             except KeyboardInterrupt:
                 n_interrupts += 1
@@ -247,17 +252,20 @@ def test_an_interrupted_run_goes_on_with_the_same_bits(
         gc.enable()
         gc.collect()
     assert n_interrupts == 10
-    assert_array_equal(attribute(params, 30, per_sample=per_sample), expected)
+    found = attribute(params, n_permutations, per_sample=per_sample)
+    assert_array_equal(found, expected)
 
 
-@pytest.mark.parametrize("params", SETTINGS)
+@pytest.mark.parametrize(("params", "n_permutations"), WITH_DRAWS)
 @pytest.mark.parametrize("n_parts", [1, 2, 7, 40])
-def test_a_stopped_run_goes_on(params, n_parts, tmp_path, monkeypatch, adaptive):
+def test_a_stopped_run_goes_on(
+    params, n_permutations, n_parts, tmp_path, monkeypatch, adaptive
+):
     class Stopped(BaseException):
         pass
 
     monkeypatch.setattr(_scored, "LEAST_FLOPS", 0)
-    expected = attribute(params)
+    expected = attribute(params, n_permutations)
     params = {**params, "checkpoint": tmp_path / "state.npz"}
     monkeypatch.setattr(_checkpoint, "INTERVAL", 0.0)
     result, done = _parts._compute, []
@@ -270,18 +278,18 @@ def test_a_stopped_run_goes_on(params, n_parts, tmp_path, monkeypatch, adaptive)
 
     monkeypatch.setattr(_parts, "_compute", stop)
     try:
-        attribute(params)
+        attribute(params, n_permutations)
     except Stopped:
         monkeypatch.setattr(
             _parts, "_compute", lambda *a: again.append(a[1]) or result(*a)
         )
         again = []
-        assert_array_equal(attribute(params), expected)
+        assert_array_equal(attribute(params, n_permutations), expected)
         assert not set(done) & set(again)  # no part is computed twice
     # Once complete, nothing is computed.
     monkeypatch.setattr(_parts, "_compute", None)
     if len(done) < n_parts or "again" in vars():
-        assert_array_equal(attribute(params), expected)
+        assert_array_equal(attribute(params, n_permutations), expected)
 
 
 def test_more_permutations_go_on_from_fewer(tmp_path):
