@@ -91,7 +91,7 @@ def measure_alone(name):
 
 @pytest.fixture(scope="module")
 def measured():
-    """Memory foreseen and taken, by case, each of a process without a past."""
+    """A process that is asked for the memory foreseen and taken of a case, by name."""
     try:
         ctypes.CDLL(None).malloc_trim(0)
         Path("/proc/self/clear_refs").write_text("5")
@@ -99,16 +99,21 @@ def measured():
         pytest.skip("the peak of a process cannot be reset here")
     root = Path(__file__).parents[2]
     env = os.environ | GIVEN_BACK | {"PYTHONPATH": str(root)}
-    done = subprocess.run(
-        [sys.executable, __file__], env=env, capture_output=True, text=True, check=True
-    )
-    return json.loads(done.stdout)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, __file__], env=env, **pipes) as process:
+
+        def ask(name):
+            print(name, file=process.stdin, flush=True)
+            return json.loads(process.stdout.readline())
+
+        yield ask
+        process.stdin.close()
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_memory_is_foreseen(name, measured):
     """Of 20 MB and more, to within what scores and libraries may take at most."""
-    expected, taken = measured[name]
+    expected, taken = measured(name)
     assert taken > 2e7
     assert 0.9 < expected / taken < 1.45
 
@@ -151,4 +156,5 @@ if __name__ == "__main__":
         setattr(_cost, part, lambda *args: 0.0)
     for (module, constant), number in NOTHING_KEPT.items():
         setattr(module, constant, number)
-    print(json.dumps({name: measure_alone(name) for name in CASES}))
+    for line in sys.stdin:
+        print(json.dumps(measure_alone(line.strip())), flush=True)

@@ -218,42 +218,55 @@ def test_settings_that_cannot_be_described():
 ELSEWHERE = """
 import pickle
 import sys
+from pathlib import Path
 
-kernel = pickle.loads(open(sys.argv[1], "rb").read())
-print(repr(float(kernel.transform(["a dull film"])[0, 0])))
+for path in sorted(Path(sys.argv[1]).glob("*.pkl")):
+    kernel = pickle.loads(path.read_bytes())
+    print(path.stem, repr(float(kernel.transform(["a dull film"])[0, 0])))
 """
 
 
-@pytest.mark.parametrize("family", ["bert", "gpt2", "llama", "prophetnet"])
 def test_pickles_in_another_process_and_folder(
-    make, tmp_path, tiny_tokenizer, tiny_texts, family
+    make, tmp_path, tiny_tokenizer, tiny_texts
 ):
-    options, tokenizer = {"tokenizer": None}, tiny_tokenizer
-    model = make_encoder("bert")
-    if family in ("gpt2", "llama"):
-        sizes = {"n_embd": 16, "n_layer": 2, "n_head": 2}
-        if family == "llama":
-            sizes = {"hidden_size": 16, "intermediate_size": 24}
-            sizes |= {"num_hidden_layers": 2, "num_attention_heads": 2}
+    template = {"template": "{text} is {mask}", "label_words": ["bad", "good"]}
+    causal = {
+        "gpt2": {"n_embd": 16, "n_layer": 2, "n_head": 2},
+        "llama": {
+            "hidden_size": 16,
+            "intermediate_size": 24,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+        },
+    }
+    words = sorted(tiny_tokenizer.vocab, key=tiny_tokenizer.vocab.get)
+    (tmp_path / "words.txt").write_text("\n".join(words))
+    slow = tr.ProphetNetTokenizer(str(tmp_path / "words.txt"))
+    cases = {
+        "bert": (make_encoder("bert"), tiny_tokenizer, {}),
+        "prophetnet": (make_encoder("bert"), slow, {}),
+    }
+    for family, sizes in causal.items():
         config = tr.AutoConfig.for_model(family, vocab_size=60, **sizes)
         model = tr.AutoModelForCausalLM.from_config(config)
-        options |= {"template": "{text} is {mask}", "label_words": ["bad", "good"]}
-    if family == "prophetnet":
-        words = sorted(tiny_tokenizer.vocab, key=tiny_tokenizer.vocab.get)
-        (tmp_path / "words.txt").write_text("\n".join(words))
-        tokenizer = tr.ProphetNetTokenizer(str(tmp_path / "words.txt"))
-    for part in (model, tokenizer):
-        part.save_pretrained(tmp_path / "here")
-    if family == "prophetnet":
-        tokenizer = tr.ProphetNetTokenizer.from_pretrained(tmp_path / "here")
-        options["tokenizer"] = tokenizer
-    kernel = make(model=tmp_path / "here", **options).fit(tiny_texts)
-    expected = kernel.transform(NEW)[0, 0]
-    (tmp_path / "here").rename(tmp_path / "there")
-    kernel.set_params(model=tmp_path / "there")
-    (tmp_path / "kernel.pkl").write_bytes(pickle.dumps(kernel))
-    found = printed_elsewhere(ELSEWHERE, tmp_path / "kernel.pkl")
-    assert_allclose(float(found), expected, rtol=1e-9)
+        cases[family] = model, tiny_tokenizer, template
+    expected = {}
+    for family, (model, tokenizer, options) in cases.items():
+        here, there = (tmp_path / place / family for place in ("here", "there"))
+        for part in (model, tokenizer):
+            part.save_pretrained(here)
+        read = (
+            tr.ProphetNetTokenizer.from_pretrained(here) if tokenizer is slow else None
+        )
+        kernel = make(model=here, tokenizer=read, **options).fit(tiny_texts)
+        expected[family] = kernel.transform(NEW)[0, 0]
+        there.parent.mkdir(exist_ok=True)
+        here.rename(there)
+        kernel.set_params(model=there)
+        (tmp_path / f"{family}.pkl").write_bytes(pickle.dumps(kernel))
+    printed = printed_elsewhere(ELSEWHERE, tmp_path).splitlines()
+    found = {family: float(value) for family, value in map(str.split, printed)}
+    assert found == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("journey", JOURNEYS)
