@@ -46,7 +46,9 @@ ESTIMATORS = [
     LabelNoiseDetector(),
     LabelNoiseDetector(noise="symmetric"),
     PairwiseKernel(),
-    LabelNoiseDetector(FreeShapAttributor(), method="prequential"),
+    LabelNoiseDetector(
+        FreeShapAttributor(), method="prequential", noise="class-conditional"
+    ),
     KernelRidgeClassifier(kernel="rbf", class_prior=True),
     KernelRidgeClassifier(kernel=COLUMNS),
     KernelRidgeClassifier(kernel=EmpiricalNTK(random_state=0)),

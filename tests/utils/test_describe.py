@@ -208,7 +208,7 @@ def test_in_other_processes():
             text=True,
             check=True,
         ).stdout.strip()
-        for _ in range(3)
+        for _ in range(2)
     }
     assert found == {described()}
 
