@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from skshap.nn._models import EncoderWithHead, TableNetwork
-from skshap.utils._describe import describe, describe_class
+from skshap.utils._describe import describe, describe_class, unordered
 
 __all__ = [
     "network_digest",
@@ -87,7 +87,7 @@ def network_digest(network, tokenizer, max_length, template=None):
     _add(digest, str(network))
     for kind in dict.fromkeys(type(m) for m in network.modules()):
         _add(digest, f"{kind.__module__}.{kind.__qualname__} {describe_class(kind)}")
-    for name, module in network.named_modules():
+    for name, module in network.named_modules(remove_duplicate=False):
         _add(digest, name)
         for key, value in _settings(module).items():
             _add(digest, f"{key} {describe(value)}")
@@ -142,7 +142,7 @@ def network_settings(network):
         By names of the module and the attribute.
     """
     found = {("", ""): str(network)}
-    for name, module in network.named_modules():
+    for name, module in network.named_modules(remove_duplicate=False):
         for key, value in _settings(module).items():
             if not key.startswith("_") and (key == "config" or _is_plain(value)):
                 found[name, key] = describe(value, dict(ANYWHERE))
@@ -185,6 +185,18 @@ def _add_weights(digest, network, buffers):
         tensor = tensor.detach().cpu().to_dense().contiguous()
         _add(digest, f"{name} {tensor.dtype} {tuple(tensor.shape)} {name in wanted}")
         digest.update(tensor.flatten().view(torch.uint8).numpy().data)
+    for name, first in _shared_tensors(network):
+        _add(digest, f"{name} is {first}")
+
+
+def _shared_tensors(network):
+    """Yield other names of a parameter or a buffer, each with its first one."""
+    names = {}
+    for named in (network.named_parameters, network.named_buffers):
+        for name, tensor in named(remove_duplicate=False):
+            first = names.setdefault(tensor, name)
+            if first != name:
+                yield name, first
 
 
 def _add_tokenizer(digest, tokenizer, seen=None):
@@ -206,7 +218,7 @@ def _add_tokenizer(digest, tokenizer, seen=None):
             if not name.endswith(PATHS)
         }
         words = sorted(tokenizer.get_vocab().items())
-        _add(digest, f"{words} {describe(rules, seen)}")
+        _add(digest, f"{words} {describe(unordered(rules), seen)}")
 
 
 def _add(digest, text):
@@ -226,9 +238,7 @@ def _settings(module):
     for name in HOOKS:
         own[name] = list(own[name].values())
     if hasattr(own.get("config"), "to_dict"):
-        own["config"] = {
-            name: value
-            for name, value in own["config"].to_dict().items()
-            if name not in NO_SETTINGS
-        }
+        config = own["config"].to_dict()
+        kept = {name: config[name] for name in config.keys() - NO_SETTINGS}
+        own["config"] = unordered(kept)
     return own

@@ -17,7 +17,7 @@ N_HELD_OUT = 48  # rows at most that the error is measured on
 # Of gradients that directions are found from, at most.
 SAMPLE_ROWS = 512
 SAMPLE_BYTES = 1 << 30
-FORMAT = "skshap sketch 3"  # changes whenever stored sketches would mean another thing
+FORMAT = "skshap sketch 4"  # changes whenever stored sketches would mean another thing
 
 
 class SketchedRows:
@@ -36,16 +36,16 @@ class SketchedRows:
     ----------
     sketch : GradientSketch
         The projections, after `fit` or `set_state`.
-    error : float
-        Relative error of the kernel on pairs of rows that no projection has seen; NaN
-        if there are too few rows.
+    errors : ndarray of shape (2,)
+        Relative error, on pairs of rows that no projection has seen, of the kernel and
+        of its cosines; NaN if there are too few rows.
     """
 
     def __init__(self, gradients, n_components, seed):
         self.gradients = gradients
         self.n_components = n_components
         self.seed = seed
-        self.sketch, self.error, self.digest = None, np.nan, ""
+        self.sketch, self.errors, self.digest = None, np.full(2, np.nan), ""
 
     def fit(self, rows):
         """Find projections for rows, or read them from the store.
@@ -68,13 +68,13 @@ class SketchedRows:
         self.sketch = self.new_sketch(rows)
         stored = self.gradients.store.get_row(self.digest)
         if stored is not None:
-            self.error = float(stored[0])
-            self.sketch.from_flat(stored[1:])
+            self.errors = stored[:2].astype(float)
+            self.sketch.from_flat(stored[2:])
             return
         self._fit_projections(sample, [by_key[key] for key in sample])
         self._measure(held_out, [by_key[key] for key in held_out])
         flat = self.sketch.to_flat()
-        flat = np.concatenate([np.array([self.error], flat.dtype), flat])
+        flat = np.concatenate([self.errors.astype(flat.dtype), flat])
         self.gradients.store.put_row(self.digest, flat)
 
     def features(self, rows):
@@ -107,11 +107,11 @@ class SketchedRows:
 
     def state(self):
         """Return what `set_state` needs in another process."""
-        return self.digest, self.error, self.sketch.to_flat()
+        return self.digest, self.errors, self.sketch.to_flat()
 
     def set_state(self, rows, state):
         """Take over the projections that `state` returned after a fit to rows."""
-        self.digest, self.error, flat = state
+        self.digest, self.errors, flat = state
         self.sketch = self.new_sketch(rows)
         self.sketch.from_flat(flat)
 
@@ -164,9 +164,11 @@ class SketchedRows:
     def _measure(self, keys, rows):
         """Compare the kernel of some rows, apart from its diagonal, with exact."""
         exact, features = [None] * len(rows), [None] * len(rows)
+        lengths = np.empty(len(rows))
         for indices, batch in self.gradients.captured(rows):
             norms, found = _norms_and_features(self.sketch, batch)
             self._store_features([keys[i] for i in indices], found, norms)
+            lengths[indices] = norms.sqrt().cpu()
             for index, gradient, feature in zip(
                 indices, batch.rows(), found.double(), strict=True
             ):
@@ -178,8 +180,10 @@ class SketchedRows:
         wrong = (features @ features.T).cpu().numpy() - K
         for matrix in (K, wrong):
             np.fill_diagonal(matrix, 0)
-        size = np.linalg.norm(K)
-        self.error = float(np.linalg.norm(wrong) / size) if size else np.nan
+        lengths[lengths == 0] = 1.0  # of rows whose products are zero
+        for i, divisor in enumerate((1.0, np.outer(lengths, lengths))):
+            size = np.linalg.norm(K / divisor)
+            self.errors[i] = np.linalg.norm(wrong / divisor) / size if size else np.nan
 
     def _store_features(self, keys, features, norms):
         """Store the features of rows behind their squared norms; return them by key."""

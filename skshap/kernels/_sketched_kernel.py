@@ -40,7 +40,7 @@ class SketchedKernel:
     @property
     def error(self):
         """Relative error of the kernel on pairs of rows that no projection has seen."""
-        return self.sketched.error
+        return float(self.sketched.errors[int(self.normalization.is_cosine)])
 
     def fit(self):
         """Find projections, and the features of the training rows."""

@@ -22,7 +22,7 @@ import torch
 
 from skshap.utils._modules import held, is_installed, is_library, with_parts
 
-__all__ = ["describe", "describe_class"]
+__all__ = ["describe", "describe_class", "unordered"]
 
 SCALARS = (bool, int, float, complex, str, bytes, type(None), np.generic)
 PROCESS = uuid4().hex
@@ -100,10 +100,10 @@ def _text(value, seen):
         return f"{value.dtype} {joblib.hash(value.to(_numpy_dtype(value)).numpy())}"
     if isinstance(value, np.ndarray) and value.dtype.kind != "O":
         return joblib.hash(np.ascontiguousarray(value))
-    if isinstance(value, MappingProxyType):
-        value = dict(value)
-    if type(value) is dict:
-        return f"dict {sorted(describe(item, seen) for item in value.items())}"
+    if isinstance(value, MappingProxyType):  # of names, see `unordered`
+        return f"names {sorted(describe(item, seen) for item in value.items())}"
+    if type(value) is dict:  # whose order code may read
+        return f"dict {[describe(item, seen) for item in value.items()]}"
     if isinstance(value, (set, frozenset)):  # of strings in no fixed order
         # Nor may what one of them has in common with another be told by order.
         return f"set {sorted(describe(item, dict(seen)) for item in value)}"
@@ -127,7 +127,7 @@ def _describe_function(function, seen):
     own = dict(vars(function))
     if isinstance(own.get("registry"), MappingProxyType):  # of functools.singledispatch
         own = {name: own.get(name) for name in ("registry", "__wrapped__")}
-    read = [function.__defaults__, function.__kwdefaults__, own]
+    read = [function.__defaults__, function.__kwdefaults__, MappingProxyType(own)]
     for cell in function.__closure__ or ():
         try:
             read.append(cell.cell_contents)
@@ -171,10 +171,25 @@ def _describe_object(value, seen):
         if not reduced.isidentifier():
             raise TypeError(f"{reduced!r} is no name")  # a ufunc made of a function
         return f"{_name(type(value))} {reduced}"
-    made, *state = reduced
-    # What comes behind are iterators.
-    state = state[:2] + [list(part) for part in state[2:4] if part is not None]
-    return f"{describe_class(type(value), seen)} {describe([made, *state], seen)}"
+    made, arguments, *state = reduced
+    # Attributes, or these and what is in slots; what comes behind are iterators.
+    own = state[0] if state else None
+    own = tuple(map(_names_of, own)) if isinstance(own, tuple) else _names_of(own)
+    behind = [list(part) for part in state[1:3] if part is not None]
+    parts = describe([made, arguments, own, *behind], seen)
+    return f"{describe_class(type(value), seen)} {parts}"
+
+
+def unordered(value):
+    """Return a dict, and the dicts in it, as ones of which no code reads the order."""
+    if type(value) is not dict:
+        return value
+    return MappingProxyType({name: unordered(item) for name, item in value.items()})
+
+
+def _names_of(state):
+    """Return attributes of an object in no order."""
+    return MappingProxyType(state) if type(state) is dict else state
 
 
 def _short(text):

@@ -12,7 +12,12 @@ import torch
 import transformers as tr
 from torch import nn
 
-from skshap.kernels._digest import network_digest, network_settings, settings_digest
+from skshap.kernels._digest import (
+    network_digest,
+    network_settings,
+    settings_digest,
+    weights_digest,
+)
 
 SOURCE = """
 import enum
@@ -192,6 +197,38 @@ def elsewhere(code, seed="random"):
 def test_same_in_another_process(seed):
     code = "from tests.kernels.test_digest import typed; print(typed())"
     assert elsewhere(code, seed) == typed()
+
+
+def test_which_weights_are_shared():
+    """Networks of the same names and numbers, whose kernels differ."""
+
+    def network(owner):
+        torch.manual_seed(0)
+        layers = [nn.Linear(3, 3, bias=False) for _ in range(3)]
+        with torch.no_grad():
+            layers[1].weight.copy_(layers[0].weight)
+        layers[2].weight = layers[owner].weight
+        return nn.Sequential(*layers)
+
+    first, second = network(0), network(1)
+    assert digest(first) == digest(network(0)) != digest(second)
+    assert weights_digest(first) == weights_digest(network(0)) != weights_digest(second)
+
+
+def test_which_module_is_called_again():
+    class Scale(nn.Module):
+        def __init__(self, factor):
+            super().__init__()
+            self.factor = factor
+
+        def forward(self, x):
+            return self.factor * x
+
+    layer, scales = nn.Linear(3, 3), [Scale(2.0), Scale(3.0)]
+    first, second = (nn.Sequential(layer, *scales, nn.Tanh(), s) for s in scales)
+    assert str(first) == str(second)
+    assert digest(first) != digest(second)
+    assert network_settings(first) != network_settings(second)
 
 
 def test_what_cannot_be_described_is_not_shared():

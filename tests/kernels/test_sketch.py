@@ -148,14 +148,19 @@ def test_few_columns_err_less_the_more_there_are(make, bert, tiny_tokenizer):
 # The error is what it is said to be
 
 
+@pytest.mark.parametrize("normalize", [False, True, "cosine"])
 @pytest.mark.parametrize("n_components", [3, 15])
-def test_error_recomputed(make, bert, tiny_tokenizer, n_components):
+def test_error_recomputed(make, bert, tiny_tokenizer, n_components, normalize):
     X = [*texts(60), *texts(5)]  # five twice
-    kernel = make(n_components=n_components, normalize=False).fit(X)
+    kernel = make(n_components=n_components, normalize=normalize).fit(X)
     by_key = dict(zip(row_keys(X), X, strict=True))
     held_out = sorted(by_key, key=kernel._engine.sketched._rank)[: 60 // 8]
     rows = [by_key[key] for key in held_out]
     exact = encoder_kernel(bert, tiny_tokenizer, rows, seed=0)
+    if normalize == "cosine":
+        exact /= np.sqrt(np.outer(exact.diagonal(), exact.diagonal()))
+    elif normalize:
+        exact /= kernel.scale_
     features = kernel.transform_features(rows)
     wrong = features @ features.T - exact
     for matrix in (exact, wrong):
@@ -163,6 +168,23 @@ def test_error_recomputed(make, bert, tiny_tokenizer, n_components):
     expected = np.linalg.norm(wrong) / np.linalg.norm(exact)
     assert expected > 1e-5
     assert_allclose(kernel.approximation_error_, expected, rtol=1e-6)
+
+
+def test_the_error_of_cosines_is_not_that_of_the_largest_rows(tmp_path):
+    """Whose products are nearly all of the norm of the kernel."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(240, 20)) + 50 * (rng.random((240, 1)) < 0.3) * np.eye(20)[0]
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(20, 32), nn.ReLU(), nn.Linear(32, 2))
+    options = {"n_components": 32, "random_state": 0, "memory": tmp_path}
+    for normalize in (False, "cosine"):
+        kernel = EmpiricalNTK(net, method="sketch", normalize=normalize, **options)
+        kernel.fit(X[:200])
+        exact = EmpiricalNTK(net, method="exact", normalize=normalize).fit(X[200:])
+        K, F = exact.transform(X[200:]), kernel.transform_features(X[200:])
+        off = ~np.eye(40, dtype=bool)
+        error = np.linalg.norm((F @ F.T - K)[off]) / np.linalg.norm(K[off])
+        assert 1 / 3 < kernel.approximation_error_ / error < 3
 
 
 def test_held_out_rows_make_no_projection(make, monkeypatch):
