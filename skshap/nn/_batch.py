@@ -50,11 +50,16 @@ def network_outputs(network, batch):
     """
     output = network(**batch) if isinstance(batch, dict) else network(batch)
     output = getattr(output, "logits", output)
-    is_matrix = isinstance(output, torch.Tensor) and output.ndim == 2
-    if not is_matrix or not output.shape[1]:
+    is_tensor = isinstance(output, torch.Tensor)
+    if not is_tensor or output.ndim != 2 or not output.shape[1]:
         what = tuple(output.shape) if hasattr(output, "shape") else type(output)
         raise ValueError(
             "the forward of model must return a tensor of shape (n, n_outputs), of one "
             f"output or more, got {what}."
+        )
+    if not output.is_floating_point():
+        raise ValueError(
+            "the forward of model must return real numbers that can be differentiated, "
+            f"got a tensor of {output.dtype}; return scores, not classes."
         )
     return output

@@ -26,6 +26,7 @@ from skshap.nn._capture_checks import (
     check_finite,
     check_padding,
     check_padding_unread,
+    check_repeats,
     check_separate,
     is_memory_error,
     refuse_wrong,
@@ -99,6 +100,7 @@ class GradientCapture:
                 found = [self._try_rules(one) for one in tried]
                 if not any(map(any, found)):
                     self._passes.check_differentiable(tried[-1])
+                check_repeats(self._passes.run, self._passes.to_device(tried[0]))
                 n_vector, factors = self._plan.layout()
                 n_outputs = len(found[-1])
                 self._layout = Layout(n_vector * n_outputs, factors * n_outputs)

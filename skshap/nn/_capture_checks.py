@@ -10,6 +10,7 @@ __all__ = [
     "check_finite",
     "check_padding",
     "check_padding_unread",
+    "check_repeats",
     "check_separate",
     "is_memory_error",
     "refuse_wrong",
@@ -33,6 +34,21 @@ def is_memory_error(error):
     return is_torch or "can't allocate memory" in str(error)
 
 
+def check_repeats(run, batch):
+    """Raise if the outputs of the same rows are others when they are read again."""
+    with torch.no_grad():
+        outputs, again = (torch.stack(run(batch), 1) for _ in range(2))
+    eps = max(torch.finfo(kind).eps for kind in (outputs.dtype, torch.float32))
+    wrong = (outputs - again).abs().max()
+    if wrong > eps**0.5 * outputs.abs().max():
+        raise ValueError(
+            "the output of model for a row depends on chance, or on what it read "
+            f"before: it differs by {wrong:.2g} when the row is read again. Take out "
+            "what model draws in evaluation, such as torch.nn.functional.dropout with "
+            "training=True."
+        )
+
+
 def check_separate(run, batch):
     """Raise if the outputs of rows of a batch are others than those of each alone.
 
@@ -46,8 +62,8 @@ def check_separate(run, batch):
     wrong = (outputs[[0, n - 1]] - torch.cat(alone)).abs().max()
     if wrong > TOLERANCES[outputs.dtype] * outputs.abs().max():
         raise ValueError(
-            "the output of model for a row depends on the other rows of its batch, "
-            f"or on chance: by {wrong:.2g} for one of {n}. Layers such as "
+            "the output of model for a row depends on the other rows of its batch: by "
+            f"{wrong:.2g} for one of {n}. Layers such as "
             "torch.nn.TransformerEncoderLayer and torch.nn.GRU need "
             "batch_first=True, norms need running statistics; or set batch_size=1."
         )

@@ -420,6 +420,8 @@ def test_layer_used_in_another_way(how):
         lambda x: {"scores": x},
         lambda x: x.mean(0, keepdim=True),
         lambda x: x.repeat(2, 1),
+        lambda x: x.long(),
+        lambda x: x.to(torch.complex128),
     ],
 )
 def test_forward_of_another_shape(output):

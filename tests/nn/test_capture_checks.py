@@ -120,6 +120,26 @@ def test_rows_that_depend_on_their_batch(name):
         capture.rows(row[None], None)
 
 
+class Counting(nn.Module):
+    """Adds more to each row that it reads than to the one before."""
+
+    def forward(self, x):
+        self.n_read = getattr(self, "n_read", 0) + 1
+        return x + self.n_read
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_rows_that_depend_on_chance(n):
+    class Dropping(nn.Module):
+        def forward(self, x):
+            return nn.functional.dropout(x, training=True)
+
+    for layer in (Dropping(), Counting()):
+        network = randomize(nn.Sequential(nn.Linear(4, 40), layer, nn.Linear(40, 1)))
+        with pytest.raises(ValueError, match="depends on chance, or on what it read"):
+            captured(network.eval(), table(n, 4))
+
+
 @pytest.mark.parametrize(
     "layer",
     [
