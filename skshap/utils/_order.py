@@ -28,7 +28,7 @@ def check_order(X, y, names=("X", "y")):
     ------
     ValueError
         If labels are a single text or number, or if both are of pandas and their
-        indices, without duplicates, hold the same names in another order.
+        indices hold the same names, each as often, in another order.
 
     Warns
     -----
@@ -43,14 +43,21 @@ def check_order(X, y, names=("X", "y")):
     index, other = X.index, y.index
     if len(index) != len(other) or index.equals(other):
         return
+    rows, labels = names
     if not (index.is_unique and other.is_unique):
+        if index.value_counts().to_dict() == other.value_counts().to_dict():
+            raise ValueError(
+                f"{labels} must be in the order of {rows}, but its index has the names "
+                f"of that of {rows} in another order, some of them more than once. "
+                "Number rows, by reset_index(drop=True), before their order is "
+                f"changed, or pass {labels}.to_numpy() if the order is right."
+            )
         return
     places = index.get_indexer(other)  # -1 for a name that is not there
     is_moved = places != np.arange(len(index))
     may_be_reset = is_reset(index) or is_reset(other)
     n_others = int((places < 0).sum())
     if 0 < n_others < len(index) and not may_be_reset:
-        rows, labels = names
         warn_caller(
             f"{n_others} of {len(index)} names in the index of {labels} are not in "
             f"that of {rows}; rows and entries are matched by their order. Pass "
@@ -58,7 +65,6 @@ def check_order(X, y, names=("X", "y")):
             f"entry is whose, or {labels}.to_numpy() if the order does."
         )
     if is_moved.any() and places.min() >= 0:
-        rows, labels = names
         row = int(is_moved.argmax())
         name, label = (part[[row]].tolist()[0] for part in (index, other))
         message = (

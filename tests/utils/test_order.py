@@ -126,8 +126,17 @@ def test_names_in_another_order(index, other):
 def test_other_indices_are_fine(other):
     rows = pd.DataFrame({"a": [1, 2, 3]}, index=["a", "b", "c"])
     check_order(rows, pd.Series(0, other))
-    twice = pd.DataFrame({"a": [1, 2, 3]}, index=["a", "a", "b"])
+    twice = pd.DataFrame({"a": [1, 2, 3]}, index=["c", "c", "b"])
     check_order(twice, pd.Series(0, other))
+
+
+def test_names_that_are_there_twice_in_another_order():
+    index = ["a", "a", "b", "c"]
+    X = pd.DataFrame({"x": range(4)}, index=index)
+    check_order(X, pd.Series(0, index))
+    check_order(X, pd.Series(0, ["c", "b", "b", "a"]))  # others, or as often
+    with pytest.raises(ValueError, match=r"y must be .* more than once.*to_numpy"):
+        check_order(X, pd.Series(0, index[::-1]))
 
 
 def test_an_index_that_may_have_been_reset_only_warns():
