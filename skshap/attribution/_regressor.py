@@ -211,7 +211,7 @@ class FreeShapRegressor(BaseFreeShap, RegressorMixin, BaseKernelRidge):
         Warns
         -----
         UserWarning
-            If targets are far from zero beside how they vary, or some of them very far
+            If targets vary, but are far from zero beside that, or some of them very far
             from all others; if indices are not in one order, but one only numbers its
             rows, or some of their names are others; if half of ten rows or more
             resemble only themselves by the kernel, as where columns have very different
@@ -288,7 +288,7 @@ def warn_of_mean(y):
     """Warn of targets whose mean, not what sets them apart, is what is predicted."""
     with np.errstate(over="ignore", invalid="ignore"):
         mean, spread = y.mean(), y.std()
-    if abs(mean) > FAR * spread > 0:
+    if y.max() > y.min() and abs(mean) > FAR * spread:
         warn_caller(
             f"y has mean {mean:.3g} and standard deviation {spread:.2g}: predictions "
             "are pulled towards zero, so that rows are valued by how they reach the "
