@@ -117,7 +117,7 @@ class NoiseModel:
             Fitted.
         classes : ndarray of int
             Which of the classes it knows. None of their labels is turned into the
-            others, whose own go wrong at the rate of all labels.
+            others, whose own go wrong at their mean rate.
         rows : ndarray of int
             Which of the rows it is a model of.
         probabilities : ndarray of shape (n, n_classes)
@@ -125,8 +125,7 @@ class NoiseModel:
         """
         self._parts = part, classes, rows, probabilities
         self.hard_share = part.hard_share
-        counts = part.expected_counts()
-        rate = 1 - np.trace(counts) / counts.sum()
+        rate = 1 - np.diagonal(part.transition).mean()
         self.transition = uniform_noise(rate, self.n_classes)
         self.transition[classes] = 0
         self.transition[np.ix_(classes, classes)] = part.transition
