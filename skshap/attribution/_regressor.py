@@ -286,8 +286,8 @@ class FreeShapRegressor(BaseFreeShap, RegressorMixin, BaseKernelRidge):
 
 def warn_of_mean(y):
     """Warn of targets whose mean, not what sets them apart, is what is predicted."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        mean, spread = y.mean(), y.std()
+    largest = np.abs(y).max() or 1.0  # in whose units squares are numbers
+    mean, spread = largest * (y / largest).mean(), largest * (y / largest).std()
     if y.max() > y.min() and abs(mean) > FAR * spread:
         warn_caller(
             f"y has mean {mean:.3g} and standard deviation {spread:.2g}: predictions "
