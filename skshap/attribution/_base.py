@@ -164,6 +164,8 @@ class BaseFreeShap:
             see Notes; ``semivalues=["loo"]`` does, exactly.
         scorings : list, default=None
             Several scorings at once, instead of `scoring`, from the same permutations.
+            Sweeps look at more sizes for accuracy than for smooth scores: beside it
+            these take longer than alone, and have larger errors.
         semivalues : list, default=None
             Several semivalues at once, instead of `semivalue`.
         per_sample : bool, default=False
