@@ -78,7 +78,8 @@ def transitions_table(transitions):
     if not transitions:
         return ""
     title = "<h2>How labels went wrong, by estimate</h2>"
-    if len({rate for _, _, rate in transitions}) == 1 < len(transitions):
+    # Of one rate, but for rounding.
+    if len({round(rate, 9) for _, _, rate in transitions}) == 1 < len(transitions):
         return (
             f"{title}<p>Alike for all pairs of classes: of the rows of a class, "
             f"{transitions[0][2]:.1%} are labelled as each of the others.</p>"

@@ -316,7 +316,7 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
                 f"labels look wrong, {n_suspects} of {n}, but none is called wrong: "
                 "right labels of rows that are hard to predict may look the same"
             )
-            such = f"that expected to be wrong, contamination={self.noise_rate_:.2g}"
+            such = f"all expected to be wrong, contamination={self.noise_rate_:.2g}"
         return (
             f"{why}. Read rows from the lowest label_quality_ up, or pass the share of "
             f"labels to call and suggest others for, such as {such}."

@@ -57,13 +57,15 @@ def check_order(X, y, names=("X", "y")):
     is_moved = places != np.arange(len(index))
     may_be_reset = is_reset(index) or is_reset(other)
     n_others = int((places < 0).sum())
-    if 0 < n_others < len(index) and not may_be_reset:
-        warn_caller(
+    taken = " The order is taken, since an index that counts up may be a new one."
+    if 0 < n_others < len(index):
+        message = (
             f"{n_others} of {len(index)} names in the index of {labels} are not in "
             f"that of {rows}; rows and entries are matched by their order. Pass "
             f"{labels}.loc[{rows}.index], from all of {labels}, if names tell which "
             f"entry is whose, or {labels}.to_numpy() if the order does."
         )
+        warn_caller(message + taken if may_be_reset else message)
     if is_moved.any() and places.min() >= 0:
         row = int(is_moved.argmax())
         name, label = (part[[row]].tolist()[0] for part in (index, other))
@@ -76,10 +78,7 @@ def check_order(X, y, names=("X", "y")):
         )
         if not may_be_reset:
             raise ValueError(message)
-        message += (
-            " The order is taken, since an index that counts up may be a new one."
-        )
-        warn_caller(message)
+        warn_caller(message + taken)
 
 
 def is_reset(index):

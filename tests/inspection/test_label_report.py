@@ -21,7 +21,7 @@ from skshap import (
     flip_labels,
 )
 from skshap.inspection._findings import FACTS
-from skshap.inspection._label_page import article
+from skshap.inspection._label_page import article, transitions_table
 from skshap.inspection._page import bars, curve
 from skshap.selection import _issues
 
@@ -636,3 +636,11 @@ def test_labels_that_are_doubted_and_not_called_wrong(fitted):
     detector.issues_withheld_ = True
     page = LabelNoiseReport.from_detector(detector, X, y).to_html()
     assert "7 are more probably wrong" not in "".join(Reader(page).texts)
+
+
+def test_one_rate_of_all_pairs_is_said_once():
+    pairs = [("a", "b", 0.1), ("b", "c", 0.1 + 1e-16), ("c", "a", 0.1 - 1e-16)]
+    found = transitions_table(pairs)
+    assert "Alike for all pairs of classes" in found and "10.0% are labelled" in found
+    found = transitions_table([*pairs, ("a", "c", 0.101)])
+    assert "Alike" not in found and found.count("<tr>") == 4
