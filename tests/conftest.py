@@ -3,12 +3,15 @@
 import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+# Several test processes share the cores, and threads that wait for each other are slow:
+# numpy reads this as it is imported, as do processes that tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import sklearn
 import torch
 
-torch.set_num_threads(1)  # several test processes share the cores
+torch.set_num_threads(1)
 
 WORDS = (
     "a an the film movie plot acting was is very not dull great bad good slow fast and "
