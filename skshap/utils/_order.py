@@ -58,7 +58,7 @@ def check_order(X, y, names=("X", "y")):
     may_be_reset = is_reset(index) or is_reset(other)
     n_others = int((places < 0).sum())
     taken = " The order is taken, since an index that counts up may be a new one."
-    if 0 < n_others < len(index):
+    if 0 < n_others < len(index) and not is_reset(index):  # as tables made of others
         message = (
             f"{n_others} of {len(index)} names in the index of {labels} are not in "
             f"that of {rows}; rows and entries are matched by their order. Pass "
