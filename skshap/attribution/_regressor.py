@@ -302,12 +302,14 @@ def warn_of_outliers(y):
     low, middle, high = np.percentile(y, [25, 50, 75])
     distance = np.abs(y - middle)
     n = int((distance > OUTLYING * (high - low)).sum())
-    if n and high > low:  # else most are the same, as counts that are mostly zero
+    # Else most are the same, but for rounding, as counts that are mostly zero.
+    is_spread = high - low > 1e-9 * np.abs(y).max()
+    if n and is_spread:
         i = int(distance.argmax())
         warn_caller(
             f"y has {n} of {len(y)} targets that are more than {OUTLYING} "
             f"interquartile ranges from their median of {middle:.3g}, the farthest "
-            f"y[{i}] = {y[i]:.3g}: they decide on squared errors, and pull predictions "
-            "of other rows. Mend or drop them, or transform all targets, such as by "
-            "np.log1p, those to predict as well."
+            f"{y[i]:.3g} at position {i}: they may decide on squared errors, and pull "
+            "predictions of other rows. Mend or drop them, or transform all targets, "
+            "such as positive ones by np.log1p, those to predict as well."
         )

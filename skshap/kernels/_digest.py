@@ -185,18 +185,17 @@ def _add_weights(digest, network, buffers):
         tensor = tensor.detach().cpu().to_dense().contiguous()
         _add(digest, f"{name} {tensor.dtype} {tuple(tensor.shape)} {name in wanted}")
         digest.update(tensor.flatten().view(torch.uint8).numpy().data)
-    for name, first in _shared_tensors(network):
+    for name, first in _shared_parameters(network):
         _add(digest, f"{name} is {first}")
 
 
-def _shared_tensors(network):
-    """Yield other names of a parameter or a buffer, each with its first one."""
+def _shared_parameters(network):
+    """Yield other names of a parameter, each with its first one."""
     names = {}
-    for named in (network.named_parameters, network.named_buffers):
-        for name, tensor in named(remove_duplicate=False):
-            first = names.setdefault(tensor, name)
-            if first != name:
-                yield name, first
+    for name, parameter in network.named_parameters(remove_duplicate=False):
+        first = names.setdefault(parameter, name)
+        if first != name:
+            yield name, first
 
 
 def _add_tokenizer(digest, tokenizer, seen=None):

@@ -157,8 +157,8 @@ class EmpiricalNTK(
     approximation_error_ : float
         Relative error of the sketch, in the Frobenius norm, of the kernel between
         different rows out of up to 48 training rows that its projections were not made
-        from; NaN with fewer than 16 training rows, copies not counted. Zero if the
-        kernel is exact.
+        from, normalized as the kernel is; NaN with fewer than 16 training rows, copies
+        not counted. Zero if the kernel is exact.
     lost_diagonal_ : float
         What the features of a sketch lack of the mean training diagonal; zero if the
         kernel is exact. The kernel has it where a row meets itself. Estimators that

@@ -60,6 +60,6 @@ def network_outputs(network, batch):
     if not output.is_floating_point():
         raise ValueError(
             "the forward of model must return real numbers that can be differentiated, "
-            f"got a tensor of {output.dtype}; return scores, not classes."
+            f"got a tensor of {output.dtype}; return real scores."
         )
     return output

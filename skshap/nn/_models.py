@@ -226,23 +226,7 @@ def prepare_network(
         check_defaults(f"model={kind}(...)", readout, n_frozen_layers, parameters)
     if device is None:
         device = next(network.parameters()).device
-    network = network.to(device=device, dtype=dtype).eval()
-    shorten_embeddings(network)
-    return network
-
-
-@torch.no_grad()
-def shorten_embeddings(network):
-    """Shorten all entries of tables with `max_norm`, as reading them does in place.
-
-    Weights then stay what they are, whatever rows are read.
-    """
-    for table in network.modules():
-        is_table = isinstance(table, (nn.Embedding, nn.EmbeddingBag))
-        if is_table and table.max_norm is not None:
-            every = torch.arange(len(table.weight), device=table.weight.device)
-            norms = {"max_norm": table.max_norm, "norm_type": table.norm_type}
-            nn.functional.embedding(every, table.weight, **norms)
+    return network.to(device=device, dtype=dtype).eval()
 
 
 def check_real_weights(network):

@@ -1,5 +1,7 @@
 """Whether there are labels of rows, in their order by the indices of pandas."""
 
+from collections import Counter
+
 import numpy as np
 
 from skshap.utils._rows import check_several
@@ -45,7 +47,8 @@ def check_order(X, y, names=("X", "y")):
         return
     rows, labels = names
     if not (index.is_unique and other.is_unique):
-        if index.value_counts().to_dict() == other.value_counts().to_dict():
+        is_moved = any(a != b for a, b in zip(index, other, strict=True))
+        if is_moved and Counter(index) == Counter(other):
             raise ValueError(
                 f"{labels} must be in the order of {rows}, but its index has the names "
                 f"of that of {rows} in another order, some of them more than once. "

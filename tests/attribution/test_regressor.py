@@ -228,10 +228,12 @@ def test_targets_far_from_zero_are_warned_of(shift):
 def test_targets_far_from_all_others_are_warned_of():
     X = np.random.default_rng(0).normal(size=(41, 2))
     y = np.arange(-20.0, 21.0)  # quartiles at -10 and 10
-    y[7] = -599.0
-    FreeShapRegressor().fit(X, y)
-    y[7] = -601.0
-    with pytest.warns(UserWarning, match=r"1 of 41 .*, the farthest y\[7\] = -601"):
+    for side in (1, -1):
+        y[7] = side * 590.0
         FreeShapRegressor().fit(X, y)
+        y[7] = side * 620.0
+        words = rf"1 of 41 .*, the farthest {y[7]:.0f} at position 7"
+        with pytest.warns(UserWarning, match=words):
+            FreeShapRegressor().fit(X, y)
     # Of counts that are mostly zero, none is.
     FreeShapRegressor().fit(X, np.where(y > 15, y, 0))

@@ -49,7 +49,7 @@ SETTINGS = [
     {"kernel": "rbf", "scoring": "accuracy", "semivalue": "banzhaf"},
 ]
 # Some permutations: a draw by features has some fifty parts, each of them kept.
-WITH_DRAWS = [(params, (30, 6)[params["kernel"] == "linear"]) for params in SETTINGS]
+WITH_DRAWS = [(params, (30, 14)[params["kernel"] == "linear"]) for params in SETTINGS]
 
 
 def train_and_val(n=N, m=M):

@@ -357,25 +357,3 @@ def test_a_module_with_a_sparse_buffer():
     kernel = EmpiricalNTK(network).fit(np.eye(2))
     K = kernel.transform(np.eye(2))
     assert_array_equal(pickle.loads(pickle.dumps(kernel)).transform(np.eye(2)), K)
-
-
-class Bounded(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.table, self.head = nn.Embedding(10, 3, max_norm=0.5), nn.Linear(6, 2)
-
-    def forward(self, x):
-        return self.head(self.table(x.long()).flatten(1))
-
-
-@pytest.mark.parametrize("journey", JOURNEYS)
-def test_a_table_of_bounded_norms(journey):
-    """Reading it shortens its entries, which are the weights that were fitted."""
-    torch.manual_seed(0)
-    network = Bounded()
-    weights = network.table.weight.detach().clone()
-    X = np.arange(20.0).reshape(10, 2) % 10
-    kernel = EmpiricalNTK(network).fit(X[:4])
-    expected = kernel.transform(X)
-    assert_array_equal(JOURNEYS[journey](kernel).transform(X), expected)
-    assert torch.equal(network.table.weight, weights)  # the user's own

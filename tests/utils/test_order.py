@@ -135,6 +135,8 @@ def test_names_that_are_there_twice_in_another_order():
     X = pd.DataFrame({"x": range(4)}, index=index)
     check_order(X, pd.Series(0, index))
     check_order(X, pd.Series(0, ["c", "b", "b", "a"]))  # others, or as often
+    numbers = pd.DataFrame({"x": range(4)}, index=pd.Index([1, 1, 2, 3], dtype="Int64"))
+    check_order(numbers, pd.Series(0, [1, 1, 2, 3]))  # of another type
     with pytest.raises(ValueError, match=r"y must be .* more than once.*to_numpy"):
         check_order(X, pd.Series(0, index[::-1]))
 
