@@ -303,7 +303,7 @@ def warn_of_outliers(y):
     distance = np.abs(y - middle)
     n = int((distance > OUTLYING * (high - low)).sum())
     # Else most are the same, but for rounding, as counts that are mostly zero.
-    is_spread = high - low > 1e-9 * np.abs(y).max()
+    is_spread = high - low > 1e-9 * max(abs(low), abs(high))
     if n and is_spread:
         i = int(distance.argmax())
         warn_caller(

@@ -1,5 +1,6 @@
 """The regressor against scikit-learn's ridge, refits and enumeration."""
 
+import re
 from functools import cache
 
 import numpy as np
@@ -231,9 +232,12 @@ def test_targets_far_from_all_others_are_warned_of():
     for side in (1, -1):
         y[7] = side * 590.0
         FreeShapRegressor().fit(X, y)
-        y[7] = side * 620.0
-        words = rf"1 of 41 .*, the farthest {y[7]:.0f} at position 7"
-        with pytest.warns(UserWarning, match=words):
-            FreeShapRegressor().fit(X, y)
+        for far in (620.0, 1e12):
+            y[7] = side * far
+            words = (
+                rf"1 of 41 .*, the farthest {re.escape(f'{y[7]:.3g}')} at position 7"
+            )
+            with pytest.warns(UserWarning, match=words):
+                FreeShapRegressor().fit(X, y)
     # Of counts that are mostly zero, none is.
     FreeShapRegressor().fit(X, np.where(y > 15, y, 0))
