@@ -36,7 +36,8 @@ def check_order(X, y, names=("X", "y")):
     -----
     UserWarning
         If so, but one of them only numbers its rows; or if some of the names are the
-        same, and others not.
+        same, and others not, unless `X` only numbers its rows, as one that was made of
+        another table does.
     """
     if names[1] == "y":  # groups have a message of their own
         check_several(y)
@@ -61,7 +62,7 @@ def check_order(X, y, names=("X", "y")):
     may_be_reset = is_reset(index) or is_reset(other)
     n_others = int((places < 0).sum())
     taken = " The order is taken, since an index that counts up may be a new one."
-    if 0 < n_others < len(index) and not is_reset(index):  # as tables made of others
+    if 0 < n_others < len(index) and not is_reset(index):
         message = (
             f"{n_others} of {len(index)} names in the index of {labels} are not in "
             f"that of {rows}; rows and entries are matched by their order. Pass "

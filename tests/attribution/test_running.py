@@ -48,7 +48,8 @@ SETTINGS = [
     {"kernel": "rbf", "scoring": "accuracy", "sampler": "permutation"},
     {"kernel": "rbf", "scoring": "accuracy", "semivalue": "banzhaf"},
 ]
-# Some permutations: a draw by features has some fifty parts, each of them kept.
+# With fewer permutations by features, a draw of which has some fifty parts that are kept
+# one by one; as many as schedules adapt to.
 WITH_DRAWS = [(params, (30, 14)[params["kernel"] == "linear"]) for params in SETTINGS]
 
 
