@@ -48,8 +48,8 @@ SETTINGS = [
     {"kernel": "rbf", "scoring": "accuracy", "sampler": "permutation"},
     {"kernel": "rbf", "scoring": "accuracy", "semivalue": "banzhaf"},
 ]
-# With fewer permutations by features, a draw of which has some fifty parts that are kept
-# one by one; as many as schedules adapt to.
+# With fewer permutations by features, a draw of which has some fifty parts, each kept;
+# as many as schedules adapt to.
 WITH_DRAWS = [(params, (30, 14)[params["kernel"] == "linear"]) for params in SETTINGS]
 
 
