@@ -20,6 +20,7 @@ from skshap import (
     LabelNoiseDetector,
     PairwiseKernel,
 )
+from skshap.selection import _noise_model
 
 COLUMNS = ColumnKernel(
     [("all", "rbf", slice(None)), ("ntk", EmpiricalNTK(random_state=0), slice(None))]
@@ -65,6 +66,13 @@ def broken_checks(estimator):
     return {"check_positive_only_tag_during_fit": "takes a mean from integers"}
 
 
+@pytest.fixture
+def few_rounds(monkeypatch):
+    """End fits of noise models early: of labels drawn at random they take longest."""
+    monkeypatch.setattr(_noise_model, "MAX_ROUNDS", 5)
+
+
+@pytest.mark.usefixtures("few_rounds")
 @pytest.mark.filterwarnings("ignore:labels look wrong")
 @pytest.mark.filterwarnings("ignore:n_samples_to_remove=.auto..")
 @parametrize_with_checks(ESTIMATORS, expected_failed_checks=broken_checks)

@@ -140,10 +140,10 @@ def test_groups_and_callables_go_to_workers():
 
 def test_tol_stops_workers_at_the_same_draw():
     params = {"kernel": "rbf", "scoring": "neg_log_loss", "tol": 0.003}
-    expected = attribute(params, n_permutations=500)
-    found = attribute({**params, "n_jobs": 2}, n_permutations=500)
+    expected = attribute(params, n_permutations=100)
+    found = attribute({**params, "n_jobs": 2}, n_permutations=100)
     assert_allclose(found, expected, rtol=1e-12, atol=1e-15)
-    assert not np.allclose(attribute({**params, "tol": None}, 500)[1], expected[1])
+    assert not np.allclose(attribute({**params, "tol": None}, 100)[1], expected[1])
 
 
 def test_a_dask_cluster_gives_the_same_values(tmp_path):
@@ -163,7 +163,6 @@ KILLED = """
     from skshap.utils._files import read_arrays
     from tests.attribution.test_running import attribute
 
-    _checkpoint.INTERVAL = 0.0
     _running.LEAST_FLOPS = _scored.LEAST_FLOPS = 0
     rng = np.random.default_rng(int(sys.argv[2]))
 
@@ -183,30 +182,33 @@ KILLED = """
         return state["count"] + state["part"] > 0
 
     os.chdir(sys.argv[1])
-    for kernel, scoring in (("rbf", "accuracy"), ("linear", "neg_log_loss")):
-        for per_sample in (False, True):
-            case = {"kernel": kernel, "scoring": scoring}, per_sample
-            whole, killed = (f"{kernel}_{per_sample}_{x}" for x in ("whole", "killed"))
-            begin = time.perf_counter()
-            assert os.waitpid(start(*case, whole), 0)[1] == 0
-            seconds = time.perf_counter() - begin
-            begin, process = time.perf_counter(), start(*case, killed)
-            while not is_begun(killed + ".npz"):
-                time.sleep(1e-3)
-            startup = time.perf_counter() - begin  # before which nothing is done
-            n_kills = most = 0
-            while n_kills < 10:
-                time.sleep(startup + rng.uniform(0, seconds / 20))
-                os.kill(process, signal.SIGKILL)
-                if os.waitpid(process, 0)[1] == signal.SIGKILL:
-                    n_kills += 1
-                    most = max(most, read_arrays(killed + ".npz")["count"])
-                else:  # it was done before: once more from the beginning
-                    os.unlink(killed + ".npz")
-                process = start(*case, killed)
-            assert most > 0  # something was done
-            assert os.waitpid(process, 0)[1] == 0
-            assert_array_equal(np.load(killed + ".npy"), np.load(whole + ".npy"))
+    CASES = [("rbf", "accuracy", False), ("linear", "neg_log_loss", True)]
+    for kernel, scoring, per_sample in CASES:
+        case = {"kernel": kernel, "scoring": scoring}, per_sample
+        whole, killed = (f"{kernel}_{per_sample}_{x}" for x in ("whole", "killed"))
+        _checkpoint.INTERVAL = 0.0
+        begin = time.perf_counter()
+        assert os.waitpid(start(*case, whole), 0)[1] == 0
+        seconds = time.perf_counter() - begin
+        begin, process = time.perf_counter(), start(*case, killed)
+        while not is_begun(killed + ".npz"):
+            time.sleep(1e-3)
+        startup = time.perf_counter() - begin  # before which nothing is done
+        n_kills = most = 0
+        while n_kills < 10:
+            time.sleep(startup + rng.uniform(0, seconds / 20))
+            os.kill(process, signal.SIGKILL)
+            if os.waitpid(process, 0)[1] == signal.SIGKILL:
+                n_kills += 1
+                most = max(most, read_arrays(killed + ".npz")["count"])
+            else:  # it was done before: once more from the beginning
+                os.unlink(killed + ".npz")
+            if n_kills == 10:
+                _checkpoint.INTERVAL = 1e9  # of what is left nothing is killed
+            process = start(*case, killed)
+        assert most > 0  # something was done
+        assert os.waitpid(process, 0)[1] == 0
+        assert_array_equal(np.load(killed + ".npy"), np.load(whole + ".npy"))
     print("equal")
 """
 
@@ -253,6 +255,7 @@ def test_an_interrupted_run_goes_on_with_the_same_bits(
         gc.enable()
         gc.collect()
     assert n_interrupts == 10
+    monkeypatch.setattr(_checkpoint, "INTERVAL", np.inf)  # what is kept is read only
     found = attribute(params, n_permutations, per_sample=per_sample)
     assert_array_equal(found, expected)
 
@@ -285,6 +288,7 @@ def test_a_stopped_run_goes_on(
             _parts, "_compute", lambda *a: again.append(a[1]) or result(*a)
         )
         again = []
+        monkeypatch.setattr(_checkpoint, "INTERVAL", np.inf)  # kept when it is done
         assert_array_equal(attribute(params, n_permutations), expected)
         assert not set(done) & set(again)  # no part is computed twice
     # Once complete, nothing is computed.
