@@ -309,6 +309,30 @@ def test_settings_in_another_order():
     assert first == second != other
 
 
+def test_a_config_in_another_order():
+    class Config:
+        def __init__(self, entries):
+            self.entries = entries
+
+        def to_dict(self):
+            return self.entries
+
+    def digests(entries):
+        network = with_power(1)
+        network.config = Config(entries)
+        return digest(network), settings_digest(network_settings(network), set())
+
+    rope = {"factor": 2.0, "rope_type": "dynamic"}
+    config = {"rope": rope, "vocab_size": 9}
+    other = {"vocab_size": 9, "rope": dict(reversed(rope.items()))}
+    assert digests(config) == digests(other)
+    for changed in (
+        config | {"vocab_size": 8},
+        config | {"rope": rope | {"factor": 3}},
+    ):
+        assert not set(digests(config)) & set(digests(changed))
+
+
 def test_longest_text_that_was_read_is_no_setting():
     sizes = {"hidden_size": 8, "intermediate_size": 8, "vocab_size": 9}
     sizes |= {"num_hidden_layers": 1, "num_attention_heads": 2}

@@ -140,6 +140,16 @@ def test_rows_that_depend_on_chance(n):
             captured(network.eval(), table(n, 4))
 
 
+def test_rounding_is_not_taken_for_chance():
+    class Rounding(nn.Module):
+        def forward(self, x):
+            self.n_read = getattr(self, "n_read", 0) + 1
+            return x * (1 + 1e-6 * (self.n_read % 2))
+
+    network = nn.Sequential(nn.Linear(4, 40), Rounding(), nn.Linear(40, 1))
+    captured(randomize(network).eval(), table(3, 4))
+
+
 @pytest.mark.parametrize(
     "layer",
     [

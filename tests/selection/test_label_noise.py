@@ -29,7 +29,7 @@ from skshap import (
     load_bbc_news,
     load_rotten_tomatoes,
 )
-from skshap.selection import _issues
+from skshap.selection import _issues, _refits
 from skshap.selection._noise_model import NoiseModel
 
 POLARS = "polars is in the extra test"
@@ -45,6 +45,17 @@ def refits(K, targets, alpha, prior):
         p = prior(targets, rest)
         out.append(p + K[i, rest] @ np.linalg.solve(A, targets[rest] - p))
     return np.array(out)
+
+
+@pytest.mark.filterwarnings("ignore:labels look wrong")
+@pytest.mark.filterwarnings("ignore:none of")
+def test_alpha_that_was_tuned_is_not_tuned_again(noisy_iris, monkeypatch):
+    X, _, y, _ = noisy_iris
+    X = X + np.random.default_rng(0).normal(0, 0.1, X.shape)  # no copies
+    detector = LabelNoiseDetector(FreeShapAttributor(alpha="auto"))
+    expected = detector.fit(X, y).label_quality_
+    monkeypatch.setattr(_refits, "choose_alpha", None)
+    assert_array_equal(detector.fit(X, y).label_quality_, expected)
 
 
 def fitted_noise(y, decisions, **options):

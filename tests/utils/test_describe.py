@@ -230,6 +230,22 @@ def test_the_order_of_a_dict_counts_but_not_that_of_attributes():
     assert describe(Named(a=1, b=2)) != describe(Named(a=2, b=1))
 
 
+@pytest.mark.parametrize("kind", ["function", "slots"])
+def test_attributes_in_another_order(kind):
+    class Partly:
+        __slots__ = ("__dict__", "place")
+
+    def named(names):
+        one = powered(1) if kind == "function" else Partly()
+        for name in names:
+            setattr(one, name, 1)
+        return one
+
+    names = ["one", "two", "place"]
+    assert describe(named(names)) == describe(named(names[::-1]))
+    assert describe(named(names)) != describe(named(names[1:]))
+
+
 def test_what_cannot_be_pickled_is_taken_for_no_other():
     first, second = ((i for i in range(3)) for _ in range(2))
     assert describe(first) == describe(first) != describe(second)
