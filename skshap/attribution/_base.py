@@ -163,9 +163,9 @@ class BaseFreeShap:
             rows, and the sign of a Shapley value does not tell whether to drop a group,
             see Notes; ``semivalues=["loo"]`` does, exactly.
         scorings : list, default=None
-            Several scorings at once, instead of `scoring`, from the same permutations.
-            Sweeps look at more sizes for accuracy than for smooth scores: beside it
-            these take longer than alone, and have larger errors.
+            Several scorings at once, instead of `scoring`. Smooth ones are from the
+            same permutations. Sweeps look at other sizes for accuracy, and at others
+            for callables: these take as long as alone, one kind after the other.
         semivalues : list, default=None
             Several semivalues at once, instead of `semivalue`.
         per_sample : bool, default=False

@@ -40,7 +40,7 @@ def digest(*parts):
 
 
 class Checkpoint:
-    """A file that holds the state of one computation.
+    """A file that holds the state of one computation, which has one stage or more.
 
     Parameters
     ----------
@@ -59,10 +59,16 @@ class Checkpoint:
         if self._is_in_folder:
             self.path /= f"{digest(identity, seed)}.npz"
         self.identity = identity
+        self._stages = {}  # arrays of each, by name
+        self._stage = 0
         self._written = time.monotonic()
 
+    def begin(self, stage):
+        """Go on to another stage, by its number; those before are kept."""
+        self._stage = stage
+
     def load(self):
-        """Return the arrays of the state, by name, or None if there are none.
+        """Return the arrays of the state of this stage, by name, or None if none are.
 
         Raises
         ------
@@ -111,7 +117,11 @@ class Checkpoint:
                 "path, or a folder, which has a file for each, or delete the file to "
                 "start anew."
             )
-        return state
+        self._stages = {}
+        for name, array in state.items():
+            stage, name = name.split("_", 1)
+            self._stages.setdefault(int(stage), {})[name] = array
+        return self._stages.get(self._stage)
 
     def is_due(self):
         """Whether the last write was some time ago."""
@@ -123,8 +133,14 @@ class Checkpoint:
         if self.path is None:
             return
         try:
-            identity = np.array([self.identity, _outline(state)])
-            write_arrays(self.path, identity=identity, **state)
+            self._stages[self._stage] = state
+            arrays = {
+                f"{stage}_{name}": array
+                for stage, kept in self._stages.items()
+                for name, array in kept.items()
+            }
+            identity = np.array([self.identity, _outline(arrays)])
+            write_arrays(self.path, identity=identity, **arrays)
         except OSError as error:
             warn_caller(
                 f"checkpoint={str(self.path)!r} cannot be written ({error}); the "

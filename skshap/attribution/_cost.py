@@ -53,7 +53,7 @@ def predict_cost(data, problem, method):
     outline = data.outline(kind)
     n_workers = effective_n_jobs(method.n_jobs)
     is_inverted = plan.sampler.has_inverse and kind is KernelGame
-    seconds, sampler = 0.0, None
+    seconds, samplers = 0.0, []
     with at_most(min(n_threads(data), max(1, cpu_count() // n_workers))):
         if is_inverted:
             per_flop = _product_seconds(min(outline.n_rows, 1500))
@@ -62,8 +62,9 @@ def predict_cost(data, problem, method):
         if plan.is_loo.any() and kind is FeatureGame:
             compute = partial(leave_one_out_values, piece, problem)
             seconds += timed(compute, compute)[0]
-        if plan.needs_draws:
-            sampler = make_sampler(plan.sampler, piece, plan.sampled, method)
+        for _, sampled in plan.runs if plan.needs_draws else []:
+            sampler = make_sampler(plan.sampler, piece, sampled, method)
+            samplers.append(sampler)
             n_parts = method.n_permutations * len(sampler.parts)
             n_together = min(count_together(sampler), n_parts)
             if n_together > 1:
@@ -72,7 +73,10 @@ def predict_cost(data, problem, method):
                 measure = MEASURES[plan.sampler]
                 seconds += method.n_permutations * measure(sampler) / n_workers
     options = {"n_workers": n_workers, "is_inverted": is_inverted}
-    memory = peak_bytes(data, outline, problem, sampler, **options)
+    memory = max(
+        peak_bytes(data, outline, problem, sampler, **options)
+        for sampler in samplers or [None]
+    )
     return {"seconds": float(seconds), "memory": memory}
 
 

@@ -20,7 +20,7 @@ from skshap.utils._warn import warn_caller
 __all__ = ["estimate_values", "n_threads"]
 
 FEW_ROWS = 500  # one thread is the fastest, most of all where cores are busy
-FORMAT = 5  # of checkpoints; another one for draws, or a digest, that differ
+FORMAT = 6  # of checkpoints; another one for draws, or a digest, that differ
 
 
 def n_threads(data):
@@ -62,30 +62,43 @@ def _estimate(data, problem, method, plan):
         game = game.with_inverse()
     is_loo = plan.is_loo
     if not is_loo.any():
-        return _run(data, game, plan, method)
+        return _sample(data, game, problem, plan, method)
     shape = problem.shape(data.n_players)
     values, errors = np.empty(shape), np.zeros(shape)
     values[is_loo] = leave_one_out_values(game, problem).cpu().numpy()
     if plan.needs_draws:
-        values[~is_loo], errors[~is_loo] = _run(data, game, plan, method)
+        others = problem._replace(weights=problem.weights[~is_loo])
+        found = _sample(data, game, others, plan, method)
+        values[~is_loo], errors[~is_loo] = found
     return values, errors
 
 
-def _run(data, game, plan, method):
+def _sample(data, game, problem, plan, method):
     """Estimate by sampling; return values and standard errors."""
-    problem = plan.sampled
-    sampler = make_sampler(plan.sampler, game, problem, method)
-    if not sampler.parts:  # a single player: all there is is the empty coalition
-        return Estimate(sampler.start().cpu().numpy(), 0.0)
     identity = (
         "" if method.checkpoint is None else _identify(data, game, problem, method)
     )
     seed = problem.seed if method.is_seeded else None
+    checkpoint = Checkpoint(method.checkpoint, identity, seed)
+    rule = StoppingRule(method.tol, PLAYERS, problem.size(data.n_players))
+    values, errors = (np.empty(problem.shape(data.n_players)) for _ in range(2))
+    for stage, (scorings, sampled) in enumerate(plan.runs):
+        checkpoint.begin(stage)
+        sampler = make_sampler(plan.sampler, game, sampled, method)
+        found = _run(sampler, rule, checkpoint, method)
+        values[:, scorings], errors[:, scorings] = found
+    return values, errors
+
+
+def _run(sampler, rule, checkpoint, method):
+    """Run a sampler; return values and standard errors, or warn."""
+    if not sampler.parts:  # a single player: all there is is the empty coalition
+        return Estimate(sampler.start().cpu().numpy(), 0.0)
     run = Run(
         sampler,
         n_draws=method.n_permutations,
-        rule=StoppingRule(method.tol, PLAYERS),
-        checkpoint=Checkpoint(method.checkpoint, identity, seed),
+        rule=rule,
+        checkpoint=checkpoint,
         n_jobs=method.n_jobs,
         verbose=method.verbose,
         task=method.task,
@@ -100,7 +113,7 @@ def _run(data, game, plan, method):
         else:
             why = (
                 f"was not reached in n_permutations={method.n_permutations}; "
-                f"{run.rule.describe_lack(run.moments)}. Raise n_permutations, or ask "
+                f"{rule.describe_lack(run.moments)}. Raise n_permutations, or ask "
                 "for less."
             )
         warn_caller(

@@ -78,6 +78,9 @@ class StoppingRule:
         never.
     axis : int, default=-1
         Along which players lie, the k lowest of which are looked for.
+    n_values : int or None, default=None
+        How many values are decided on in all, with those of other runs; None for those
+        of this one.
 
     Raises
     ------
@@ -92,8 +95,8 @@ class StoppingRule:
     for the j-th look). A value all of whose draws agree counts as exact.
     """
 
-    def __init__(self, tol, axis=-1):
-        self.tol, self.axis = check_tol(tol), axis
+    def __init__(self, tol, axis=-1, n_values=None):
+        self.tol, self.axis, self.n_values = check_tol(tol), axis, n_values
 
     def is_met(self, moments, is_last=False):
         """Whether the draws suffice; a decision is looked at from time to time."""
@@ -110,7 +113,8 @@ class StoppingRule:
         """Mark values that stand in the way of a decision, the lowest ones first."""
         kind, *k, confidence = self.tol
         mean, error = moments.mean, moments.errors()
-        share = (1 - confidence) / (look * (look + 1)) / mean.numel()
+        n_values = self.n_values or mean.numel()
+        share = (1 - confidence) / (look * (look + 1)) / n_values
         half = float(student_t.isf(share / 2, moments.count - 1)) * error
         if kind == "sign":
             return ~((mean.abs() > half) | (error == 0))

@@ -7,7 +7,6 @@ import numpy as np
 from skshap.attribution._enumeration import LARGEST_GAME, enumeration_flops
 from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._kernel_game import KernelGame
-from skshap.attribution._problem import Problem
 from skshap.attribution._samplers import SAMPLERS, make_sampler
 
 __all__ = ["Plan", "make_plan"]
@@ -29,14 +28,14 @@ class Plan(NamedTuple):
         Of `SAMPLERS`; None if all coalitions are looked at.
     is_loo : ndarray of shape (n_semivalues,) or None
         Which semivalues are leave-one-out values that are known without draws.
-    sampled : Problem or None
-        That of the other semivalues.
+    runs : sequence of (ndarray of int, Problem)
+        Of the other semivalues: what is sampled together, by positions of scorings.
     """
 
     kind: type
     sampler: type | None = None
     is_loo: np.ndarray | None = None
-    sampled: Problem | None = None
+    runs: tuple = ()
 
     @property
     def is_enumerated(self):
@@ -107,7 +106,9 @@ def least_sampling(data, problem, method, kinds):
     sampler = SAMPLERS[method.sampler]
     is_loo = problem.is_loo & sampler.has_inverse
     sampled = problem._replace(weights=problem.weights[~is_loo])
-    plans = [Plan(kind, sampler, is_loo, sampled) for kind in kinds]
+    alike = sampled.kinds() if sampler.is_adaptive else [np.arange(len(problem.nulls))]
+    runs = [(scorings, sampled.part(scorings)) for scorings in alike]
+    plans = [Plan(kind, sampler, is_loo, runs) for kind in kinds]
     works = [sampling_work(data, plan, method) for plan in plans]
     best = int(np.argmin([setup + USUAL_DRAWS * draw for setup, draw in works]))
     setup, draw = works[best]
@@ -130,7 +131,8 @@ def sampling_work(data, plan, method):
         fixed, by_row = outline.walk_flops(outline.to_everyone)
         setup += (fixed + len(data.to_predict) * by_row).sum() + outline.setup_flops()
     if plan.needs_draws:
-        draw += make_sampler(plan.sampler, outline, plan.sampled, method).flops()
+        for _, sampled in plan.runs:
+            draw += make_sampler(plan.sampler, outline, sampled, method).flops()
     return setup, draw
 
 

@@ -61,6 +61,28 @@ class Problem(NamedTuple):
         """Whether all scores change smoothly with predictions."""
         return all(utility.is_smooth for utility in self.utilities)
 
+    def kinds(self):
+        """Return positions of scorings, by what schedule of a sweep suits them.
+
+        Returns
+        -------
+        list of ndarray of int
+            Of scores that change smoothly, of those that jump where predictions are
+            known to be equal, and of others, in the order in which they come.
+        """
+        kinds = [(one.is_smooth, one.distance is None) for one in self.utilities]
+        return [
+            np.flatnonzero([other == kind for other in kinds])
+            for kind in dict.fromkeys(kinds)
+        ]
+
+    def part(self, scorings):
+        """Return the problem of some of the scorings, by position."""
+        utilities, nulls = (
+            [values[i] for i in scorings] for values in (self.utilities, self.nulls)
+        )
+        return self._replace(utilities=utilities, nulls=nulls)
+
     @property
     def samples_rows(self):
         """Whether a sample of the rows scored may be enough, see `make_choice`.

@@ -179,7 +179,7 @@ KILLED = """
         if not os.path.exists(path):
             return False
         state = read_arrays(path)
-        return state["count"] + state["part"] > 0
+        return state["0_count"] + state["0_part"] > 0
 
     os.chdir(sys.argv[1])
     CASES = [("rbf", "accuracy", False), ("linear", "neg_log_loss", True)]
@@ -200,7 +200,7 @@ KILLED = """
             os.kill(process, signal.SIGKILL)
             if os.waitpid(process, 0)[1] == signal.SIGKILL:
                 n_kills += 1
-                most = max(most, read_arrays(killed + ".npz")["count"])
+                most = max(most, read_arrays(killed + ".npz")["0_count"])
             else:  # it was done before: once more from the beginning
                 os.unlink(killed + ".npz")
             if n_kills == 10:
@@ -295,6 +295,41 @@ def test_a_stopped_run_goes_on(
     monkeypatch.setattr(_parts, "_compute", None)
     if len(done) < n_parts or "again" in vars():
         assert_array_equal(attribute(params, n_permutations), expected)
+
+
+@pytest.mark.parametrize("where", [0.0, 0.4, 0.6, 0.9])
+@pytest.mark.parametrize("kernel", ["rbf", "linear"])
+def test_a_stopped_run_of_scores_of_two_kinds_goes_on(
+    kernel, where, tmp_path, monkeypatch
+):
+    """Each kind has draws of its own, one after the other; in one file."""
+    result, computed = _parts._compute, []
+
+    def compute(*args):
+        if len(computed) == n_parts:
+            raise KeyboardInterrupt
+        computed.append(args[1])
+        return result(*args)
+
+    monkeypatch.setattr(_parts, "_compute", compute)
+    monkeypatch.setattr(_checkpoint, "INTERVAL", 0.0)
+    options = {"scorings": ["accuracy", "neg_log_loss"]}
+    params, n_parts = {"kernel": kernel}, np.inf
+    expected = attribute(params, 3, **options)
+    n_whole, path = len(computed), tmp_path / "state.npz"
+    params["checkpoint"], n_parts = path, int(n_whole * where)
+    computed.clear()
+    with pytest.raises(KeyboardInterrupt):
+        attribute(params, 3, **options)
+    n_parts = n_whole
+    for _ in range(2):  # once complete, nothing is computed
+        found = attribute(params, 3, **options)
+        for ours, theirs in zip(found, expected, strict=True):
+            assert ours.keys() == theirs.keys()
+            for key, values in ours.items():
+                assert_array_equal(values, theirs[key])
+    assert len(computed) == n_whole
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_more_permutations_go_on_from_fewer(tmp_path):
@@ -483,8 +518,8 @@ def test_a_damaged_checkpoint_is_said_and_kept(tmp_path):
     renamed = {name.replace("count", "counu"): state[name] for name in state}
     for other in (
         renamed,
-        state | {"mean": state["mean"][..., :-1]},
-        state | {"count": state["count"].astype(float)},
+        state | {"0_mean": state["0_mean"][..., :-1]},
+        state | {"0_count": state["0_count"].astype(float)},
     ):
         np.savez(path, **other)
         with pytest.raises(ValueError, match="it holds other arrays"):
@@ -611,6 +646,26 @@ def test_cost_adds_up(kernel, sampler, monkeypatch):
         assert 0 < loo < setup + 1.1  # a piece of one more is timed, at most
     else:
         assert_allclose([loo, both], few)
+
+
+@pytest.mark.parametrize("kernel", ["rbf", "linear"])
+def test_cost_of_scores_of_two_kinds_adds_up(kernel, monkeypatch):
+    clock = SimpleNamespace(perf_counter=map(float, count()).__next__)
+    for module in (_cost, _timing):
+        monkeypatch.setattr(module, "time", clock)
+    X, y, X_val, y_val = train_and_val(MANY)
+    attributor = FreeShapAttributor(kernel).fit(X, y)
+
+    def cost(scorings, n_permutations):
+        attributor.set_params(n_permutations=n_permutations)
+        return attributor.estimate_cost(X_val, y_val, scorings=scorings)
+
+    names = ["accuracy", "neg_log_loss"]
+    draws = [cost(s, 40).seconds - cost(s, 20).seconds for s in ([x] for x in names)]
+    assert min(draws) > 20
+    both = cost(names, 40)
+    assert_allclose(both.seconds - cost(names, 20).seconds, sum(draws))
+    assert both.memory >= max(cost([name], 40).memory for name in names)
 
 
 @pytest.fixture

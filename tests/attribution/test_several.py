@@ -1,10 +1,14 @@
 """Several semivalues and scorings from one run."""
 
+import warnings
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.exceptions import ConvergenceWarning
 
 from skshap import FreeShapAttributor, FreeShapRegressor
+from skshap.attribution import _estimation, _moments, _plan
 from skshap.attribution._class_scores import CLASS_SCORINGS
 from tests.attribution.games import check_errors, own_value
 from tests.rows import class_rows
@@ -40,6 +44,52 @@ def test_at_once_equals_one_by_one(sampler, n_classes, per_sample):
         )
         assert_allclose(values, expected[0], atol=1e-11)
         assert_allclose(std[scoring, semivalue], expected[1], atol=1e-11)
+
+
+@pytest.mark.parametrize("per_sample", [False, True])
+@pytest.mark.parametrize("kernel", ["rbf", "linear"])
+def test_sweeps_at_once_equal_those_of_each_kind(kernel, per_sample, monkeypatch):
+    """Of scores that are smooth, that jump, and that nothing is known of."""
+    # The game goes by what is to be done before draws, which is the same.
+    monkeypatch.setattr(_plan, "USUAL_DRAWS", 0)
+    X, y = class_rows(40, 2)
+    attributor = FreeShapAttributor(kernel, n_permutations=5, random_state=0)
+    options = {"semivalues": SEMIVALUES, "per_sample": per_sample, "return_std": True}
+
+    def attribute(scorings):
+        return attributor.fit(X, y).attribute(
+            X[:9], y[:9], scorings=scorings, **options
+        )
+
+    kinds = [["neg_log_loss", "neg_brier_score"], ["accuracy"], [own_value]]
+    found = attribute([*kinds[0][:1], *kinds[1], *kinds[2], *kinds[0][1:]])
+    alone = [attribute(kind) for kind in kinds]
+    assert {*kinds[0], *kinds[1]} == set(SCORINGS)
+    for part, several in enumerate(found):
+        expected = {key: value for one in alone for key, value in one[part].items()}
+        assert several.keys() == expected.keys()
+        for key, values in several.items():
+            assert_allclose(values, expected[key], rtol=1e-9, atol=1e-14)
+
+
+def test_the_error_allowed_is_shared_by_all_kinds(monkeypatch):
+    X, y = class_rows(20, 2)
+    rules = []
+
+    class Seen(_moments.StoppingRule):
+        def is_met(self, moments, is_last=False):
+            rules.append((self, moments))
+            return super().is_met(moments, is_last)
+
+    monkeypatch.setattr(_estimation, "StoppingRule", Seen)
+    attributor = FreeShapAttributor(tol=("sign", 0.9), n_permutations=40).fit(X, y)
+    options = {"scorings": ["accuracy", "neg_log_loss"], "semivalues": SEMIVALUES}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        attributor.attribute(X[:9], y[:9], **options)
+    assert len({id(moments) for _, moments in rules}) == 2
+    n_sampled = len(SEMIVALUES) - 1  # leave-one-out values are exact
+    assert {rule.n_values for rule, _ in rules} == {2 * n_sampled * len(X)}
 
 
 @pytest.mark.parametrize("kernel", ["rbf", "linear"])

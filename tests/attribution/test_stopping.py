@@ -29,14 +29,18 @@ def settled_after(draws, tol):
     return moments, rule.is_met(moments, is_last=True)
 
 
+@pytest.mark.parametrize("n_values", [None, 20])
 @pytest.mark.parametrize("look, count", [(1, 10), (2, 12), (3, 15)])
 @pytest.mark.parametrize("kind", ["sign", "lowest"])
-def test_the_error_allowed_is_shared_out_over_values_and_looks(kind, look, count):
+def test_the_error_allowed_is_shared_out_over_values_and_looks(
+    kind, look, count, n_values
+):
     """To both sides of each value: to the last digit, as chance seldom tells."""
     n, confidence = 7, 0.9
-    share = (1 - confidence) / (look * (look + 1)) / n / 2
+    share = (1 - confidence) / (look * (look + 1)) / (n_values or n) / 2
     bar = student_t.isf(share, count - 1)
-    rule = StoppingRule((kind, 3, confidence) if kind == "lowest" else (kind, 0.9))
+    tol = (kind, 3, confidence) if kind == "lowest" else (kind, confidence)
+    rule = StoppingRule(tol, n_values=n_values)
     for factor, is_met in ((1 + 1e-9, True), (1 - 1e-9, False)):
         moments, error = RunningMoments(), torch.full((n,), 0.3, dtype=torch.float64)
         moments.count, moments.squares = count, error**2 * count * (count - 1)
