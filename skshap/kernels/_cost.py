@@ -9,7 +9,8 @@ from sklearn.utils import Bunch
 from skshap.kernels import _memory_store, _row_gram
 from skshap.kernels._store import DiskStore
 from skshap.nn._factors import Layout
-from skshap.nn._gram import CHUNK_BYTES, count_operations, gram
+from skshap.nn._gram import CHUNK_BYTES, gram
+from skshap.nn._gram_cost import count_operations
 from skshap.nn._sorted_rows import BUCKET, CHUNK_COLUMNS
 from skshap.nn._texts import cut_batches
 from skshap.utils._timing import timed

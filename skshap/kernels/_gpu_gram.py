@@ -15,7 +15,8 @@ from skshap.exceptions import SmallerBatchWarning
 from skshap.kernels._workers import count_workers, map_tasks
 from skshap.nn._batched_rows import BatchedRows
 from skshap.nn._capture_checks import is_memory_error
-from skshap.nn._gram import gram, gram_cost, squared_norms
+from skshap.nn._gram import gram, squared_norms
+from skshap.nn._gram_cost import gram_cost
 from skshap.utils._progress import progress_bar
 from skshap.utils._warn import warn_caller
 

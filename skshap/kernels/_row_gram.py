@@ -7,7 +7,8 @@ import numpy as np
 from skshap.kernels._gpu_gram import complete_on_gpus
 from skshap.kernels._row_reader import distinct
 from skshap.kernels._tiles import Tiles
-from skshap.nn._gram import gram, gram_cost
+from skshap.nn._gram import gram
+from skshap.nn._gram_cost import gram_cost
 from skshap.utils._progress import progress_bar
 
 __all__ = ["count_products", "row_gram"]

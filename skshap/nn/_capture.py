@@ -23,6 +23,7 @@ from skshap.nn._batch import (
     trim,
 )
 from skshap.nn._capture_checks import (
+    are_apart,
     check_finite,
     check_padding,
     check_padding_unread,
@@ -30,6 +31,7 @@ from skshap.nn._capture_checks import (
     check_separate,
     is_memory_error,
     refuse_wrong,
+    shared_layers,
 )
 from skshap.nn._factors import BatchGradients, Layout, concatenate
 from skshap.nn._passes import Passes
@@ -291,19 +293,3 @@ class GradientCapture:
     def rows(self, batch, lengths):
         """Capture the gradients of a batch; return a flat array for each example."""
         return self.gradients(batch, lengths).rows()
-
-
-def are_apart(calls, batch):
-    """Whether each layer reads as much of every example of a batch.
-
-    That is one part of each, as if it had come alone, or one for each of its tokens.
-    Anything else may be some tokens of one example and more of the next.
-    """
-    n = batch_size(batch)
-    sizes = n, n * tokens_wide(batch)
-    return all(len(call.read) in sizes for used in calls.values() for call in used)
-
-
-def shared_layers(calls):
-    """Return the layers that had one row for all examples."""
-    return {name for name, used in calls.items() if any(c.is_shared for c in used)}

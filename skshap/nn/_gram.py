@@ -13,10 +13,11 @@ import torch
 
 from skshap.nn._batched_rows import BatchedRows
 from skshap.nn._factors import squared_norms_of_pair
+from skshap.nn._gram_cost import count_operations
 from skshap.nn._product import add_product
 from skshap.nn._sorted_rows import CHUNK_COLUMNS, SortedRows
 
-__all__ = ["CHUNK_BYTES", "count_operations", "gram", "gram_cost", "squared_norms"]
+__all__ = ["CHUNK_BYTES", "gram", "squared_norms"]
 
 CHUNK_BYTES = 1 << 29  # of multiplied-out gradients held at once, on a CPU
 GPU_COLUMNS = 1 << 17  # of multiplied-out gradients at once, on a GPU
@@ -129,59 +130,6 @@ def squared_norms(layout, rows, *, is_sign=False, device="cpu"):
     out = np.empty(len(rows))
     out[rows.order] = total.cpu().numpy()
     return out
-
-
-def gram_cost(layout, n, n_tokens, itemsize):
-    """Predict what `gram` of n rows takes.
-
-    Parameters
-    ----------
-    layout : Layout
-        Of the rows.
-    n : int
-        Rows.
-    n_tokens : array-like of shape (n_factors,)
-        Tokens of a row, by factor.
-    itemsize : int
-        Bytes of a number.
-
-    Returns
-    -------
-    n_bytes : int
-        That the rows take.
-    n_operations : float
-        Multiplications and additions.
-    """
-    pairs = n**2 / 2
-    numbers, products = layout.n_vector, pairs * layout.n_vector
-    for factor, t in zip(layout.factors, n_tokens, strict=True):
-        numbers += t * factor.width
-        if not factor.is_lookup:
-            products += min(count_operations(factor, pairs, t, t, n * t))
-    return int(n * numbers * itemsize), 2.0 * products
-
-
-def count_operations(factor, pairs, t, u, n_tokens):
-    """Count what the products of one factor take by either of the two ways.
-
-    Parameters
-    ----------
-    factor : Factor
-        No lookup.
-    pairs : float
-        Of rows.
-    t, u : float
-        Tokens of a row on either side, on average.
-    n_tokens : float
-        Of all rows of both sides, or of the only one.
-
-    Returns
-    -------
-    by_tokens, multiplied_out : float
-        Multiplications; products are taken by what needs fewer.
-    """
-    size = factor.n_inputs * factor.n_outputs
-    return pairs * t * u * factor.width, (pairs + n_tokens) * size
 
 
 def _arrange(layout, rows, device):

@@ -13,11 +13,10 @@ from skshap.selection._noise_model import (
     BLIND_GROWTH,
     BLIND_SHARE,
     NoiseModel,
-    end_of_path,
     tilted,
-    uniform_noise,
     unsure_share,
 )
+from skshap.selection._transitions import end_of_path, uniform_noise
 
 
 def draw_labels(n, transition, seed, slope=6.0):
