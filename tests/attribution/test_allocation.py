@@ -14,6 +14,7 @@ from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._game import PASS_WORK, Route
 from skshap.attribution._kernel_game import KernelGame
 from skshap.attribution._permutations import Permutations
+from skshap.attribution._pilot import adapted
 from skshap.attribution._semivalues import size_weights
 from skshap.attribution._sweep import Sweep
 from tests.attribution.games import SmallGame, make_run
@@ -114,6 +115,36 @@ def test_an_adapted_sweep_is_as_long_and_no_worse(monkeypatch):
     assert abs(np.mean(gaps)) < 4 * np.std(gaps) / np.sqrt(len(gaps))
     assert_allclose(works, 60, rtol=0.05)
     assert np.mean(squares[0]) < 1.1 * np.mean(squares[np.inf])
+
+
+def test_outputs_count_the_same_whatever_their_unit():
+    """One of two varies at the first stops, the other at the last."""
+    game = SmallGame(60, 12, 2, "neg_log_loss")
+    sweep = Sweep(game.game(), game.problem())
+    rng = np.random.default_rng(0)
+
+    def schedule(*units):
+        profiles = []
+        for part in 6 * sweep.parts:
+            n_stops = len(sweep.routes[part.route].ranges)
+            varies = np.linspace(0, 1, n_stops)[:, None]
+            noise = rng.normal(size=(2, n_stops, 400))
+            stops = np.stack([noise[0] * (1 - varies), noise[1] * varies], 1)
+            profiles.append((stops * np.array(units)[:, None], np.ones(n_stops)))
+        return np.concatenate(adapted(sweep, profiles).counts)
+
+    expected, *found = (schedule(*u) for u in ((1, 1), (1, 1e6), (1e6, 1), (1, 0)))
+    gaps = [abs(counts - expected).sum() for counts in found]
+    assert max(gaps[:2]) < gaps[2] / 4  # not as if the first were the only one
+
+
+def test_the_usual_schedule_scores_as_many_rows():
+    game = SmallGame(30, 12, 2, "neg_log_loss")
+    plain = Sweep(game.game(), game.problem())
+    few = [0.1 * shares for shares in plain.kept]
+    fewer = Sweep(plain.game, plain.problem, [2 * k for k in plain.counts], few)
+    assert fewer.flops() < 2 * plain.flops()
+    assert_allclose(fewer.usual().flops(), fewer.flops() / 2)
 
 
 def stops(kind, n, *, scoring="accuracy", semivalue="shapley", per_sample=False):

@@ -11,7 +11,7 @@ from skshap.attribution import _schedule, _scored
 from skshap.attribution._class_scores import class_targets, class_utility
 from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._kernel_game import KernelGame
-from skshap.attribution._scored import LEAST, keep_probabilities, keep_rows
+from skshap.attribution._scored import LEAST, keep_probabilities, keep_rows, make_choice
 from skshap.attribution._semivalues import size_weights
 from skshap.attribution._sweep import Sweep
 from tests.attribution.games import FixedOrder, SmallGame, average
@@ -135,6 +135,18 @@ def test_all_rows_are_scored_where_they_are_needed(monkeypatch):
         sweep = Sweep(game.game(), one)
         kept = np.min([sweep.profile(t, 0)[2] for t in range(5)])
         assert (kept < 1) == is_sampled
+
+
+def test_jumps_count_by_the_squares_of_what_they_weigh(monkeypatch):
+    """Probabilities are to make variances small, and these grow with the squares."""
+    monkeypatch.setattr(_scored, "LEAST_FLOPS", 0)
+    game = SmallGame(8, 30, 2, "accuracy")
+    problem = game.problem(per_sample=False)
+    route = Sweep(game.game(), problem).routes[0]
+    shares, rng = 2.0 ** np.arange(len(route.ranges)), np.random.default_rng(0)
+    scale = make_choice(game.game(), problem, route, shares, rng).scale.flatten()
+    assert len(scale) > 2  # Shapley values weigh all sizes alike
+    assert_allclose(scale / scale[0], shares**2)
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e-310, 1e300])
