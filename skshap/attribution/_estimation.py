@@ -82,8 +82,11 @@ def _sample(data, game, problem, plan, method):
     checkpoint = Checkpoint(method.checkpoint, identity, seed)
     rule = StoppingRule(method.tol, PLAYERS, problem.size(data.n_players))
     values, errors = (np.empty(problem.shape(data.n_players)) for _ in range(2))
+    task, n_runs = method.task, len(plan.runs)
     for stage, (scorings, sampled) in enumerate(plan.runs):
         checkpoint.begin(stage)
+        if n_runs > 1:
+            method = method._replace(task=f"{task}scores {stage + 1} of {n_runs}, ")
         sampler = make_sampler(plan.sampler, game, sampled, method)
         found = _run(sampler, rule, checkpoint, method)
         values[:, scorings], errors[:, scorings] = found

@@ -585,6 +585,11 @@ def test_progress_shows_the_error_and_the_time_left(monkeypatch):
     with redirect_stderr(shown):
         attribute({"verbose": 1}, 40, groups=np.arange(N) % 4)
     assert "coalitions" in shown.getvalue() and "15/15" in shown.getvalue()
+    assert "scores" not in shown.getvalue()
+    with redirect_stderr(shown):
+        attribute({"verbose": 1}, 3, scorings=["accuracy", "neg_log_loss"])
+    for number in (1, 2):
+        assert f"\rscores {number} of 2, sweeps: 100%" in shown.getvalue()
 
 
 @pytest.mark.parametrize("sampler", ["sweep", "permutation", "exact"])
