@@ -8,7 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from skshap.exceptions import DamagedStoreWarning
-from skshap.utils._files import DAMAGE, is_damage, read_arrays, write_arrays
+from skshap.utils._files import (
+    DAMAGE,
+    is_damage,
+    read_arrays,
+    remove_leftovers,
+    write_arrays,
+)
 from skshap.utils._warn import warn_caller
 
 __all__ = ["Checkpoint", "check_path", "digest", "is_folder"]
@@ -88,6 +94,7 @@ class Checkpoint:
                 f"checkpoint={str(self.path)!r} is a device; pass the path of a file "
                 "or of a folder, which need not exist."
             )
+        remove_leftovers(self.path)
         try:
             state = read_arrays(self.path)
             identity, *outline = state.pop("identity").ravel().tolist()

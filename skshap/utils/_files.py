@@ -1,17 +1,22 @@
 """Archives of arrays: written all or nothing, read without pickle."""
 
 import errno
+import glob
 import io
 import os
 import struct
+import time
 import uuid
 import zipfile
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
-__all__ = ["DAMAGE", "is_damage", "read_arrays", "write_arrays"]
+__all__ = ["DAMAGE", "is_damage", "read_arrays", "remove_leftovers", "write_arrays"]
+
+LEFT_OVER = 3600.0  # seconds after which nobody is writing a file any more
 
 # What reading a damaged archive raises: an unknown compression or a flag of encryption
 # come as the last two.
@@ -88,3 +93,18 @@ def write_arrays(path, **arrays):
         if isinstance(error.__context__, KeyboardInterrupt):
             raise error.__context__ from None  # zipfile cannot close what it broke off
         raise
+
+
+def remove_leftovers(path):
+    """Remove what processes that were killed had written of an archive.
+
+    Parameters
+    ----------
+    path : path
+        The file, of which other processes may be writing.
+    """
+    path, digits = Path(path).resolve(), 32 * "[0-9a-f]"
+    for part in path.parent.glob(f".{glob.escape(path.name)}.{digits}.tmp"):
+        with suppress(OSError):  # another process was faster, or may not be disturbed
+            if time.time() - part.stat().st_mtime > LEFT_OVER:
+                part.unlink()
