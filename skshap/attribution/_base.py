@@ -11,13 +11,14 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from skshap.attribution._asked import check_asked, check_same, check_units
 from skshap.attribution._cost import predict_cost
+from skshap.attribution._data import Data
 from skshap.attribution._estimation import estimate_values
 from skshap.attribution._extremes import find_extremes
 from skshap.attribution._groups import encode_groups
 from skshap.attribution._method import METHOD_CONSTRAINTS, check_method, read_method
 from skshap.attribution._own_rows import warn_of_own_rows
 from skshap.attribution._plan import make_plan
-from skshap.attribution._problem import Data, Problem
+from skshap.attribution._problem import Problem
 from skshap.attribution._semivalues import size_weights
 from skshap.kernel_ridge._alpha import choose_alpha
 from skshap.kernels._base import is_precomputed

@@ -8,11 +8,12 @@ from skshap.attribution._checkpoint import Checkpoint, digest
 from skshap.attribution._enumeration import enumerate_coalitions
 from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._leave_one_out import leave_one_out_values
-from skshap.attribution._moments import SMALLEST_SAMPLE, Estimate, StoppingRule
+from skshap.attribution._moments import Estimate
 from skshap.attribution._plan import make_plan
 from skshap.attribution._problem import PLAYERS
 from skshap.attribution._running import Run
 from skshap.attribution._samplers import make_sampler
+from skshap.attribution._stopping import SMALLEST_SAMPLE, StoppingRule
 from skshap.utils._describe import describe
 from skshap.utils._threads import at_most
 from skshap.utils._warn import warn_caller

@@ -5,8 +5,8 @@ from numbers import Integral, Real
 from typing import NamedTuple
 
 from skshap.attribution._checkpoint import check_path
-from skshap.attribution._moments import check_tol
 from skshap.attribution._samplers import SAMPLERS
+from skshap.attribution._stopping import check_tol
 from skshap.utils._sklearn import Interval, StrOptions
 
 __all__ = ["METHOD_CONSTRAINTS", "Method", "check_method", "read_method"]

@@ -8,11 +8,11 @@ from skshap.attribution._class_scores import class_targets, class_utility
 from skshap.attribution._enumeration import enumerate_coalitions
 from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._kernel_game import KernelGame
-from skshap.attribution._moments import StoppingRule
 from skshap.attribution._permutations import Permutations
 from skshap.attribution._problem import PLAYERS, Problem
 from skshap.attribution._running import Run
 from skshap.attribution._semivalues import size_weights
+from skshap.attribution._stopping import StoppingRule
 from tests.oracles import per_sample_score, ridge_predictions
 
 ALPHA = 0.4

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 from sklearn.exceptions import ConvergenceWarning
 
 from skshap import FreeShapAttributor, FreeShapRegressor
-from skshap.attribution import _estimation, _moments, _plan
+from skshap.attribution import _estimation, _plan, _stopping
 from skshap.attribution._class_scores import CLASS_SCORINGS
 from tests.attribution.games import check_errors, own_value
 from tests.rows import class_rows
@@ -76,7 +76,7 @@ def test_the_error_allowed_is_shared_by_all_kinds(monkeypatch):
     X, y = class_rows(20, 2)
     rules = []
 
-    class Seen(_moments.StoppingRule):
+    class Seen(_stopping.StoppingRule):
         def is_met(self, moments, is_last=False):
             rules.append((self, moments))
             return super().is_met(moments, is_last)

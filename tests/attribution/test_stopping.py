@@ -11,9 +11,10 @@ from scipy.stats import t as student_t
 from sklearn.exceptions import ConvergenceWarning
 
 from skshap import FreeShapAttributor
-from skshap.attribution._moments import RunningMoments, StoppingRule
+from skshap.attribution._moments import RunningMoments
 from skshap.attribution._permutations import Permutations
 from skshap.attribution._problem import PLAYERS
+from skshap.attribution._stopping import StoppingRule
 from skshap.attribution._sweep import Sweep
 from tests.attribution.games import SmallGame, average
 from tests.rows import class_rows

@@ -29,11 +29,11 @@ from threadpoolctl import threadpool_limits
 from skshap.attribution._checkpoint import Checkpoint
 from skshap.attribution._class_scores import class_null, class_targets, class_utility
 from skshap.attribution._kernel_game import KernelGame
-from skshap.attribution._moments import StoppingRule
 from skshap.attribution._permutations import Permutations
 from skshap.attribution._problem import Problem
 from skshap.attribution._running import LEAST_DRAWS, PILOT, Run
 from skshap.attribution._semivalues import size_weights
+from skshap.attribution._stopping import StoppingRule
 from skshap.attribution._sweep import Sweep
 
 # At equal CPU time, and against the block inverse at equal error.
