@@ -64,8 +64,8 @@ class Problem(NamedTuple):
         Returns
         -------
         list of ndarray of int
-            Of scores that change smoothly, of those that jump where predictions are
-            known to be equal, and of others, in the order in which they come.
+            Of scores that change smoothly, of those whose jumps are known, and of
+            others, each kind at the place of its first.
         """
         kinds = [(one.is_smooth, one.distance is None) for one in self.utilities]
         return [
