@@ -19,6 +19,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MaxAbsScaler
 from sklearn.utils import get_tags
 
+from skshap.kernels._dates import check_dates
 from skshap.kernels._features import last_step
 from skshap.kernels._pairwise import PairwiseKernel, check_name
 from skshap.utils._kernel_values import check_gram
@@ -178,7 +179,9 @@ def check_kernel_rows(estimator, X, *, reset):
         check_takes_tables(kernel)
     is_piped = isinstance(kernel, Pipeline) and is_table and not issparse(X)
     if selects_columns(kernel) or is_piped:
-        return check_table(estimator, X, reset=reset)
+        X = check_table(estimator, X, reset=reset)
+        check_dates("kernel", kernel, X)
+        return X
     return check_rows(estimator, X, reset=reset, sparse=takes_sparse(kernel))
 
 

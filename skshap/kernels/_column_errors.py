@@ -4,21 +4,13 @@ import re
 from contextlib import contextmanager
 
 import numpy as np
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import (
-    FunctionTransformer,
-    OneHotEncoder,
-    OrdinalEncoder,
-    TargetEncoder,
-)
 
 from skshap.kernels._base import is_precomputed
 from skshap.kernels._features import last_step
-from skshap.utils._columns import column_advice, missing_dates
+from skshap.utils._columns import column_advice
 from skshap.utils._sklearn import select_columns
 
 __all__ = [
-    "check_dates",
     "check_kernel",
     "check_kernel_weights",
     "check_triples",
@@ -26,9 +18,6 @@ __all__ = [
     "read_columns",
 ]
 
-# Steps that read dates as numbers, and those among them that do not.
-NUMERIC = ("sklearn.impute", "sklearn.preprocessing")
-DATES_READ = (FunctionTransformer, OneHotEncoder, OrdinalEncoder, TargetEncoder)
 # What messages have in common, on one dimension where two are wanted, on texts where
 # numbers are, on what is no text, and on values that are no numbers.
 FLAT = "2D array|2D input|2-dimensional|two dimensions"
@@ -129,37 +118,6 @@ def read_columns(X, name, columns):
             "of one name; name each once, and give it a kernel of its own to weigh it."
         )
     return columns, part
-
-
-def check_dates(name, kernel, part):
-    """Raise if scikit-learn would read missing dates as numbers far from all others.
-
-    Parameters
-    ----------
-    name : str
-        Of the kernel.
-    kernel : object
-        Perhaps a pipeline.
-    part : dataframe, series or ndarray
-        The columns that it reads.
-
-    Raises
-    ------
-    ValueError
-        If dates are missing, and the first step imputes or scales.
-    """
-    while isinstance(kernel, Pipeline):
-        steps = [step for _, step in kernel.steps if step not in (None, "passthrough")]
-        kernel = steps[0]
-    is_numeric = type(kernel).__module__.startswith(NUMERIC)
-    if is_numeric and not isinstance(kernel, DATES_READ) and len(part.shape) == 2:
-        gaps = missing_dates(part)
-        if gaps:
-            raise ValueError(
-                f"kernel {name!r} reads columns {gaps} of dates, some of them missing, "
-                f"which {type(kernel).__name__} takes for numbers far from all others; "
-                "turn dates into numbers first, or use skrub's TableVectorizer."
-            )
 
 
 @contextmanager

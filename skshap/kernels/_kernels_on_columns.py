@@ -6,7 +6,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from skshap.kernels._base import make_kernel
-from skshap.kernels._column_errors import check_dates, noted, read_columns
+from skshap.kernels._column_errors import noted, read_columns
+from skshap.kernels._dates import check_dates
 from skshap.kernels._entk import EmpiricalNTK
 from skshap.kernels._features import diagonal, last_step
 
@@ -46,7 +47,7 @@ def fit_kernels(kernels, X, call):
     # Networks last: what the other kernels refuse is told before they are computed.
     for name, kernel, columns in sorted(kernels, key=_is_network):
         columns, part = read_columns(X, name, columns)
-        check_dates(name, kernel, part)
+        check_dates(f"kernel {name!r}", kernel, part)
         fitted = make_kernel(kernel)
         with noted(name, columns, part):
             result = call(fitted, part)
@@ -73,7 +74,7 @@ def ask_kernels(kernels, X, call):
     """
     for name, kernel, columns in kernels:
         _, part = read_columns(X, name, columns)
-        check_dates(name, kernel, part)
+        check_dates(f"kernel {name!r}", kernel, part)
         with noted(name, columns, part):
             yield call(kernel, part)
 

@@ -179,11 +179,17 @@ def _are_same(values, y):
 
 def missing_dates(table):
     """Name the columns of dates, times or spans of time some of which are missing."""
-    return [
-        name
-        for name, values in named_columns(table)
-        if values.dtype.kind in "mM" and np.isnat(values).any()
-    ]
+    if not hasattr(table, "columns") and table.dtype.kind not in "mMO":
+        return []
+    return [name for name, values in named_columns(table) if _has_missing_dates(values)]
+
+
+def _has_missing_dates(values):
+    """Whether some values of a column are NaT, that of numpy or that of pandas."""
+    if values.dtype.kind in "mM":
+        return bool(np.isnat(values).any())
+    is_object = values.dtype.kind == "O"  # as of dates with a time zone
+    return is_object and any(type(value).__name__ == "NaTType" for value in values)
 
 
 def shortened(names):

@@ -185,6 +185,7 @@ def check_table(estimator, X, *, reset):
         If it is no table, is empty, or has other columns than in `fit`.
     """
     check_collected(X)
+    check_unmasked(X)
     if is_flat(X) and len(X) > 0 and not isinstance(X, np.ndarray):
         raise ValueError(
             "X must be a table, whose columns are read by their names, got "

@@ -1,6 +1,7 @@
 """Sums of kernels on the columns of a table, against sums written out."""
 
 import pickle
+from contextlib import suppress
 from itertools import count
 from types import SimpleNamespace
 from unittest.mock import Mock
@@ -14,13 +15,18 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
 from sklearn.base import BaseEstimator, clone
-from sklearn.compose import make_column_selector
+from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MinMaxScaler,
+    OneHotEncoder,
+    StandardScaler,
+)
 from sklearn.utils import Bunch
 
 from skshap import (
@@ -740,8 +746,27 @@ def test_methods_before_fit(method):
     [
         ([SimpleImputer(), StandardScaler()], "SimpleImputer"),
         ([None, make_pipeline("passthrough", StandardScaler())], "StandardScaler"),
+        ([FunctionTransformer(), StandardScaler()], "StandardScaler"),
+        ([ColumnTransformer([("a", SimpleImputer(), ["day"])])], "SimpleImputer"),
+        (
+            [
+                ColumnTransformer(
+                    [("a", "drop", ["other"]), ("b", "passthrough", ["day"])]
+                ),
+                MinMaxScaler(),
+            ],
+            "MinMaxScaler",
+        ),
+        (
+            [
+                ColumnTransformer(
+                    [("a", "drop", ["other"])], remainder=make_pipeline(SimpleImputer())
+                )
+            ],
+            "SimpleImputer",
+        ),
     ],
-    ids=["imputer", "nested"],
+    ids=["imputer", "nested", "identity", "columns", "passed", "remainder"],
 )
 def test_missing_dates_are_no_numbers(steps, taker, make):
     days = np.arange("2026-01-01", "2026-01-09", dtype="M8[D]").astype("M8[ms]")
@@ -758,6 +783,54 @@ def test_missing_dates_are_no_numbers(steps, taker, make):
     kernel.fit(whole)
     with pytest.raises(ValueError, match=message):
         kernel.transform(gaps)
+
+
+@pytest.mark.parametrize("as_kernel_of_columns", [False, True])
+@pytest.mark.parametrize(
+    "day",
+    [
+        pd.date_range("2026-01-01", periods=8),
+        pd.date_range("2026-01-01", periods=8, tz="UTC"),
+        pd.to_timedelta(range(8), unit="D"),
+    ],
+    ids=["dates", "with a time zone", "spans"],
+)
+def test_missing_dates_of_all_kinds(day, as_kernel_of_columns):
+    kernel = make_pipeline(SimpleImputer(), PairwiseKernel())
+    if as_kernel_of_columns:
+        kernel = ColumnKernel([("days", kernel, ["day"])])
+    frame, y = pd.DataFrame({"day": day}), np.arange(8) % 2
+    gaps = frame.copy()
+    gaps.loc[3, "day"] = pd.NaT
+    classifier = KernelRidgeClassifier(kernel=kernel)
+    with pytest.raises(ValueError, match=r"columns \['day'\] of dates, some of them"):
+        classifier.fit(gaps, y)
+    with suppress(ValueError, TypeError):  # some dates are no numbers at all
+        classifier.fit(frame, y)
+        with pytest.raises(ValueError, match=r"columns \['day'\] of dates"):
+            classifier.predict(gaps)
+
+
+def test_missing_dates_in_arrays():
+    days = np.arange("2026-01-01", "2026-01-09", dtype="M8[D]")[:, None]
+    days[3] = "NaT"
+    kernel = make_pipeline(SimpleImputer(), PairwiseKernel())
+    for rows in (days, days.astype("M8[ms]")):
+        with pytest.raises(ValueError, match=r"kernel reads columns \[0\] of dates"):
+            KernelRidgeClassifier(kernel=kernel).fit(rows, np.arange(8) % 2)
+
+
+def test_masked_tables_are_refused():
+    rows = np.random.default_rng(0).normal(size=(8, 2))
+    masked = np.ma.array(rows, mask=rows > 1)
+    pipeline = make_pipeline(SimpleImputer(), PairwiseKernel())
+    for kernel in (pipeline, ColumnKernel([("all", pipeline, slice(None))])):
+        classifier = KernelRidgeClassifier(kernel=kernel)
+        with pytest.raises(ValueError, match=r"X must not be missing, but \d entries"):
+            classifier.fit(masked, np.arange(8) % 2)
+        classifier.fit(rows, np.arange(8) % 2)
+        with pytest.raises(ValueError, match="entries are masked"):
+            classifier.predict(masked)
 
 
 def test_missing_dates_are_left_to_steps_that_know_them():
