@@ -210,6 +210,7 @@ HELPERS = {
     "kernels": {
         "_column_cost",
         "_column_errors",
+        "_dates",
         "_folder",
         "_kernels_on_columns",
         "_overridden",

@@ -162,7 +162,8 @@ class BaseFreeShap:
             rows: to compare annotators of unequal work, divide by that of each,
             ``np.unique(groups, return_counts=True)[1]``. They are no sums of values of
             rows, and the sign of a Shapley value does not tell whether to drop a group,
-            see Notes; ``semivalues=["loo"]`` does, exactly.
+            see Notes; ``semivalues=["loo"]`` does, exactly unless `sampler` is
+            "permutation".
         scorings : list, default=None
             Several scorings at once, instead of `scoring`. Smooth ones are from the
             same permutations. Sweeps look at other sizes for accuracy, and at others
@@ -185,7 +186,8 @@ class BaseFreeShap:
         std : ndarray or dict of the same shape
             Standard error of each value, over permutations; zero if values are exact,
             and also if all permutations drawn happen to agree, as two or three of few
-            rows may. Only if `return_std`.
+            rows may, and leave-one-out values by ``sampler="permutation"`` of rows that
+            were last in none. Only if `return_std`.
 
         Raises
         ------

@@ -16,7 +16,7 @@ from skshap.kernel_ridge._landmarks import Landmarks
 from skshap.kernel_ridge._some_rows import some_rows
 from skshap.kernel_ridge._training_kernel import fit_training_kernel
 from skshap.kernels import PairwiseKernel
-from skshap.utils._columns import column_advice
+from skshap.utils._columns import column_advice, shortened
 from skshap.utils._rows import number_of_rows
 from skshap.utils._texts import is_text
 
@@ -29,6 +29,7 @@ OFFSET = 4
 # Share of the squares of rows below which rounding takes too much of their spread:
 # means, as of times in nanoseconds, are taken off then.
 ROUNDING = 1e-8
+FARTHEST = 1e5  # standard deviations from zero of a column that is not centred
 OUTLYING = 30  # interquartile ranges from the median of a column, of an outlier
 # Rows from which on kernels but linear are approximated, by how many features: pairs
 # of them take memory and time that few have.
@@ -121,6 +122,11 @@ def choose_kernel(rows, Y, has_prior):
     -------
     PairwiseKernel or Pipeline
         Not fitted.
+
+    Raises
+    ------
+    ValueError
+        If rows are sparse, and columns far from zero.
     """
     candidates, Y = candidates_of(rows), in_largest(Y)
     direction = np.random.default_rng(0).normal(size=rows.shape[1])
@@ -140,6 +146,8 @@ def candidates_of(rows):
     first = rbf_of(moved, spread, centre) if is_far else rbf_of(rows, spread)
     candidates = [first, linear_of(rows)]
     scaler = as_arrays(StandardScaler(with_mean=not is_sparse)).fit(rows)
+    if is_sparse:
+        check_near_zero(scaler)
     # Of columns around their means, as of dense rows, which are centred.
     within = scaler.var_[varies].sum()
     if spread > OFFSET * within > 0:
@@ -152,6 +160,26 @@ def candidates_of(rows):
         scaler = as_arrays(RobustScaler(unit_variance=True)).fit(rows)
         candidates.append(rbf_of(scaler.transform(rows), varies.sum(), scaler))
     return candidates
+
+
+def check_near_zero(scaler):
+    """Raise if columns of sparse rows, which are not centred, are far from zero.
+
+    Parameters
+    ----------
+    scaler : StandardScaler
+        Fitted on them.
+    """
+    distance = np.abs(scaler.mean_) / scaler.scale_
+    far = np.flatnonzero(distance > FARTHEST)
+    if len(far) > 0:
+        raise ValueError(
+            f"X is sparse, and its columns {shortened(far.tolist())} are so far from "
+            f"zero, up to {distance.max():.1g} times their standard deviation, that "
+            "rounding hides the others: means are not taken off sparse rows. Scale "
+            "these columns before they are put beside others, as with StandardScaler, "
+            "or pass X.toarray()."
+        )
 
 
 def as_arrays(transformer):

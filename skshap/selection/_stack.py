@@ -43,6 +43,15 @@ def stack_rows(X, X_val):
             pandas = import_optional("pandas", "frame")
             return pandas.concat([X, X_val], ignore_index=True)
         polars = import_optional("polars", "frame")
+        kinds = polars.Enum, polars.Categorical  # of other categories, or another order
+        types = zip(X.columns, X.dtypes, X_val.select(X.columns).dtypes, strict=True)
+        names = [
+            name
+            for name, own, other in types
+            if own != other and (isinstance(own, kinds) or isinstance(other, kinds))
+        ]
+        as_text = polars.col(names).cast(polars.String)
+        X, X_val = X.with_columns(as_text), X_val.with_columns(as_text)
         return polars.concat([X, X_val], how="vertical_relaxed")
     if is_text(X):
         if hasattr(X_val, "columns"):  # pairs; a loop would go over columns

@@ -12,6 +12,7 @@ __all__ = [
     "has_dates",
     "is_missing",
     "missing_dates",
+    "shortened",
     "warn_of_target",
 ]
 

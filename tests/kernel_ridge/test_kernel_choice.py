@@ -7,6 +7,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
 from scipy.sparse import csr_array
 from sklearn import config_context
 from sklearn.datasets import load_diabetes, load_iris, load_wine, make_moons
@@ -569,3 +570,21 @@ def test_large_offsets_take_no_digits(offset):
     )
     assert found.score(moved, y) > 0.95
     assert_allclose(found.predict_proba(moved), expected.predict_proba(X), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["csr_array", "csc_matrix"])
+@pytest.mark.parametrize("far", [0, 3], ids=["numbers", "constant"])
+def test_sparse_columns_far_from_zero_are_refused(far, kind):
+    """Results were those of rounding from there on, or the ridge failed."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(60, 4)) * (rng.random((60, 4)) < 0.5)
+    y = (rows[:, 1] > 0).astype(int)
+    rows[:, 3] = 1.0
+    plain = FreeShapAttributor("auto", alpha="auto")
+    expected = plain.fit(sparse.csr_array(rows), y).score(rows, y)
+    rows[:, far] += 1e3
+    assert plain.fit(getattr(sparse, kind)(rows), y).score(rows, y) > expected - 0.1
+    rows[:, far] += 1e7
+    with pytest.raises(ValueError, match=rf"sparse, and its columns \[{far}\] are so"):
+        plain.fit(getattr(sparse, kind)(rows), y)
+    assert plain.fit(rows, y).score(rows, y) > expected - 0.1

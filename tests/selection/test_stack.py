@@ -14,6 +14,31 @@ def test_frames_of_polars_take_numbers_of_another_type():
     assert stack_rows(X, X_val)["a"].to_list() == [1, 2, 0.5]
 
 
+@pytest.mark.parametrize(
+    "types",
+    [
+        (pl.Enum(["a", "b", "c"]), pl.Enum(["c", "b", "a"])),
+        (pl.Enum(["a", "b", "c"]), pl.Categorical),
+        (pl.Categorical, pl.String),
+        (pl.String, pl.Enum(["b", "c"])),
+    ],
+)
+def test_frames_of_polars_take_other_categories(types):
+    X, X_val = (
+        pl.DataFrame({"n": [n], "a": pl.Series([word], dtype=kind)})
+        for n, word, kind in zip([1, 2], ["a", "b"], types, strict=True)
+    )
+    X_val = X_val.with_columns(a=pl.Series(["c"], dtype=types[1]))
+    both = stack_rows(X, X_val)
+    assert both["a"].cast(pl.String).to_list() == ["a", "c"]
+    assert both["n"].to_list() == [1, 2]
+
+
+def test_categories_of_polars_stay_where_they_are_the_same():
+    X = pl.DataFrame({"a": pl.Series(["a", "b"], dtype=pl.Enum(["b", "a"]))})
+    assert stack_rows(X, X).dtypes == X.dtypes
+
+
 def test_sparse_rows_below_a_frame():
     both = stack_rows(pd.DataFrame({"a": [1.0], "b": [2.0]}), csr_array([[0.0, 3.0]]))
     assert both.to_numpy().tolist() == [[1, 2], [0, 3]]
