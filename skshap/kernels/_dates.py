@@ -76,7 +76,8 @@ def _split(transformer, table):
             part = select_columns(table, columns)
         except Exception:  # said by the transformer itself
             continue
-        rest = [name for name in rest if name not in getattr(part, "columns", ())]
+        read = getattr(part, "columns", [getattr(part, "name", None)])
+        rest = [name for name in rest if name not in read]
         if step != "drop" and len(part.shape) == 2:
             yield step, part
     if transformer.remainder != "drop" and rest:

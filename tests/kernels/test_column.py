@@ -838,6 +838,10 @@ def test_missing_dates_are_left_to_steps_that_know_them():
     for step in (
         FunctionTransformer(lambda day: day.isna()),
         OneHotEncoder(handle_unknown="ignore", sparse_output=False),
+        ColumnTransformer(
+            [("day", FunctionTransformer(lambda day: day.isna().to_frame()), "day")],
+            remainder=StandardScaler(),  # of what no other step reads
+        ),
     ):
         kernel = make_column_kernel((make_pipeline(step, PairwiseKernel()), ["day"]))
         assert np.isfinite(kernel.fit_transform(frame)).all()
