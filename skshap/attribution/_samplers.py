@@ -17,6 +17,7 @@ __all__ = ["SAMPLERS", "make_sampler"]
 #   values come exactly, without draws;
 # - `gives_way`: whether few groups are enumerated instead where that takes less work;
 # - `is_adaptive`: whether it has `profile` and `usual`, and what `adapted` asks for;
+#   scores that other schedules suit are then sampled by themselves;
 # - `runs_together`: whether `run_together` computes its parts where rows are few.
 SAMPLERS = {"sweep": Sweep, "permutation": Permutations, "exact": None}
 

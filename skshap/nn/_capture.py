@@ -23,7 +23,6 @@ from skshap.nn._batch import (
     trim,
 )
 from skshap.nn._capture_checks import (
-    are_apart,
     check_finite,
     check_padding,
     check_padding_unread,
@@ -31,12 +30,12 @@ from skshap.nn._capture_checks import (
     check_separate,
     is_memory_error,
     refuse_wrong,
-    shared_layers,
 )
 from skshap.nn._factors import BatchGradients, Layout, concatenate
 from skshap.nn._passes import Passes
 from skshap.nn._plan import Plan
 from skshap.nn._rule_checks import wrong_rules
+from skshap.nn._watch import are_apart, shared_layers
 from skshap.utils._warn import warn_caller
 
 __all__ = ["GradientCapture"]

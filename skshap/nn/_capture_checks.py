@@ -3,11 +3,10 @@
 import numpy as np
 import torch
 
-from skshap.nn._batch import batch_size, take_rows, tokens_wide, trim
+from skshap.nn._batch import take_rows, tokens_wide, trim
 
 __all__ = [
     "TOLERANCES",
-    "are_apart",
     "check_finite",
     "check_padding",
     "check_padding_unread",
@@ -15,7 +14,6 @@ __all__ = [
     "check_separate",
     "is_memory_error",
     "refuse_wrong",
-    "shared_layers",
 ]
 
 # Relative, of a rule's gradient against autograd's, and of the output of an example
@@ -35,22 +33,6 @@ def is_memory_error(error):
     """Whether an error says that there is not enough memory."""
     is_torch = isinstance(error, torch.OutOfMemoryError)
     return is_torch or "can't allocate memory" in str(error)
-
-
-def are_apart(calls, batch):
-    """Whether each layer reads as much of every example of a batch.
-
-    That is one part of each, as if it had come alone, or one for each of its tokens.
-    Anything else may be some tokens of one example and more of the next.
-    """
-    n = batch_size(batch)
-    sizes = n, n * tokens_wide(batch)
-    return all(len(call.read) in sizes for used in calls.values() for call in used)
-
-
-def shared_layers(calls):
-    """Return the layers that had one row for all examples."""
-    return {name for name, used in calls.items() if any(c.is_shared for c in used)}
 
 
 def check_repeats(run, batch):

@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 import torch
 
-__all__ = ["Call", "Watch"]
+from skshap.nn._batch import batch_size, tokens_wide
+
+__all__ = ["Call", "Watch", "are_apart", "shared_layers"]
 
 
 class Call(NamedTuple):
@@ -165,3 +167,19 @@ def check_not_inference(name, read):
             "inside of torch.inference_mode(), where gradients cannot be taken; take "
             "that out, or freeze what is inside and use torch.no_grad()."
         )
+
+
+def are_apart(calls, batch):
+    """Whether each layer reads as much of every example of a batch.
+
+    That is one part of each, as if it had come alone, or one for each of its tokens.
+    Anything else may be some tokens of one example and more of the next.
+    """
+    n = batch_size(batch)
+    sizes = n, n * tokens_wide(batch)
+    return all(len(call.read) in sizes for used in calls.values() for call in used)
+
+
+def shared_layers(calls):
+    """Return the layers that had one row for all examples."""
+    return {name for name, used in calls.items() if any(c.is_shared for c in used)}
