@@ -162,8 +162,7 @@ class BaseFreeShap:
             rows: to compare annotators of unequal work, divide by that of each,
             ``np.unique(groups, return_counts=True)[1]``. They are no sums of values of
             rows, and the sign of a Shapley value does not tell whether to drop a group,
-            see Notes; ``semivalues=["loo"]`` does, exactly unless `sampler` is
-            "permutation".
+            see Notes; ``semivalues=["loo"]`` does, exactly but for permutations.
         scorings : list, default=None
             Several scorings at once, instead of `scoring`. Smooth ones are from the
             same permutations. Sweeps look at other sizes for accuracy, and at others
