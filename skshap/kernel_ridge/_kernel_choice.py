@@ -16,7 +16,7 @@ from skshap.kernel_ridge._landmarks import Landmarks
 from skshap.kernel_ridge._some_rows import some_rows
 from skshap.kernel_ridge._training_kernel import fit_training_kernel
 from skshap.kernels import PairwiseKernel
-from skshap.utils._columns import column_advice, shortened
+from skshap.utils._columns import shortened, text_advice
 from skshap.utils._rows import number_of_rows
 from skshap.utils._texts import is_text
 
@@ -84,7 +84,7 @@ def is_auto(kernel):
 def check_choice(X, kernel_params):
     """Raise if there is no kernel to be chosen: for texts, or with parameters."""
     if is_text(X):
-        advice = " ".join(column_advice(X)) if hasattr(X, "columns") else ""
+        advice = text_advice(X)
         raise ValueError(
             "kernel='auto' is chosen for numbers, but X holds texts; use "
             "kernel=EmpiricalNTK(model) or, without a pretrained model, "

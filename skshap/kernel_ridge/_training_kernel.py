@@ -9,6 +9,7 @@ from skshap.kernels._features import explicit_features, has_features, lost_diago
 from skshap.utils._kernel_values import check_gram, check_kernel_values
 from skshap.utils._ridge_factor import FeatureRidgeFactor, KernelRidgeFactor
 from skshap.utils._rows import number_of_rows
+from skshap.utils._sklearn import safe_indexing
 
 __all__ = ["TrainingKernel", "fit_training_kernel"]
 
@@ -121,7 +122,7 @@ def fit_training_kernel(kernel, rows, *, takes_features=True):
     # Whether there are features, and how many, may be known only now.
     kernel.fit(rows)
     if has_features(kernel):
-        n_columns = explicit_features(kernel, rows[:1]).shape[1]
+        n_columns = explicit_features(kernel, safe_indexing(rows, [0])).shape[1]
         if n_columns < number_of_rows(rows):
             features = explicit_features(kernel, rows, n_columns)
             return TrainingKernel(features, True, lost_diagonal(kernel))

@@ -159,13 +159,15 @@ def check_kernel_rows(estimator, X, *, reset):
     X : list of str, list of pairs of str, dataframe, or {array-like, sparse matrix} \
             of shape (n_samples, n_features)
         The rows. A dataframe stays one, whatever its columns hold, for a kernel that
-        takes tables: one that selects columns, or a pipeline.
+        takes tables: one that selects columns, or a pipeline. A column of texts stays
+        one for the steps of a pipeline.
     reset : bool
         True in `fit`.
 
     Returns
     -------
-    list, dataframe, or {ndarray, sparse matrix} of shape (n_samples, n_features)
+    list, series, dataframe, or {ndarray, sparse matrix} of shape \
+            (n_samples, n_features)
         Checked rows.
 
     Raises
@@ -182,7 +184,9 @@ def check_kernel_rows(estimator, X, *, reset):
         X = check_table(estimator, X, reset=reset)
         check_dates("kernel", kernel, X)
         return X
-    return check_rows(estimator, X, reset=reset, sparse=takes_sparse(kernel))
+    rows = check_rows(estimator, X, reset=reset, sparse=takes_sparse(kernel))
+    is_column = hasattr(X, "to_numpy") and not is_table
+    return X if isinstance(kernel, Pipeline) and is_column else rows
 
 
 def check_takes_tables(kernel):

@@ -15,6 +15,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skshap.kernels._overridden import Overridable
+from skshap.utils._columns import text_advice
 from skshap.utils._sklearn import fit_context
 from skshap.utils._texts import is_text
 from skshap.utils._validation import check_rows
@@ -209,7 +210,7 @@ class PairwiseKernel(
             raise ValueError(
                 f"kernel={self.kernel!r} works on numbers, but X holds texts; use "
                 "kernel=EmpiricalNTK(model) for texts, or turn them into features, as "
-                "OneHotEncoder does with categories."
+                f"OneHotEncoder does with categories. {text_advice(X)}".rstrip()
             )
         sparse = isinstance(self.kernel, str)
         # Rows are kept in `fit`, and the caller's may change.

@@ -6,7 +6,7 @@ from sklearn.base import clone
 from sklearn.utils import get_tags
 
 from skshap.attribution import FreeShapAttributor, FreeShapRegressor
-from skshap.utils._columns import column_advice
+from skshap.utils._columns import text_advice
 from skshap.utils._texts import is_text
 
 __all__ = ["OF_REGRESSION", "Attributed"]
@@ -66,7 +66,7 @@ class Attributed:
             )
         is_string = is_text(X)  # raises for a single text
         if self.attributor is None and is_string:
-            advice = " ".join(column_advice(X)) if hasattr(X, "columns") else ""
+            advice = text_advice(X)
             raise ValueError(
                 f"{type(self).__name__} needs an attributor for texts, as "
                 "attributor=None works on numbers; use "

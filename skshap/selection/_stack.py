@@ -22,9 +22,9 @@ def stack_rows(X, X_val):
 
     Returns
     -------
-    list, array, sparse matrix or dataframe
-        The rows of both: texts as a list, frames in the kind of `X`, anything sparse as
-        a CSR array, else an array.
+    list, array, sparse matrix, series or dataframe
+        The rows of both: frames and columns of texts in the kind of `X`, other texts as
+        a list, anything sparse as a CSR array, else an array.
 
     Raises
     ------
@@ -56,12 +56,21 @@ def stack_rows(X, X_val):
     if is_text(X):
         if hasattr(X_val, "columns"):  # pairs; a loop would go over columns
             X_val = X_val.to_numpy()
-        return [*X, *X_val]
+        return _stack_texts(X, X_val)
     if sparse.issparse(X) or sparse.issparse(X_val):
         X = as_csr(X)
         with errors_name_held_out():
             return sparse.vstack([X, as_csr(X_val)])
     return np.concatenate([as_array(X), as_array(X_val)])
+
+
+def _stack_texts(X, X_val):
+    """Put texts below others: in a column if `X` is one, which steps may read."""
+    texts = [*X, *X_val]
+    if hasattr(X, "iloc"):
+        return type(X)(texts, name=X.name)
+    is_polars = type(X).__module__.partition(".")[0] == "polars"
+    return type(X)(X.name, texts) if is_polars else texts
 
 
 def as_csr(rows):

@@ -13,6 +13,7 @@ __all__ = [
     "is_missing",
     "missing_dates",
     "shortened",
+    "text_advice",
     "warn_of_target",
 ]
 
@@ -129,6 +130,24 @@ def column_advice(X):
             "rows."
         )
     return advice
+
+
+def text_advice(X):
+    """Say what to do about texts, or pairs of them, where numbers are needed.
+
+    Parameters
+    ----------
+    X : sequence of texts, or array-like of shape (n_samples, 2)
+
+    Returns
+    -------
+    str
+        Sentences, of texts that are numbers and of frames; of others none.
+    """
+    values = np.asarray(X, dtype=object).ravel()
+    if all(map(is_number, values)):
+        return "If these are numbers, pass them as such: np.asarray(X, dtype=float)."
+    return " ".join(column_advice(X)) if hasattr(X, "columns") else ""
 
 
 def named_columns(table):

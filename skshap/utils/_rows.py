@@ -64,8 +64,11 @@ def check_several(y, name="y"):
 
 
 def check_real(values, name):
-    """Raise if an array, a sparse matrix or a list holds complex numbers."""
+    """Raise if an array, a sparse matrix, a list or a frame holds complex numbers."""
     dtype = getattr(values, "dtype", None)
+    if hasattr(values, "columns"):
+        types = getattr(values, "dtypes", ())
+        dtype = next((t for t in types if getattr(t, "kind", None) == "c"), None)
     if isinstance(values, (list, tuple)) and any(
         isinstance(value, (complex, np.complexfloating)) for value in values
     ):

@@ -7,7 +7,7 @@ the risk of a rename in one place.
 from sklearn.base import _fit_context
 from sklearn.metrics._scorer import _BaseScorer
 from sklearn.pipeline import _name_estimators
-from sklearn.utils import _safe_indexing
+from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils._metadata_requests import _raise_for_params
 from sklearn.utils._param_validation import (
     HasMethods,
@@ -41,7 +41,6 @@ fit_context = _fit_context
 name_estimators = _name_estimators
 raise_for_params = _raise_for_params
 safe_indexing = _safe_indexing
-safe_split = _safe_split
 slice_params = _check_method_params
 
 
@@ -50,6 +49,15 @@ class Interval(_Interval):
 
     def is_satisfied_by(self, val):
         return not isinstance(val, bool) and super().is_satisfied_by(val)
+
+
+def safe_split(estimator, X, y, indices, train_indices=None):
+    """Take some rows of both, of a kernel matrix, in a frame too, columns as well."""
+    if not (hasattr(X, "columns") and get_tags(estimator).input_tags.pairwise):
+        return _safe_split(estimator, X, y, indices, train_indices)
+    columns = indices if train_indices is None else train_indices
+    part = _safe_indexing(_safe_indexing(X, indices), columns, axis=1)
+    return part, None if y is None else _safe_indexing(y, indices)
 
 
 def select_columns(X, columns):

@@ -14,6 +14,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.kernel_approximation import Nystroem
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
+    FunctionTransformer,
     KernelCenterer,
     MaxAbsScaler,
     StandardScaler,
@@ -272,3 +273,23 @@ def test_tables_for_a_step_that_reads_texts_are_refused_by_its_name(rows, nest):
         attributor.fit(column, [0, 1, 0, 1])
     with pytest.raises(ValueError, match=words):
         attributor.attribute(rows, [0, 1, 0, 1])
+
+
+@pytest.mark.parametrize("index", [None, [2.5, 0.5, 1.5, 7.5], list("dbca")])
+def test_steps_of_a_pipeline_see_a_column_of_texts_as_one(index):
+    upper = FunctionTransformer(lambda column: column.str.upper())
+    vectorizer = TfidfVectorizer(lowercase=False)
+    kernel = make_pipeline(upper, vectorizer, PairwiseKernel("linear"))
+    texts, y = (
+        pd.Series(["aa bb", "BB CC", "cc dd", "AA dd"], index=index),
+        [0, 1, 0, 1],
+    )
+    expected = make_pipeline(TfidfVectorizer(), PairwiseKernel("linear"))
+    classifiers = [
+        KernelRidgeClassifier(kernel=k).fit(rows, y)
+        for k, rows in ((kernel, texts), (expected, texts.tolist()))
+    ]
+    new = pd.Series(["BB", "dd"])
+    assert_allclose(*(c.decision_function(new) for c in classifiers))
+    with pytest.raises(ValueError, match="row 1 holds None"):
+        classifiers[0].predict(pd.Series(["BB", None], dtype=object))

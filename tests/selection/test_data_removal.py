@@ -165,6 +165,11 @@ def test_precomputed_kernels(precomputed_removal, table):
         removal.decision_function(K[:5]), expected.decision_function(X[:5]), atol=1e-12
     )
     assert cross_val_score(removal, K, y, cv=2).mean() > 0.7
+    expected = removal.predict(K)
+    for container in (pd.DataFrame, pl.DataFrame):
+        removal.fit(container(K), y)
+        assert_array_equal(removal.sample_indices_, kept)
+        assert_array_equal(removal.predict(container(K)), expected)
 
 
 @pytest.mark.parametrize(

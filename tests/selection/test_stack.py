@@ -88,6 +88,18 @@ def test_texts_are_stacked(texts):
     assert [str(row) for row in both] == [str(row) for row in texts(words)]
 
 
+@pytest.mark.parametrize("container", [pd.Series, pl.Series])
+def test_a_column_of_texts_stays_one(container):
+    X = container(["a", "b"]).rename("text")
+    for X_val in (container(["c"]), ["c"], np.array(["c"])):
+        both = stack_rows(X, X_val)
+        assert type(both) is container
+        assert both.name == "text"
+        assert list(both) == ["a", "b", "c"]
+    X, X_val = (pd.Series(list(t), dtype="category") for t in ("ab", "c"))
+    assert list(stack_rows(X, X_val)) == ["a", "b", "c"]
+
+
 def test_numbers_beside_texts_are_stacked_as_they_are():
     rows = np.array([["a", 1], ["b", 2]], dtype=object)
     for both in (stack_rows(rows, [["c", 3]]), stack_rows([["a", 1]], [["b", 2]])):

@@ -86,7 +86,7 @@ def test_what_holds_no_rows_is_named(X, words):
     assert len(str(caught.value)) < 250
 
 
-@pytest.mark.parametrize("container", [np.array, sparse.csr_array])
+@pytest.mark.parametrize("container", [np.array, sparse.csr_array, pd.DataFrame])
 def test_complex_numbers_are_named(container):
     with pytest.raises(ValueError, match="X must not hold complex numbers") as caught:
         check_rows(BaseEstimator(), container(np.eye(30) + 0j), reset=True, sparse=True)
