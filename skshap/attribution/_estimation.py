@@ -20,13 +20,13 @@ from skshap.utils._warn import warn_caller
 
 __all__ = ["estimate_values", "n_threads"]
 
-FEW_ROWS = 500  # one thread is the fastest, most of all where cores are busy
+ONE_THREAD = 500  # rows: one is the fastest, most of all where cores are busy
 FORMAT = 6  # of checkpoints; another one for draws, or a digest, that differ
 
 
 def n_threads(data):
     """Return how many threads are of use: of few rows, threads wait for each other."""
-    return 1 if len(data.rows) <= FEW_ROWS else torch.get_num_threads()
+    return 1 if len(data.rows) <= ONE_THREAD else torch.get_num_threads()
 
 
 def estimate_values(data, problem, method):

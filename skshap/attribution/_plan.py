@@ -13,7 +13,7 @@ __all__ = ["Plan", "make_plan"]
 
 LARGEST_CONDITION = 1e6  # of features, for values by them to be exact to 1e-5
 ITERATIONS = 20  # of the power method
-FEW_ROWS = 8  # whose draws agree too often for their errors to be trusted
+AGREEING = 8  # rows, whose draws agree too often for their errors to be trusted
 USUAL_DRAWS = 100  # that the work of setting up a game is spread over
 
 
@@ -77,7 +77,7 @@ def make_plan(data, problem, method):
         if largest_eigenvalue(data.rows) <= limit:
             kinds.insert(0, FeatureGame)
     sampler = SAMPLERS[method.sampler]
-    is_told = method.tol is not None and data.groups is None and n <= FEW_ROWS
+    is_told = method.tol is not None and data.groups is None and n <= AGREEING
     if sampler is None or is_told:
         if n > LARGEST_GAME:
             raise ValueError(

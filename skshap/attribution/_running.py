@@ -18,8 +18,9 @@ from skshap.utils._progress import progress_bar
 __all__ = ["STATE", "Run"]
 
 PILOT = 4  # draws, after which the schedule of a sweep is adapted
-LEAST_DRAWS = 12  # for which a pilot is worth the trouble, if they are worth
-LEAST_FLOPS = 3e10  # in all
+# Of all draws, from how many on, and from how many operations on, that is worth it.
+PILOT_DRAWS = 12
+PILOT_FLOPS = 3e10
 STATE = 4  # arrays of the shape of values: start, sum, mean and squares
 
 
@@ -87,8 +88,8 @@ class Run:
         is_adaptive = (
             self.sampler.is_adaptive
             and not is_small(self.sampler)
-            and self.n_draws >= LEAST_DRAWS
-            and self.n_draws * self.sampler.flops() >= LEAST_FLOPS
+            and self.n_draws >= PILOT_DRAWS
+            and self.n_draws * self.sampler.flops() >= PILOT_FLOPS
         )
         self._resume(is_seeded)
         n_done = self.moments.count * len(self.sampler.parts) + self._part

@@ -4,11 +4,11 @@ from numbers import Integral
 
 import numpy as np
 
-__all__ = ["count_doubted", "count_rows", "spare_classes"]
+__all__ = ["as_count", "count_doubted", "spare_classes"]
 
 
-def count_rows(number, n):
-    """Turn a number or a share of n rows into a number.
+def as_count(number, n):
+    """Turn a number or a share of n rows into a number, the nearest; halves to even.
 
     Parameters
     ----------

@@ -14,11 +14,11 @@ from skshap.selection._values import combine, evaluate_splits, values_on
 from skshap.utils._labels import as_labels, check_targets, encode_targets
 from skshap.utils._order import check_order
 from skshap.utils._rows import number_of_rows
-from skshap.utils._seed import draw_seed
+from skshap.utils._seed import draw_seed, set_seeds
 from skshap.utils._sklearn import Interval
 from skshap.utils._warn import warn_caller
 
-__all__ = ["BaseRowChoice", "set_seeds"]
+__all__ = ["BaseRowChoice"]
 
 PERMUTED = 5000  # rows, in all permutations together, if values are without errors
 MOST_PERMUTATIONS = 10
@@ -148,13 +148,3 @@ class BaseRowChoice(Attributed, BaseEstimator):
         self.sample_indices_ = kept
         self.support_ = np.zeros(len(order), dtype=bool)
         self.support_[kept] = True
-
-
-def set_seeds(estimator, seed):
-    """Seed whatever is unseeded in an estimator and in its parameters."""
-    unseeded = {
-        name: seed
-        for name, value in estimator.get_params(deep=True).items()
-        if name.rpartition("__")[2] == "random_state" and value is None
-    }
-    return estimator.set_params(**unseeded)

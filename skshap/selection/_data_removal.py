@@ -9,8 +9,8 @@ from sklearn.utils import indexable
 from sklearn.utils.metadata_routing import process_routing
 
 from skshap.kernel_ridge._narrow import is_narrow
-from skshap.selection._amounts import count_rows
-from skshap.selection._base import BaseRowChoice, set_seeds
+from skshap.selection._amounts import as_count
+from skshap.selection._base import BaseRowChoice
 from skshap.selection._choice import Choice
 from skshap.selection._delegated import Delegated
 from skshap.selection._doubt import doubted_rows, warn_of_doubt
@@ -20,7 +20,7 @@ from skshap.selection._removal_report import removal_report
 from skshap.selection._splits import other_splits
 from skshap.utils._labels import as_labels, encode_targets
 from skshap.utils._rows import number_of_rows
-from skshap.utils._seed import draw_seed
+from skshap.utils._seed import draw_seed, set_seeds
 from skshap.utils._sklearn import (
     HasMethods,
     Interval,
@@ -53,11 +53,11 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
         ``attributor__scoring``, only if one is passed.
         With its ``verbose=1`` a progress bar shows how far each split is.
     n_samples_to_remove : int, float, "auto" or "harmful", default=0.1
-        How many rows to remove, or which share of them, those of lowest value. "auto":
-        those whose label is right with a probability of less than two thirds; no other
-        values are computed, so that it takes a small part of the time. "harmful": only
-        rows whose value is negative with confidence, and only if the estimator predicts
-        rows left out clearly better without as many. See Notes.
+        How many rows to remove, or which share of them, rounded: those of lowest
+        value. "auto": those whose label is right with a probability of less than two
+        thirds; no other values are computed, so that it takes a small part of the time.
+        "harmful": only rows whose value is negative with confidence, and only if the
+        estimator predicts rows left out clearly better without as many. See Notes.
     cv : int, splitter, iterable or None, default=5
         How rows are split in those trained on and those evaluated on; not for "auto",
         and if `fit` is given `X_val` and `y_val` only for "harmful". An integer:
@@ -319,7 +319,7 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
         """Choose the rows of lowest value."""
         number = self.n_samples_to_remove
         n = 0 if y is None else len(as_labels(y))
-        if 0 < n <= count_rows(number, n):  # before what takes long
+        if 0 < n <= as_count(number, n):  # before what takes long
             raise ValueError(
                 f"n_samples_to_remove={number!r} leaves nothing of n_samples={n} rows; "
                 "lower it."
@@ -327,7 +327,7 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
         X, y, y_index, splits = self._fit_attributor(X, y, X_val, y_val)
         (values, _), _ = self._value(y, X_val, y_val, splits)
         order = np.argsort(values, kind="stable")
-        return X, y_index, Choice(values, order, count_rows(number, len(order)))
+        return X, y_index, Choice(values, order, as_count(number, len(order)))
 
     def _choose_harmful(self, X, y, X_val, y_val, params):
         """Choose the rows that harm with confidence."""

@@ -8,7 +8,7 @@ from sklearn.utils import indexable
 from sklearn.utils.validation import check_is_fitted
 
 from skshap.attribution._own_rows import warn_of_own_rows
-from skshap.selection._amounts import count_rows
+from skshap.selection._amounts import as_count
 from skshap.selection._base import BaseRowChoice
 from skshap.selection._draft import order_by_class
 from skshap.selection._greedy import View, choose_greedily
@@ -40,7 +40,7 @@ class DataSelector(BaseRowChoice):
         ``5000 // n_samples``, one at least. With its ``verbose=1`` a progress bar shows
         the rows selected or, of other strategies than "greedy", how far each split is.
     n_samples_to_select : int or float, default=0.5
-        How many rows to select, or which share of them.
+        How many rows to select, or which share of them, rounded.
     strategy : {"greedy", "balanced", "top"}, default="greedy"
         "greedy": always the row that lowers the squared error of the ridge most, given
         those selected before it [1]_, among rows of classes that are not ahead of their
@@ -204,7 +204,7 @@ class DataSelector(BaseRowChoice):
     def _fit(self, X, y, X_val, y_val):
         number = self.n_samples_to_select
         n = 0 if y is None else len(as_labels(y))
-        if 0 < n < count_rows(number, n):  # before what takes long
+        if 0 < n < as_count(number, n):  # before what takes long
             raise ValueError(
                 f"n_samples_to_select={number!r} is more than all of n_samples={n} "
                 "rows; lower it."
@@ -213,7 +213,7 @@ class DataSelector(BaseRowChoice):
         X, y, y_index, splits = self._fit_attributor(
             X, y, X_val, y_val, always_split=is_greedy
         )
-        n_classes, n_kept = len(self.classes_), count_rows(number, n)
+        n_classes, n_kept = len(self.classes_), as_count(number, n)
         if n_kept < n_classes:
             raise ValueError(
                 f"n_samples_to_select={number!r} selects {n_kept} rows, but it must "

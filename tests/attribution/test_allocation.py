@@ -98,7 +98,7 @@ def test_an_adapted_sweep_is_as_long_and_no_worse(monkeypatch):
     for seed in range(10):
         found = {}
         for least in squares:
-            monkeypatch.setattr(_running, "LEAST_FLOPS", least)
+            monkeypatch.setattr(_running, "PILOT_FLOPS", least)
             problem = game.problem(per_sample=False, seed=seed + (100 if least else 0))
             sweep = Sweep(game.game(), problem)
             run = make_run(sweep, 60)

@@ -73,7 +73,7 @@ def attribute(params, n_permutations=14, **options):
 @pytest.fixture
 def adaptive(monkeypatch):
     """Adapt schedules of small problems too, in this process."""
-    monkeypatch.setattr(_running, "LEAST_FLOPS", 0)
+    monkeypatch.setattr(_running, "PILOT_FLOPS", 0)
 
 
 @pytest.mark.parametrize("per_sample", [False, True])
@@ -163,7 +163,7 @@ KILLED = """
     from skshap.utils._files import read_arrays
     from tests.attribution.test_running import attribute
 
-    _running.LEAST_FLOPS = _scored.LEAST_FLOPS = 0
+    _running.PILOT_FLOPS = _scored.LEAST_FLOPS = 0
     rng = np.random.default_rng(int(sys.argv[2]))
 
     def start(params, per_sample, name):

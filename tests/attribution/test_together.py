@@ -99,7 +99,7 @@ def test_a_batch_takes_bounded_memory():
 
 def test_no_pilot_of_small_problems(monkeypatch):
     """What it would adapt to is what parts by themselves take."""
-    monkeypatch.setattr(_running, "LEAST_FLOPS", 0)
+    monkeypatch.setattr(_running, "PILOT_FLOPS", 0)
     profiled = []
     profile = Sweep.profile
     monkeypatch.setattr(

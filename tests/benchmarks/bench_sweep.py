@@ -31,7 +31,7 @@ from skshap.attribution._class_scores import class_null, class_targets, class_ut
 from skshap.attribution._kernel_game import KernelGame
 from skshap.attribution._permutations import Permutations
 from skshap.attribution._problem import Problem
-from skshap.attribution._running import LEAST_DRAWS, PILOT, Run
+from skshap.attribution._running import PILOT, PILOT_DRAWS, Run
 from skshap.attribution._semivalues import size_weights
 from skshap.attribution._stopping import StoppingRule
 from skshap.attribution._sweep import Sweep
@@ -51,7 +51,7 @@ def adapted(sweep):
     """Return the sweep with the schedule that its pilot leads to."""
     run = Run(
         sweep,
-        n_draws=LEAST_DRAWS,
+        n_draws=PILOT_DRAWS,
         rule=StoppingRule(None),
         checkpoint=Checkpoint(None, ""),
         n_jobs=None,
