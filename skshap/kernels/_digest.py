@@ -21,7 +21,7 @@ __all__ = [
     "weights_digest",
 ]
 
-FORMAT = b"skshap gradients 4"  # changes whenever stored files would mean another thing
+FORMAT = b"skshap gradients 5"  # changes whenever stored files would mean another thing
 HOOKS = {
     *("_forward_hooks", "_forward_pre_hooks"),
     *("_backward_hooks", "_backward_pre_hooks"),

@@ -85,11 +85,10 @@ def describe_class(kind, seen=None):
                 parts.append(_source(base))
             continue
         for name, value in vars(base).items():
-            found = _functions(value)
-            if not found and (name.startswith("__") or name == "_abc_impl"):
-                continue
-            for one in found or [value]:
-                parts.append(f"{name} {describe(one, seen)}")
+            is_hidden = name.startswith("__") or name == "_abc_impl"
+            for one in _functions(value) or [_unbound(value)]:
+                if callable(one) or not is_hidden:
+                    parts.append(f"{name} {describe(one, seen)}")
     return "\n".join(parts)
 
 
@@ -116,6 +115,9 @@ def _text(value, seen):
     if inspect.isclass(value) and not is_library(value.__module__):
         return describe_class(value, seen)
     is_routine = inspect.isroutine(value) and hasattr(value, "__qualname__")
+    owner = getattr(value, "__self__", None) if is_routine else None
+    if owner is not None and not isinstance(owner, ModuleType):  # of an object in C
+        return f"{_name(value)} {describe(owner, seen)}"
     if inspect.isclass(value) or is_routine:  # and no object that is a descriptor
         wrapped = getattr(value, "__wrapped__", None)  # of functools.cache
         return _name(value) if wrapped is None else describe(wrapped, seen)
@@ -220,8 +222,13 @@ def _functions(value):
         return [value.func]
     if isinstance(value, property):
         return [f for f in (value.fget, value.fset, value.fdel) if f is not None]
-    value = getattr(value, "__func__", value)  # of a static or class method
+    value = _unbound(value)
     return [value] if inspect.isfunction(value) else []
+
+
+def _unbound(value):
+    """Return what a static or class method is of, or any other value itself."""
+    return value.__func__ if isinstance(value, (staticmethod, classmethod)) else value
 
 
 def _codes(code):
@@ -248,4 +255,7 @@ def _describe_code(code):
         _describe_code(c) if isinstance(c, CodeType) else describe(c)
         for c in code.co_consts
     ]
-    return f"{code.co_code.hex()} {code.co_names} {code.co_varnames} {constants}"
+    # How many arguments have names, and whether others are taken, no instruction tells.
+    called = code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount
+    parts = [*called, code.co_flags, code.co_names, code.co_varnames, constants]
+    return f"{code.co_code.hex()} {code.co_exceptiontable.hex()} {parts}"

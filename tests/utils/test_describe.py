@@ -1,8 +1,11 @@
 """What is told apart, and what is the same in any process."""
 
+import collections
 import functools
+import re
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +101,22 @@ def reading(value):
     return names["Reader"]
 
 
+def catching(x):
+    try:
+        return float(x)
+    except ValueError:
+        return None
+
+
+def not_catching():
+    code = catching.__code__.replace(co_exceptiontable=b"")
+    return types.FunctionType(code, catching.__globals__)
+
+
+def called(function):
+    return type("Called", (), {"__call__": function})()
+
+
 def large(last):
     array = np.zeros(5000)
     array[-1] = last
@@ -130,6 +149,28 @@ DIFFERENT = {
         functools.partial(score, power=large(1)),
     ),
     "compiled": (torch.tanh, torch.relu),
+    "method of a dict": ({0: 1.0}.get, {0: 2.0}.get),
+    "method of an array": (large(0).take, large(1).take),
+    "method of a tensor": (torch.ones(2).mul, torch.zeros(2).mul),
+    "operator of a tensor": (torch.ones(2).__mul__, torch.zeros(2).__mul__),
+    "operator of a set": ({1}.__contains__, {2}.__contains__),
+    "method of a pattern": (re.compile("a").match, re.compile("b").match),
+    "method of a ufunc": (np.add.reduce, np.multiply.reduce),
+    "method of a class": (dict.fromkeys, collections.OrderedDict.fromkeys),
+    "arguments": (lambda y, *a: y * len(a), lambda y, a: y * len(a)),
+    "arguments by name": (lambda y, *, a: y * a, lambda y, a: y * a),
+    "arguments by place": (lambda y, a, /: y * a, lambda y, a: y * a),
+    "what is caught": (catching, not_catching()),
+    "operator that is no function": (called(torch.tanh), called(torch.sin)),
+    "static operator": (called(staticmethod(np.exp)), called(staticmethod(np.log))),
+    "operator that is a method": (
+        called(Confident(0.5).score),
+        called(Confident(0.6).score),
+    ),
+    "partial as operator": (
+        called(functools.partial(score, power=1)),
+        called(functools.partial(score, power=2)),
+    ),
     "class": (Slots, Confident),
     "range": (range(3), range(4)),
     "cached": (functools.cache(powered(1)), functools.cache(powered(2))),
@@ -162,6 +203,10 @@ SAME = {
     "attribute": (with_margin(0.6), with_margin(0.6)),
     "by type": (by_type(1), by_type(1)),
     "cached property": (with_weights(1), with_weights(1)),
+    "methods of dicts": ({0: 1.0}.get, {0: 1.0}.get),
+    "methods of tensors": (torch.ones(2).mul, torch.ones(2).mul),
+    "operators": (called(torch.tanh), called(torch.tanh)),
+    "static operators": (called(staticmethod(np.exp)), called(staticmethod(np.exp))),
     "sets": ({"a", "b", "c"}, {"c", "b", "a"}),
     "strided": (np.arange(6)[::2], np.array([0, 2, 4])),
     "shared parts": ([(large(0), 1)] * 2, [(large(0), 1), (large(0), 1)]),
