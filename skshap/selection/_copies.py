@@ -1,4 +1,4 @@
-"""Copies of rows, which would vouch for each other's labels."""
+"""Copies of rows, which would speak for, or against, each other's labels."""
 
 from dataclasses import replace
 
@@ -6,7 +6,13 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-__all__ = ["diagonal_of_copies", "find_copies", "find_recurring", "number_rows"]
+__all__ = [
+    "diagonal_of_copies",
+    "find_copies",
+    "find_recurring",
+    "mean_of_copies",
+    "number_rows",
+]
 
 # Squared distance of rows that are the same, as a share of what they are, and of what
 # they are apart from what all have in common, such as a column far from zero.
@@ -35,31 +41,62 @@ def number_rows(kernel):
     return connected_components(graph, directed=False)[1]
 
 
-def find_copies(number, labels):
-    """Number the rows so that copies with the same label have the same number.
+def find_copies(number, given, is_clean):
+    """Number the rows so that those that say nothing of each other have one number.
 
     Parameters
     ----------
     number : ndarray of shape (n,)
         From `number_rows`.
-    labels : ndarray of shape (n,)
-        Labels.
+    given : ndarray of shape (n,)
+        Index of each label.
+    is_clean : ndarray of shape (n,) of bool
+        True where the label is known to be right: such a row says something of others
+        that are the same.
 
     Returns
     -------
     ndarray of shape (n,)
-        From 0 on. Copies whose labels differ have numbers of their own; so have all
-        rows where more than a fifth of them have copies before them: a table of few
-        distinct rows says what it says by how often.
+        From 0 on, the same for copies. Those that recur often have numbers of their
+        own where labels differ, as a class of them may, of which some labels are wrong.
+        So have all rows where more than a fifth of them have copies before them: a
+        table of few distinct rows says what it says by how often.
     """
     n = len(number)
-    _, first, number = np.unique(number, return_index=True, return_inverse=True)
     if is_table(number):
         return np.arange(n)
-    # Where labels differ they were not copied with the row.
-    other = np.bincount(number, labels != labels[first][number]) > 0
-    number = np.where(other[number], len(first) + np.arange(n), number)
-    return np.unique(number, return_inverse=True)[1]
+    found = np.unique(2 * number + is_clean, return_index=True, return_inverse=True)
+    _, first, copies = found
+    differ = np.bincount(copies, given != given[first][copies]) > 0
+    speak = differ & (np.bincount(copies) >= often(n))
+    copies = np.where(speak[copies], len(first) + np.arange(n), copies)
+    return np.unique(copies, return_inverse=True)[1]
+
+
+def often(n):
+    """Return from how many of n rows on the same row recurs often."""
+    return max(OFTEN, OFTEN_SHARE * n)
+
+
+def mean_of_copies(values, number):
+    """Replace values of copies by their mean.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n, n_values)
+    number : ndarray of shape (n,)
+        From `find_copies`.
+
+    Returns
+    -------
+    ndarray of shape (n, n_values)
+    """
+    count = np.bincount(number)
+    if len(count) == len(number):
+        return values
+    sums = np.zeros((len(count), values.shape[1]))
+    np.add.at(sums, number, values)
+    return (sums / count[:, None])[number]
 
 
 def is_table(number):
@@ -90,7 +127,7 @@ def find_recurring(number, given, is_clean):
         of their labels may be wrong.
     """
     counts = np.bincount(number)
-    recurs = counts[number] >= max(OFTEN, OFTEN_SHARE * len(number))
+    recurs = counts[number] >= often(len(number))
     base = np.bincount(given) / len(given)
     shares = np.zeros((len(counts), len(base)))
     np.add.at(shares, (number, given), 1 / counts[number])
@@ -150,13 +187,13 @@ def diagonal_of_copies(inverse_diagonal, number, alpha):
     Returns
     -------
     ndarray of shape (n, 1)
-        For :func:`skshap.utils._ridge.leave_one_out`, if targets of copies agree.
+        For :func:`skshap.utils._ridge.leave_one_out`, of the means of copies.
 
     Notes
     -----
     Of s copies, the block of the inverse is ``(I - J / s) / alpha + c J / s``, J being
-    ones throughout: differences between copies are left to alpha. Where their targets
-    agree, only c counts, which the diagonal tells.
+    ones throughout: differences between copies are left to alpha. Of what the others
+    predict only means are left, and of these only c counts, which the diagonal tells.
     """
     count = np.bincount(number)[number, None]
     return count * inverse_diagonal - (count - 1) / alpha

@@ -45,11 +45,11 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         "prequential". Its `checkpoint` is not used.
     method : {"auto", "loo", "prequential"}, default="auto"
         Where the prediction of a row comes from. "loo": the ridge trained on all other
-        rows; "auto": on all but copies with the same label, with class frequencies
-        subtracted from the targets and the `alpha` of least leave-one-out error,
-        instead of the attributor's, trained twice more on what the noise model takes
-        the labels to be; "prequential": the mean over random subsets of the other rows,
-        those before it in the attributor's permutations.
+        rows; "auto": on all but copies of the row, with class frequencies subtracted
+        from the targets and the `alpha` of least leave-one-out error, instead of the
+        attributor's, trained twice more on what the noise model takes the labels to be;
+        "prequential": the mean over random subsets of the other rows, those before it
+        in the attributor's permutations.
     contamination : "auto" or float, default="auto"
         Which rows are called issues, always those of lowest quality. "auto": as many as
         possible of those that are more probably wrong than right, while a quarter of
@@ -157,11 +157,11 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
     little, qualities depend on the order of rows in the third digit, or on what of two
     explanations is nearer.
 
-    Copies of a row that all have the same label may have been copied with it, and would
-    vouch for each other: with ``method="auto"`` each is predicted without the others,
-    as long as at most a fifth of the rows have a copy before them. In tables of few
-    distinct rows copies count, and where labels of copies differ they speak against
-    each other.
+    Copies of a row may have been copied with their label, and would vouch for each
+    other, or where labels differ accuse the right one as well: with ``method="auto"``
+    each is predicted without the others, as long as at most a fifth of the rows have a
+    copy before them. In tables of few distinct rows copies count, as do, where labels
+    differ, rows of which there are ten and a hundredth of all.
 
     References
     ----------

@@ -1,5 +1,6 @@
 """Noise models of leave-one-out predictions, which are refitted to what they say."""
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ from skshap.selection._copies import (
     diagonal_of_copies,
     find_copies,
     find_recurring,
+    mean_of_copies,
     number_rows,
 )
 from skshap.selection._noise_choice import choose_model
@@ -60,9 +62,9 @@ def fit_by_attributor(models, attributor):
 def fit_by_leaving_out(models, kernel, alpha=None, device=None):
     """Fit noise models to what ridges on the other rows predict of each.
 
-    Copies of a row whose labels agree are left out with it, unless there are many. Rows
-    that recur often with all kinds of labels, such as empty ones, are no part of it:
-    their labels are judged by how often such rows have each.
+    Copies of a row are left out with it, unless there are many. Rows that recur often
+    with all kinds of labels, such as empty ones, are no part of it: their labels are
+    judged by how often such rows have each.
 
     Parameters
     ----------
@@ -119,24 +121,24 @@ def fit_to_others(models, kernel, number, alpha, device):
     number : ndarray of shape (n,)
         From `number_rows`.
     """
-    given = models[0].given
-    labels = np.eye(models[0].n_classes)[given]
-    # A clean row that is the same says something of the label.
-    copies = find_copies(number, np.where(models[0].is_clean, -1, given))
+    labels = np.eye(models[0].n_classes)[models[0].given]
+    copies = find_copies(number, models[0].given, models[0].is_clean)
     one = np.unique(copies, return_index=True)[1]
     if len(one) < len(kernel):
-        alpha = choose_alpha(kernel.part(one), labels[one], device=device)
+        shares = mean_of_copies(labels, copies)[one]
+        alpha = choose_alpha(kernel.part(one), shares, device=device)
     elif alpha is None:
         alpha = choose_alpha(kernel, labels, device=device)
     factor = kernel.factorize(alpha, device)
     diagonal = diagonal_of_copies(factor.inverse_diagonal, copies, alpha + kernel.lost)
-    decision = leave_out(factor, labels, diagonal)
-    misses = [fit_and_refit(model, decision, factor, diagonal) for model in models]
+    predict = partial(leave_out, factor, copies, diagonal)
+    decision = predict(labels)
+    misses = [fit_and_refit(model, decision, predict) for model in models]
     model = choose_model(models)
     return model, misses[models.index(model)]
 
 
-def fit_and_refit(model, decision, factor, diagonal):
+def fit_and_refit(model, decision, predict):
     """Fit a noise model to predictions, and these to what it takes labels to be.
 
     Parameters
@@ -144,10 +146,8 @@ def fit_and_refit(model, decision, factor, diagonal):
     model : NoiseModel
     decision : ndarray of shape (n, n_classes)
         What the other rows predict of each, by the given labels.
-    factor : RidgeFactor
-        Of all rows.
-    diagonal : ndarray of shape (n, 1)
-        From `diagonal_of_copies`.
+    predict : callable
+        What they predict by other targets: `leave_out` of the rest.
 
     Returns
     -------
@@ -156,7 +156,7 @@ def fit_and_refit(model, decision, factor, diagonal):
     targets = model.fit(decision)
     missed_at_first = model.predict() != model.given
     for _ in range(N_REFITS):
-        decision = leave_out(factor, targets, diagonal)
+        decision = predict(targets)
         targets = model.fit(decision)
     judged, chance = ~model.is_clean, 1 / model.n_classes
     sure = (model.probabilities.max(1) - chance) / (1 - chance)
@@ -169,8 +169,24 @@ def fit_and_refit(model, decision, factor, diagonal):
     )
 
 
-def leave_out(factor, targets, diagonal):
-    """Predict each row from the others, shape (n, n_classes)."""
+def leave_out(factor, copies, diagonal, targets):
+    """Predict each row from the others but its copies.
+
+    Parameters
+    ----------
+    factor : RidgeFactor
+        Of all rows.
+    copies : ndarray of shape (n,)
+        From `find_copies`.
+    diagonal : ndarray of shape (n, 1)
+        From `diagonal_of_copies`.
+    targets : ndarray of shape (n, n_classes)
+
+    Returns
+    -------
+    ndarray of shape (n, n_classes)
+    """
     solved, _ = factor.solve(with_ones(targets))
+    means, solved = (mean_of_copies(values, copies) for values in (targets, solved))
     # One prior for all rows: that of the others speaks against the given label.
-    return leave_one_out(targets, solved, diagonal, prior=targets.mean(0))
+    return leave_one_out(means, solved, diagonal, prior=targets.mean(0))

@@ -21,7 +21,6 @@ from skshap.selection._copies import (
     find_recurring,
     number_rows,
 )
-from skshap.utils._ridge import leave_one_out
 from skshap.utils._ridge_factor import KernelRidgeFactor
 from tests.conftest import WORDS
 
@@ -40,20 +39,39 @@ def linear(X):
     return TrainingKernel(linear_kernel(X), is_explicit=False)
 
 
+def distinct(number):
+    """Number copies whose labels, none of them clean, differ."""
+    n = len(number)
+    return find_copies(number, np.arange(n), np.zeros(n, dtype=bool))
+
+
 def features(X):
     return TrainingKernel(X, is_explicit=True, lost=0.5)
 
 
 @pytest.mark.parametrize("kernel", [rbf, linear, features])
-def test_copies_have_a_number_in_common_if_labels_agree(kernel, monkeypatch):
+def test_copies_have_a_number_in_common_but_clean_ones(kernel, monkeypatch):
     expected = [tuple(np.flatnonzero(PLACES == place)) for place in PLACES]
-    expected[1], expected[6] = (1,), (6,)  # whose labels differ
+    expected[0] = expected[7] = (0, 7)  # row 3, which is clean, is the same
+    expected[3] = (3,)
     for block in (256, 5):
         monkeypatch.setattr("skshap.selection._copies.BLOCK", block)
-        number = find_copies(number_rows(kernel(X)), LABELS)
+        number = find_copies(number_rows(kernel(X)), LABELS, np.arange(N) == 3)
         found = [tuple(np.flatnonzero(number == i)) for i in number]
         assert found == expected
     assert set(number) == set(range(len(set(expected))))
+
+
+@pytest.mark.parametrize(("n", "often"), [(100, 10), (2000, 20)])
+def test_copies_that_recur_often_count_where_labels_differ(n, often):
+    number, given = np.append([0] * often, np.arange(1, n - often + 1)), np.zeros(n)
+    is_clean = np.zeros(n, dtype=bool)
+    assert len(set(find_copies(number, given, is_clean))) == n - often + 1
+    given[0] = 1
+    assert len(set(find_copies(number, given, is_clean))) == n
+    number[0] = n  # one less
+    given[1] = 1
+    assert len(set(find_copies(number, given, is_clean))) == n - often + 2
 
 
 @pytest.mark.parametrize("block", [256, 1])
@@ -61,7 +79,7 @@ def test_rows_that_are_near_are_no_copies(block, monkeypatch):
     monkeypatch.setattr("skshap.selection._copies.BLOCK", block)
     near = np.array([[0.0, 0], [0, 1e-3], [1, 1], [1, 1 + 1e-9], [5, 5], [7, 0]])
     for kernel in (rbf, features):
-        found = find_copies(number_rows(kernel(near)), np.zeros(6))
+        found = distinct(number_rows(kernel(near)))
         assert found.tolist() == [0, 1, 2, 2, 3, 4]
 
 
@@ -85,7 +103,7 @@ def test_of_an_indefinite_kernel_no_negative_distance_is_small():
     K = np.eye(6)
     K[0, 1] = K[1, 0] = 5.0
     number = number_rows(TrainingKernel(K, is_explicit=False))
-    assert find_copies(number, np.zeros(6)).tolist() == list(range(6))
+    assert distinct(number).tolist() == list(range(6))
 
 
 def test_rows_of_negative_size_are_themselves():
@@ -99,7 +117,7 @@ def test_rows_of_negative_size_are_themselves():
 def test_where_many_rows_are_copies_they_count(n_copies, are_left_out):
     rows = np.random.default_rng(0).normal(size=(100, 2))
     rows[-n_copies:] = rows[:n_copies]
-    number = find_copies(number_rows(rbf(rows)), np.zeros(100))
+    number = distinct(number_rows(rbf(rows)))
     assert len(set(number)) == (80 if are_left_out else 100)
 
 
@@ -143,16 +161,13 @@ def test_copies_do_not_choose_alpha(attributor, monkeypatch):
 
 @pytest.mark.parametrize("alpha", [0.01, 1.0])
 def test_predictions_are_those_of_refits_without_copies(alpha):
-    K, number = rbf_kernel(X), find_copies(number_rows(rbf(X)), LABELS)
+    K, number = rbf_kernel(X), distinct(number_rows(rbf(X)))
     Y = np.random.default_rng(1).random((N, 3))
-    for i in range(N):  # targets of copies are as alike as their labels
-        Y[i] = Y[np.flatnonzero(number == number[i])[0]]
     prior = Y.mean(0)
     factor = KernelRidgeFactor(K, alpha)
     diagonal = factor.inverse_diagonal
     joint = diagonal_of_copies(diagonal, number, alpha)
-    solved, _ = factor.solve(np.column_stack([Y, np.ones(N)]))
-    found = leave_one_out(Y, solved, joint, prior)
+    found = _refits.leave_out(factor, number, joint, Y)
     for i in range(N):
         rest = np.flatnonzero(number != number[i])
         A = K[np.ix_(rest, rest)] + alpha * np.eye(len(rest))
@@ -189,12 +204,35 @@ def test_a_wrong_label_on_one_of_several_copies_is_found():
     assert_array_equal(np.flatnonzero(detector.label_issues_), [0])
 
 
+def test_copies_of_other_labels_do_not_accuse_each_other():
+    rows, y, _ = blobs(1)
+    given = y.copy()
+    given[0] = 1  # of two that are the same, the other is right
+    quality = LabelNoiseDetector().fit(rows, given).label_quality_
+    assert quality[0] < 0.1
+    assert quality[-1] > 0.99
+
+
+def test_few_copies_of_other_labels_do_not_hide_wrong_labels():
+    rng = np.random.default_rng(0)
+    y = np.arange(300) % 3
+    rows = rng.normal(size=(300, 4)) + 3 * np.eye(3, 4)[y]
+    given, is_flipped = flip_labels(y, rate=0.1, random_state=0)
+    before = LabelNoiseDetector().fit(rows, given)
+    again = np.arange(12)
+    rows = np.concatenate([rows, rows[again]])
+    given = np.append(given, (given[again] + 1) % 3)
+    after = LabelNoiseDetector().fit(rows, given)
+    called = [d.label_issues_[:300][is_flipped].sum() for d in (before, after)]
+    assert called[1] >= 0.9 * called[0] > 0
+
+
 def test_a_clean_copy_vouches_for_a_label(monkeypatch):
-    rows, _, given = blobs(2)
+    rows, _, given = blobs(0)
     held_out = {"X_val": rows[[0, 5]], "y_val": given[[0, 5]]}
     found = LabelNoiseDetector().fit(rows, given, **held_out).label_quality_
     monkeypatch.setattr(  # nothing is left out but the row itself
-        _refits, "find_copies", lambda number, labels: np.arange(len(number))
+        _refits, "find_copies", lambda number, *labels: np.arange(len(number))
     )
     expected = LabelNoiseDetector().fit(rows, given, **held_out).label_quality_
     assert_allclose(found, expected)
@@ -210,7 +248,7 @@ def test_copies_of_texts(tiny_encoder, tiny_tokenizer):
         tiny_encoder, tokenizer=tiny_tokenizer, max_length=32, random_state=0
     )
     fitted = FreeShapAttributor(kernel).fit(texts, y)
-    number = find_copies(number_rows(fitted._training_kernel), y)
+    number = distinct(number_rows(fitted._training_kernel))
     assert_array_equal(number, [*range(12), 0, 1, 2])
 
 

@@ -39,11 +39,11 @@ def test_copies_among_features_are_left_out_together():
     copies = np.arange(N)
     rows[1], copies[1] = rows[0], 0
     copies[2:] -= 1
-    targets = np.eye(3)[np.where(np.arange(N) == 1, GIVEN[0], GIVEN)]
+    targets = np.eye(3)[np.where(np.arange(N) == 1, 2 - GIVEN[0], GIVEN)]
     kernel = TrainingKernel(rows, is_explicit=True, lost=LOST)
     factor = kernel.factorize(alpha)
     diagonal = diagonal_of_copies(factor.inverse_diagonal, copies, alpha + LOST)
-    found = leave_out(factor, targets, diagonal)
+    found = leave_out(factor, copies, diagonal, targets)
     prior = targets.mean(0)
     for i in range(N):
         rest = np.flatnonzero(copies != copies[i])
