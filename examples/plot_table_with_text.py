@@ -74,7 +74,7 @@ shares = np.linspace(0, 1, 5)
 search = GridSearchCV(
     KernelRidgeClassifier(alpha=0.3, kernel=kernel),
     {"kernel__weights": [[share, 1 - share] for share in shares]},
-    cv=5,
+    cv=3,
 ).fit(X_train, y_train)
 best = search.best_params_["kernel__weights"]
 print(f"weights of texts and table: {best[0]:.2f} and {best[1]:.2f}")
@@ -100,7 +100,7 @@ for i in np.argsort(detector.label_quality_)[:5]:
 # What the two parts are worth, by the share of the texts.
 fig, ax = plt.subplots(figsize=(6, 4))
 mean, std = (search.cv_results_[f"{what}_test_score"] for what in ("mean", "std"))
-ax.errorbar(shares, mean, std / np.sqrt(5), capsize=3, label="cross-validation")
+ax.errorbar(shares, mean, std / np.sqrt(3), capsize=3, label="cross-validation")
 ax.plot(shares, accuracies, "o--", label="test rows")
 ax.set(
     xlabel="weight of the texts' kernel (the table's is the rest)",

@@ -11,6 +11,7 @@ from skshap.utils._columns import is_missing
 __all__ = ["bars", "curve", "page", "quote", "row_html"]
 
 SHOWN_LETTERS = 400  # of a text, the rest folds out
+MOST_WHOLE = 1e15  # up to which a float has all digits of an integer
 SHOWN_COLUMNS = 12  # of a row, the rest is counted
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
@@ -88,11 +89,21 @@ def value_html(value):
     if is_missing(value):
         return '<span class="calm">missing</span>'
     if isinstance(value, (float, np.floating)):
-        return f"{value:.4g}"
+        return number_text(float(value))
     is_time = isinstance(value, datetime) and not is_missing(value)
     if is_time and value.time() == time.min:
         return quote(value.date())
     return text_html(value) if isinstance(value, str) else quote(value)
+
+
+def number_text(value):
+    """Return a number in six digits, or all those before its point and two behind it.
+
+    So can an identifier be read that became a float, as beside missing ones.
+    """
+    if value.is_integer() and abs(value) < MOST_WHOLE:
+        return str(int(value))
+    return f"{value:.2f}" if 1e4 <= abs(value) < MOST_WHOLE else f"{value:.6g}"
 
 
 def bars(values, is_marked, *, label):

@@ -1,5 +1,6 @@
 """`PairwiseKernel`: a kernel of vectors, by name or as a function."""
 
+from itertools import pairwise
 from os import PathLike
 from typing import ClassVar
 
@@ -26,6 +27,7 @@ __all__ = ["PairwiseKernel", "check_name"]
 # 32 bits.
 WRITABLE = "chi2", "additive_chi2"
 SMALL_INDICES = ("laplacian",)
+N_TRIED = 6  # rows that a callable takes either way
 BLOCK = 64  # rows whose values with each other are computed for those with themselves
 
 
@@ -43,7 +45,7 @@ class PairwiseKernel(
     ----------
     kernel : str or callable, default="rbf"
         A name or a callable that :func:`sklearn.metrics.pairwise.pairwise_kernels`
-        takes.
+        takes; a callable must give two rows the same value either way.
     kernel_params : dict or None, default=None
         Parameters of the kernel, such as ``{"gamma": 0.1}``.
 
@@ -192,6 +194,7 @@ class PairwiseKernel(
         params = self.kernel_params or {}
         if callable(self.kernel):
             check_callable(self.kernel, params, X[0], other[0])
+            check_symmetric(self.kernel, params, other)
         if self.kernel in WRITABLE and not (issparse(X) or issparse(other)):
             X, other = (np.require(rows, requirements="W") for rows in (X, other))
         if self.kernel in SMALL_INDICES:
@@ -265,3 +268,17 @@ def check_callable(kernel, params, x, y):
         ) from error
     if shape:
         raise ValueError(f"{what}, but it returned an array of shape {shape}.")
+
+
+def check_symmetric(kernel, params, rows):
+    """Raise unless a callable takes some pairs of rows either way."""
+    some = np.unique(np.linspace(0, len(rows) - 1, N_TRIED).round().astype(int))
+    for i, j in pairwise(some):
+        x, y = rows[i], rows[j]
+        one, other = kernel(x, y, **params), kernel(y, x, **params)
+        if abs(one - other) > 1e-8 * max(abs(one), abs(other)):
+            raise ValueError(
+                f"kernel={kernel!r} must be symmetric, but of rows {i} and {j} of X, x "
+                f"and y, k(x, y) is {one:.6g} and k(y, x) is {other:.6g}; their mean "
+                "is symmetric."
+            )

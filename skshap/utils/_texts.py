@@ -49,7 +49,7 @@ def is_text(X):
     if hasattr(X, "columns") and X.shape[1] > 2:  # no pairs
         return False
     if not is_list:
-        X = X.to_numpy() if hasattr(X, "to_numpy") else np.asarray(X)
+        X = X.to_numpy() if hasattr(X, "to_numpy") else as_array(X)
         if X.dtype.kind not in "OUTS":
             return False
     # A text that is missing is not a number.
@@ -67,6 +67,17 @@ def is_text(X):
     # Half of a pair may be missing; in a table it could be a number.
     is_part = [isinstance(v, str) or (is_list and is_missing(v)) for v in first]
     return all(is_part) and any(isinstance(v, str) for v in first)
+
+
+def as_array(X):
+    """Return rows as an array; raise if they do not become one, as some tensors."""
+    try:
+        return np.asarray(X)
+    except (TypeError, RuntimeError) as error:
+        raise ValueError(
+            f"X must be an array, but this {type(X).__name__} cannot be made one: "
+            f"{error}"
+        ) from error
 
 
 def check_collected(X):

@@ -24,8 +24,8 @@ LOSS = {"scoring": "neg_log_loss"}
 PERMUTATION = {"sampler": "permutation"}
 EXACT = {**LOSS, "sampler": "exact"}
 CASES = {
-    "enumeration": (14, 3000, 10, 3, EXACT, {}),
-    "enumeration by features": (1500, 2000, 4, 3, {**EXACT, "kernel": "linear"}, 15),
+    "enumeration": (13, 3000, 10, 3, EXACT, {}),
+    "enumeration by features": (1500, 2000, 4, 3, {**EXACT, "kernel": "linear"}, 14),
     "enumeration of unequal groups": (400, 150, 10, 2, EXACT, [0] * 390 + [*range(10)]),
     "sweep": (1000, 400, 10, 2, {}, {}),
     "sweep, five classes": (1000, 300, 10, 5, LOSS, {}),

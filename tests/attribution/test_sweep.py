@@ -62,8 +62,7 @@ def every_choice(sweep, n):
 
 
 @pytest.mark.parametrize("kind", [KernelGame, FeatureGame])
-@pytest.mark.parametrize("groups", [None, PAIRS])
-@pytest.mark.parametrize("growth", [1.0, 3.0])
+@pytest.mark.parametrize(("groups", "growth"), [(None, 1.0), (None, 3.0), (PAIRS, 3.0)])
 @pytest.mark.parametrize(
     ("semivalue", "scoring", "n_classes"),
     [

@@ -77,3 +77,21 @@ def test_names_that_are_taken_are_marked():
         "text",
         "text_1",
     ]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1234650.0, "1234650"),
+        (np.float32(16777216), "16777216"),
+        (-3.0, "-3"),
+        (22539.99, "22539.99"),
+        (1234567.891, "1234567.89"),
+        (0.123456789, "0.123457"),
+        (1e20, "1e+20"),
+        (1.5e-7, "1.5e-07"),
+        (np.inf, "inf"),
+    ],
+)
+def test_numbers_can_be_read(value, text):
+    assert f">{text}</dd>" in row_html({"amount": value})

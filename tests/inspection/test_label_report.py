@@ -533,7 +533,7 @@ def test_no_column_hides_another(names, expected, fitted):
     np.testing.assert_array_equal(found[expected], X[found.index])
     page = report.to_html()
     for value in X[found.index[0]]:
-        assert f"{value:.4g}" in page
+        assert f"{value:.6g}" in page
 
 
 @pytest.mark.filterwarnings("ignore:none of")

@@ -91,6 +91,18 @@ def test_callable():
         kernel.fit(csr_array(X))
 
 
+@pytest.mark.parametrize("fit", ["fit_transform", "classifier"])
+def test_a_callable_that_is_not_symmetric_is_refused(fit):
+    def first_counts(x, y):
+        return np.exp(-((x - y) ** 2).sum()) * (1 + 0.3 * (x[0] > y[0]))
+
+    with pytest.raises(ValueError, match=r"must be symmetric, but of rows 0 and \d"):
+        if fit == "classifier":
+            KernelRidgeClassifier(kernel=first_counts).fit(X, np.arange(len(X)) % 2)
+        else:
+            PairwiseKernel(first_counts).fit_transform(X)
+
+
 def test_features_of_a_linear_kernel():
     kernel = PairwiseKernel("linear").fit(X)
     assert_array_equal(kernel.transform_features(X), X)

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import torch
 from numpy.testing import assert_array_equal
 from scipy import sparse
 from sklearn.base import BaseEstimator
@@ -91,6 +92,14 @@ def test_complex_numbers_are_named(container):
     with pytest.raises(ValueError, match="X must not hold complex numbers") as caught:
         check_rows(BaseEstimator(), container(np.eye(30) + 0j), reset=True, sparse=True)
     assert len(str(caught.value)) < 250
+
+
+@pytest.mark.parametrize("make", [lambda X: X.bfloat16(), lambda X: X.requires_grad_()])
+def test_tensors_that_become_no_arrays_are_named(make):
+    X = make(torch.eye(3))
+    with pytest.raises(ValueError, match="X must be an array, but this Tensor cannot"):
+        check_rows(BaseEstimator(), X, reset=True)
+    assert_array_equal(check_rows(BaseEstimator(), torch.eye(3), reset=True), np.eye(3))
 
 
 def test_masked_values_are_missing():
