@@ -100,14 +100,14 @@ def _complete(gradients, tiles, left, right):
 
 def _fill(gradients, tiles, bar, i, j, a, b=None):
     """Compute a tile, store it, and move the bar on the way."""
-    before, n_missing = bar.n, int(tiles.missing(i, j).sum())
+    n_new = tiles.count_new(i, j)
+    end = bar.n + n_new
 
     def advance(share):  # shares that are rounded may add up to more than all
-        bar.update(min(round(share * n_missing), before + n_missing - bar.n))
+        bar.update(min(round(share * n_new), end - bar.n))
 
-    block = gram(gradients.layout, a, b, advance=advance, **gradients.options)
-    n_new = tiles.keep(i, j, block)
-    bar.update(before + n_new - bar.n)  # with the mirror image of the tile
+    tiles.keep(i, j, gram(gradients.layout, a, b, advance=advance, **gradients.options))
+    bar.update(end - bar.n)
 
 
 def _blocks(gradients, side, count):

@@ -44,6 +44,14 @@ class Tiles:
         """Tell what is missing in a tile."""
         return np.isnan(self.K[np.ix_(i, j)])
 
+    def count_new(self, i, j):
+        """Count what is missing in a tile and in its mirror image, each place once."""
+        a, b = self.column_of[i] >= 0, self.row_of[j] >= 0
+        rows, columns = self.row_of[j[b]], self.column_of[i[a]]
+        mirror = np.isnan(self.K[np.ix_(rows, columns)])
+        mirror[np.ix_(np.isin(rows, i), np.isin(columns, j))] = False
+        return int(self.missing(i, j).sum() + mirror.sum())
+
     def keep(self, i, j, block):
         """Set what is missing in a tile and in its mirror image, and store the tile.
 
@@ -53,11 +61,6 @@ class Tiles:
             Rows and columns of the tile.
         block : ndarray of shape (len(i), len(j))
             Its values.
-
-        Returns
-        -------
-        int
-            How many values were missing.
 
         Raises
         ------
@@ -78,15 +81,11 @@ class Tiles:
             block[np.ix_(a, b)] = np.tril(square) + np.tril(square, -1).T
         a, b = self.column_of[i] >= 0, self.row_of[j] >= 0
         mirror = np.ix_(self.row_of[j[b]], self.column_of[i[a]])
-        n_new = 0
         for target, values in (
             (np.ix_(i, j), block),
             (mirror, block[np.ix_(a, b)].T),
         ):
             known = self.K[target]
-            is_new = np.isnan(known)
-            self.K[target] = np.where(is_new, values, known)
-            n_new += int(is_new.sum())
+            self.K[target] = np.where(np.isnan(known), values, known)
         keys = [self.left[k] for k in i], [self.right[k] for k in j]
         self.store.put_gram(*keys, self.K[np.ix_(i, j)])
-        return n_new
