@@ -133,7 +133,7 @@ class Run:
                     self.moments.update(self._sum)
                     self._sum, self._part = None, 0
                     bar.update()
-                    if self.verbose:
+                    if self.verbose and self.moments.count > 1:
                         error = self.moments.typical_error()
                         bar.set_postfix_str(f"standard error {error:.1e}")
                     if self.rule.is_met(self.moments):
