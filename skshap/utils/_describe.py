@@ -12,6 +12,7 @@ import copyreg
 import dis
 import hashlib
 import inspect
+import random
 from functools import cache, cached_property
 from types import CodeType, MappingProxyType, ModuleType
 from uuid import uuid4
@@ -26,6 +27,8 @@ __all__ = ["describe", "describe_class", "unordered"]
 
 SCALARS = (bool, int, float, complex, str, bytes, type(None), np.generic)
 PROCESS = uuid4().hex
+# Generators of libraries: what they draw depends on what was drawn before.
+SHARED = random.random.__self__, np.random.random.__self__
 UNKNOWN = {}  # by identity, held, so that no other object takes it
 
 
@@ -108,6 +111,9 @@ def _text(value, seen):
         return f"set {sorted(describe(item, dict(seen)) for item in value)}"
     if type(value) in (list, tuple):
         return f"{type(value).__name__} {[describe(item, seen) for item in value]}"
+    owner = getattr(value, "__self__", None) if inspect.isroutine(value) else None
+    if any(owner is generator for generator in SHARED):
+        return _name(value)
     if inspect.ismethod(value):
         return f"{describe(value.__self__, seen)} {describe(value.__func__, seen)}"
     if inspect.isfunction(value) and not is_library(value.__module__):
@@ -115,8 +121,9 @@ def _text(value, seen):
     if inspect.isclass(value) and not is_library(value.__module__):
         return describe_class(value, seen)
     is_routine = inspect.isroutine(value) and hasattr(value, "__qualname__")
-    owner = getattr(value, "__self__", None) if is_routine else None
-    if owner is not None and not isinstance(owner, ModuleType):  # of an object in C
+    if is_routine and not isinstance(
+        owner, (ModuleType, type(None))
+    ):  # of objects in C
         return f"{_name(value)} {describe(owner, seen)}"
     if inspect.isclass(value) or is_routine:  # and no object that is a descriptor
         wrapped = getattr(value, "__wrapped__", None)  # of functools.cache

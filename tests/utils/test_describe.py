@@ -2,6 +2,7 @@
 
 import collections
 import functools
+import random
 import re
 import subprocess
 import sys
@@ -239,6 +240,8 @@ def described():
     """Describe what differs in order, or address, between processes."""
     objects = [{"a", "b", "c"}, with_sets, through(with_sets), Confident({"x", "y"})]
     objects += [Confident, np.exp, reading(Confident({"x", "y"}))]
+    objects += [torch.relu, {"a": 1}.get, np.add.reduce, called(torch.tanh)]
+    objects += [random.random, random.choice, np.random.normal]
     return " ".join(map(describe, objects))
 
 
