@@ -42,7 +42,7 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
     Parameters
     ----------
     kernel : str, callable or kernel object, default="rbf"
-        "precomputed"; a name or a callable that
+        "precomputed"; a name or a symmetric callable that
         :func:`sklearn.metrics.pairwise.pairwise_kernels` takes; an object with `fit`,
         `fit_transform` and `transform` such as :class:`skshap.EmpiricalNTK`, of which
         a clone is fitted; or "auto", which chooses one for a table of numbers, see

@@ -23,7 +23,7 @@ class KernelRidgeClassifier(BaseKernelRidgeClassifier):
         Strength of the ridge, added to the diagonal of the kernel matrix, as in
         :class:`sklearn.kernel_ridge.KernelRidge`.
     kernel : str, callable or kernel object, default="linear"
-        "precomputed"; a name or a callable that
+        "precomputed"; a name or a symmetric callable that
         :func:`sklearn.metrics.pairwise.pairwise_kernels` takes; an object with `fit`,
         `fit_transform` and `transform` such as :class:`skshap.EmpiricalNTK`, of which
         a clone is fitted; or "auto", which chooses one for a table of numbers, see

@@ -22,6 +22,7 @@ from sklearn.utils import get_tags
 from skshap.kernels._dates import check_dates
 from skshap.kernels._features import last_step
 from skshap.kernels._pairwise import PairwiseKernel, check_name
+from skshap.utils._columns import is_series
 from skshap.utils._kernel_values import check_gram
 from skshap.utils._rows import number_of_rows
 from skshap.utils._texts import is_text
@@ -159,7 +160,7 @@ def check_kernel_rows(estimator, X, *, reset):
     X : list of str, list of pairs of str, dataframe, or {array-like, sparse matrix} \
             of shape (n_samples, n_features)
         The rows. A dataframe stays one, whatever its columns hold, for a kernel that
-        takes tables: one that selects columns, or a pipeline. A column of texts stays
+        takes tables: one that selects columns, or a pipeline. A series of texts stays
         one for the steps of a pipeline.
     reset : bool
         True in `fit`.
@@ -185,8 +186,7 @@ def check_kernel_rows(estimator, X, *, reset):
         check_dates("kernel", kernel, X)
         return X
     rows = check_rows(estimator, X, reset=reset, sparse=takes_sparse(kernel))
-    is_column = hasattr(X, "to_numpy") and not is_table
-    return X if isinstance(kernel, Pipeline) and is_column else rows
+    return X if isinstance(kernel, Pipeline) and is_series(X) else rows
 
 
 def check_takes_tables(kernel):

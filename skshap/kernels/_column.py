@@ -57,7 +57,7 @@ class ColumnKernel(
         name : str
             For `set_params` and grid searches, such as ``text__n_frozen_layers``.
         kernel : str, callable or kernel object
-            A name or a callable that
+            A name or a symmetric callable that
             :func:`sklearn.metrics.pairwise.pairwise_kernels` takes; an
             :class:`skshap.EmpiricalNTK` or another kernel; or a pipeline that ends in
             one, such as ``make_pipeline(OneHotEncoder(), PairwiseKernel("rbf"))``.

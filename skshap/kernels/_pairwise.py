@@ -1,6 +1,6 @@
 """`PairwiseKernel`: a kernel of vectors, by name or as a function."""
 
-from itertools import pairwise
+from numbers import Real
 from os import PathLike
 from typing import ClassVar
 
@@ -28,6 +28,7 @@ __all__ = ["PairwiseKernel", "check_name"]
 WRITABLE = "chi2", "additive_chi2"
 SMALL_INDICES = ("laplacian",)
 N_TRIED = 6  # rows that a callable takes either way
+ASYMMETRY = 1e-5  # of kernel values, by the largest: more than rounding of float32
 BLOCK = 64  # rows whose values with each other are computed for those with themselves
 
 
@@ -106,7 +107,8 @@ class PairwiseKernel(
         Raises
         ------
         ValueError
-            If the kernel is not known, or the rows are no finite numbers.
+            If the kernel is not known, is a callable that gives two rows no number, or
+            another one either way, or the rows are no finite numbers.
         """
         if isinstance(self.kernel, str) and self.kernel in ("precomputed", "auto"):
             raise ValueError(
@@ -115,7 +117,11 @@ class PairwiseKernel(
                 "the name of a kernel such as 'rbf'."
             )
         check_name(self.kernel)
-        self.X_fit_ = self._check_vectors(X, reset=True)
+        self.X_fit_ = rows = self._check_vectors(X, reset=True)
+        if callable(self.kernel):
+            params = self.kernel_params or {}
+            check_callable(self.kernel, params, rows[0], rows[-1])
+            check_symmetric(self.kernel, params, rows)
         return self
 
     def fit_transform(self, X, y=None):
@@ -194,7 +200,6 @@ class PairwiseKernel(
         params = self.kernel_params or {}
         if callable(self.kernel):
             check_callable(self.kernel, params, X[0], other[0])
-            check_symmetric(self.kernel, params, other)
         if self.kernel in WRITABLE and not (issparse(X) or issparse(other)):
             X, other = (np.require(rows, requirements="W") for rows in (X, other))
         if self.kernel in SMALL_INDICES:
@@ -260,25 +265,29 @@ def check_callable(kernel, params, x, y):
         "number"
     )
     try:
-        shape = np.shape(kernel(x, y, **params))
+        value = kernel(x, y, **params)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"{what}; a function of two tables goes in by its name, or its values with "
             f"kernel='precomputed'. On two rows of shape {x.shape} it failed: {error}"
         ) from error
-    if shape:
-        raise ValueError(f"{what}, but it returned an array of shape {shape}.")
+    if np.shape(value):
+        raise ValueError(
+            f"{what}, but it returned an array of shape {np.shape(value)}."
+        )
+    if not hasattr(value, "dtype") and not isinstance(value, Real):
+        raise ValueError(f"{what}, but it returned {value!r:.40}.")
 
 
 def check_symmetric(kernel, params, rows):
-    """Raise unless a callable takes some pairs of rows either way."""
+    """Raise unless a callable gives some pairs of rows one value either way."""
     some = np.unique(np.linspace(0, len(rows) - 1, N_TRIED).round().astype(int))
-    for i, j in pairwise(some):
-        x, y = rows[i], rows[j]
-        one, other = kernel(x, y, **params), kernel(y, x, **params)
-        if abs(one - other) > 1e-8 * max(abs(one), abs(other)):
-            raise ValueError(
-                f"kernel={kernel!r} must be symmetric, but of rows {i} and {j} of X, x "
-                f"and y, k(x, y) is {one:.6g} and k(y, x) is {other:.6g}; their mean "
-                "is symmetric."
-            )
+    K = np.array([[kernel(rows[i], rows[j], **params) for j in some] for i in some])
+    skew = np.abs(K - K.T)
+    if skew.max() > ASYMMETRY * np.abs(K).max():
+        i, j = sorted(np.unravel_index(skew.argmax(), skew.shape))
+        raise ValueError(
+            f"kernel={kernel!r} must be symmetric, but of rows {some[i]} and {some[j]} "
+            f"of X, x and y, k(x, y) is {K[i, j]:.6g} and k(y, x) is {K[j, i]:.6g}; "
+            "their mean is symmetric."
+        )

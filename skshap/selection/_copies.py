@@ -12,6 +12,7 @@ __all__ = [
     "find_recurring",
     "mean_of_copies",
     "number_rows",
+    "often",
 ]
 
 # Squared distance of rows that are the same, as a share of what they are, and of what
@@ -41,7 +42,7 @@ def number_rows(kernel):
     return connected_components(graph, directed=False)[1]
 
 
-def find_copies(number, given, is_clean):
+def find_copies(number, given, is_clean, most):
     """Number the rows so that those that say nothing of each other have one number.
 
     Parameters
@@ -53,23 +54,26 @@ def find_copies(number, given, is_clean):
     is_clean : ndarray of shape (n,) of bool
         True where the label is known to be right: such a row says something of others
         that are the same.
+    most : float
+        Of rows that are the same as many recur often, see `often`.
 
     Returns
     -------
     ndarray of shape (n,)
-        From 0 on, the same for copies. Those that recur often have numbers of their
-        own where labels differ, as a class of them may, of which some labels are wrong.
-        So have all rows where more than a fifth of them have copies before them: a
-        table of few distinct rows says what it says by how often.
+        From 0 on, the same for copies. Rows that recur often and have more than one
+        label have numbers of their own: they may be a class, some of whose labels are
+        wrong. So have all rows where more than a fifth of them have copies before them:
+        a table of few distinct rows says what it says by how often.
     """
     n = len(number)
     if is_table(number):
         return np.arange(n)
-    found = np.unique(2 * number + is_clean, return_index=True, return_inverse=True)
-    _, first, copies = found
+    _, first, copies = np.unique(
+        2 * number + is_clean, return_index=True, return_inverse=True
+    )
     differ = np.bincount(copies, given != given[first][copies]) > 0
-    speak = differ & (np.bincount(copies) >= often(n))
-    copies = np.where(speak[copies], len(first) + np.arange(n), copies)
+    counts_alone = differ[copies] & (np.bincount(number)[number] >= most)
+    copies = np.where(counts_alone, len(first) + np.arange(n), copies)
     return np.unique(copies, return_inverse=True)[1]
 
 

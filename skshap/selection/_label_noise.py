@@ -160,8 +160,9 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
     Copies of a row may have been copied with their label, and would vouch for each
     other, or where labels differ accuse the right one as well: with ``method="auto"``
     each is predicted without the others, as long as at most a fifth of the rows have a
-    copy before them. In tables of few distinct rows copies count, as do, where labels
-    differ, rows of which there are ten and a hundredth of all.
+    copy before them. What most of a few copies say is thus not used. In tables of few
+    distinct rows copies count, as do, where labels differ, rows of which there are ten
+    and a hundredth of all.
 
     References
     ----------

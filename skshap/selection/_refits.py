@@ -12,6 +12,7 @@ from skshap.selection._copies import (
     find_recurring,
     mean_of_copies,
     number_rows,
+    often,
 )
 from skshap.selection._noise_choice import choose_model
 from skshap.utils._ridge import leave_one_out, with_ones
@@ -62,9 +63,9 @@ def fit_by_attributor(models, attributor):
 def fit_by_leaving_out(models, kernel, alpha=None, device=None):
     """Fit noise models to what ridges on the other rows predict of each.
 
-    Copies of a row are left out with it, unless there are many. Rows that recur often
-    with all kinds of labels, such as empty ones, are no part of it: their labels are
-    judged by how often such rows have each.
+    Copies of a row are left out with it, see `find_copies`. Rows that recur often with
+    all kinds of labels, such as empty ones, are no part of it: their labels are judged
+    by how often such rows have each.
 
     Parameters
     ----------
@@ -87,11 +88,13 @@ def fit_by_leaving_out(models, kernel, alpha=None, device=None):
     """
     number = number_rows(kernel)
     recurs = find_recurring(number, models[0].given, models[0].is_clean)
+    most = often(len(number))
     if not recurs.any():
-        return fit_to_others(models, kernel, number, alpha, device)
+        return fit_to_others(models, kernel, number, most, alpha, device)
     rows = np.flatnonzero(~recurs)
     parts, (classes, *_) = zip(*(model.part(rows) for model in models), strict=True)
-    part, misses = fit_to_others(parts, kernel.part(rows), number[rows], None, device)
+    others = kernel.part(rows), number[rows]
+    part, misses = fit_to_others(parts, *others, most, None, device)
     model = models[parts.index(part)]
     model.take_over(part, classes, rows, shares_by_number(number, model))
     return model, misses
@@ -113,16 +116,18 @@ def shares_by_number(number, model):
     return others / others.sum(1, keepdims=True)
 
 
-def fit_to_others(models, kernel, number, alpha, device):
-    """Fit noise models to rows none of which recurs often; see `fit_by_leaving_out`.
+def fit_to_others(models, kernel, number, most, alpha, device):
+    """Fit noise models to rows without those that recur; see `fit_by_leaving_out`.
 
     Parameters
     ----------
     number : ndarray of shape (n,)
         From `number_rows`.
+    most : float
+        See `find_copies`.
     """
     labels = np.eye(models[0].n_classes)[models[0].given]
-    copies = find_copies(number, models[0].given, models[0].is_clean)
+    copies = find_copies(number, models[0].given, models[0].is_clean, most)
     one = np.unique(copies, return_index=True)[1]
     if len(one) < len(kernel):
         shares = mean_of_copies(labels, copies)[one]

@@ -5,6 +5,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 
 from skshap.selection._held_out import errors_name_held_out
+from skshap.utils._columns import is_series
 from skshap.utils._optional import import_optional
 from skshap.utils._texts import is_text
 from skshap.utils._validation import check_rows
@@ -17,13 +18,13 @@ def stack_rows(X, X_val):
 
     Parameters
     ----------
-    X, X_val : list, array, sparse matrix or dataframe
+    X, X_val : list, array, sparse matrix, series or dataframe
         Rows of one kind, see `check_held_out`.
 
     Returns
     -------
     list, array, sparse matrix, series or dataframe
-        The rows of both: frames and columns of texts in the kind of `X`, other texts as
+        The rows of both: frames and series of texts in the kind of `X`, other texts as
         a list, anything sparse as a CSR array, else an array.
 
     Raises
@@ -65,12 +66,12 @@ def stack_rows(X, X_val):
 
 
 def _stack_texts(X, X_val):
-    """Put texts below others: in a column if `X` is one, which steps may read."""
+    """Put texts below others: in a series if `X` is one, which steps may read."""
     texts = [*X, *X_val]
-    if hasattr(X, "iloc"):
-        return type(X)(texts, name=X.name)
-    is_polars = type(X).__module__.partition(".")[0] == "polars"
-    return type(X)(X.name, texts) if is_polars else texts
+    if not is_series(X):
+        return texts
+    is_pandas = hasattr(X, "iloc")
+    return type(X)(texts, name=X.name) if is_pandas else type(X)(X.name, texts)
 
 
 def as_csr(rows):

@@ -11,6 +11,7 @@ __all__ = [
     "column_advice",
     "has_dates",
     "is_missing",
+    "is_series",
     "missing_dates",
     "shortened",
     "text_advice",
@@ -132,6 +133,12 @@ def column_advice(X):
     return advice
 
 
+def is_series(X):
+    """Whether a column is a series of pandas or polars, which steps may read as one."""
+    is_polars = type(X).__module__.partition(".")[0] == "polars"
+    return (hasattr(X, "iloc") or is_polars) and not hasattr(X, "columns")
+
+
 def text_advice(X):
     """Say what to do about texts, or pairs of them, where numbers are needed.
 
@@ -144,9 +151,10 @@ def text_advice(X):
     str
         Sentences, of texts that are numbers and of frames; of others none.
     """
-    values = np.asarray(X, dtype=object).ravel()
-    if all(map(is_number, values)):
-        return "If these are numbers, pass them as such: np.asarray(X, dtype=float)."
+    values = np.asarray(X, dtype=object)
+    if all(map(is_number, values.ravel())):
+        column = ".reshape(-1, 1)" if values.ndim == 1 else ""
+        return f"If these are numbers, pass np.asarray(X, dtype=float){column}."
     return " ".join(column_advice(X)) if hasattr(X, "columns") else ""
 
 

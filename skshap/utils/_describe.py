@@ -3,7 +3,8 @@
 Compiled code is taken without file names and line numbers, so that what is typed again
 is found again. Of what code reads from outside, values of a closure count, and all that
 it names of its own module and of modules that it names, in a string too: functions,
-classes, objects and data, but not what it imports when it runs. Modules that it reaches
+classes, objects and data, but not what it imports when it runs. Methods count with
+their objects, but for generators that all libraries share. Modules that it reaches
 in other ways, as by a default or an attribute, count by their files and those of the
 modules that they hold. Libraries are told by name; so are modules that are installed.
 """
@@ -29,6 +30,8 @@ SCALARS = (bool, int, float, complex, str, bytes, type(None), np.generic)
 PROCESS = uuid4().hex
 # Generators of libraries: what they draw depends on what was drawn before.
 SHARED = random.random.__self__, np.random.random.__self__
+# Types of what functions of pybind11 have where methods have their object.
+PLACES = "PyCapsule", "pybind11_"
 UNKNOWN = {}  # by identity, held, so that no other object takes it
 
 
@@ -111,9 +114,11 @@ def _text(value, seen):
         return f"set {sorted(describe(item, dict(seen)) for item in value)}"
     if type(value) in (list, tuple):
         return f"{type(value).__name__} {[describe(item, seen) for item in value]}"
-    owner = getattr(value, "__self__", None) if inspect.isroutine(value) else None
-    if any(owner is generator for generator in SHARED):
-        return _name(value)
+    owner = _owner(value)
+    for generator in SHARED:
+        if value is generator or owner is generator:
+            name = getattr(value, "__qualname__", type(value).__qualname__)
+            return f"shared {name}"
     if inspect.ismethod(value):
         return f"{describe(value.__self__, seen)} {describe(value.__func__, seen)}"
     if inspect.isfunction(value) and not is_library(value.__module__):
@@ -121,14 +126,19 @@ def _text(value, seen):
     if inspect.isclass(value) and not is_library(value.__module__):
         return describe_class(value, seen)
     is_routine = inspect.isroutine(value) and hasattr(value, "__qualname__")
-    if is_routine and not isinstance(
-        owner, (ModuleType, type(None))
-    ):  # of objects in C
+    if is_routine and owner is not None:  # of an object in C
         return f"{_name(value)} {describe(owner, seen)}"
     if inspect.isclass(value) or is_routine:  # and no object that is a descriptor
         wrapped = getattr(value, "__wrapped__", None)  # of functools.cache
         return _name(value) if wrapped is None else describe(wrapped, seen)
     return _describe_object(value, seen)
+
+
+def _owner(value):
+    """Return the object whose method a value is, None if it has none of its own."""
+    owner = getattr(value, "__self__", None) if inspect.isroutine(value) else None
+    is_place = isinstance(owner, ModuleType) or type(owner).__name__.startswith(PLACES)
+    return None if is_place else owner
 
 
 def _describe_function(function, seen):
@@ -264,5 +274,6 @@ def _describe_code(code):
     ]
     # How many arguments have names, and whether others are taken, no instruction tells.
     called = code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount
-    parts = [*called, code.co_flags, code.co_names, code.co_varnames, constants]
+    takes = code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS)
+    parts = [*called, takes, code.co_names, code.co_varnames, constants]
     return f"{code.co_code.hex()} {code.co_exceptiontable.hex()} {parts}"

@@ -49,7 +49,7 @@ def is_text(X):
     if hasattr(X, "columns") and X.shape[1] > 2:  # no pairs
         return False
     if not is_list:
-        X = X.to_numpy() if hasattr(X, "to_numpy") else as_array(X)
+        X = X.to_numpy() if hasattr(X, "to_numpy") else array_of(X)
         if X.dtype.kind not in "OUTS":
             return False
     # A text that is missing is not a number.
@@ -69,7 +69,7 @@ def is_text(X):
     return all(is_part) and any(isinstance(v, str) for v in first)
 
 
-def as_array(X):
+def array_of(X):
     """Return rows as an array; raise if they do not become one, as some tensors."""
     try:
         return np.asarray(X)

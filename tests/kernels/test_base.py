@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
@@ -21,7 +22,7 @@ from sklearn.preprocessing import (
 )
 from sklearn.utils import get_tags
 
-from skshap import FreeShapAttributor, FreeShapRegressor
+from skshap import FreeShapAttributor, FreeShapRegressor, LabelNoiseDetector
 from skshap.kernel_ridge import KernelRidgeClassifier
 from skshap.kernels import EmpiricalNTK, PairwiseKernel
 from skshap.kernels._base import TAGS_TELL_SPARSE, make_kernel, takes_sparse
@@ -293,3 +294,15 @@ def test_steps_of_a_pipeline_see_a_column_of_texts_as_one(index):
     assert_allclose(*(c.decision_function(new) for c in classifiers))
     with pytest.raises(ValueError, match="row 1 holds None"):
         classifiers[0].predict(pd.Series(["BB", None], dtype=object))
+
+
+def test_steps_of_a_pipeline_see_series_of_polars_and_others_as_lists():
+    seen = []
+    spy = FunctionTransformer(lambda rows: seen.append(type(rows)) or list(rows))
+    kernel = make_pipeline(spy, TfidfVectorizer(), PairwiseKernel("linear"))
+    texts, y = ["aa bb", "BB CC", "cc dd", "AA dd"] * 3, [0, 1, 0, 1] * 3
+    detector = LabelNoiseDetector(FreeShapAttributor(kernel), contamination=0.1)
+    for make, kind in ((pl.Series, pl.Series), (pd.Index, list), (np.array, list)):
+        seen.clear()
+        detector.fit(make(texts), y, X_val=make(["cc aa"]), y_val=[1])
+        assert set(seen) == {kind}

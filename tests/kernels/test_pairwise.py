@@ -96,11 +96,25 @@ def test_a_callable_that_is_not_symmetric_is_refused(fit):
     def first_counts(x, y):
         return np.exp(-((x - y) ** 2).sum()) * (1 + 0.3 * (x[0] > y[0]))
 
-    with pytest.raises(ValueError, match=r"must be symmetric, but of rows 0 and \d"):
+    with pytest.raises(ValueError, match=r"must be symmetric, but of rows \d and \d"):
         if fit == "classifier":
             KernelRidgeClassifier(kernel=first_counts).fit(X, np.arange(len(X)) % 2)
         else:
             PairwiseKernel(first_counts).fit_transform(X)
+
+
+def test_a_callable_that_rounds_is_symmetric():
+    A = X.T.astype(np.float32) @ X.astype(np.float32)
+    kernel = PairwiseKernel(lambda x, y: x.astype(np.float32) @ A @ y.astype("f4"))
+    K = kernel.fit_transform(X)
+    assert_allclose(K, X @ A @ X.T, rtol=1e-4, atol=1e-4 * np.abs(K).max())
+    assert_array_equal(K, K.T)
+
+
+@pytest.mark.parametrize("value", [None, "one"])
+def test_a_callable_that_gives_no_number_is_refused(value):
+    with pytest.raises(ValueError, match=f"but it returned {value!r}"):
+        PairwiseKernel(lambda x, y: value).fit(X)
 
 
 def test_features_of_a_linear_kernel():

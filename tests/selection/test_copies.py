@@ -42,7 +42,7 @@ def linear(X):
 def numbers_of_copies(number):
     """Number copies whose labels, none of them clean, differ."""
     n = len(number)
-    return find_copies(number, np.arange(n), np.zeros(n, dtype=bool))
+    return find_copies(number, np.arange(n), np.zeros(n, dtype=bool), 10)
 
 
 def features(X):
@@ -56,22 +56,38 @@ def test_copies_have_a_number_in_common_but_clean_ones(kernel, monkeypatch):
     expected[3] = (3,)
     for block in (256, 5):
         monkeypatch.setattr("skshap.selection._copies.BLOCK", block)
-        number = find_copies(number_rows(kernel(X)), LABELS, np.arange(N) == 3)
+        number = find_copies(number_rows(kernel(X)), LABELS, np.arange(N) == 3, 10)
         found = [tuple(np.flatnonzero(number == i)) for i in number]
         assert found == expected
     assert set(number) == set(range(len(set(expected))))
 
 
-@pytest.mark.parametrize(("n", "often"), [(100, 10), (2000, 20)])
-def test_copies_that_recur_often_count_where_labels_differ(n, often):
-    number, given = np.append([0] * often, np.arange(1, n - often + 1)), np.zeros(n)
-    is_clean = np.zeros(n, dtype=bool)
-    assert len(set(find_copies(number, given, is_clean))) == n - often + 1
-    given[0] = 1
-    assert len(set(find_copies(number, given, is_clean))) == n
-    number[0] = n  # one less
+def test_copies_that_recur_often_count_where_labels_differ():
+    number, given = np.append([0] * 20, np.arange(1, 181)), np.zeros(200)
+    is_clean = np.arange(200) < 8  # these count as well
+    options = is_clean, 20
+    assert len(set(find_copies(number, given, *options))) == 182
+    given[[0, 10]] = 1
+    assert len(set(find_copies(number, given, *options))) == 200
+    number[0] = 200  # one less
     given[1] = 1
-    assert len(set(find_copies(number, given, is_clean))) == n - often + 2
+    assert len(set(find_copies(number, given, *options))) == 183
+
+
+def test_how_often_rows_recur_is_told_by_all_of_them(monkeypatch):
+    """Also where some recur, and are no part of those that are left."""
+    found, known = [], _refits.find_copies
+
+    def spy(*args):
+        found.append((len(args[0]), args[-1]))
+        return known(*args)
+
+    monkeypatch.setattr(_refits, "find_copies", spy)
+    rng = np.random.default_rng(0)
+    rows = np.concatenate([np.zeros((300, 2)), rng.normal(size=(1200, 2))])
+    y = np.append(np.arange(300) % 2, rows[300:, 0] > 0)
+    LabelNoiseDetector(FreeShapAttributor(), contamination=0.1).fit(rows, y)
+    assert found == [(1200, 15)]
 
 
 @pytest.mark.parametrize("block", [256, 1])
@@ -159,9 +175,12 @@ def test_copies_do_not_choose_alpha(attributor, monkeypatch):
     assert np.corrcoef(found[:200], plain)[0, 1] > 0.98
 
 
+@pytest.mark.parametrize("clean", [[], [3]])  # one of three that are the same
 @pytest.mark.parametrize("alpha", [0.01, 1.0])
-def test_predictions_are_those_of_refits_without_copies(alpha):
-    K, number = rbf_kernel(X), numbers_of_copies(number_rows(rbf(X)))
+def test_predictions_are_those_of_refits_without_copies(alpha, clean):
+    is_clean = np.isin(np.arange(N), clean)
+    K, number = rbf_kernel(X), find_copies(number_rows(rbf(X)), LABELS, is_clean, 10)
+    assert len(set(number)) == 18 + len(clean)
     Y = np.random.default_rng(1).random((N, 3))
     prior = Y.mean(0)
     factor = KernelRidgeFactor(K, alpha)
@@ -225,7 +244,7 @@ def test_a_clean_copy_vouches_for_a_label(monkeypatch):
     held_out = {"X_val": rows[[0, 5]], "y_val": given[[0, 5]]}
     found = LabelNoiseDetector().fit(rows, given, **held_out).label_quality_
     monkeypatch.setattr(  # nothing is left out but the row itself
-        _refits, "find_copies", lambda number, *labels: np.arange(len(number))
+        _refits, "find_copies", lambda number, *args: np.arange(len(number))
     )
     expected = LabelNoiseDetector().fit(rows, given, **held_out).label_quality_
     assert_allclose(found, expected)

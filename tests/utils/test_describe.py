@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.spatial import _distance_pybind
+from sklearn.utils import check_random_state
 
 from skshap.utils._describe import describe
 
@@ -114,6 +116,17 @@ def not_catching():
     return types.FunctionType(code, catching.__globals__)
 
 
+def top_level(x):
+    return x + 1
+
+
+def nested():
+    def top_level(x):
+        return x + 1
+
+    return top_level
+
+
 def called(function):
     return type("Called", (), {"__call__": function})()
 
@@ -208,6 +221,7 @@ SAME = {
     "methods of tensors": (torch.ones(2).mul, torch.ones(2).mul),
     "operators": (called(torch.tanh), called(torch.tanh)),
     "static operators": (called(staticmethod(np.exp)), called(staticmethod(np.exp))),
+    "nested": (top_level, nested()),
     "sets": ({"a", "b", "c"}, {"c", "b", "a"}),
     "strided": (np.arange(6)[::2], np.array([0, 2, 4])),
     "shared parts": ([(large(0), 1)] * 2, [(large(0), 1), (large(0), 1)]),
@@ -241,7 +255,13 @@ def described():
     objects = [{"a", "b", "c"}, with_sets, through(with_sets), Confident({"x", "y"})]
     objects += [Confident, np.exp, reading(Confident({"x", "y"}))]
     objects += [torch.relu, {"a": 1}.get, np.add.reduce, called(torch.tanh)]
-    objects += [random.random, random.choice, np.random.normal]
+    objects += [
+        random.random,
+        random.choice,
+        np.random.normal,
+        check_random_state(None),
+    ]
+    objects += [_distance_pybind.cdist_euclidean]
     return " ".join(map(describe, objects))
 
 
