@@ -13,7 +13,8 @@ __all__ = ["Plan", "make_plan"]
 
 LARGEST_CONDITION = 1e6  # of features, for values by them to be exact to 1e-5
 ITERATIONS = 20  # of the power method
-AGREEING = 8  # rows, whose draws agree too often for their errors to be trusted
+# Rows up to which values are enumerated for `tol`: draws of so few agree too often.
+ENUMERATED = 8
 USUAL_DRAWS = 100  # that the work of setting up a game is spread over
 
 
@@ -77,7 +78,7 @@ def make_plan(data, problem, method):
         if largest_eigenvalue(data.rows) <= limit:
             kinds.insert(0, FeatureGame)
     sampler = SAMPLERS[method.sampler]
-    is_told = method.tol is not None and data.groups is None and n <= AGREEING
+    is_told = method.tol is not None and data.groups is None and n <= ENUMERATED
     if sampler is None or is_told:
         if n > LARGEST_GAME:
             raise ValueError(

@@ -18,7 +18,7 @@ from skshap.utils._progress import progress_bar
 __all__ = ["STATE", "Run"]
 
 PILOT = 4  # draws, after which the schedule of a sweep is adapted
-# Of all draws, from how many on, and from how many operations on, that is worth it.
+# It is adapted where there are as many draws, and operations in all.
 PILOT_DRAWS = 12
 PILOT_FLOPS = 3e10
 STATE = 4  # arrays of the shape of values: start, sum, mean and squares

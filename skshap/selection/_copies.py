@@ -42,7 +42,7 @@ def number_rows(kernel):
     return connected_components(graph, directed=False)[1]
 
 
-def find_copies(number, given, is_clean, most):
+def find_copies(number, given, is_clean, least):
     """Number the rows so that those that say nothing of each other have one number.
 
     Parameters
@@ -54,8 +54,8 @@ def find_copies(number, given, is_clean, most):
     is_clean : ndarray of shape (n,) of bool
         True where the label is known to be right: such a row says something of others
         that are the same.
-    most : float
-        Of rows that are the same as many recur often, see `often`.
+    least : float
+        From how many rows that are the same on they recur often, see `often`.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def find_copies(number, given, is_clean, most):
         2 * number + is_clean, return_index=True, return_inverse=True
     )
     differ = np.bincount(copies, given != given[first][copies]) > 0
-    counts_alone = differ[copies] & (np.bincount(number)[number] >= most)
+    counts_alone = differ[copies] & (np.bincount(number)[number] >= least)
     copies = np.where(counts_alone, len(first) + np.arange(n), copies)
     return np.unique(copies, return_inverse=True)[1]
 

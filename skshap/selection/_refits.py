@@ -88,13 +88,13 @@ def fit_by_leaving_out(models, kernel, alpha=None, device=None):
     """
     number = number_rows(kernel)
     recurs = find_recurring(number, models[0].given, models[0].is_clean)
-    most = often(len(number))
+    least = often(len(number))
     if not recurs.any():
-        return fit_to_others(models, kernel, number, most, alpha, device)
+        return fit_to_others(models, kernel, number, least, alpha, device)
     rows = np.flatnonzero(~recurs)
     parts, (classes, *_) = zip(*(model.part(rows) for model in models), strict=True)
     others = kernel.part(rows), number[rows]
-    part, misses = fit_to_others(parts, *others, most, None, device)
+    part, misses = fit_to_others(parts, *others, least, None, device)
     model = models[parts.index(part)]
     model.take_over(part, classes, rows, shares_by_number(number, model))
     return model, misses
@@ -116,18 +116,18 @@ def shares_by_number(number, model):
     return others / others.sum(1, keepdims=True)
 
 
-def fit_to_others(models, kernel, number, most, alpha, device):
+def fit_to_others(models, kernel, number, least, alpha, device):
     """Fit noise models to rows without those that recur; see `fit_by_leaving_out`.
 
     Parameters
     ----------
     number : ndarray of shape (n,)
         From `number_rows`.
-    most : float
+    least : float
         See `find_copies`.
     """
     labels = np.eye(models[0].n_classes)[models[0].given]
-    copies = find_copies(number, models[0].given, models[0].is_clean, most)
+    copies = find_copies(number, models[0].given, models[0].is_clean, least)
     one = np.unique(copies, return_index=True)[1]
     if len(one) < len(kernel):
         shares = mean_of_copies(labels, copies)[one]

@@ -281,10 +281,8 @@ def test_steps_of_a_pipeline_see_a_column_of_texts_as_one(index):
     upper = FunctionTransformer(lambda column: column.str.upper())
     vectorizer = TfidfVectorizer(lowercase=False)
     kernel = make_pipeline(upper, vectorizer, PairwiseKernel("linear"))
-    texts, y = (
-        pd.Series(["aa bb", "BB CC", "cc dd", "AA dd"], index=index),
-        [0, 1, 0, 1],
-    )
+    texts = pd.Series(["aa bb", "BB CC", "cc dd", "AA dd"], index=index)
+    y = [0, 1, 0, 1]
     expected = make_pipeline(TfidfVectorizer(), PairwiseKernel("linear"))
     classifiers = [
         KernelRidgeClassifier(kernel=k).fit(rows, y)
