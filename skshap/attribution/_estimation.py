@@ -21,7 +21,7 @@ from skshap.utils._warn import warn_caller
 __all__ = ["estimate_values", "n_threads"]
 
 ONE_THREAD = 500  # rows: one is the fastest, most of all where cores are busy
-FORMAT = 7  # of checkpoints; another one for draws, or a digest, that differ
+FORMAT = 8  # of checkpoints; another one for draws, or a digest, that differ
 
 
 def n_threads(data):

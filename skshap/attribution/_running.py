@@ -174,9 +174,11 @@ class Run:
         if self._sum is not None:
             state["sum"] = self._sum.numpy()
         state |= self.sampler.state()
-        for i, (stops, kept) in enumerate(self._profiles):
-            state[f"profile_{i}"] = stops
-            state[f"profile_kept_{i}"] = kept
+        if self._profiles:
+            stops, kept = zip(*self._profiles, strict=True)
+            state["profiled"] = np.array([len(x) for x in kept])
+            state["profile_stops"] = np.concatenate(stops)
+            state["profile_kept"] = np.concatenate(kept)
         self.checkpoint.save(**state)
 
     def _resume(self, is_seeded):
@@ -200,8 +202,9 @@ class Run:
             moments.squares = torch.tensor(state["squares"])
         if "sum" in state:
             self._sum = torch.tensor(state["sum"])
-        n_profiles = sum(name.startswith("profile_kept_") for name in state)
-        self._profiles = [
-            (state[f"profile_{i}"], state[f"profile_kept_{i}"])
-            for i in range(n_profiles)
-        ]
+        if "profiled" in state:
+            ends = np.cumsum(state["profiled"])[:-1]
+            stops, kept = (
+                np.split(state[f"profile_{name}"], ends) for name in ("stops", "kept")
+            )
+            self._profiles = list(zip(stops, kept, strict=True))

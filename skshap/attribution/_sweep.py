@@ -84,19 +84,15 @@ class Sweep:
         -------
         dict of ndarray
         """
-        schedule = {"counts": self.counts, "kept": self.kept}
         return {
-            f"{name}_{index}": numbers
-            for name, by_route in schedule.items()
-            for index, numbers in enumerate(by_route)
+            "counts": np.concatenate(self.counts),
+            "kept": np.concatenate(self.kept),
         }
 
     def resumed(self, seed, state):
         """Return the sweep with the seed and the schedule of a checkpoint."""
-        counts, kept = (
-            [state[f"{name}_{index}"] for index in range(len(self.routes))]
-            for name in ("counts", "kept")
-        )
+        ends = np.cumsum([len(route.ranges) for route in self.routes])[:-1]
+        counts, kept = (np.split(state[name], ends) for name in ("counts", "kept"))
         return type(self)(self.game, self.problem._replace(seed=seed), counts, kept)
 
     def usual(self):

@@ -496,22 +496,6 @@ def test_digest_of_a_vocabulary_in_another_order(slow_tokenizer):
     assert tokenizer_digest(tokenizer) != digests[0]
 
 
-SLOW_DIGEST = """
-import sys
-from transformers import ProphetNetTokenizer
-from skshap.kernels._digest import tokenizer_digest
-
-print(tokenizer_digest(ProphetNetTokenizer.from_pretrained(sys.argv[1])))
-"""
-
-
-def test_digest_of_a_slow_tokenizer_in_another_process(slow_tokenizer, tmp_path):
-    slow_tokenizer().save_pretrained(tmp_path)
-    tokenizer = ProphetNetTokenizer.from_pretrained(tmp_path)
-    digest = tokenizer_digest(tokenizer)
-    assert printed_elsewhere(SLOW_DIGEST, tmp_path) == digest
-
-
 def test_case_of_a_slow_tokenizer_in_a_store(make, slow_tokenizer, tmp_path):
     texts = ["Good film", "the Plot was bad", "good film"]
     model = make_encoder("bert")
@@ -524,31 +508,41 @@ def test_case_of_a_slow_tokenizer_in_a_store(make, slow_tokenizer, tmp_path):
         assert_array_equal(*K)
 
 
-DIGEST = """
-from skshap.kernels._digest import network_digest
-from skshap.nn._loading import load_model
-from skshap.nn._sorted_rows import SortedRows
+DIGESTS = """
 import sys
-import time
+from pathlib import Path
 
-print(network_digest(*load_model(sys.argv[1], with_words="gpt2" in sys.argv[1]), 32))
+from transformers import ProphetNetTokenizer
+
+from skshap.kernels._digest import network_digest, tokenizer_digest
+from skshap.nn._loading import load_model
+
+for name in ("bert", "gpt2"):
+    loaded = load_model(Path(sys.argv[1]) / name, with_words=name == "gpt2")
+    print(network_digest(*loaded, 32))
+print(tokenizer_digest(ProphetNetTokenizer.from_pretrained(Path(sys.argv[1]) / "slow")))
 """
 
 
-@pytest.mark.parametrize("family", ["bert", "gpt2"])
-def test_digest_in_another_process_and_folder(tiny_tokenizer, tmp_path, family):
-    tmp_path /= family
-    model, with_words = make_encoder("bert"), family == "gpt2"
-    if with_words:
-        config = GPT2Config(vocab_size=60, n_embd=16, n_layer=2, n_head=2)
-        model = GPT2LMHeadModel(config)
-    for name in ("here", "there"):
-        model.save_pretrained(tmp_path / name)
-        tiny_tokenizer.save_pretrained(tmp_path / name)
-    loaded = load_model(tmp_path / "here", with_words=with_words)
-    digest = network_digest(*loaded, 32)
-    assert len(digest) == 32
-    assert printed_elsewhere(DIGEST, tmp_path / "there") == digest
+def test_digests_in_another_process_and_folder(
+    tiny_tokenizer, slow_tokenizer, tmp_path
+):
+    """Of networks of texts and of words, and of a tokenizer that is slow."""
+    config = GPT2Config(vocab_size=60, n_embd=16, n_layer=2, n_head=2)
+    models = {"bert": make_encoder("bert"), "gpt2": GPT2LMHeadModel(config)}
+    for place in ("here", "there"):
+        for name, model in models.items():
+            model.save_pretrained(tmp_path / place / name)
+            tiny_tokenizer.save_pretrained(tmp_path / place / name)
+        slow_tokenizer().save_pretrained(tmp_path / place / "slow")
+    here, digests = tmp_path / "here", []
+    for name in models:
+        loaded = load_model(here / name, with_words=name == "gpt2")
+        digests.append(network_digest(*loaded, 32))
+    tokenizer = ProphetNetTokenizer.from_pretrained(here / "slow")
+    digests.append(tokenizer_digest(tokenizer))
+    assert all(len(digest) == 32 for digest in digests[:2])
+    assert printed_elsewhere(DIGESTS, tmp_path / "there").split() == digests
 
 
 def test_model_by_name_is_found_again(make, computed, tiny_tokenizer, tmp_path):
