@@ -75,26 +75,33 @@ class Link:
         blind : float
             Share of rows whose class no decision value tells.
         """
-        ridge = self.slope_ridge / len(z)
-        gaps, tops = behind(z), np.eye(self.n_classes)[z.argmax(1)]
+        n, ridge = len(z), self.slope_ridge / len(z)
+        # Classes first: sums over a few of them are slow as the last axis.
+        gaps, evidence = behind(z).T.copy(), evidence.T.copy()
+        top, by_blind = z.argmax(1), blind / self.n_classes * evidence.sum(0)
 
         def loss(weights):
             log_slopes, biases, matrix = self._split(weights)
             slopes, spread = np.exp(log_slopes), log_slopes - log_slopes.mean()
-            of_rows, inputs = (tops @ slopes)[:, None], mixed(gaps, matrix)
-            soft = softmax(of_rows * inputs + biases, axis=1)
+            of_rows = slopes[top]
+            inputs = gaps if matrix is None else gaps + matrix.T @ gaps
+            soft = of_rows * inputs + biases[:, None]
+            soft -= soft.max(0)
+            np.exp(soft, out=soft)
+            soft /= soft.sum(0)
             joint = (1 - blind) * soft * evidence
-            total = (joint + blind / self.n_classes * evidence).sum(1)
-            share = joint / total[:, None]
-            gradient = (soft * share.sum(1, keepdims=True) - share) / len(z)
-            by_slope = slopes * ((gradient * inputs).sum(1) @ tops)
+            total = joint.sum(0) + by_blind
+            share = joint / total
+            gradient = (soft * share.sum(0) - share) / n
+            by_slope = (gradient * inputs).sum(0)
+            by_slope = slopes * np.bincount(top, by_slope, self.n_classes)
             penalty = ridge * (spread**2).sum() + RIDGE * (biases**2).sum()
-            by_bias = gradient.sum(0) + 2 * RIDGE * biases
+            by_bias = gradient.sum(1) + 2 * RIDGE * biases
             slope = [by_slope + 2 * ridge * spread, by_bias]
             if matrix is not None:
-                mixing_ridge = MIXING_RIDGE / len(z)
+                mixing_ridge = MIXING_RIDGE / n
                 penalty += mixing_ridge * (matrix**2).sum()
-                by_matrix = gaps.T @ (of_rows * gradient) + 2 * mixing_ridge * matrix
+                by_matrix = gaps @ (of_rows * gradient).T + 2 * mixing_ridge * matrix
                 slope.append(by_matrix.ravel())
             return penalty - np.log(total).mean(), np.concatenate(slope)
 
