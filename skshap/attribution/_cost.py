@@ -56,7 +56,7 @@ def predict_cost(data, problem, method):
     seconds, samplers = 0.0, []
     with at_most(min(n_threads(data), max(1, cpu_count() // n_workers))):
         if is_inverted:
-            per_flop = _product_seconds(min(outline.n_rows, 1500))
+            per_flop = _product_seconds(min(outline.n_rows, 1500), data.device)
             seconds += outline.setup_flops() * per_flop
         piece = _make_piece(data, kind, problem.utilities[0].y.cpu().numpy())
         if plan.is_loo.any() and kind is FeatureGame:
@@ -244,9 +244,9 @@ def _prefix_seconds(sampler):
 MEASURES = {Sweep: _draw_seconds, Permutations: _prefix_seconds}
 
 
-def _product_seconds(n):
+def _product_seconds(n, device):
     """Time a matrix product, in seconds a floating-point operation."""
-    A = torch.ones(n, n, dtype=torch.float64)
+    A = torch.ones(n, n, dtype=torch.float64, device=device)
     seconds, _ = timed(lambda: A @ A, lambda: A @ A)
     return seconds / (2 * n**3)
 

@@ -229,7 +229,10 @@ class Game:
 
 def as_tensor(array, device=None):
     """Return a tensor that shares memory with an array where it can."""
+    if array.flags.writeable:
+        return torch.from_numpy(array).to(device)
     with warnings.catch_warnings():
-        # Shared arrays may be read-only; nothing writes to them.
+        # Of arrays shared by processes; nothing writes to them. Threads, for which
+        # what is ignored is common, share arrays that may be written to.
         warnings.simplefilter("ignore", UserWarning)
         return torch.from_numpy(array).to(device)

@@ -1,5 +1,7 @@
 """The permutation sampler: what every player adds when it joins the ones before it."""
 
+from functools import cached_property
+
 import numpy as np
 import torch
 
@@ -21,6 +23,8 @@ class Permutations:
         Stop a permutation after two prefixes in a row whose mean utility is within this
         share of ``|full - null|`` of `full`, the mean utility of all players, for every
         scoring; the players after them get zero from it, which is biased.
+    full : ndarray of shape (n_scorings,) or None, default=None
+        The mean utilities of all players, if they are known.
     """
 
     draws = "permutations"
@@ -28,16 +32,19 @@ class Permutations:
     has_inverse = gives_way = is_adaptive = runs_together = False
     parts = range(1)  # a draw is a single permutation
 
-    def __init__(self, game, problem, truncation_tol=None):
+    def __init__(self, game, problem, truncation_tol=None, full=None):
         self.game = game
         self.problem = problem
         self.truncation_tol = truncation_tol
-        self._full = None
+        self._known = full
 
     @property
     def options(self):
         """What makes the same sampler again, besides its game."""
-        return {"problem": self.problem, "truncation_tol": self.truncation_tol}
+        options = {"problem": self.problem, "truncation_tol": self.truncation_tol}
+        if self.truncation_tol is not None:  # a permutation's work, done once for all
+            options["full"] = self._full.flatten().cpu().numpy()
+        return options
 
     def state(self):
         """Return what a checkpoint holds of the sampler besides the seed: nothing."""
@@ -46,7 +53,7 @@ class Permutations:
     def resumed(self, seed, state):
         """Return the sampler with the seed of a checkpoint."""
         problem = self.problem._replace(seed=seed)
-        return type(self)(self.game, problem, self.truncation_tol)
+        return type(self)(self.game, problem, self.truncation_tol, self._known)
 
     def start(self):
         """Return zeros: nothing is known before a permutation is drawn."""
@@ -116,14 +123,14 @@ class Permutations:
         row scored
             Of the next players.
         """
-        if self.truncation_tol is not None and self._full is None:
-            self._full = self._score_all()
+        # Before anything else is computed, in whose place it would be.
+        full = None if self.truncation_tol is None else self._full
         close = torch.zeros(1, dtype=torch.bool, device=self.problem.device)
         for scores in self._scores(order):
             means = scores.mean(2)
             levels = scores if self.problem.per_sample else means
-            if self.truncation_tol is not None:
-                close = torch.cat([close[-1:], self._is_close(means)])
+            if full is not None:
+                close = torch.cat([close[-1:], self._is_close(means, full)])
                 ends = torch.nonzero(close[1:] & close[:-1])
                 if len(ends):
                     yield levels[:, : int(ends[0]) + 1]
@@ -143,15 +150,19 @@ class Permutations:
                 decision = decision[:, there.to(decision.device)]
                 yield torch.stack([u.score(decision) for u in self.problem.utilities])
 
-    def _is_close(self, means):
+    def _is_close(self, means, full):
         """Whether prefixes are as good as all players, for means (n_scorings, b)."""
-        nulls = self._full.new_tensor(self.problem.nulls).unsqueeze(1)
-        tolerance = self.truncation_tol * (self._full - nulls).abs()
-        return ((means - self._full).abs() <= tolerance).all(0)
+        nulls = full.new_tensor(self.problem.nulls).unsqueeze(1)
+        tolerance = self.truncation_tol * (full - nulls).abs()
+        return ((means - full).abs() <= tolerance).all(0)
 
-    def _score_all(self):
-        """Return the mean utility of all players, (n_scorings, 1)."""
+    @cached_property
+    def _full(self):
+        """The mean utilities of all players, (n_scorings, 1)."""
+        if self._known is not None:
+            return torch.tensor(self._known, device=self.problem.device).unsqueeze(1)
         rows, _ = self.game.players.arrange(np.arange(self.game.n_players))
-        *_, (_, decision) = self.game.prefixes().decisions(rows)
-        scores = [u.score(decision[:, -1]).mean() for u in self.problem.utilities]
+        for _, block in self.game.prefixes().decisions(rows):
+            decision = block[:, -1]  # of the last block in the end
+        scores = [u.score(decision).mean() for u in self.problem.utilities]
         return torch.stack(scores).unsqueeze(1)

@@ -3,6 +3,8 @@
 from copy import copy
 from pathlib import Path
 
+import numpy as np
+
 from skshap.attribution._checkpoint import is_folder
 
 __all__ = ["split_attributor"]
@@ -24,7 +26,8 @@ def split_attributor(attributor, split, number, n_splits):
     number, n_splits : int
         Which of how many splits it is, from 0 on: for progress bars, and for
         `checkpoint`, where "values.npz" becomes "values-0.npz" and so on. In a folder
-        files have names of their own.
+        files have names of their own. Each split has permutations of its own, so that
+        errors of sampling are independent.
 
     Returns
     -------
@@ -34,7 +37,7 @@ def split_attributor(attributor, split, number, n_splits):
         The rows evaluated on, as `attribute` of the part takes them.
     """
     train, test = split
-    kernel = attributor._training_kernel
+    kernel, seed = attributor._training_kernel, attributor._seed
     part = copy(attributor)  # with all that a subclass has beside its parameters
     part._training_kernel = kernel.part(train)
     part._y = attributor._y[train]
@@ -42,6 +45,8 @@ def split_attributor(attributor, split, number, n_splits):
     part._names_of_rows = None
     part._map = lambda M: M  # from rows to kernel values, which are known
     part._names_of_own = None  # copies on both sides are no choice of the user's
+    entropy = np.random.SeedSequence([seed, number])
+    part._drawn_seed = int(entropy.generate_state(1)[0])
     part._task = f"split {number + 1} of {n_splits}, "
     if attributor.checkpoint is not None and not is_folder(attributor.checkpoint):
         path = Path(attributor.checkpoint)

@@ -90,8 +90,7 @@ def value_html(value):
         return '<span class="calm">missing</span>'
     if isinstance(value, (float, np.floating)):
         return number_text(float(value))
-    is_time = isinstance(value, datetime) and not is_missing(value)
-    if is_time and value.time() == time.min:
+    if isinstance(value, datetime) and value.time() == time.min:
         return quote(value.date())
     return text_html(value) if isinstance(value, str) else quote(value)
 

@@ -98,10 +98,13 @@ def reduce_memory(memory, bytes_limit):
             if is_half and time.time() - stat.st_mtime < ABANDONED:
                 continue
             if path.is_file():
-                # Of a killed process: the first to go, whatever the limit.
-                files.append((not is_half, stat.st_mtime, stat.st_size, path))
-    left = sum(size for _, _, size, _ in files)
-    for is_whole, _, size, path in sorted(files):
+                # Of a killed process: the first to go, whatever the limit. Last go
+                # the lists of rows, without which tiles of kernel values are lost:
+                # they are read before their tiles, and are small.
+                order = not is_half, path.parent.name == "keys", stat.st_mtime
+                files.append((order, stat.st_size, path))
+    left = sum(size for _, size, _ in files)
+    for (is_whole, *_), size, path in sorted(files):
         if left <= limit and is_whole:
             break
         path.unlink(missing_ok=True)

@@ -17,7 +17,7 @@ N_HELD_OUT = 48  # rows at most that the error is measured on
 # Of gradients that directions are found from, at most.
 SAMPLE_ROWS = 512
 SAMPLE_BYTES = 1 << 30
-FORMAT = "skshap sketch 4"  # changes whenever stored sketches would mean another thing
+FORMAT = "skshap sketch 5"  # changes whenever stored sketches would mean another thing
 
 
 class SketchedRows:

@@ -209,9 +209,15 @@ def first_width(layout):
 
 
 def _hash(numbers, n_places, seed):
-    """Give each number a place and a sign, the same in every run."""
-    factors = torch.Generator().manual_seed(seed)
-    first, second = torch.randint(1, PRIME, (2,), generator=factors).tolist()
-    hashed = (numbers * first + second) % PRIME
-    hashed = (hashed * second + first) % PRIME
+    """Give each number a place and a sign, the same in every run.
+
+    A polynomial of degree three makes those of any four numbers independent, which is
+    what the error of inner products depends on: by a line, all pairs of numbers at
+    some distances would share their places.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    first, *rest = torch.randint(1, PRIME, (4,), generator=generator).tolist()
+    hashed = torch.full_like(numbers, first)
+    for coefficient in rest:
+        hashed = (hashed * numbers + coefficient) % PRIME
     return hashed // 2 % n_places, 1 - 2 * (hashed % 2)

@@ -40,7 +40,7 @@ def probability_negative(values, errors, suspicion):
     centres, width = np.linspace(values.min(), values.max(), N_CENTRES, retstep=True)
     spread = max(width, SMALLEST_ERROR * scale) ** 2
     total = variance + spread
-    log_likelihood = -0.5 * ((values[:, None] - centres) ** 2 / total + np.log(total))
+    log_likelihood = -0.5 * (values[:, None] - centres) ** 2 / total
     likelihood = np.exp(log_likelihood - log_likelihood.max(1, keepdims=True))
     group = np.column_stack([1 - suspicion, suspicion])
     weights = np.full((2, N_CENTRES), 1 / N_CENTRES)

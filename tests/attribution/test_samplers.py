@@ -1,5 +1,6 @@
 """Samplers against enumeration and against a naive walk along the same permutations."""
 
+import weakref
 from itertools import permutations as all_permutations
 
 import numpy as np
@@ -177,6 +178,48 @@ def test_truncation_stops_the_factor(monkeypatch):
     assert made[None] == 12 * 7
     # One permutation more, in full, tells what the rule compares with.
     assert made[0.3] == 7 + sum(-(-n_scored // 2) for n_scored in needed) < 12 * 7
+
+
+def test_what_truncation_compares_with_is_computed_once_for_all_workers(monkeypatch):
+    game = SmallGame(14, 9, 2, seed=3)
+    orders = [FixedOrder(order) for order in draw_orders(14, 12)]
+    sampler = Permutations(game.game(), game.problem(rngs=orders), 0.3)
+    options = sampler.options  # that workers get, in which it is
+    expected = [sampler.run(t, 0) for t in range(12)]
+    n_orders, blocks = 0, PrefixRidge.blocks
+
+    def counting(self, order):
+        nonlocal n_orders
+        n_orders += 1
+        return blocks(self, order)
+
+    monkeypatch.setattr(PrefixRidge, "blocks", counting)
+    for t in range(12):
+        there = Permutations(game.game(), **options)
+        assert_array_equal(there.run(t, 0), expected[t])
+        there = there.resumed(0, {})
+        assert_array_equal(Permutations(game.game(), **there.options)._full, game.full)
+    assert n_orders == 12
+
+
+def test_what_truncation_compares_with_holds_no_predictions(monkeypatch):
+    """But those of the last block."""
+    monkeypatch.setattr(_coalitions, "JOINED", 2)
+    held, decisions = [], PrefixRidge.decisions
+
+    def watching(self, order):
+        for rows, block in decisions(self, order):
+            block = block.clone()
+            assert sum(ref() is not None for ref in held) <= 1
+            held.append(weakref.ref(block))
+            yield rows, block
+            del block
+
+    monkeypatch.setattr(PrefixRidge, "decisions", watching)
+    game = SmallGame(14, 9, 2, seed=3)
+    full = Permutations(game.game(), game.problem(), 0.3)._full
+    assert_allclose(full, game.full)
+    assert len(held) == 7
 
 
 def test_one_permutation_has_no_standard_error():

@@ -27,6 +27,7 @@ def test_a_part_is_what_a_fit_to_it_would_be(kernel, rows):
     part, X_test = split_attributor(attributor.fit(X, y), SPLIT, 0, 5)
     assert X_test.shape == (5, 4 if kernel == "linear" else 25)
     alone = attributor.fit(X[train], y[train])
+    alone._drawn_seed = part._seed
     for one, other in zip(
         part.attribute(X_test, y[test], return_std=True),
         alone.attribute(X[test], y[test], return_std=True),
@@ -47,11 +48,22 @@ def test_the_whole_attributor_stays_as_it_was(rows, tmp_path):
     )
 
 
-def test_without_a_seed_splits_share_that_of_the_fit(rows):
+@pytest.mark.parametrize("seed", [None, 0, "generator"])
+@pytest.mark.parametrize("sampler", ["sweep", "permutation"])
+def test_splits_have_permutations_of_their_own(sampler, seed, rows):
+    """The same in each call after a fit: errors of splits are independent."""
     X, y = rows
-    attributor = FreeShapAttributor("rbf", n_permutations=3).fit(X, y)
-    first, second = (
-        part.attribute(X_test, y[SPLIT[1]])
-        for part, X_test in (split_attributor(attributor, SPLIT, k, 2) for k in (0, 1))
-    )
-    assert_array_equal(first, second)
+    if seed == "generator":
+        seed = np.random.RandomState(0)
+    params = {"sampler": sampler, "n_permutations": 3, "random_state": seed}
+    attributor = FreeShapAttributor("rbf", scoring="neg_log_loss", **params).fit(X, y)
+
+    def values(k):
+        part, X_test = split_attributor(attributor, SPLIT, k, 3)
+        return part.attribute(X_test, y[SPLIT[1]])
+
+    first, second, third = map(values, range(3))
+    assert_array_equal(values(1), second)
+    # Of the same rows, so that what differs is what was drawn.
+    for one, other in ((first, second), (second, third), (first, third)):
+        assert not np.isclose(one, other, rtol=1e-6).any()

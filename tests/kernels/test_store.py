@@ -344,7 +344,9 @@ def test_what_is_used_stays(kind, tmp_path):
         path.stat().st_size for path in files(tmp_path / "skshap")
     )
     size = paths[0].stat().st_size
-    assert reduce_memory(kind(tmp_path), 2 * size + 10) == 2 * size
+    (listed,) = (path for path in files(tmp_path) if path.parent.name == "keys")
+    left = 2 * size + listed.stat().st_size
+    assert reduce_memory(kind(tmp_path), left + 10) == left
     assert [path.exists() for path in paths] == [True, False, False, False, True]
     assert store.get_row(KEYS[1]) is None
     assert np.isnan(store.get_gram(KEYS[:2], KEYS[:2])).all()
@@ -353,6 +355,24 @@ def test_what_is_used_stays(kind, tmp_path):
     assert reduce_memory(kind(tmp_path), "0") == 0
     assert files(tmp_path / "skshap") == []
     assert reduce_memory(joblib.Memory(None), 0) == 0
+
+
+def test_lists_of_rows_stay_for_the_tiles_that_need_them(tmp_path):
+    folder = tmp_path / "skshap" / "network"
+    tiles = [KEYS[:2], KEYS[2:4], KEYS[3:5]]
+    store = DiskStore(folder)
+    for i, keys in enumerate(tiles):
+        store.put_gram(keys, keys, np.full((2, 2), 1.0 + i))
+    for path in files(folder):  # they are read before their tiles
+        is_list = path.parent.name == "keys"
+        os.utime(path, (0, 1000 if is_list else 2000))
+    lists = [path for path in files(folder) if path.parent.name == "keys"]
+    size = sum(path.stat().st_size for path in files(folder))
+    left = reduce_memory(tmp_path, size - 1)
+    assert left < size and all(path.exists() for path in lists)
+    found = [DiskStore(folder).get_gram(keys, keys) for keys in tiles]
+    assert sum(not np.isnan(K).any() for K in found) == 2
+    assert reduce_memory(tmp_path, 0) == 0 and files(folder) == []
 
 
 def test_a_folder_that_is_not_there_is_warned_of(tmp_path):

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skshap.nn._directions import allocate
 from skshap.nn._factors import BatchGradients, Factor, Layout, squared_norms_of_batch
-from skshap.nn._sketch import GradientSketch, first_width
+from skshap.nn._sketch import GradientSketch, _hash, first_width
 
 TABLE = 4  # rows of the tables that are looked up
 LAYOUTS = {
@@ -174,3 +174,16 @@ def test_through_one_array(with_components):
     other = GradientSketch(layout, width=16, seed=3)
     other.from_flat(sketch.to_flat())
     assert_array_equal(other.features(batch), F)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_pairs_at_no_distance_share_their_places(seed):
+    """Of 64 places, a share of 1/64 of all pairs does, with as many like signs."""
+    place, sign = _hash(torch.arange(5000), 64, seed)
+    assert_allclose(place.bincount(minlength=64), 5000 / 64, rtol=0.6)
+    assert abs(sign.double().mean()) < 0.06
+    for distance in range(1, 200):
+        meets = place[distance:] == place[:-distance]
+        assert meets.double().mean() < 2 / 64
+        agrees = (sign[distance:] * sign[:-distance]).double()
+        assert abs(agrees.mean()) < 0.1
