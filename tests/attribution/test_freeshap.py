@@ -66,8 +66,13 @@ def make_game(X, y, X_val, y_val, n_classes, scoring, null):
     return value
 
 
-@pytest.mark.parametrize("null_score", ["prior", "chance", -0.25])
-@pytest.mark.parametrize("scoring", [*SCORINGS, own_value])
+@pytest.mark.parametrize(
+    ("scoring", "null_score"),
+    [
+        *((scoring, "prior") for scoring in [*SCORINGS, own_value]),
+        *(("neg_log_loss", null_score) for null_score in ("chance", -0.25)),
+    ],
+)
 @pytest.mark.parametrize("n, n_classes", [(10, 2), (8, 3), (7, 4)])
 def test_exact_values_equal_enumeration(n, n_classes, scoring, null_score):
     X, y = class_rows(n, n_classes)
@@ -90,8 +95,9 @@ def test_exact_values_equal_enumeration(n, n_classes, scoring, null_score):
     assert_array_equal(std, np.zeros(n))
 
 
-@pytest.mark.parametrize("per_sample", [False, True])
-@pytest.mark.parametrize("scoring", ["accuracy", "neg_log_loss"])
+@pytest.mark.parametrize(
+    ("scoring", "per_sample"), [("accuracy", False), ("neg_log_loss", True)]
+)
 def test_permutation_values_and_errors_cover_the_exact_ones(scoring, per_sample):
     n = 9
     X, y = class_rows(n, 3)
