@@ -82,7 +82,8 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         given label.
     expected_false_alarms_ : float
         How many of the issues are expected to be labels that are right: the sum of
-        their qualities; too few where ``contamination="auto"`` would call none.
+        their qualities; a guess, too few or too many, where ``contamination="auto"``
+        would call none.
     noise_ : {"class-conditional", "symmetric"}
         How labels are taken to have gone wrong.
     noise_rate_ : float
@@ -317,11 +318,19 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
                 f"labels look wrong, {n_suspects} of {n}, but none is called wrong: "
                 "right labels of rows that are hard to predict may look the same"
             )
-            such = f"all expected to be wrong, contamination={self.noise_rate_:.2g}"
-        return (
+            such = (
+                f"contamination={self.noise_rate_:.2g}, a guess at how many are wrong"
+            )
+        advice = (
             f"{why}. Read rows from the lowest label_quality_ up, or pass the share of "
             f"labels to call and suggest others for, such as {such}."
         )
+        if self.noise_ == "symmetric" and self.noise == "auto":
+            advice += (
+                " If labels of one class were mostly turned into one other, "
+                "noise='class-conditional' finds more."
+            )
+        return advice
 
     def fit_predict(self, X, y, *, X_val=None, y_val=None):
         """Judge the label of every row and say which to keep.

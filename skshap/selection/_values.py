@@ -16,6 +16,10 @@ __all__ = [
     "values_on",
 ]
 
+# Of the mean variance of all rows in that of each, in degrees of freedom: few rows
+# evaluated on often lack those that a row matters for, and its variance is too low.
+PRIOR_FREEDOM = 20
+
 
 class RowValues(NamedTuple):
     """Values of training rows.
@@ -26,7 +30,9 @@ class RowValues(NamedTuple):
         Values, in the units of the attributor's scoring.
     error : ndarray of shape (n,) or None
         Standard errors: over the rows evaluated on, as a sample of those to come, and
-        over permutations.
+        over permutations. The variance over the former is drawn towards the mean of
+        all training rows, as if that were known by as many more as `PRIOR_FREEDOM`
+        (moderated variances; Smyth, 2004, :doi:`10.2202/1544-6115.1027`).
     """
 
     mean: np.ndarray
@@ -145,8 +151,12 @@ def combine(n, parts, *, with_error):
     mean = total / count
     if not with_error:
         return RowValues(mean, None)
-    spread = np.maximum(squares / count - mean**2, 0) / np.maximum(distinct - 1, 1)
-    return RowValues(mean, np.sqrt(spread + sampling / count**2))
+    freedom = np.maximum(distinct - 1, 1)
+    variance = np.maximum(squares / count - mean**2, 0) * distinct / freedom
+    pooled = (PRIOR_FREEDOM * variance.mean() + freedom * variance) / (
+        PRIOR_FREEDOM + freedom
+    )
+    return RowValues(mean, np.sqrt(pooled / distinct + sampling / count**2))
 
 
 def values_from_others(parts, is_other):

@@ -641,6 +641,6 @@ def test_labels_that_are_doubted_and_not_called_wrong(fitted):
 def test_one_rate_of_all_pairs_is_said_once():
     pairs = [("a", "b", 0.1), ("b", "c", 0.1 + 1e-16), ("c", "a", 0.1 - 1e-16)]
     found = transitions_table(pairs)
-    assert "Alike for all pairs of classes" in found and "10.0% are labelled" in found
+    assert "alike for all pairs of classes" in found and "10.0% are labelled" in found
     found = transitions_table([*pairs, ("a", "c", 0.101)])
     assert "Alike" not in found and found.count("<tr>") == 4

@@ -247,6 +247,20 @@ def test_sample_weight_is_cut_to_the_rows_kept(removal, table):
     assert_allclose(removal.estimator_.coef_, expected.coef_)
 
 
+def test_sample_weight_in_another_order_is_refused(removal, table):
+    X, y, _ = table
+    X, y = pd.DataFrame(X).add_prefix("x"), pd.Series(y)
+    X.index = y.index = [f"row {i}" for i in range(50)]
+    weight = pd.Series(np.linspace(0, 5, 50), index=X.index)
+    with sklearn.config_context(enable_metadata_routing=True):
+        removal.set_params(
+            estimator=LogisticRegression().set_fit_request(sample_weight=True)
+        )
+        with pytest.raises(ValueError, match=r"sample_weight.* order"):
+            removal.fit(X, y, sample_weight=weight[::-1])
+        removal.fit(X, y, sample_weight=weight)
+
+
 class TestValidationRowsInPipelines:
     """Where X_val goes, and the two ways in which it goes wrong."""
 

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import ndtr
+from sklearn.datasets import make_classification
+from sklearn.linear_model import LogisticRegression
 
+from skshap import DataRemoval, FreeShapAttributor, flip_labels
 from skshap.selection import _negative
 from skshap.selection._harm import harmful_rows
 from tests.selection.simulated import simulate
@@ -81,3 +84,28 @@ def test_more_iterations_would_hardly_remove_other_rows(monkeypatch):
         order, n_removed, _ = harmful_rows(values, errors, np.zeros(len(values)))
         sets.append(set(order[:n_removed].tolist()))
     assert len(sets[0] ^ sets[1]) <= 0.01 * len(sets[1])
+
+
+def test_rows_that_few_others_are_evaluated_on_are_mostly_harmful():
+    """On twelve, that is, many of which lack those that a row matters for."""
+    n, m = 60, 12
+    removed = harmless = n_flipped = 0
+    for seed in range(100, 125):
+        X, y = make_classification(
+            *(n + m + 500, 6), n_informative=4, flip_y=0, random_state=seed
+        )
+        given, is_wrong = flip_labels(y[:n], rate=0.1, random_state=seed)
+        attributor = FreeShapAttributor(
+            "rbf", scoring="neg_brier_score", n_permutations=20, random_state=0
+        )
+        removal = DataRemoval(
+            *(LogisticRegression(), attributor),
+            n_samples_to_remove="harmful",
+            cv=None,
+            random_state=0,
+        ).fit(X[:n], given, X_val=X[n : n + m], y_val=y[n : n + m])
+        truth = removal.attributor_.attribute(X[n + m :], y[n + m :])
+        removed += (~removal.support_).sum()
+        harmless += (truth[~removal.support_] > 0).sum()
+        n_flipped += is_wrong[~removal.support_].sum()
+    assert n_flipped > 50 and harmless < 0.2 * removed  # .17; .40 by variances alone
