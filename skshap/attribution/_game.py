@@ -232,7 +232,7 @@ def as_tensor(array, device=None):
     if array.flags.writeable:
         return torch.from_numpy(array).to(device)
     with warnings.catch_warnings():
-        # Of arrays shared by processes; nothing writes to them. Threads, for which
-        # what is ignored is common, share arrays that may be written to.
+        # Arrays shared by processes are read-only; nothing writes to them. Filters
+        # of warnings are those of all threads, whose arrays may be written to.
         warnings.simplefilter("ignore", UserWarning)
         return torch.from_numpy(array).to(device)

@@ -43,7 +43,10 @@ class Permutations:
         """What makes the same sampler again, besides its game."""
         options = {"problem": self.problem, "truncation_tol": self.truncation_tol}
         if self.truncation_tol is not None:  # a permutation's work, done once for all
-            options["full"] = self._full.flatten().cpu().numpy()
+            game = type(self.game)(self.game.arrays, **self.game.options)
+            alone = Permutations(game, self.problem, full=self._known)
+            # Its ridge is let go of: here no draws are computed.
+            options["full"] = alone._full.flatten().cpu().numpy()
         return options
 
     def state(self):
@@ -123,7 +126,7 @@ class Permutations:
         row scored
             Of the next players.
         """
-        # Before anything else is computed, in whose place it would be.
+        # Before the ridge, by which it is computed as well, walks along this one.
         full = None if self.truncation_tol is None else self._full
         close = torch.zeros(1, dtype=torch.bool, device=self.problem.device)
         for scores in self._scores(order):

@@ -44,7 +44,8 @@ def reduce_memory(memory, bytes_limit):
 
     What `memory` of :class:`skshap.EmpiricalNTK` keeps grows without limit. This is
     what :meth:`joblib.Memory.reduce_size` is for results of functions. What is removed
-    is computed again when needed; other processes may use the memory meanwhile.
+    is computed again when needed; other processes may use the memory meanwhile. Lists
+    of which rows there are, without which kernel values cannot be found, go last.
 
     Parameters
     ----------

@@ -135,16 +135,16 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
 
     "harmful" removes rows that are more probably harmful than not, the most certainly
     harmful first, as long as at most 10 % of those removed are expected to be harmless.
-    (By few rows in `X_val` more are, since these err for all rows together: evaluated
-    on 12 rows it was every sixth, see ``tests/selection/test_harm.py``.) How probably a
-    row is harmful comes from its value, the standard error of that over the rows
-    evaluated on, with variances drawn towards their mean [3]_, and over permutations,
-    and how the values of all rows are distributed once these errors are taken out
-    (empirical Bayes, as the local false sign rate [1]_). That is one distribution for
-    right labels and one for wrong ones; how probably a label is wrong comes from
-    leave-one-out predictions, as in :class:`skshap.LabelNoiseDetector`. Rows harm one
-    by one: where classes overlap, all that harm can be most of a class, and without
-    them together predictions are worse.
+    (With few rows in `X_val` more of them are, as errors over these are common to all
+    training rows: with 12, of simulated rows, one in six was.) How probably a row is
+    harmful comes from its value, the standard error of that over the rows evaluated on,
+    with variances drawn towards their mean [3]_, and over permutations, and how the
+    values of all rows are distributed once these errors are taken out (empirical Bayes,
+    as the local false sign rate [1]_). That is one distribution for right labels and
+    one for wrong ones; how probably a label is wrong comes from leave-one-out
+    predictions, as in :class:`skshap.LabelNoiseDetector`. Rows harm one by one: where
+    classes overlap, all that harm can be most of a class, and without them together
+    predictions are worse.
     So the estimator is fitted twice a split, on all rows that it trains on and without
     as large a share of lowest value there, and nothing is removed unless the latter
     predicts the rows left out better by more than one standard error. Predictions are
@@ -259,8 +259,8 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
             row, by which values have no standard error, if without `X_val` a row has no
             split to be valued by that evaluates on other rows, as with two folds, or if
             the estimator predicts no labels of `y`; or if rows or labels are malformed
-            or, by names in their indices, not in one order, nor `fit_params` that have
-            an entry a row.
+            or if rows, labels and entries a row of `fit_params` are, by names in their
+            indices, not in one order.
 
         Warns
         -----

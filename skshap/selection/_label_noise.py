@@ -327,8 +327,8 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         )
         if self.noise_ == "symmetric" and self.noise == "auto":
             advice += (
-                " If labels of one class were mostly turned into one other, "
-                "noise='class-conditional' finds more."
+                " If most wrong labels are those of one class turned into one other, "
+                "noise='class-conditional' may find more."
             )
         return advice
 

@@ -16,8 +16,9 @@ __all__ = [
     "values_on",
 ]
 
-# Of the mean variance of all rows in that of each, in degrees of freedom: few rows
-# evaluated on often lack those that a row matters for, and its variance is too low.
+# Of the mean variance of all rows in that of each, in degrees of freedom: a few rows
+# evaluated on often lack those that a row matters for, and its variance is too low. Of
+# hundreds it weighs little.
 PRIOR_FREEDOM = 20
 
 
@@ -31,8 +32,8 @@ class RowValues(NamedTuple):
     error : ndarray of shape (n,) or None
         Standard errors: over the rows evaluated on, as a sample of those to come, and
         over permutations. The variance over the former is drawn towards the mean of
-        all training rows, as if that were known by as many more as `PRIOR_FREEDOM`
-        (moderated variances; Smyth, 2004, :doi:`10.2202/1544-6115.1027`).
+        all training rows, as if this had `PRIOR_FREEDOM` degrees of freedom: moderated
+        as in Smyth (2004), :doi:`10.2202/1544-6115.1027`, but by a fixed weight.
     """
 
     mean: np.ndarray
@@ -153,9 +154,8 @@ def combine(n, parts, *, with_error):
         return RowValues(mean, None)
     freedom = np.maximum(distinct - 1, 1)
     variance = np.maximum(squares / count - mean**2, 0) * distinct / freedom
-    pooled = (PRIOR_FREEDOM * variance.mean() + freedom * variance) / (
-        PRIOR_FREEDOM + freedom
-    )
+    common = np.average(variance, weights=np.maximum(distinct - 1, 1e-9))
+    pooled = (PRIOR_FREEDOM * common + freedom * variance) / (PRIOR_FREEDOM + freedom)
     return RowValues(mean, np.sqrt(pooled / distinct + sampling / count**2))
 
 

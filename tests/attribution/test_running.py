@@ -92,7 +92,11 @@ def test_linear_kernels_work_on_features(scoring, per_sample, monkeypatch):
 
 @pytest.mark.parametrize(
     ("params", "per_sample"),
-    [*((params, False) for params in SETTINGS), (SETTINGS[0], True)],
+    [
+        *((params, False) for params in SETTINGS),
+        (SETTINGS[0], True),
+        ({**SETTINGS[2], "truncation_tol": 0.2}, True),
+    ],
 )
 def test_values_do_not_depend_on_n_jobs(params, per_sample, adaptive):
     expected = attribute(params, per_sample=per_sample)

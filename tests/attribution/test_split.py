@@ -66,4 +66,4 @@ def test_splits_have_permutations_of_their_own(sampler, seed, rows):
     assert_array_equal(values(1), second)
     # Of the same rows, so that what differs is what was drawn.
     for one, other in ((first, second), (second, third), (first, third)):
-        assert not np.isclose(one, other, rtol=1e-6).any()
+        assert np.isclose(one, other, rtol=1e-6).mean() < 0.2

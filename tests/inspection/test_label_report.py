@@ -643,4 +643,4 @@ def test_one_rate_of_all_pairs_is_said_once():
     found = transitions_table(pairs)
     assert "alike for all pairs of classes" in found and "10.0% are labelled" in found
     found = transitions_table([*pairs, ("a", "c", 0.101)])
-    assert "Alike" not in found and found.count("<tr>") == 4
+    assert "alike for all" not in found and found.count("<tr>") == 4
