@@ -41,16 +41,9 @@ def compute_parts(sampler, units, *, is_pilot, n_jobs):
     game, size = sampler.game, _units_a_task(sampler, n_workers, len(units))
     # Arrays are arguments of their own: joblib maps them into memory, or has them sent
     # once, whatever the backend.
+    made = type(game), game.options, type(sampler), sampler.options
     tasks = (
-        delayed(_work)(
-            type(game),
-            game.options,
-            type(sampler),
-            sampler.options,
-            some,
-            is_pilot,
-            *game.arrays,
-        )
+        delayed(_work)(*made, some, is_pilot, *game.arrays)
         for some in _cut(units, size)
     )
     results = make_parallel(n_jobs=n_jobs, mmap_mode="c")(tasks)

@@ -32,6 +32,7 @@ from skshap.attribution import (
     _sweep,
 )
 from skshap.attribution._class_scores import CLASS_SCORINGS
+from skshap.attribution._coalitions import PrefixRidge
 from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._kernel_game import KernelGame
 from skshap.attribution._permutations import Permutations
@@ -105,6 +106,22 @@ def test_values_do_not_depend_on_n_jobs(params, per_sample, adaptive):
             found = attribute({**params, "n_jobs": n_jobs}, per_sample=per_sample)
         for ours, theirs in zip(found, expected, strict=True):
             assert_allclose(ours, theirs, rtol=1e-12, atol=1e-15)
+
+
+def test_what_truncation_compares_with_is_computed_once(monkeypatch):
+    """And not for each task of a worker, of which there is one a draw."""
+    n_walks, blocks = count(), PrefixRidge.blocks
+
+    def counting(self, order):
+        next(n_walks)
+        return blocks(self, order)
+
+    monkeypatch.setattr(PrefixRidge, "blocks", counting)
+    monkeypatch.setattr(_parts, "TASK_FLOPS", 1)
+    params = {"kernel": "rbf", "sampler": "permutation", "truncation_tol": 0.2}
+    with parallel_config(backend="threading"):
+        attribute({**params, "n_jobs": 2}, 12)
+    assert next(n_walks) == 13
 
 
 def test_a_backend_that_cannot_hand_on_results_is_named():
