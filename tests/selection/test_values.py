@@ -33,7 +33,8 @@ def few(table):
 
 def moderated(variances, freedom):
     """Draw variances towards their mean, as if 20 degrees of freedom knew that."""
-    return [(freedom * v + 20 * variances.mean()) / (freedom + 20) for v in variances]
+    pooled = [(freedom * v + 20 * variances.mean()) / (freedom + 20) for v in variances]
+    return np.array(pooled)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +60,7 @@ def test_values_are_means_over_the_splits_that_train_on_a_row(attributor, few):
     evaluated = np.array(evaluated)  # of eight rows each
     assert_allclose(found.mean, evaluated.mean(1), rtol=1e-8)
     variances = moderated(evaluated.var(1, ddof=1), 7)
-    assert_allclose(found.error, np.sqrt(np.array(variances) / 8), rtol=1e-6)
+    assert_allclose(found.error, np.sqrt(variances / 8), rtol=1e-6)
     with parallel_config(backend="threading"):
         plain = cross_fit(fitted, y, splits, with_error=False, n_jobs=2)
     assert_allclose(plain.mean, found.mean, rtol=1e-10)
@@ -116,7 +117,7 @@ def test_errors_hold_the_sampling_of_permutations(few):
     sampled = values_on(fitted, X, y, with_error=True)
     values, errors = fitted.attribute(X, y, per_sample=True, return_std=True)
     variances = moderated(values.var(0, ddof=1), len(y) - 1)
-    spread = np.sqrt(np.array(variances) / len(y))
+    spread = np.sqrt(variances / len(y))
     # Permutations are the same for every row evaluated on: errors go together at worst.
     expected = np.sqrt(spread**2 + errors.mean(0) ** 2)
     assert_allclose(sampled.error, expected, rtol=1e-8)
@@ -138,7 +139,7 @@ def test_a_row_that_counts_in_several_splits_is_one_row(few):
     off = ~np.eye(len(y), dtype=bool)
     by_row = means.T[off].reshape(len(y), -1)
     variances = moderated(by_row.var(1, ddof=1), by_row.shape[1] - 1)
-    naive = np.sqrt(np.array(variances) / by_row.shape[1])
+    naive = np.sqrt(variances / by_row.shape[1])
     # A little more, as a row does not count the same in all of them.
     assert 1 < found.error.mean() / naive.mean() < 1.6
     once = cross_fit(fitted, y, splits[:3], with_error=True, n_jobs=None)
