@@ -121,12 +121,13 @@ class BaseFreeShap:
         Raises
         ------
         ValueError
-            If rows are malformed or of another kind than those of `fit`, if `y` is
-            missing, has another length than X, its names in another order or a label
-            that the training rows do not have, if weights are negative, all zero or
-            not one a row, or if a callable `scoring` does not return one finite score
-            a row.
+            If `scoring` was set after `fit`, if rows are malformed or of another kind
+            than those of `fit`, if `y` is missing, has another length than X, its names
+            in another order or a label that the training rows do not have, if weights
+            are negative, all zero or not one a row, or if a callable `scoring` does not
+            return one finite score a row.
         """
+        check_same("scoring", self.scoring, self._scoring)
         M, y = self._map_labelled(X, y)
         utility = self._utility(self._scoring, y)
         decision = torch.tensor(np.atleast_2d(self._outputs(M).T), device=self.device)

@@ -13,7 +13,8 @@ BY_ROW = (
     "attribute(..., per_sample=True)."
 )
 TRIED = 32  # predictions that a callable is checked with, beside two a row
-ROUNDING = 1e-6  # of scores, in units of the largest: a callable may work in float32
+ROUNDING = 1e-6  # of scores, in units of their spread: a callable may work in float32
+RESOLUTION = {torch.float32: 1e-6, torch.float64: 1e-12}  # in units of the largest
 
 
 class CallableScore(Utility):
@@ -110,7 +111,11 @@ def check_by_row(scoring, y, width=(), scale=1.0):
         call_scoring(scoring, predictions[rows], y[rows], (len(rows),))
         for rows in (np.arange(len(y)), order[:cut], order[cut:])
     )
-    if (whole[order] - torch.cat(parts)).abs().max() > ROUNDING * whole.abs().max():
+    is_single = torch.equal(whole.float().double(), whole)
+    resolution = RESOLUTION[torch.float32 if is_single else torch.float64]
+    spread = whole.max() - whole.min()
+    rounding = ROUNDING * spread + resolution * whole.abs().max()
+    if (whole[order] - torch.cat(parts)).abs().max() > rounding:
         raise ValueError(
             f"scoring={scoring!r} gives a row another score where other rows are with "
             f"it, or each time. {BY_ROW}"

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skshap.utils._labels import check_labels
+from skshap.utils._label_arrays import check_labels
 
 __all__ = ["encode_groups"]
 

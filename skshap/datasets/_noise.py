@@ -5,7 +5,8 @@ from numbers import Real
 import numpy as np
 from sklearn.utils import check_random_state
 
-from skshap.utils._labels import as_labels, check_labels, find_classes
+from skshap.utils._label_arrays import as_labels, check_labels
+from skshap.utils._labels import find_classes
 
 __all__ = ["flip_labels"]
 

@@ -19,7 +19,8 @@ from skshap.inspection._findings import (
 )
 from skshap.inspection._label_page import label_page
 from skshap.selection import LabelNoiseDetector
-from skshap.utils._labels import check_labels, encode_targets
+from skshap.utils._label_arrays import check_labels
+from skshap.utils._labels import encode_targets
 from skshap.utils._optional import import_optional
 from skshap.utils._order import check_order
 from skshap.utils._rows import number_of_rows

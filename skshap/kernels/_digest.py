@@ -12,6 +12,7 @@ from skshap.nn._models import EncoderWithHead, TableNetwork
 from skshap.utils._describe import describe, describe_class, unordered
 
 __all__ = [
+    "array_key",
     "network_digest",
     "network_settings",
     "row_keys",
@@ -54,6 +55,12 @@ def row_keys(rows):
 def text_key(*parts):
     """Digest some texts."""
     return hashlib.blake2b(" ".join(parts).encode(), digest_size=16).hexdigest()
+
+
+def array_key(values):
+    """Digest an array of numbers."""
+    values = np.ascontiguousarray(values)
+    return hashlib.blake2b(values.view(np.uint8), digest_size=16).hexdigest()
 
 
 def _content(row):

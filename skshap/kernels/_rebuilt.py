@@ -44,6 +44,11 @@ class Rebuilt:
     @property
     def _gradients(self):
         """The network and its gradients; rebuilt where it did not travel."""
+        if any(map(torch.is_autocast_enabled, ("cpu", "cuda"))):
+            raise RuntimeError(
+                "a kernel cannot be computed inside of torch.autocast(), which rounds "
+                "more than dtype= says; leave it, or pass dtype='bfloat16'."
+            )
         if "_cache" not in vars(self):
             is_again = "_digests" in vars(self)
             if is_again:

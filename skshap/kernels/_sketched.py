@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from skshap.kernels._digest import row_keys, text_key
+from skshap.kernels._digest import array_key, row_keys, text_key
 from skshap.nn._factors import squared_norms_of_batch
 from skshap.nn._gram import gram
 from skshap.nn._sketch import GradientSketch, first_width
@@ -17,7 +17,7 @@ N_HELD_OUT = 48  # rows at most that the error is measured on
 # Of gradients that directions are found from, at most.
 SAMPLE_ROWS = 512
 SAMPLE_BYTES = 1 << 30
-FORMAT = "skshap sketch 5"  # changes whenever stored sketches would mean another thing
+FORMAT = "skshap sketch 6"  # changes whenever stored sketches would mean another thing
 
 
 class SketchedRows:
@@ -46,6 +46,7 @@ class SketchedRows:
         self.n_components = n_components
         self.seed = seed
         self.sketch, self.errors, self.digest = None, np.full(2, np.nan), ""
+        self._made = ""  # digest of the projections themselves
 
     def fit(self, rows):
         """Find projections for rows, or read them from the store.
@@ -69,11 +70,13 @@ class SketchedRows:
         stored = self.gradients.store.get_row(self.digest)
         if stored is not None:
             self.errors = stored[:2].astype(float)
-            self.sketch.from_flat(stored[2:])
+            self._take(stored[2:])
             return
-        self._fit_projections(sample, [by_key[key] for key in sample])
-        self._measure(held_out, [by_key[key] for key in held_out])
+        found = self._fit_projections([by_key[key] for key in sample])
         flat = self.sketch.to_flat()
+        self._made = array_key(flat)
+        self._store_features(sample, *found)
+        self._measure(held_out, [by_key[key] for key in held_out])
         flat = np.concatenate([self.errors.astype(flat.dtype), flat])
         self.gradients.store.put_row(self.digest, flat)
 
@@ -113,7 +116,12 @@ class SketchedRows:
         """Take over the projections that `state` returned after a fit to rows."""
         self.digest, self.errors, flat = state
         self.sketch = self.new_sketch(rows)
+        self._take(flat)
+
+    def _take(self, flat):
+        """Take over projections."""
         self.sketch.from_flat(flat)
+        self._made = array_key(flat)
 
     def new_sketch(self, rows):
         """Return a sketch without projections; any row shows how gradients are."""
@@ -126,8 +134,8 @@ class SketchedRows:
         kept = {self._key(key) for key in row_keys(rows)}
         self.gradients.store.keep(kept)
 
-    def _fit_projections(self, keys, rows):
-        """Find the projections from a sample of rows; keep its features."""
+    def _fit_projections(self, rows):
+        """Find the projections from a sample of rows; return its features and norms."""
         held, n_bytes, first, norms = [], 0, None, None
 
         def collect(indices, squares, features):
@@ -138,13 +146,13 @@ class SketchedRows:
             indices = torch.as_tensor(indices, device=features.device)
             first[indices], norms[indices] = features, squares
 
-        start, step = 0, max(CHUNK, self.gradients.reader.batch_size)
-        most = min(len(rows), SAMPLE_ROWS)
+        start, most = 0, min(len(rows), SAMPLE_ROWS)
         while start < most and n_bytes < SAMPLE_BYTES:
-            for indices, batch in self.gradients.captured(rows[start : start + step]):
+            stop = min(start + CHUNK, most)
+            for indices, batch in self.gradients.captured(rows[start:stop]):
                 held.append((start + indices, batch))
                 n_bytes += sum(a.nbytes + d.nbytes for a, d in batch.pairs)
-            start += step
+            start = stop
         self.sketch.fit_directions([batch for _, batch in held])
         for indices, batch in held:
             collect(indices, *_norms_and_features(self.sketch, batch))
@@ -153,7 +161,7 @@ class SketchedRows:
             collect(start + indices, *found)
         if first.shape[1] > self.n_components:
             first = self.sketch.fit_components(first, self.n_components)
-        self._store_features(keys, first, norms)
+        return first, norms
 
     def _sketched(self, rows):
         """Yield which rows, and their squared norms and features, batch by batch."""
@@ -198,8 +206,12 @@ class SketchedRows:
         return _digest(self.seed, key)
 
     def _key(self, key):
-        """Return the key of a row's sketch by these projections."""
-        return _digest(self.digest, key)
+        """Return the key of a row's sketch by these projections.
+
+        By what they are: from the same rows others may be found, by other versions of
+        libraries, and what is stored of a row outlasts the file of its projections.
+        """
+        return text_key(self.digest, self._made, key)
 
 
 def _sketch_batch(sketch, capture, batch, lengths):

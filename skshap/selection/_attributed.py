@@ -13,8 +13,8 @@ __all__ = ["OF_REGRESSION", "Attributed"]
 
 OF_REGRESSION = (
     "DataRemoval, DataSelector and LabelNoiseDetector take classes only. Of a "
-    "regression fit FreeShapRegressor(...) by itself, and keep the rows of highest "
-    "attribute(X_val, y_val)."
+    "regression fit FreeShapRegressor(...) by itself, and leave out the rows of "
+    "largest abs(y - loo_prediction_), whose targets may be wrong."
 )
 
 

@@ -11,7 +11,8 @@ from skshap.selection._attributed import Attributed
 from skshap.selection._held_out import check_held_out, errors_name_held_out
 from skshap.selection._splits import make_splits
 from skshap.selection._values import combine, evaluate_splits, values_on
-from skshap.utils._labels import as_labels, check_targets, encode_targets
+from skshap.utils._label_arrays import as_labels
+from skshap.utils._labels import check_targets, encode_targets
 from skshap.utils._order import check_order
 from skshap.utils._rows import number_of_rows
 from skshap.utils._seed import draw_seed, set_seeds

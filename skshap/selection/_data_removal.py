@@ -18,7 +18,8 @@ from skshap.selection._harm import choose_harmful
 from skshap.selection._label_noise import LabelNoiseDetector
 from skshap.selection._removal_report import removal_report
 from skshap.selection._splits import other_splits
-from skshap.utils._labels import as_labels, encode_targets
+from skshap.utils._label_arrays import as_labels
+from skshap.utils._labels import encode_targets
 from skshap.utils._order import check_order
 from skshap.utils._rows import number_of_rows
 from skshap.utils._seed import draw_seed, set_seeds

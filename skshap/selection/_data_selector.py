@@ -13,7 +13,8 @@ from skshap.selection._base import BaseRowChoice
 from skshap.selection._draft import order_by_class
 from skshap.selection._greedy import View, choose_greedily
 from skshap.selection._held_out import errors_name_held_out
-from skshap.utils._labels import as_labels, encode_targets
+from skshap.utils._label_arrays import as_labels
+from skshap.utils._labels import encode_targets
 from skshap.utils._sklearn import (
     Interval,
     RealNotInt,

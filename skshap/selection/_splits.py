@@ -6,10 +6,10 @@ import numpy as np
 from sklearn.model_selection import check_cv
 
 from skshap.selection._attributed import OF_REGRESSION
+from skshap.utils._labels import look_like_targets
 
 __all__ = ["make_splits", "other_splits"]
 
-MANY_CLASSES = 10
 HELD_OUT = "pass X_val and y_val with cv=None"
 
 
@@ -105,12 +105,6 @@ def make_splits(cv, y_index, classes, seed, *, most_evaluated=None):
             "value; use splits whose training parts cover all rows."
         )
     return splits
-
-
-def look_like_targets(classes, sizes):
-    """Say whether labels are many numbers, most of them of one row or two."""
-    are_numbers = classes.dtype.kind in "iuf"
-    return are_numbers and len(classes) > MANY_CLASSES and np.median(sizes) <= 2
 
 
 def split_rows(cv, y_index):

@@ -103,7 +103,7 @@ def _text(value, seen):
     if isinstance(value, torch.Tensor):
         value = value.detach().cpu()
         return f"{value.dtype} {joblib.hash(value.to(_numpy_dtype(value)).numpy())}"
-    if isinstance(value, np.ndarray) and value.dtype.kind != "O":
+    if type(value) in (np.ndarray, np.memmap) and value.dtype.kind != "O":
         return joblib.hash(np.ascontiguousarray(value))
     if isinstance(value, MappingProxyType):  # of names, see `unordered`
         return f"names {sorted(describe(item, seen) for item in value.items())}"
@@ -195,6 +195,8 @@ def _describe_object(value, seen):
     own = state[0] if state else None
     own = tuple(map(_names_of, own)) if isinstance(own, tuple) else _names_of(own)
     behind = [list(part) for part in state[1:3] if part is not None]
+    if isinstance(value, np.ndarray) and not isinstance(value, np.ma.MaskedArray):
+        behind.append(_names_of(getattr(value, "__dict__", {})))  # not pickled
     parts = describe([made, arguments, own, *behind], seen)
     return f"{describe_class(type(value), seen)} {parts}"
 

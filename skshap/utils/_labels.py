@@ -1,27 +1,24 @@
 """Checks of labels and targets, and the indices that labels are encoded by."""
 
 import warnings
-from enum import Enum
-from numbers import Real
 
 import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_array, column_or_1d
+from sklearn.utils.validation import check_array
 
-from skshap.utils._columns import is_missing
-from skshap.utils._rows import check_real, check_several, number_of_rows
+from skshap.utils._label_arrays import check_labels
 from skshap.utils._warn import warn_caller
 
 __all__ = [
-    "as_labels",
-    "check_labels",
     "check_numbers",
     "check_targets",
     "encode_targets",
     "find_classes",
+    "look_like_targets",
 ]
 
 OF_NUMBERS = "what trains on numbers is valued by FreeShapRegressor"
+MANY_CLASSES = 10
 
 
 def check_targets(y, rows):
@@ -84,7 +81,8 @@ def find_classes(y):
     Warns
     -----
     UserWarning
-        If more than half of the labels are different ones.
+        If more than half of the labels are different ones, or they are many numbers,
+        most of them of one row or two.
     """
     try:
         is_mixed = y.dtype.kind == "O" and not all(isinstance(v, str) for v in y)
@@ -106,7 +104,19 @@ def find_classes(y):
     hint = f" If so, {OF_NUMBERS}." if y.dtype.kind in "iuf" else ""
     for warning in caught:
         warn_caller(f"{warning.message}{hint}", warning.category)
+    classes, y_index = found
+    if not caught and look_like_targets(classes, np.bincount(y_index)):
+        warn_caller(
+            f"y has {len(classes)} classes of {len(y)} rows, most of them of a row or "
+            f"two, and looks like the target of a regression.{hint}"
+        )
     return found
+
+
+def look_like_targets(classes, sizes):
+    """Say whether labels are many numbers, most of them of one row or two."""
+    are_numbers = classes.dtype.kind in "iuf"
+    return are_numbers and len(classes) > MANY_CLASSES and np.median(sizes) <= 2
 
 
 def encode_targets(y, classes, rows, name="y"):
@@ -140,6 +150,9 @@ def encode_targets(y, classes, rows, name="y"):
             "training row helps to predict them. For rows without labels use explain."
         )
     y = check_labels(y, rows, name)
+    if y.dtype.kind in "mM" and y.dtype.kind == classes.dtype.kind:
+        unit = np.promote_types(y.dtype, classes.dtype)
+        y, classes = y.astype(unit), classes.astype(unit)
     unseen = sorted(set(y.tolist()) - set(classes.tolist()), key=str)
     if unseen:
         raise ValueError(
@@ -189,108 +202,3 @@ def check_numbers(y, rows):
     return check_array(
         y, input_name="y", dtype=np.float64, ensure_2d=False, ensure_min_samples=0
     )
-
-
-def check_labels(y, rows, name="y"):
-    """Raise unless there is a label a row; return labels as an array.
-
-    Parameters
-    ----------
-    y : array-like of shape (n_samples,)
-        Class labels.
-    rows : sequence of length n_samples
-        The rows they belong to.
-    name : str, default="y"
-        Of the labels, in messages.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,)
-        The labels; numbers among objects as numbers.
-
-    Raises
-    ------
-    ValueError
-        If a label is missing (NaN, None, NaT, NA or masked) or infinite, or their
-        number is another.
-    """
-    y = as_labels(y, name)
-    of_rows = "X_val" if name == "y_val" else "X"
-    n_rows = number_of_rows(rows, of_rows)
-    if len(y) != n_rows:
-        raise ValueError(
-            f"{name} must hold one entry a row of {of_rows}, got {len(y)} entries for "
-            f"{n_rows} rows; pass {of_rows} and {name} of the same length."
-        )
-    if y.dtype.kind == "f":
-        _check_present(np.isnan(y), "NaN", name)
-        check_array(y.reshape(-1, 1), input_name=name, dtype=None, ensure_min_samples=0)
-    elif y.dtype.kind in "mM":
-        _check_present(np.isnat(y), "NaT", name)
-    elif y.dtype.kind == "O":
-        _check_present(
-            [is_missing(label) for label in y], "None, nan, NaT or <NA>", name
-        )
-        if all(isinstance(label, (Real, np.bool_)) for label in y):
-            y = np.array(y.tolist())
-    return y
-
-
-def _check_present(is_absent, what, name):
-    """Raise if any of the labels is absent; say how many and where."""
-    rows = np.flatnonzero(is_absent)
-    if len(rows):
-        more = " ..." if len(rows) > 5 else ""
-        raise ValueError(
-            f"{name} must not hold missing values, but {len(rows)} of {len(is_absent)} "
-            f"are {what}, in rows {rows[:5].tolist()}{more}; drop these rows, or fill "
-            "them in."
-        )
-
-
-def as_labels(y, name="y"):
-    """Return labels as a one-dimensional array, none of them made into a text.
-
-    Parameters
-    ----------
-    y : array-like of shape (n_samples,)
-        Class labels.
-    name : str, default="y"
-        Of the labels, in messages.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,)
-        The labels; members of an enum, and what shares a list with texts, are kept as
-        objects.
-
-    Raises
-    ------
-    ValueError
-        If labels are masked, complex, a single one, or on more than one axis.
-    """
-    check_several(y, name)
-    check_real(y, name)
-    if hasattr(getattr(y, "dtype", None), "numpy_dtype"):
-        y = y.to_numpy()  # of pandas: integers that may be missing would be floats
-    try:
-        labels = column_or_1d(y, warn=True)
-    except ValueError as error:
-        if "1d array" not in str(error):
-            raise
-        is_frame = hasattr(y, "columns")
-        largest = f"{name}.idxmax(" if is_frame else f"numpy.argmax({name}, "
-        raise ValueError(
-            f"{name} must hold one entry a row: {error} Of one-hot labels, pass "
-            f"{largest}axis=1); several labels a row are not supported."
-        ) from error
-    if isinstance(y, np.ma.MaskedArray):
-        _check_present(np.ma.getmaskarray(y).ravel(), "masked", name)
-    if labels.dtype.kind == "T":
-        return labels.astype(object)
-    if labels.dtype.kind == "U" and isinstance(y, (list, tuple)):
-        given = np.array(y, dtype=object).ravel()
-        # NumPy cuts the names of members of an enum as long as their values.
-        if not all(isinstance(v, str) and not isinstance(v, Enum) for v in given):
-            return given
-    return labels

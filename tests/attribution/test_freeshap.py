@@ -532,6 +532,10 @@ def centred(decision, y):
     return (decision - decision.mean(0))[np.arange(len(y)), y]
 
 
+def centred_far_off(decision, y):
+    return 1e6 + centred(decision, y)
+
+
 def of_places(decision, y):
     return np.linspace(1, 2, len(y)) * (decision.argmax(1) == y)
 
@@ -541,7 +545,8 @@ def of_weights(decision, y):
 
 
 @pytest.mark.parametrize(
-    "scoring", [of_the_sample, of_shares, centred, of_places, of_weights]
+    "scoring",
+    [of_the_sample, of_shares, centred, centred_far_off, of_places, of_weights],
 )
 @pytest.mark.parametrize("sampler", ["sweep", "exact"])
 def test_a_scoring_of_more_than_a_row_is_refused(scoring, sampler):
@@ -553,6 +558,20 @@ def test_a_scoring_of_more_than_a_row_is_refused(scoring, sampler):
     for n in (8, 1):
         with pytest.raises(ValueError, match=message):
             attributor.attribute(X_BAD[-n:], Y_BAD[-n:])
+
+
+def test_a_scoring_may_round_as_float32():
+    def single(decision, y):
+        return 1000 + decision[np.arange(len(y)), y].astype(np.float32)
+
+    def double(decision, y):
+        return decision[np.arange(len(y)), y]
+
+    found, expected = (
+        make_attributor(scoring=scoring).fit(X_BAD, Y_BAD).attribute(X_BAD + 1, Y_BAD)
+        for scoring in (single, double)
+    )
+    assert_allclose(found, expected, atol=1e-3)
 
 
 # Of one class for all rows: among those labels, and where classes are of equal size.
@@ -723,6 +742,8 @@ def test_parameters_changed_after_fit_are_refused(name, seen, other, copy):
             call(X, y)
     assert_array_equal(attributor.predict(X), predicted)
     if name == "scoring":
+        with pytest.raises(ValueError, match=re.escape(message)):
+            attributor.score(X, y)
         (found,) = attributor.attribute(X, y, scorings=[seen]).values()
         assert_array_equal(found, values)
     attributor.set_params(**{name: np.float64(1) if seen == 1 else seen})

@@ -1138,3 +1138,18 @@ def test_modules_are_used_in_evaluation_mode_and_left_as_they_were():
         assert torch.equal(tensor, before[name])
     assert all(parameter.grad is None for parameter in model.parameters())
     assert_array_equal(EmpiricalNTK(model.eval()).fit_transform(X), K)
+
+
+def test_autocast_is_refused(make):
+    """It would round more than `dtype` says, and `memory` would keep that."""
+    kernel = make()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        with pytest.raises(
+            RuntimeError, match=r"torch.autocast\(\), which"
+        ):
+            kernel.fit(["good", "bad", "fine"])
+    kernel.fit(["good", "bad", "fine"])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        for call in (kernel.transform, kernel.diag, kernel.initial_outputs):
+            with pytest.raises(RuntimeError, match=r"torch.autocast\(\)"):
+                call(["good", "bad"])

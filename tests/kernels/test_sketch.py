@@ -191,9 +191,9 @@ def test_held_out_rows_make_no_projection(make, monkeypatch):
     X, seen = texts(60), []
     fit = _sketched.SketchedRows._fit_projections
 
-    def recording(self, keys, rows):
+    def recording(self, rows):
         seen.extend(rows)
-        return fit(self, keys, rows)
+        return fit(self, rows)
 
     monkeypatch.setattr(_sketched.SketchedRows, "_fit_projections", recording)
     make(n_components=20).fit(X)
@@ -420,6 +420,26 @@ def test_nothing_is_computed_twice(make, captured, tmp_path):
     kernel = make(normalize=False, memory=tmp_path, n_components=11)
     assert kernel.fit_transform(X).shape == (60, 60)
     assert sum(captured) == 60
+
+
+@pytest.mark.parametrize("name", ["SAMPLE_ROWS", "CHUNK"])
+def test_projections_that_are_gone_are_not_mixed_with_others(
+    make, monkeypatch, tmp_path, name
+):
+    """What is stored of rows is by projections found from other ones of them."""
+    X = texts(60)
+    monkeypatch.setattr(_sketched, "first_width", lambda layout: 12)
+    kernel = make(memory=tmp_path)
+    before = kernel.fit_transform(X)
+    digest = kernel._engine.sketched.digest
+    (stored,) = tmp_path.rglob(f"{digest}*")
+    stored.unlink()
+    monkeypatch.setattr(_sketched, name, 7)
+    if name == "CHUNK":  # of which the first is then enough
+        monkeypatch.setattr(_sketched, "SAMPLE_BYTES", 1)
+    K = make(memory=tmp_path).fit_transform(X)
+    assert_array_equal(K, make().fit_transform(X))
+    assert np.abs(K - before).max() > 1e-6
 
 
 def test_without_a_store_nothing_is_computed_twice_either(make, captured):

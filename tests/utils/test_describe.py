@@ -499,3 +499,23 @@ def test_installed_modules_are_told_by_name(tmp_path, monkeypatch):
     installed_here.used.append(1)
     assert describe(scoring) == before
     del sys.modules["installed_here"]
+
+
+class Unit(np.ndarray):
+    """An array with an attribute."""
+
+
+def test_masks_and_attributes_of_arrays_count():
+    values, texts = np.arange(3.0), set()
+    for mask in ([0, 0, 1], [1, 0, 0]):
+        masked = np.ma.array(values, mask=mask)
+        assert describe(masked) == describe(masked.copy())
+        texts.add(describe(masked))
+    for unit in (1, 10):
+        array = values.view(Unit)
+        array.unit = unit
+        same = values.view(Unit)
+        same.unit = unit
+        assert describe(array) == describe(same)
+        texts.add(describe(array))
+    assert len({describe(values), *texts}) == 5

@@ -19,6 +19,7 @@ from skshap import (
     KernelRidgeClassifier,
     flip_labels,
 )
+from skshap.utils._label_arrays import check_labels
 from skshap.utils._labels import check_numbers, check_targets, encode_targets
 
 
@@ -190,6 +191,42 @@ def test_integers_beyond_64_bits_and_complex_numbers_are_named():
             check(np.array([1j, 2]), [0, 1])
         with pytest.raises(ValueError, match="y must not hold complex numbers"):
             check([1j, 2], [0, 1])
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [-1, 2**63, 2**63 + 1],
+        [0.5, 2**60, 2**60 + 1],
+        np.array([2.0, 2**60, 2**60 + 1], dtype=object),
+    ],
+)
+def test_integers_that_floats_would_round_are_named(labels):
+    with pytest.raises(ValueError, match=f"y holds integers such as {labels[2]} besid"):
+        check_labels(labels, range(3))
+    exact = [*labels[:2], 2**60 + 2**10]  # which floats hold
+    assert len(check_labels(exact, range(3))) == 3
+
+
+def test_times_are_the_same_labels_in_other_units():
+    days = np.array(["2020-01-01", "2021-01-01"], dtype="M8[D]")
+    for fitted, given in ((days, days.astype("M8[ns]")), (days.astype("M8[ns]"), days)):
+        classes, _ = check_targets(fitted, [0, 1])
+        assert encode_targets(given[::-1], classes, [0, 1]).tolist() == [1, 0]
+    later = days.astype("M8[ns]") + 1
+    with pytest.raises(ValueError, match="labels that the training rows do not have"):
+        encode_targets(later, days, [0, 1])
+
+
+def test_targets_of_a_regression_are_no_labels():
+    y = np.repeat(np.arange(20), 2)
+    rows = list(range(len(y)))
+    with pytest.warns(
+        UserWarning, match="20 classes of .* FreeShapRegressor"
+    ):
+        check_targets(y, rows)
+    for labels in (y.astype(str), np.repeat(np.arange(10), 2), np.repeat(y, 2)):
+        check_targets(labels, range(len(labels)))  # no warning
 
 
 def test_labels_in_numpy_strings_and_bytes():

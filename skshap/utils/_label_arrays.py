@@ -1,0 +1,135 @@
+"""Labels as arrays: one a row, none missing, none made into something else."""
+
+from enum import Enum
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.utils.validation import check_array, column_or_1d
+
+from skshap.utils._columns import is_missing
+from skshap.utils._rows import check_real, check_several, number_of_rows
+
+__all__ = ["as_labels", "check_labels"]
+
+
+def check_labels(y, rows, name="y"):
+    """Raise unless there is a label a row; return labels as an array.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+        Class labels.
+    rows : sequence of length n_samples
+        The rows they belong to.
+    name : str, default="y"
+        Of the labels, in messages.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        The labels; numbers among objects as numbers.
+
+    Raises
+    ------
+    ValueError
+        If a label is missing (NaN, None, NaT, NA or masked) or infinite, or their
+        number is another.
+    """
+    y = as_labels(y, name)
+    of_rows = "X_val" if name == "y_val" else "X"
+    n_rows = number_of_rows(rows, of_rows)
+    if len(y) != n_rows:
+        raise ValueError(
+            f"{name} must hold one entry a row of {of_rows}, got {len(y)} entries for "
+            f"{n_rows} rows; pass {of_rows} and {name} of the same length."
+        )
+    if y.dtype.kind == "f":
+        _check_present(np.isnan(y), "NaN", name)
+        check_array(y.reshape(-1, 1), input_name=name, dtype=None, ensure_min_samples=0)
+    elif y.dtype.kind in "mM":
+        _check_present(np.isnat(y), "NaT", name)
+    elif y.dtype.kind == "O":
+        _check_present(
+            [is_missing(label) for label in y], "None, nan, NaT or <NA>", name
+        )
+        if all(isinstance(label, (Real, np.bool_)) for label in y):
+            y = _as_numbers(y, name)
+    return y
+
+
+def _as_numbers(values, name):
+    """Return numbers of several types as an array of one type, none rounded."""
+    numbers = np.array(list(values))
+    if numbers.dtype.kind == "f":
+        pairs = zip(values, numbers.tolist(), strict=True)
+        rounded = [v for v, found in pairs if isinstance(v, Integral) and v != found]
+        if rounded:
+            raise ValueError(
+                f"{name} holds integers such as {rounded[0]} beside numbers of another "
+                "kind, with which they would be rounded; pass integers of one type, or "
+                "str."
+            )
+    return numbers
+
+
+def _check_present(is_absent, what, name):
+    """Raise if any of the labels is absent; say how many and where."""
+    rows = np.flatnonzero(is_absent)
+    if len(rows):
+        more = " ..." if len(rows) > 5 else ""
+        raise ValueError(
+            f"{name} must not hold missing values, but {len(rows)} of {len(is_absent)} "
+            f"are {what}, in rows {rows[:5].tolist()}{more}; drop these rows, or fill "
+            "them in."
+        )
+
+
+def as_labels(y, name="y"):
+    """Return labels as a one-dimensional array, none of them made into a text.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+        Class labels.
+    name : str, default="y"
+        Of the labels, in messages.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        The labels; members of an enum, and what shares a list with texts, are kept as
+        objects.
+
+    Raises
+    ------
+    ValueError
+        If labels are masked, complex, a single one, on more than one axis, or
+        integers that floats beside them would round.
+    """
+    check_several(y, name)
+    check_real(y, name)
+    if hasattr(getattr(y, "dtype", None), "numpy_dtype"):
+        y = y.to_numpy()  # of pandas: integers that may be missing would be floats
+    try:
+        labels = column_or_1d(y, warn=True)
+    except ValueError as error:
+        if "1d array" not in str(error):
+            raise
+        is_frame = hasattr(y, "columns")
+        largest = f"{name}.idxmax(" if is_frame else f"numpy.argmax({name}, "
+        raise ValueError(
+            f"{name} must hold one entry a row: {error} Of one-hot labels, pass "
+            f"{largest}axis=1); several labels a row are not supported."
+        ) from error
+    if isinstance(y, np.ma.MaskedArray):
+        _check_present(np.ma.getmaskarray(y).ravel(), "masked", name)
+    if labels.dtype.kind == "T":
+        return labels.astype(object)
+    if labels.dtype.kind == "f" and isinstance(y, (list, tuple)):
+        return _as_numbers(np.array(y, dtype=object).ravel(), name)
+    if labels.dtype.kind == "U" and isinstance(y, (list, tuple)):
+        given = np.array(y, dtype=object).ravel()
+        # NumPy cuts the names of members of an enum as long as their values.
+        if not all(isinstance(v, str) and not isinstance(v, Enum) for v in given):
+            return given
+    return labels
