@@ -1144,9 +1144,7 @@ def test_autocast_is_refused(make):
     """It would round more than `dtype` says, and `memory` would keep that."""
     kernel = make()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        with pytest.raises(
-            RuntimeError, match=r"torch.autocast\(\), which"
-        ):
+        with pytest.raises(RuntimeError, match=r"torch.autocast\(\), which"):
             kernel.fit(["good", "bad", "fine"])
     kernel.fit(["good", "bad", "fine"])
     with torch.autocast("cpu", dtype=torch.bfloat16):

@@ -221,9 +221,7 @@ def test_times_are_the_same_labels_in_other_units():
 def test_targets_of_a_regression_are_no_labels():
     y = np.repeat(np.arange(20), 2)
     rows = list(range(len(y)))
-    with pytest.warns(
-        UserWarning, match="20 classes of .* FreeShapRegressor"
-    ):
+    with pytest.warns(UserWarning, match="20 classes of .* FreeShapRegressor"):
         check_targets(y, rows)
     for labels in (y.astype(str), np.repeat(np.arange(10), 2), np.repeat(y, 2)):
         check_targets(labels, range(len(labels)))  # no warning
