@@ -91,8 +91,9 @@ class Checkpoint:
             return None
         if self.path.exists() and not self.path.is_file():
             raise ValueError(
-                f"checkpoint={str(self.path)!r} is a device; pass the path of a file "
-                "or of a folder, which need not exist."
+                f"checkpoint={str(self.path)!r} is a device, or a folder in the place "
+                "of a file; pass the path of a file or of a folder, which need not "
+                "exist."
             )
         remove_leftovers(self.path)
         try:
@@ -168,28 +169,30 @@ def check_path(path):
     Raises
     ------
     ValueError
-        If the path is empty, too long or has a null character, or begins with the home
-        of a user that is not known.
+        If the path is empty, too long, has a null character, goes in circles or begins
+        with the home of a user that is not known.
     """
     if path is None:
         return
     name = os.fspath(path)
-    if name == "" or "\0" in name:
+    if not isinstance(name, str) or name == "" or "\0" in name:
         raise ValueError(
             f"checkpoint={name!r} names no file; pass the path of one, as "
             "'values.npz', or of a folder, or None to keep nothing."
         )
     try:
-        Path(path).expanduser().exists()
-    except OSError as error:
-        raise ValueError(
-            f"checkpoint={name!r:.60} cannot be a file ({error.strerror}); pass "
-            "another path."
-        ) from error
+        home = Path(name).expanduser()
     except RuntimeError as error:
         raise ValueError(
             f"checkpoint={str(path)!r} is in the home of a user that is not known "
             f"({error}); pass another path, as './{path}' for one in this folder."
+        ) from error
+    try:
+        home.resolve().exists()
+    except (OSError, RuntimeError, UnicodeError) as error:
+        raise ValueError(
+            f"checkpoint={name!r:.60} cannot be a file "
+            f"({getattr(error, 'strerror', None) or error}); pass another path."
         ) from error
 
 

@@ -165,8 +165,8 @@ def warn_of_what_no_other_finds(scorings, described):
 
 
 def _arrange(problem, values, errors):
-    """Put training rows last; raise if a number is too large."""
-    if not np.isfinite(values).all():
+    """Put training rows last; raise if a value or error is too large."""
+    if not np.isfinite(values).all() or np.isinf(errors).any():
         raise ValueError(
             "values are too large for float64: scores of predictions overflow. Scale "
             "X, or the kernel, down, or raise alpha; of a regression, scale the "

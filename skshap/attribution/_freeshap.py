@@ -160,14 +160,15 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
     Notes
     -----
     One Cholesky factor of the permuted kernel serves all prefixes of a permutation.
-    Values are exact in expectation unless permutations are truncated, and standard
-    errors are those of the mean over permutations. A kernel of explicit features whose
-    largest eigenvalue is beyond a million times `alpha` is taken as a matrix, since
-    rounding would spoil what is computed by features. Shapley values add up to
-    ``score(X, y) - null_score_``: to rounding with the samplers "permutation" (not
-    truncated) and "exact", on average with "sweep". There errors of different rows go
-    together, so that the sum is off by more, often several times, than the root of the
-    sum of their squares.
+    Values are exact in expectation unless permutations are truncated, but for what
+    comes of going by the first draws to say how many follow, with or without `tol`.
+    Standard errors are those of the mean over permutations. A kernel of explicit
+    features whose largest eigenvalue is beyond a million times `alpha` is taken as a
+    matrix, since rounding would spoil what is computed by features. Shapley values add
+    up to ``score(X, y) - null_score_``: to rounding with the samplers "permutation"
+    (not truncated) and "exact", on average with "sweep". There errors of different rows
+    go together, so that the sum is off by more, often several times, than the root of
+    the sum of their squares.
 
     Squared errors are right on average, but where few coalitions of a size that weighs
     much tell what a row adds, as by jumps of accuracy, and few draws or none met one,

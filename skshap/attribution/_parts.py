@@ -1,6 +1,7 @@
 """Parts of draws, computed in this process or in joblib's workers."""
 
 import warnings
+from pickle import PicklingError
 
 import torch
 from joblib import delayed, effective_n_jobs
@@ -51,6 +52,12 @@ def compute_parts(sampler, units, *, is_pilot, n_jobs):
         for batch in results:
             for values, profile in batch:
                 yield torch.from_numpy(values), profile
+    except PicklingError as error:
+        raise ValueError(
+            f"n_jobs={n_jobs} sends work to other processes, but what scoring reads, "
+            "as a lock, cannot be pickled; keep that out of it, or pass n_jobs=1. "
+            f"joblib says: {error}"
+        ) from error
     finally:
         with warnings.catch_warnings():
             # joblib tells that what was begun ahead of a stop is thrown away.

@@ -65,8 +65,8 @@ def check_kernel_weights(weights, n):
     is_valid = checked.shape == (n,) and checked.dtype.kind in "iuf"
     if not is_valid or not (checked >= 0).all() or not 0 < checked.sum() < np.inf:
         raise ValueError(
-            f"weights must be one number a kernel, here {n}, none of them negative "
-            f"and not all zero, got {weights!r}."
+            f"weights must be one number a kernel, here {n}, none of them negative, "
+            f"not all zero, and with a finite sum, got {weights!r}."
         )
     return checked
 

@@ -49,9 +49,9 @@ class SketchedKernel:
         self.sketched.forget_all_but(self.rows_fit)
         self.normalization.fit(norms)
         self.features_fit = self.normalization.features(features, norms)
-        roots = self.normalization.features(np.sqrt(norms)[:, None], norms)
+        whole = self.normalization.diagonal(norms).mean()
         kept = np.square(self.features_fit).sum(1).mean()
-        self.lost_diagonal = max(0.0, float(np.square(roots).mean() - kept))
+        self.lost_diagonal = max(0.0, float(whole - kept))
 
     def fit_kernel(self):
         """Fit and return the kernel of the training rows, exactly symmetric."""

@@ -1,6 +1,7 @@
 """A folder as `checkpoint`: a file for each computation, and none is done twice."""
 
 import errno
+import sys
 from contextlib import nullcontext
 from threading import Lock
 
@@ -246,6 +247,7 @@ def test_a_folder_of_ones_home(table, tmp_path, monkeypatch):
         ("\0x", r"checkpoint='\\x00x' names no file"),
         ("~no-such-user/values", "home of a user"),
         ("x" * 300 + ".npz", "cannot be a file .File name too long"),
+        ("\ud800.npz", "cannot be a file"),
     ],
 )
 def test_paths_that_are_none(table, path, message):
@@ -255,6 +257,20 @@ def test_paths_that_are_none(table, path, message):
     removal = DataRemoval(LogisticRegression(), FreeShapAttributor(checkpoint=path))
     with pytest.raises(ValueError, match=message):
         removal.set_params(random_state=0).fit(X, y)
+
+
+def test_paths_that_lead_nowhere(table, tmp_path, monkeypatch):
+    (tmp_path / "a.npz").symlink_to("b.npz")
+    (tmp_path / "b.npz").symlink_to("a.npz")
+    if sys.version_info < (3, 13):  # which writes over such links
+        with pytest.raises(ValueError, match=r"cannot be a file \(Symlink loop"):
+            values(table, tmp_path / "a.npz")
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(ValueError, match=r"'values\.npz' cannot be a file"):
+        values(table, "values.npz")
 
 
 def test_a_link_stays_one_and_what_it_points_to_is_written(table, tmp_path):

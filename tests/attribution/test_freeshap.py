@@ -4,6 +4,7 @@ import pickle
 import re
 from copy import deepcopy
 from functools import partial
+from threading import Lock
 
 import numpy as np
 import pandas as pd
@@ -850,6 +851,26 @@ def test_scores_that_overflow_are_named():
     words = "overflow. Scale X, or the kernel, down, or raise alpha"
     with pytest.raises(ValueError, match=re.escape(words)):
         attributor.attribute(X * 1e308, y)
+
+    def huge(decision, y):
+        return 1e200 * decision[np.arange(len(y)), y]
+
+    attributor = make_attributor(scoring=huge).fit(X, y)
+    with pytest.raises(ValueError, match="overflow"):  # squares of values do
+        attributor.attribute(X / 2, y)
+
+
+def test_a_scoring_that_cannot_be_pickled_is_named():
+    X, y = class_rows(40, 2)
+    lock = Lock()
+
+    def locked(decision, y):
+        with lock:
+            return decision[np.arange(len(y)), y]
+
+    attributor = make_attributor(scoring=locked, n_jobs=2).fit(X[:30], y[:30])
+    with pytest.raises(ValueError, match=r"n_jobs=2 sends work .* what scoring"):
+        attributor.attribute(X[30:], y[30:])
 
 
 @pytest.mark.parametrize(
