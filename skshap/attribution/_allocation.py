@@ -3,7 +3,8 @@
 A pilot tells the covariance of what the stops of a permutation contribute. Permutations
 that stop early then leave work for more of them. Counts are fixed before the draws that
 they are used for, and a stop visited by c permutations is divided by c, so no draw is
-biased. How many draws follow is a matter of the pilot, whose draws count as well.
+biased. Their mean is, if hardly: how many follow is a matter of the first ones, which
+count as well.
 """
 
 import numpy as np

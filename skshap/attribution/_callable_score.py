@@ -14,7 +14,7 @@ BY_ROW = (
 )
 TRIED = 32  # predictions that a callable is checked with, beside two a row
 ROUNDING = 1e-6  # of scores, in units of their spread: a callable may work in float32
-RESOLUTION = {torch.float32: 1e-6, torch.float64: 1e-12}  # in units of the largest
+RESOLUTION = {torch.float32: 2.5e-7, torch.float64: 1e-12}  # in units of the largest
 
 
 class CallableScore(Utility):

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -169,8 +170,9 @@ def check_path(path):
     Raises
     ------
     ValueError
-        If the path is empty, too long, has a null character, goes in circles or begins
-        with the home of a user that is not known.
+        If the path is empty, too long, no text, has a null character or a lone
+        surrogate, goes in circles, is in the home of a user that is not known, or is
+        relative to a folder that is gone.
     """
     if path is None:
         return
@@ -181,15 +183,20 @@ def check_path(path):
             "'values.npz', or of a folder, or None to keep nothing."
         )
     try:
-        home = Path(name).expanduser()
+        full = Path(name).expanduser().absolute()
+        with suppress(NotADirectoryError, FileNotFoundError):
+            os.stat(full)
     except RuntimeError as error:
         raise ValueError(
             f"checkpoint={str(path)!r} is in the home of a user that is not known "
             f"({error}); pass another path, as './{path}' for one in this folder."
         ) from error
-    try:
-        home.resolve().exists()
-    except (OSError, RuntimeError, UnicodeError) as error:
+    except FileNotFoundError as error:
+        raise ValueError(
+            f"checkpoint={name!r:.60} cannot be a file: the working folder is gone; "
+            "pass an absolute path."
+        ) from error
+    except (OSError, UnicodeError) as error:
         raise ValueError(
             f"checkpoint={name!r:.60} cannot be a file "
             f"({getattr(error, 'strerror', None) or error}); pass another path."

@@ -166,7 +166,12 @@ def warn_of_what_no_other_finds(scorings, described):
 
 def _arrange(problem, values, errors):
     """Put training rows last; raise if a value or error is too large."""
-    if not np.isfinite(values).all() or np.isinf(errors).any():
+    if np.isinf(errors).any():
+        raise ValueError(
+            "standard errors are too large for float64: squares of scores overflow. "
+            "Let scoring return smaller numbers; of a regression, scale the targets."
+        )
+    if not np.isfinite(values).all():
         raise ValueError(
             "values are too large for float64: scores of predictions overflow. Scale "
             "X, or the kernel, down, or raise alpha; of a regression, scale the "

@@ -160,8 +160,8 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
     Notes
     -----
     One Cholesky factor of the permuted kernel serves all prefixes of a permutation.
-    Values are exact in expectation unless permutations are truncated, but for what
-    comes of going by the first draws to say how many follow, with or without `tol`.
+    Values are exact in expectation unless permutations are truncated, apart from a
+    small bias, as how many are drawn is chosen by the first ones, which count as well.
     Standard errors are those of the mean over permutations. A kernel of explicit
     features whose largest eigenvalue is beyond a million times `alpha` is taken as a
     matrix, since rounding would spoil what is computed by features. Shapley values add

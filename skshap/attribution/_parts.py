@@ -54,8 +54,8 @@ def compute_parts(sampler, units, *, is_pilot, n_jobs):
                 yield torch.from_numpy(values), profile
     except PicklingError as error:
         raise ValueError(
-            f"n_jobs={n_jobs} sends work to other processes, but what scoring reads, "
-            "as a lock, cannot be pickled; keep that out of it, or pass n_jobs=1. "
+            f"n_jobs={n_workers} sends work to other processes, but scoring reads what "
+            "cannot be pickled, as a lock; keep that out of it, or pass n_jobs=1. "
             f"joblib says: {error}"
         ) from error
     finally:

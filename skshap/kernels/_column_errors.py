@@ -63,7 +63,9 @@ def check_kernel_weights(weights, n):
     """Return the weights of n kernels as an array; ones for None."""
     checked = np.ones(n) if weights is None else np.asarray(weights)
     is_valid = checked.shape == (n,) and checked.dtype.kind in "iuf"
-    if not is_valid or not (checked >= 0).all() or not 0 < checked.sum() < np.inf:
+    with np.errstate(over="ignore"):
+        is_valid = is_valid and (checked >= 0).all() and 0 < checked.sum() < np.inf
+    if not is_valid:
         raise ValueError(
             f"weights must be one number a kernel, here {n}, none of them negative, "
             f"not all zero, and with a finite sum, got {weights!r}."

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from skshap.kernels._method import choose_method, may_sketch
 from skshap.kernels._overridden import Overridable
 from skshap.kernels._predicted import PredictedCost
-from skshap.kernels._rebuilt import Rebuilt
+from skshap.kernels._rebuilt import Rebuilt, check_autocast
 from skshap.nn._models import READOUTS
 from skshap.utils._device import check_device
 from skshap.utils._seed import draw_seed
@@ -431,6 +431,7 @@ class EmpiricalNTK(
     def _fit(self, X):
         """Check rows and parameters; return an engine that is not fitted."""
         check_device(self.device)
+        check_autocast()
         with unchanged_on_error(self):
             rows = check_rows(self, X, reset=True, copy=True)
         # Without it the kernel counts as not fitted, should this fit be broken off:

@@ -12,7 +12,7 @@ from skshap.kernels._normalization import Normalization
 from skshap.kernels._sketched import SketchedRows
 from skshap.kernels._sketched_kernel import SketchedKernel
 
-__all__ = ["Rebuilt"]
+__all__ = ["Rebuilt", "check_autocast"]
 
 N_COMPONENTS = 1024  # of a sketch, by default
 # Parameters that say where things are and how work is done. They may change after a
@@ -20,6 +20,15 @@ N_COMPONENTS = 1024  # of a sketch, by default
 FREE = {"model", "tokenizer", "device", "memory", "batch_size", "verbose"}
 # The network and the engine, and what stands for them in a pickle.
 MADE = "_cache", "_digests", "_counters", "_made_engine", "_engine_state"
+
+
+def check_autocast():
+    """Raise if torch would round more than a kernel's `dtype` says."""
+    if any(map(torch.is_autocast_enabled, ("cpu", "cuda"))):
+        raise RuntimeError(
+            "a kernel cannot be computed inside of torch.autocast(), which rounds more "
+            "than its dtype says; leave it."
+        )
 
 
 class Rebuilt:
@@ -44,11 +53,7 @@ class Rebuilt:
     @property
     def _gradients(self):
         """The network and its gradients; rebuilt where it did not travel."""
-        if any(map(torch.is_autocast_enabled, ("cpu", "cuda"))):
-            raise RuntimeError(
-                "a kernel cannot be computed inside of torch.autocast(), which rounds "
-                "more than dtype= says; leave it, or pass dtype='bfloat16'."
-            )
+        check_autocast()
         if "_cache" not in vars(self):
             is_again = "_digests" in vars(self)
             if is_again:

@@ -151,7 +151,7 @@ class SketchedRows:
             stop = min(start + CHUNK, most)
             for indices, batch in self.gradients.captured(rows[start:stop]):
                 held.append((start + indices, batch))
-                n_bytes += sum(a.nbytes + d.nbytes for a, d in batch.pairs)
+                n_bytes += bytes_of(batch)
             start = stop
         self.sketch.fit_directions([batch for _, batch in held])
         for indices, batch in held:
@@ -212,6 +212,14 @@ class SketchedRows:
         libraries, and what is stored of a row outlasts the file of its projections.
         """
         return text_key(self.digest, self._made, key)
+
+
+def bytes_of(batch):
+    """Return the bytes of the gradients of a batch, without padding."""
+    return sum(
+        int(counts.sum()) * (a.shape[-1] + d.shape[-1]) * a.itemsize
+        for (a, d), counts in zip(batch.pairs, batch.counts, strict=True)
+    )
 
 
 def _sketch_batch(sketch, capture, batch, lengths):

@@ -32,6 +32,7 @@ PROCESS = uuid4().hex
 SHARED = random.random.__self__, np.random.random.__self__
 # Types of what functions of pybind11 have where methods have their object.
 PLACES = "PyCapsule", "pybind11_"
+MASKED = np.ma.array(0.0)  # whose attributes are its mask, which is pickled
 UNKNOWN = {}  # by identity, held, so that no other object takes it
 
 
@@ -195,10 +196,17 @@ def _describe_object(value, seen):
     own = state[0] if state else None
     own = tuple(map(_names_of, own)) if isinstance(own, tuple) else _names_of(own)
     behind = [list(part) for part in state[1:3] if part is not None]
-    if isinstance(value, np.ndarray) and not isinstance(value, np.ma.MaskedArray):
-        behind.append(_names_of(getattr(value, "__dict__", {})))  # not pickled
+    if isinstance(value, np.ndarray):
+        behind += [_names_of(own) for own in [_attributes(value)] if own]
     parts = describe([made, arguments, own, *behind], seen)
     return f"{describe_class(type(value), seen)} {parts}"
+
+
+def _attributes(array):
+    """Return attributes of an array of a subclass, which are not pickled."""
+    own = getattr(array, "__dict__", {})
+    pickled = vars(MASKED) if isinstance(array, np.ma.MaskedArray) else ()
+    return {name: own[name] for name in own if name not in pickled}
 
 
 def unordered(value):

@@ -12,7 +12,7 @@ from skshap.utils._rows import check_real, check_several, number_of_rows
 __all__ = ["as_labels", "check_labels"]
 
 
-def check_labels(y, rows, name="y"):
+def check_labels(y, rows, name="y", *, is_exact=True):
     """Raise unless there is a label a row; return labels as an array.
 
     Parameters
@@ -23,6 +23,8 @@ def check_labels(y, rows, name="y"):
         The rows they belong to.
     name : str, default="y"
         Of the labels, in messages.
+    is_exact : bool, default=True
+        Whether integers may not be rounded to floats.
 
     Returns
     -------
@@ -32,10 +34,10 @@ def check_labels(y, rows, name="y"):
     Raises
     ------
     ValueError
-        If a label is missing (NaN, None, NaT, NA or masked) or infinite, or their
-        number is another.
+        If a label is missing (NaN, None, NaT, NA or masked) or infinite, their number
+        is another, or integers are rounded.
     """
-    y = as_labels(y, name)
+    y = as_labels(y, name, is_exact=is_exact)
     of_rows = "X_val" if name == "y_val" else "X"
     n_rows = number_of_rows(rows, of_rows)
     if len(y) != n_rows:
@@ -53,23 +55,24 @@ def check_labels(y, rows, name="y"):
             [is_missing(label) for label in y], "None, nan, NaT or <NA>", name
         )
         if all(isinstance(label, (Real, np.bool_)) for label in y):
-            y = _as_numbers(y, name)
+            numbers = np.array(y.tolist())
+            if is_exact:
+                _check_exact(y, numbers, name)
+            y = numbers
     return y
 
 
-def _as_numbers(values, name):
-    """Return numbers of several types as an array of one type, none rounded."""
-    numbers = np.array(list(values))
-    if numbers.dtype.kind == "f":
-        pairs = zip(values, numbers.tolist(), strict=True)
-        rounded = [v for v, found in pairs if isinstance(v, Integral) and v != found]
-        if rounded:
+def _check_exact(values, numbers, name):
+    """Raise if numbers are floats that round what were integers."""
+    if numbers.dtype.kind != "f":
+        return
+    for value, found in zip(values, numbers.tolist(), strict=True):
+        if isinstance(value, Integral) and int(value) != found:
             raise ValueError(
-                f"{name} holds integers such as {rounded[0]} beside numbers of another "
-                "kind, with which they would be rounded; pass integers of one type, or "
-                "str."
+                f"{name} holds integers such as {value}, which no integer type holds "
+                "together with its other numbers, and which floats would round; pass "
+                "integers of one type, or str."
             )
-    return numbers
 
 
 def _check_present(is_absent, what, name):
@@ -84,7 +87,7 @@ def _check_present(is_absent, what, name):
         )
 
 
-def as_labels(y, name="y"):
+def as_labels(y, name="y", *, is_exact=True):
     """Return labels as a one-dimensional array, none of them made into a text.
 
     Parameters
@@ -93,6 +96,8 @@ def as_labels(y, name="y"):
         Class labels.
     name : str, default="y"
         Of the labels, in messages.
+    is_exact : bool, default=True
+        Whether integers may not be rounded to floats.
 
     Returns
     -------
@@ -103,8 +108,8 @@ def as_labels(y, name="y"):
     Raises
     ------
     ValueError
-        If labels are masked, complex, a single one, on more than one axis, or
-        integers that floats beside them would round.
+        If labels are masked, complex, a single one, on more than one axis, or integers
+        that are rounded.
     """
     check_several(y, name)
     check_real(y, name)
@@ -125,8 +130,8 @@ def as_labels(y, name="y"):
         _check_present(np.ma.getmaskarray(y).ravel(), "masked", name)
     if labels.dtype.kind == "T":
         return labels.astype(object)
-    if labels.dtype.kind == "f" and isinstance(y, (list, tuple)):
-        return _as_numbers(np.array(y, dtype=object).ravel(), name)
+    if is_exact and labels.dtype.kind == "f" and isinstance(y, (list, tuple)):
+        _check_exact(np.array(y, dtype=object).ravel(), labels, name)
     if labels.dtype.kind == "U" and isinstance(y, (list, tuple)):
         given = np.array(y, dtype=object).ravel()
         # NumPy cuts the names of members of an enum as long as their values.

@@ -150,9 +150,6 @@ def encode_targets(y, classes, rows, name="y"):
             "training row helps to predict them. For rows without labels use explain."
         )
     y = check_labels(y, rows, name)
-    if y.dtype.kind in "mM" and y.dtype.kind == classes.dtype.kind:
-        unit = np.promote_types(y.dtype, classes.dtype)
-        y, classes = y.astype(unit), classes.astype(unit)
     unseen = sorted(set(y.tolist()) - set(classes.tolist()), key=str)
     if unseen:
         raise ValueError(
@@ -188,7 +185,7 @@ def check_numbers(y, rows):
             "y must be an array of numbers, got None: this estimator requires y to be "
             "passed, but the target y is None."
         )
-    y = check_labels(y, rows)
+    y = check_labels(y, rows, is_exact=False)
     texts = [value for value in y.tolist() if isinstance(value, str)]
     if texts:
         raise ValueError(

@@ -132,7 +132,9 @@ def check_weights(sample_weight, rows):
     weights = check_array(
         weights, input_name="sample_weight", ensure_2d=False, dtype=np.float64
     )
-    if (weights < 0).any() or not 0 < weights.sum() < np.inf:
+    with np.errstate(over="ignore"):
+        total = weights.sum()
+    if (weights < 0).any() or not 0 < total < np.inf:
         raise ValueError(
             "sample_weight must be positive or zero, not zero for all rows, and have a "
             f"finite sum, got {weights[:5]}."

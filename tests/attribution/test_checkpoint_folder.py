@@ -1,7 +1,6 @@
 """A folder as `checkpoint`: a file for each computation, and none is done twice."""
 
 import errno
-import sys
 from contextlib import nullcontext
 from threading import Lock
 
@@ -248,6 +247,7 @@ def test_a_folder_of_ones_home(table, tmp_path, monkeypatch):
         ("~no-such-user/values", "home of a user"),
         ("x" * 300 + ".npz", "cannot be a file .File name too long"),
         ("\ud800.npz", "cannot be a file"),
+        ("~\ud800/values.npz", "cannot be a file"),
     ],
 )
 def test_paths_that_are_none(table, path, message):
@@ -262,14 +262,13 @@ def test_paths_that_are_none(table, path, message):
 def test_paths_that_lead_nowhere(table, tmp_path, monkeypatch):
     (tmp_path / "a.npz").symlink_to("b.npz")
     (tmp_path / "b.npz").symlink_to("a.npz")
-    if sys.version_info < (3, 13):  # which writes over such links
-        with pytest.raises(ValueError, match=r"cannot be a file \(Symlink loop"):
-            values(table, tmp_path / "a.npz")
+    with pytest.raises(ValueError, match=r"cannot be a file \(Too many levels"):
+        values(table, tmp_path / "a.npz")
     gone = tmp_path / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)
     gone.rmdir()
-    with pytest.raises(ValueError, match=r"'values\.npz' cannot be a file"):
+    with pytest.raises(ValueError, match="the working folder is gone"):
         values(table, "values.npz")
 
 

@@ -563,16 +563,16 @@ def test_a_scoring_of_more_than_a_row_is_refused(scoring, sampler):
 
 def test_a_scoring_may_round_as_float32():
     def single(decision, y):
-        return 1000 + decision[np.arange(len(y)), y].astype(np.float32)
+        scores = np.float32(1000) + decision[np.arange(len(y)), y].astype(np.float32)
+        return scores + np.float32(1e-4 * (len(y) > 40))  # as sums of more terms do
 
     def double(decision, y):
-        return decision[np.arange(len(y)), y]
+        return single(decision, y).astype(float) + 1e-9 * decision[:, 0]
 
-    found, expected = (
-        make_attributor(scoring=scoring).fit(X_BAD, Y_BAD).attribute(X_BAD + 1, Y_BAD)
-        for scoring in (single, double)
-    )
-    assert_allclose(found, expected, atol=1e-3)
+    values = make_attributor(scoring=single).fit(X_BAD, Y_BAD)
+    assert np.isfinite(values.attribute(X_BAD + 1, Y_BAD)).all()
+    with pytest.raises(ValueError, match="gives a row another score"):
+        make_attributor(scoring=double).fit(X_BAD, Y_BAD)
 
 
 # Of one class for all rows: among those labels, and where classes are of equal size.
@@ -830,7 +830,9 @@ def test_one_permutation_is_enough_for_leave_one_out():
         attributor.attribute(X, y, return_std=True)
 
 
-@pytest.mark.parametrize("weights", [[1, np.nan], [1, -1], [0, 0], [1, np.inf]])
+@pytest.mark.parametrize(
+    "weights", [[1, np.nan], [1, -1], [0, 0], [1, np.inf], [1e308] * 2]
+)
 def test_bad_weights_of_rows(weights):
     attributor = FreeShapAttributor().fit(np.eye(2), [0, 1])
     with pytest.raises(ValueError, match="sample_weight"):
@@ -856,7 +858,7 @@ def test_scores_that_overflow_are_named():
         return 1e200 * decision[np.arange(len(y)), y]
 
     attributor = make_attributor(scoring=huge).fit(X, y)
-    with pytest.raises(ValueError, match="overflow"):  # squares of values do
+    with pytest.raises(ValueError, match="standard errors are too large"):
         attributor.attribute(X / 2, y)
 
 
@@ -869,7 +871,7 @@ def test_a_scoring_that_cannot_be_pickled_is_named():
             return decision[np.arange(len(y)), y]
 
     attributor = make_attributor(scoring=locked, n_jobs=2).fit(X[:30], y[:30])
-    with pytest.raises(ValueError, match=r"n_jobs=2 sends work .* what scoring"):
+    with pytest.raises(ValueError, match=r"n_jobs=2 sends work .* scoring reads"):
         attributor.attribute(X[30:], y[30:])
 
 

@@ -409,6 +409,7 @@ def test_a_table_where_texts_are_read_is_refused(kind):
         ({"weights": [1]}, "one number a kernel, here 2"),
         ({"weights": [1, -1]}, "none of them negative"),
         ({"weights": [0, 0]}, "not all zero"),
+        ({"weights": [1e308, 1e308]}, "with a finite sum"),
         ({"weights": [1, np.nan]}, "weights must be"),
         ({"weights": [1, np.inf]}, "weights must be"),
         ({"weights": ["a", "b"]}, "weights must be"),

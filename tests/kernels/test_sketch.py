@@ -442,6 +442,22 @@ def test_projections_that_are_gone_are_not_mixed_with_others(
     assert np.abs(K - before).max() > 1e-6
 
 
+def test_the_sample_is_the_same_whatever_the_batch_size(make, monkeypatch):
+    """Padding, which grows with batches, takes none of the bytes of the sample."""
+    X = texts(120)
+    monkeypatch.setattr(_sketched, "first_width", lambda layout: 12)
+    monkeypatch.setattr(_sketched, "CHUNK", 8)
+    made = set()
+    for n_bytes in (1, 1_000_000, 1 << 30):
+        monkeypatch.setattr(_sketched, "SAMPLE_BYTES", n_bytes)
+        kernels = [make(batch_size=size, n_components=40) for size in (1, 8, 32)]
+        first, *others = (kernel.fit_transform(X) for kernel in kernels)
+        for K in others:
+            assert_allclose(K, first, atol=1e-9)
+        made.add(first[0, 1].round(9))
+    assert len(made) == 3
+
+
 def test_without_a_store_nothing_is_computed_twice_either(make, captured):
     X = texts(60)
     kernel = make().fit(X)

@@ -2,6 +2,7 @@
 
 import collections
 import functools
+import itertools
 import os
 import random
 import re
@@ -505,17 +506,19 @@ class Unit(np.ndarray):
     """An array with an attribute."""
 
 
+class MaskedUnit(np.ma.MaskedArray):
+    """The same, with a mask."""
+
+
 def test_masks_and_attributes_of_arrays_count():
     values, texts = np.arange(3.0), set()
     for mask in ([0, 0, 1], [1, 0, 0]):
         masked = np.ma.array(values, mask=mask)
         assert describe(masked) == describe(masked.copy())
         texts.add(describe(masked))
-    for unit in (1, 10):
-        array = values.view(Unit)
-        array.unit = unit
-        same = values.view(Unit)
-        same.unit = unit
+    for unit, kind in itertools.product((1, 10), (Unit, MaskedUnit)):
+        array, same = values.view(kind), values.view(kind)
+        array.unit = same.unit = unit
         assert describe(array) == describe(same)
         texts.add(describe(array))
-    assert len({describe(values), *texts}) == 5
+    assert len({describe(values), *texts}) == 7
