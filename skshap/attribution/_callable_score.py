@@ -14,7 +14,7 @@ BY_ROW = (
 )
 TRIED = 32  # predictions that a callable is checked with, beside two a row
 ROUNDING = 1e-6  # of scores, in units of their spread: a callable may work in float32
-RESOLUTION = {torch.float32: 2.5e-7, torch.float64: 1e-12}  # in units of the largest
+SINGLE, DOUBLE = 2.5e-7, 1e-12  # of float32 and float64, in units of the largest score
 
 
 class CallableScore(Utility):
@@ -112,9 +112,8 @@ def check_by_row(scoring, y, width=(), scale=1.0):
         for rows in (np.arange(len(y)), order[:cut], order[cut:])
     )
     is_single = torch.equal(whole.float().double(), whole)
-    resolution = RESOLUTION[torch.float32 if is_single else torch.float64]
-    spread = whole.max() - whole.min()
-    rounding = ROUNDING * spread + resolution * whole.abs().max()
+    spread, largest = whole.max() - whole.min(), whole.abs().max()
+    rounding = ROUNDING * spread + (SINGLE if is_single else DOUBLE) * largest
     if (whole[order] - torch.cat(parts)).abs().max() > rounding:
         raise ValueError(
             f"scoring={scoring!r} gives a row another score where other rows are with "

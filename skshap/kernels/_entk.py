@@ -347,6 +347,8 @@ class EmpiricalNTK(
             If a model given by name cannot be loaded.
         ValueError
             If rows or parameters do not fit together; the message names them.
+        RuntimeError
+            Inside of ``torch.autocast`` or ``torch.inference_mode``.
         """
         self._fit(X).fit()
         self._set_fitted()

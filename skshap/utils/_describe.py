@@ -196,8 +196,8 @@ def _describe_object(value, seen):
     own = state[0] if state else None
     own = tuple(map(_names_of, own)) if isinstance(own, tuple) else _names_of(own)
     behind = [list(part) for part in state[1:3] if part is not None]
-    if isinstance(value, np.ndarray):
-        behind += [_names_of(own) for own in [_attributes(value)] if own]
+    if isinstance(value, np.ndarray) and _attributes(value):
+        behind.append(_names_of(_attributes(value)))
     parts = describe([made, arguments, own, *behind], seen)
     return f"{describe_class(type(value), seen)} {parts}"
 

@@ -24,7 +24,7 @@ def check_labels(y, rows, name="y", *, is_exact=True):
     name : str, default="y"
         Of the labels, in messages.
     is_exact : bool, default=True
-        Whether integers may not be rounded to floats.
+        Whether integers that floats would round are refused; not those of a regression.
 
     Returns
     -------
@@ -35,7 +35,7 @@ def check_labels(y, rows, name="y", *, is_exact=True):
     ------
     ValueError
         If a label is missing (NaN, None, NaT, NA or masked) or infinite, their number
-        is another, or integers are rounded.
+        is another, or floats would round integers.
     """
     y = as_labels(y, name, is_exact=is_exact)
     of_rows = "X_val" if name == "y_val" else "X"
@@ -97,7 +97,7 @@ def as_labels(y, name="y", *, is_exact=True):
     name : str, default="y"
         Of the labels, in messages.
     is_exact : bool, default=True
-        Whether integers may not be rounded to floats.
+        Whether integers that floats would round are refused; not those of a regression.
 
     Returns
     -------
@@ -109,7 +109,7 @@ def as_labels(y, name="y", *, is_exact=True):
     ------
     ValueError
         If labels are masked, complex, a single one, on more than one axis, or integers
-        that are rounded.
+        that floats would round.
     """
     check_several(y, name)
     check_real(y, name)

@@ -124,8 +124,8 @@ def check_weights(sample_weight, rows):
     Raises
     ------
     ValueError
-        If a weight is negative or not finite, all are zero, or their number is another
-        than that of the rows.
+        If a weight is negative or not finite, all are zero, their sum is not finite, or
+        their number is another than that of the rows.
     """
     weights = column_or_1d(sample_weight)
     check_consistent_length(rows, weights)
