@@ -186,9 +186,12 @@ class EmpiricalNTK(
     of the first batch, together, and again of one with twice as many: a network that
     does something else to other rows is not noticed, unless it uses a weight outside of
     its layer, which is looked for in every batch. Layers may read rows one by one, or
-    the tokens of all rows behind each other. Where rows change places on the way, or
-    layers read other parts of them, such as experts that some of the tokens are sent
-    to, the network reads one row at a time, with a warning.
+    the tokens of all rows behind each other. Where rows change places on the way, as
+    where they are sorted by length, or layers read other parts of them, such as experts
+    that some of the tokens are sent to, the network reads one row at a time, with a
+    warning. Of networks with code other than that of torch, transformers and peft, two
+    to four rows of each batch are read once more, in another order, to see that; where
+    it shows only after other batches, an error says to set ``batch_size=1``.
 
     With ``method="exact"``, a row takes ``itemsize * n_tokens * (inputs + outputs)``
     bytes for each layer: 1.2 MB for 25 tokens and three feed-forward blocks of 384 to

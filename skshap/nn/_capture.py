@@ -29,10 +29,12 @@ from skshap.nn._capture_checks import (
     check_repeats,
     check_separate,
     is_memory_error,
+    refuse_moved,
     refuse_wrong,
 )
 from skshap.nn._factors import BatchGradients, Layout, concatenate
 from skshap.nn._passes import Passes
+from skshap.nn._places import keep_places, may_move_rows
 from skshap.nn._plan import Plan
 from skshap.nn._rule_checks import wrong_rules
 from skshap.nn._watch import are_apart, shared_layers
@@ -73,6 +75,8 @@ class GradientCapture:
         self._shared = set()  # layers that then read a single row for all of them
         self._most = sys.maxsize  # rows in a batch, as far as is known
         self._unpadded = sys.maxsize  # tokens of the shortest row tried without padding
+        self._may_move_rows = may_move_rows(network)
+        self._has_captured = False
 
     def layout(self, *batches):
         """Find the layout of a row, and check the rules on some rows, each alone.
@@ -152,7 +156,7 @@ class GradientCapture:
         except Exception as error:  # of the network, which hooks have changed
             if is_memory_error(error):
                 raise
-        for i in range(len(places)):
+        for i in range(n_tried):
             one = take_rows(some, [i])
             refuse_wrong(wrong_rules(self._passes, one, *self._passes.forward(one)))
         return False
@@ -237,6 +241,10 @@ class GradientCapture:
             is_alike = shared_layers(calls) <= self._shared
             if not (is_alike and are_apart(calls, batch)):
                 return None  # as where rows are put beside each other without padding
+            if self._may_move_rows and not keep_places(self._passes, batch, calls):
+                refuse_moved(self._has_captured)
+                return None
+        self._has_captured = True
         padding = None if lengths is None else (lengths, tokens_wide(batch))
         found = [self._collect(calls, output, padding) for output in outputs]
         if len(found) == 1:

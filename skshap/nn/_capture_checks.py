@@ -13,6 +13,8 @@ __all__ = [
     "check_repeats",
     "check_separate",
     "is_memory_error",
+    "largest_rounding",
+    "refuse_moved",
     "refuse_wrong",
 ]
 
@@ -41,7 +43,7 @@ def check_repeats(run, batch):
         found = torch.stack([torch.stack(run(batch), 1) for _ in range(N_READ)])
     eps = max(torch.finfo(kind).eps for kind in (found.dtype, torch.float32))
     wrong = (found - found[0]).abs().max()
-    if wrong > 4 * eps**0.75 * found.abs().max():  # of rounding
+    if wrong > 16 * eps * found.abs().max():  # of sums in another order
         raise ValueError(
             "the output of model for a row depends on chance, or on what it read "
             f"before: it differs by {wrong:.2g} when the row is read again. Take out "
@@ -60,14 +62,34 @@ def check_separate(run, batch):
         outputs = torch.stack(run(batch), 1)
         n = len(outputs)
         alone = [torch.stack(run(take_rows(batch, [i])), 1) for i in (0, n - 1)]
-    wrong = (outputs[[0, n - 1]] - torch.cat(alone)).abs().max()
-    if wrong > TOLERANCES[outputs.dtype] * outputs.abs().max():
+    wrong = (outputs[[0, n - 1]] - torch.cat(alone)).abs()
+    if (wrong > largest_rounding(outputs)).any():
         raise ValueError(
             "the output of model for a row depends on the other rows of its batch: by "
-            f"{wrong:.2g} for one of {n}. Layers such as "
+            f"{wrong.max():.2g} for one of {n}. Layers such as "
             "torch.nn.TransformerEncoderLayer and torch.nn.GRU need "
             "batch_first=True, norms need running statistics; or set batch_size=1."
         )
+
+
+def largest_rounding(outputs):
+    """Return by how much outputs of the same rows differ, at most, by rounding alone.
+
+    It is that of their size, and of the size of what made them, of which their spread
+    tells: a bias would hide what differs.
+
+    Parameters
+    ----------
+    outputs : Tensor of shape (n, n_outputs)
+
+    Returns
+    -------
+    Tensor of shape (n_outputs,)
+    """
+    # Some networks compute parts in float32 whatever their weights are.
+    eps = max(torch.finfo(kind).eps for kind in (outputs.dtype, torch.float32))
+    spread = outputs.amax(0) - outputs.amin(0)
+    return eps**0.5 * spread + 4 * eps**0.75 * outputs.abs().amax(0)
 
 
 def check_finite(found, *, is_text=False):
@@ -92,11 +114,7 @@ def check_padding_unread(run, batch, lengths, outputs):
     """
     lengths, width = np.asarray(lengths), tokens_wide(batch)
     shortest = np.argsort(lengths, kind="stable")[:N_COMPARED]
-    # Of rounding, which is that of their size; a bias would hide what differs. Some
-    # networks compute parts in float32 whatever their weights are.
-    eps = max(torch.finfo(kind).eps for kind in (outputs.dtype, torch.float32))
-    spread = outputs.max() - outputs.min()
-    bound = eps**0.5 * spread + 4 * eps**0.75 * outputs.abs().max()
+    bound = largest_rounding(outputs)
     found = np.unique(lengths[shortest])[:N_LENGTHS]
     for length in found[found < width].tolist():
         some = shortest[lengths[shortest] == length].tolist()
@@ -110,14 +128,23 @@ def check_padding_unread(run, batch, lengths, outputs):
                 f"model cannot read a row of {length} tokens without padding, which "
                 f"the kernel must not depend on ({error}); drop rows as short as that."
             ) from error
-        wrong = (outputs[some] - alone).abs().max()
-        if wrong > bound:
+        wrong = (outputs[some] - alone).abs()
+        if (wrong > bound).any():
             raise ValueError(
                 "the output of model for a row depends on how much padding follows: by "
-                f"{wrong:.2g} for one of {length} tokens, padded to {width}, so that "
-                "the kernel would depend on the batches; make the model obey the "
+                f"{wrong.max():.2g} for one of {length} tokens, padded to {width}, so "
+                "that the kernel would depend on the batches; make the model obey the "
                 "attention mask, or set batch_size=1."
             )
+
+
+def refuse_moved(is_late):
+    """Raise if rows change places after batches in which nothing of it was seen."""
+    if is_late:
+        raise ValueError(
+            "the rows of some batches change places inside of model, as where it sorts "
+            "them, so that their gradients cannot be told apart; set batch_size=1."
+        )
 
 
 def refuse_wrong(names):

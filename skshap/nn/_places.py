@@ -1,0 +1,97 @@
+"""Whether rows of a batch keep their places inside of a network."""
+
+import torch
+
+from skshap.nn._batch import batch_size, take_rows
+
+__all__ = ["keep_places", "may_move_rows"]
+
+SHARE, N_COMPARED = 8, 4  # one in how many rows of a batch, and at most, but for two
+# Packages whose layers leave rows where they are, or put them where it can be seen.
+KNOWN = {"peft", "skshap", "torch", "transformers"}
+SAME = 0.1  # of the distance to what is read at a row's own place, and of the largest
+# Of the largest distance: more than rounding.
+APART = {torch.float16: 0.1, torch.bfloat16: 0.1, torch.float64: 1e-6}
+APART_IN_FLOAT32 = 1e-3
+
+
+def may_move_rows(network):
+    """Whether parts of a network are code of somebody, which may do anything."""
+    packages = {type(module).__module__.split(".")[0] for module in network.modules()}
+    return not packages <= KNOWN
+
+
+def draw_places(n, n_drawn):
+    """Draw places in a batch of n rows, in random order, the same for the same n."""
+    rng = torch.Generator().manual_seed(n)
+    return torch.randperm(n, generator=rng)[:n_drawn].tolist()
+
+
+def keep_places(passes, batch, calls):
+    """Whether layers read the rows of a batch at the places that they have in it.
+
+    Some rows are read again, in another order. A network that sorts rows inside, as for
+    sequences that are packed by their lengths, then reads others at their places.
+
+    Parameters
+    ----------
+    passes : Passes
+        Through the network.
+    batch : dict of Tensor, or Tensor
+        n rows, on the device of the network.
+    calls : dict of list of Call
+        Of its layers, by name, in the forward pass of these.
+
+    Returns
+    -------
+    bool
+    """
+    n = batch_size(batch)
+    n_compared = max(2, min(n // SHARE, N_COMPARED))
+    places = sorted(draw_places(n, n_compared), reverse=True)
+    again, _ = passes.forward(take_rows(batch, places))
+    return not any(
+        has_moved(call.read, other.read, n, places)
+        for name, used in calls.items()
+        for call, other in zip(used, again.get(name, ()), strict=False)
+        if not call.is_shared
+    )
+
+
+@torch.no_grad()
+def has_moved(read, again, n, places):
+    """Whether what is read of some rows again was read of other rows of the batch.
+
+    Parameters
+    ----------
+    read : Tensor of shape (n, ...) or (n * n_tokens, ...)
+        What a layer read of a batch.
+    again : Tensor of shape (n_some, ...) or (n_some * n_tokens, ...)
+        What it read of some of its rows.
+    n : int
+    places : list of int
+        Of these rows, in the batch.
+
+    Returns
+    -------
+    bool
+    """
+    if len(read) % n or len(again) % len(places):
+        return False
+    one, other = (
+        part.unflatten(0, (m, -1)) for part, m in ((read, n), (again, len(places)))
+    )
+    if one.ndim == other.ndim > 2:  # some are cut at the longest row
+        for axis in (1, 2):
+            width = min(one.shape[axis], other.shape[axis])
+            one, other = (part.narrow(axis, 0, width) for part in (one, other))
+    one, other = (part.flatten(1).to(torch.float64) for part in (one, other))
+    if one.shape[1] != other.shape[1]:
+        return False
+    mode = "donot_use_mm_for_euclid_dist"  # which would round
+    distance = torch.cdist(other, one, compute_mode=mode)
+    rows, largest = torch.arange(len(places)), distance.amax(1)
+    own = distance[rows, places]
+    distance[rows, places] = torch.inf
+    is_rounding = own <= APART.get(read.dtype, APART_IN_FLOAT32) * largest
+    return bool(((distance.amin(1) < SAME * own) & ~is_rounding).any())

@@ -1,0 +1,125 @@
+"""Rows that change places inside of a network."""
+
+import copy
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from skshap.exceptions import SmallerBatchWarning
+from skshap.nn._capture import GradientCapture
+from skshap.nn._gram import gram
+from skshap.nn._places import draw_places, has_moved, may_move_rows
+from tests.nn.networks import naive, randomize, table
+
+
+class Sorting(nn.Module):
+    """Reads rows in the order of a column, as those who pack sequences do."""
+
+    def __init__(self, descending=False):
+        super().__init__()
+        self.inner, self.head = nn.Linear(4, 4), nn.Linear(4, 2)
+        self.descending = descending
+
+    def forward(self, x):
+        order = x[:, 0].argsort(descending=self.descending)
+        return self.head(torch.tanh(self.inner(x[order])))[order.argsort()]
+
+
+def captured(network, X, size):
+    """Gram matrix of gradients captured in batches."""
+    capture, X = GradientCapture(network), torch.as_tensor(X)
+    batches = X.split(size)
+    layout = capture.layout(batches[0], batches[-1])
+    return gram(layout, [row for batch in batches for row in capture.rows(batch, None)])
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("key", ["in order", "in reverse", "ties", "groups", "any"])
+@pytest.mark.parametrize("size", [3, 16, 32])
+def test_models_that_sort_rows(descending, key, size):
+    """Whatever order rows come in, and though equal ones change places as well."""
+    network, X = randomize(Sorting(descending)), table(64, 4)
+    n = np.arange(64)
+    X[:, 0] = {
+        "in order": n,
+        "in reverse": -n,
+        "ties": 0 * n,
+        "groups": n // 22,
+        "any": X[:, 0],
+    }[key]
+    expected = naive(network, X)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SmallerBatchWarning)
+            K = captured(network, X, size)
+    except ValueError as error:
+        assert key != "any" and "change places inside of model" in str(error)
+    else:
+        np.testing.assert_allclose(K, expected, atol=1e-12 * expected.max())
+
+
+def test_new_rows_in_another_order():
+    """Those of `fit` were in the order that the model sorts them to."""
+    network, X = randomize(Sorting()), torch.as_tensor(table(48, 4))
+    X[:, 0] = torch.arange(48) // 16
+    capture = GradientCapture(network)
+    for batch in X.split(16):
+        capture.rows(batch, None)
+    with pytest.raises(ValueError, match=r"change places .* set batch_size=1"):
+        for batch in X[torch.randperm(48)].split(16):
+            capture.rows(batch, None)
+    np.testing.assert_allclose(captured(network, X, 1), naive(network, X), rtol=1e-9)
+
+
+def test_networks_of_known_layers_are_not_asked_again():
+    assert not may_move_rows(nn.Sequential(nn.Linear(2, 2), nn.LSTM(2, 2)))
+    assert may_move_rows(nn.Sequential(nn.Linear(2, 2), Sorting()))
+
+
+@pytest.mark.parametrize("n, n_drawn", [(2, 4), (9, 4), (32, 8)])
+def test_places_are_all_different_and_the_same_again(n, n_drawn):
+    places = draw_places(n, n_drawn)
+    assert len(set(places)) == min(n, n_drawn) and set(places) <= set(range(n))
+    torch.manual_seed(5)
+    assert draw_places(n, n_drawn) == places
+
+
+KINDS = [torch.float64, torch.float32, torch.bfloat16, torch.int64]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shape", [(5,), (6, 5), (2, 3, 5)])
+@pytest.mark.parametrize("is_flat", [False, True])
+def test_what_is_read_of_other_rows(kind, shape, is_flat):
+    """By rows, or the tokens of all rows behind each other."""
+    rng = np.random.default_rng(0)
+    rows = torch.as_tensor(100 * rng.normal(size=(9, *shape)) + 1000).to(kind)
+    places = [7, 4, 2, 0]
+    some = rows[places]
+    if kind.is_floating_point:  # of rounding
+        noise = torch.as_tensor(rng.uniform(-1, 1, some.shape)).to(kind)
+        some = some * (1 + torch.finfo(kind).eps * noise)
+    moved = torch.as_tensor(rng.permutation(9))
+    assert (moved[places] != torch.tensor(places)).any()
+    for read, is_moved in ((rows, False), (rows[moved], True)):
+        one, other = read, copy.copy(some)
+        if is_flat and len(shape) > 1:
+            one, other = (part.flatten(0, 1) for part in (one, other))
+        assert has_moved(one, other, 9, places) == is_moved
+    # Where some are no longer than others, what is cut says nothing.
+    if len(shape) > 1:
+        assert not has_moved(rows, some[:, :2], 9, places)
+        assert has_moved(rows[moved], some[:, :2], 9, places)
+
+
+def test_copies_have_not_moved():
+    rows = torch.ones(6, 3).double()
+    rows[3:] += 1
+    assert not has_moved(rows, rows[[2, 0]] * (1 + 1e-15), 6, [1, 0])
+    assert has_moved(rows, rows[[4, 5]], 6, [1, 0])
+    assert not has_moved(rows[:5], rows[:3], 6, [1, 0])  # not as much of each
+    rows[0] = torch.nan
+    assert not has_moved(rows, rows[[2, 0]], 6, [2, 0])
