@@ -133,6 +133,7 @@ class BaseFreeShap:
         decision = torch.tensor(np.atleast_2d(self._outputs(M).T), device=self.device)
         scores = utility.score(decision).cpu().numpy()
         if sample_weight is not None:
+            check_order(X, sample_weight, ("X", "sample_weight"))
             sample_weight = check_weights(sample_weight, M)
         return float(np.average(scores, weights=sample_weight))
 

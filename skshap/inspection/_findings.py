@@ -7,7 +7,6 @@ from skshap.inspection._cells import cells_of, has_names
 
 __all__ = [
     "FACTS",
-    "rival_of",
     "summarize",
     "suspicious_rows",
     "transitions",
@@ -54,7 +53,8 @@ def suspicious_rows(detector, X, labels, is_noisy, *, n_rows, n_neighbors):
     Returns
     -------
     list of dict
-        The facts in `FACTS` that are known and, for a page, "cells" and
+        The facts in `FACTS` that are known and, for words and a page, "rather", the
+        suggested label if it is more probable than the given one, "cells" and
         "neighbor_cells"; the most suspicious row first.
     """
     if issparse(X):
@@ -64,6 +64,7 @@ def suspicious_rows(detector, X, labels, is_noisy, *, n_rows, n_neighbors):
     judged = detector._judged
     n = len(judged.given)
     rows, kernel = [], detector.attributor_._training_kernel
+    are_named = has_names(X)
     sizes = kernel.diagonal()[:n]
     order = np.argsort(judged.quality, kind="stable")
     if n_rows == "auto":
@@ -72,10 +73,13 @@ def suspicious_rows(detector, X, labels, is_noisy, *, n_rows, n_neighbors):
     for i in order[:n_rows].tolist():
         values = kernel.between([i], slice(n))[0]
         near = nearest(values, sizes, i, judged.given, n_neighbors).tolist()
+        suggested = detector.classes_[judged.rivals[i]]
+        is_likelier = judged.rival_quality[i] > judged.quality[i]
         row = {
             "row": i,
             "given": labels[i],
-            "suggested": detector.classes_[judged.rivals[i]],
+            "suggested": suggested,
+            "rather": suggested if is_likelier else None,
             "quality": float(judged.quality[i]),
             "is_issue": bool(judged.issues[i]),
             "cells": cells_of(X, i),
@@ -85,7 +89,7 @@ def suspicious_rows(detector, X, labels, is_noisy, *, n_rows, n_neighbors):
         }
         if is_noisy is not None:
             row["is_noisy"] = bool(is_noisy[i])
-        if has_names(X):
+        if are_named:
             row["index"] = X.index[i]
             row["neighbor_index"] = list(X.index[near])
         rows.append(row)
@@ -101,11 +105,6 @@ def nearest(values, sizes, i, given, n_neighbors):
     similarity = np.where(given == given[i], -np.inf, values / scale)
     near = np.argsort(-similarity, kind="stable")[:n_neighbors]
     return near[np.isfinite(similarity[near])]
-
-
-def rival_of(row):
-    """Label that is more probable than the given one of a row, None if none is."""
-    return row["suggested"] if row["quality"] < 0.5 else None
 
 
 def verdict_of(row):

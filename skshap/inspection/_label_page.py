@@ -1,6 +1,6 @@
 """The page of a `LabelNoiseReport`: what is said of all rows, then row by row."""
 
-from skshap.inspection._findings import rival_of, verdict_of
+from skshap.inspection._findings import verdict_of
 from skshap.inspection._page import bars, curve, page, quote, row_html
 
 __all__ = ["label_page"]
@@ -115,9 +115,9 @@ def article(rank, row):
         f"{len(row['neighbors'])}</summary><ul>{against}</ul></details>"
     )
     name = row_name(row["row"], row.get("index"))
-    rather, rival = "", rival_of(row)
-    if rival is not None:
-        rather = f', rather <bdi class="suggested">{quote(rival)}</bdi>'
+    rather = ""
+    if row["rather"] is not None:
+        rather = f', rather <bdi class="suggested">{quote(row["rather"])}</bdi>'
     return (
         f'<article><h3>{rank}. <bdi class="label">{quote(row["given"])}</bdi>'
         f'{rather}</h3><p class="calm">Row at {name}; {verdict_of(row)}.</p>'

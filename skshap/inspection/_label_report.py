@@ -11,7 +11,6 @@ from skshap.evaluation import detection_curve
 from skshap.inspection._cells import column_name
 from skshap.inspection._findings import (
     FACTS,
-    rival_of,
     summarize,
     suspicious_rows,
     transitions,
@@ -229,8 +228,7 @@ class LabelNoiseReport:
         records = []
         for row in self.rows:
             facts = {name: row[name] for name in FACTS if name in row}
-            rival = rival_of(row)
-            rather = "" if rival is None else f"rather {rival}; "
+            rather = "" if row["rather"] is None else f"rather {row['rather']}; "
             facts["reason"] = f"{rather}{verdict_of(row)}"
             for name, value in row["cells"].items():
                 facts[column_name(name, facts)] = value

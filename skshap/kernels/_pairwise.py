@@ -1,5 +1,6 @@
 """`PairwiseKernel`: a kernel of vectors, by name or as a function."""
 
+from copy import deepcopy
 from numbers import Real
 from os import PathLike
 from typing import ClassVar
@@ -117,11 +118,11 @@ class PairwiseKernel(
                 "the name of a kernel such as 'rbf'."
             )
         check_name(self.kernel)
+        self._used = kernel, params = self.kernel, deepcopy(self.kernel_params or {})
         self.X_fit_ = rows = self._check_vectors(X, reset=True)
-        if callable(self.kernel):
-            params = self.kernel_params or {}
-            check_callable(self.kernel, params, rows[0], rows[-1])
-            check_symmetric(self.kernel, params, rows)
+        if callable(kernel):
+            check_callable(kernel, params, rows[0], rows[-1])
+            check_symmetric(kernel, params, rows)
         return self
 
     def fit_transform(self, X, y=None):
@@ -174,11 +175,11 @@ class PairwiseKernel(
         """
         check_is_fitted(self)
         X = self._check_vectors(X, reset=False)
-        step = 1 if callable(self.kernel) else BLOCK
+        step = 1 if callable(self._used[0]) else BLOCK
         blocks = (X[start : start + step] for start in range(0, X.shape[0], step))
         return np.concatenate([self._values(b, b).diagonal() for b in blocks])
 
-    @available_if(lambda self: self.kernel == "linear" and not self.kernel_params)
+    @available_if(lambda self: self._is_linear())
     def transform_features(self, X):
         """Return features whose inner product the kernel is: those of a linear kernel.
 
@@ -196,31 +197,36 @@ class PairwiseKernel(
         X = self._check_vectors(X, reset=False)
         return X.toarray() if issparse(X) else X
 
+    def _is_linear(self):
+        kernel, params = getattr(self, "_used", (self.kernel, self.kernel_params))
+        return kernel == "linear" and not params
+
     def _values(self, X, other):
-        params = self.kernel_params or {}
-        if callable(self.kernel):
-            check_callable(self.kernel, params, X[0], other[0])
-        if self.kernel in WRITABLE and not (issparse(X) or issparse(other)):
+        kernel, params = self._used  # of `fit`, as the rows
+        if callable(kernel):
+            check_callable(kernel, params, X[0], other[0])
+        if kernel in WRITABLE and not (issparse(X) or issparse(other)):
             X, other = (np.require(rows, requirements="W") for rows in (X, other))
-        if self.kernel in SMALL_INDICES:
+        if kernel in SMALL_INDICES:
             X, other = (with_small_indices(rows) for rows in (X, other))
         try:
-            return pairwise_kernels(X, other, metric=self.kernel, **params)
+            return pairwise_kernels(X, other, metric=kernel, **params)
         except TypeError as error:
             if not params:
                 raise
             raise ValueError(
-                f"kernel_params={params!r} do not fit kernel={self.kernel!r}: {error}."
+                f"kernel_params={params!r} do not fit kernel={kernel!r}: {error}."
             ) from error
 
     def _check_vectors(self, X, *, reset):
+        kernel = self.kernel if reset else self._used[0]
         if is_text(X):
             raise ValueError(
-                f"kernel={self.kernel!r} works on numbers, but X holds texts; use "
+                f"kernel={kernel!r} works on numbers, but X holds texts; use "
                 "kernel=EmpiricalNTK(model) for texts, or turn them into features, as "
                 f"OneHotEncoder does with categories. {text_advice(X)}".rstrip()
             )
-        sparse = isinstance(self.kernel, str)
+        sparse = isinstance(kernel, str)
         # Rows are kept in `fit`, and the caller's may change.
         return check_rows(self, X, reset=reset, sparse=sparse, copy=reset)
 

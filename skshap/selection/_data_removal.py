@@ -12,7 +12,7 @@ from skshap.kernel_ridge._narrow import is_narrow
 from skshap.selection._amounts import as_count
 from skshap.selection._base import BaseRowChoice
 from skshap.selection._choice import Choice
-from skshap.selection._delegated import Delegated
+from skshap.selection._delegated import Delegated, in_order_of
 from skshap.selection._doubt import doubted_rows, warn_of_doubt
 from skshap.selection._harm import choose_harmful
 from skshap.selection._label_noise import LabelNoiseDetector
@@ -34,6 +34,7 @@ from skshap.utils._sklearn import (
     slice_params,
 )
 from skshap.utils._unchanged import unchanged_on_error
+from skshap.utils._validation import check_column_names
 
 __all__ = ["DataRemoval"]
 
@@ -98,7 +99,8 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
     ranking_ : ndarray of shape (n_samples,)
         Rank of each row, 1 for the last that would be removed.
     classes_ : ndarray of shape (n_classes,)
-        Sorted labels.
+        Labels, sorted but for an estimator whose own are in another order: columns of
+        probabilities are in that.
     attributor_ : FreeShapAttributor
         The attributor, fitted on all rows; with "auto" on those of `X_val` too.
     n_features_in_ : int
@@ -288,6 +290,7 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
 
     def _fit(self, X, y, X_val, y_val, params):
         vars(self).pop("cv_results_", None)
+        check_column_names(self, X, reset=True)
         if self.n_samples_to_remove == "auto":
             X, y_index, choice = self._choose_doubted(X, y, X_val, y_val)
         elif self.n_samples_to_remove == "harmful":
@@ -301,6 +304,7 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
         self.estimator_ = clone(self.estimator).fit(
             X_kept, y_kept, **slice_params(X, params, kept)
         )
+        self.classes_ = in_order_of(self.estimator_, self.classes_)
         self._keep(order, kept)
         self.sample_values_ = choice.values
         is_auto = self.n_samples_to_remove == "auto"

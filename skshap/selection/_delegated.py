@@ -10,8 +10,9 @@ from sklearn.utils.validation import check_is_fitted
 from skshap.attribution import FreeShapAttributor
 from skshap.selection._attributed import OF_REGRESSION
 from skshap.utils._sklearn import safe_indexing
+from skshap.utils._validation import check_column_names
 
-__all__ = ["Delegated"]
+__all__ = ["Delegated", "in_order_of"]
 
 
 def estimator_has(method):
@@ -22,6 +23,26 @@ def estimator_has(method):
         return True
 
     return check
+
+
+def in_order_of(estimator, classes):
+    """Return labels in the order in which an estimator has them, if it has all.
+
+    Parameters
+    ----------
+    estimator : classifier
+        Fitted.
+    classes : ndarray of shape (n_classes,)
+
+    Returns
+    -------
+    ndarray of shape (n_classes,)
+    """
+    places = {label: place for place, label in enumerate(classes.tolist())}
+    own = np.asarray(getattr(estimator, "classes_", classes)).tolist()
+    if len(own) != len(places) or set(own) != set(places):
+        return classes
+    return classes[[places[label] for label in own]]
 
 
 class Delegated:
@@ -44,6 +65,7 @@ class Delegated:
     def _rows(self, X):
         """Return rows as the estimator takes them."""
         check_is_fitted(self)
+        X = check_column_names(self, X, reset=False)
         if not get_tags(self.estimator_).input_tags.pairwise:
             return X
         n, shape = len(self.sample_values_), np.shape(X)

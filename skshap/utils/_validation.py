@@ -11,7 +11,11 @@ from skshap.utils._columns import column_advice, has_dates, is_missing
 from skshap.utils._rows import check_real, check_unmasked
 from skshap.utils._texts import NO_ROWS, check_collected, check_text, is_text
 
-__all__ = ["check_rows", "check_table"]
+__all__ = [
+    "check_column_names",
+    "check_rows",
+    "check_table",
+]
 
 # What scikit-learn says where values are no numbers.
 NO_NUMBERS = "NaN|infinity|convert|dtype|could not|real number|sequence"

@@ -839,6 +839,18 @@ def test_bad_weights_of_rows(weights):
         attributor.score(np.eye(2), [0, 1], sample_weight=weights)
 
 
+def test_weights_of_rows_in_another_order():
+    """Names say which row a weight is of, and pandas' users change their order."""
+    X, y = pd.DataFrame(np.eye(3), index=list("abc")), [0, 1, 1]
+    weights = pd.Series([1.0, 2.0, 3.0], index=list("abc"))
+    attributor = FreeShapAttributor("linear").fit(X, y)
+    found = attributor.score(X, [0, 0, 1], sample_weight=weights)
+    other = attributor.score(X, [0, 0, 1], sample_weight=weights.to_numpy())
+    assert found == other
+    with pytest.raises(ValueError, match="sample_weight must be in the order of X"):
+        attributor.score(X, [0, 0, 1], sample_weight=weights[::-1])
+
+
 def test_columns_whose_products_overflow():
     X, y = class_rows(20, 2)
     with pytest.raises(ValueError, match="kernel must be finite"):

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
-from sklearn.datasets import load_iris
+from sklearn.datasets import load_iris, make_classification
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.metrics.pairwise import cosine_similarity, rbf_kernel
@@ -137,14 +137,23 @@ def test_page_says_how_well_wrong_labels_are_found(fitted):
     assert "by chance 0.100" in shown  # 15 of 150
 
 
-def test_another_label_beside_those_more_probably_wrong_than_right(fitted):
-    detector, X, y, _ = fitted
-    report = LabelNoiseReport.from_detector(detector, X, y, n_rows=150)
+def test_another_label_where_it_is_more_probable_than_the_given():
+    """Of three classes or more one may be more probably wrong than right and likely."""
+    X, y = make_classification(
+        400, n_informative=6, n_classes=6, n_clusters_per_class=1, random_state=0
+    )
+    y, _ = flip_labels(y, rate=0.2, random_state=0)
+    detector = LabelNoiseDetector(contamination=0.2).fit(X, y)
+    report = LabelNoiseReport.from_detector(detector, X, y, n_rows=400)
+    posterior = detector.probabilities_ * detector.transition_matrix_[:, y].T
     heads = re.findall(r"<h3>.*?</h3>", report.to_html())
-    assert ["rather" in head for head in heads] == [
-        row["quality"] < 0.5 for row in report.rows
-    ]
-    assert 0 < sum("suggested" in head for head in heads) < 150
+    best = posterior.argmax(1)
+    is_other = [best[row["row"]] != y[row["row"]] for row in report.rows]
+    assert ["rather" in head for head in heads] == is_other
+    reasons = report.to_frame()["reason"]
+    assert ["rather" in reason for reason in reasons] == is_other
+    doubted = [row["quality"] < 0.5 for row in report.rows]
+    assert 0 < sum(is_other) < sum(doubted)
 
 
 def test_short_form(fitted):
@@ -302,7 +311,7 @@ def test_every_fact_is_documented_known_and_shown(fitted):
         assert (report.detected is None) == (is_noisy is None)
         facts = {name for name, where in FACTS.items() if where in known}
         row = report.rows[0]
-        assert set(row) == {*facts, "cells", "neighbor_cells"}
+        assert set(row) == {*facts, "rather", "cells", "neighbor_cells"}
         assert facts == {"row", *report.to_frame().columns} & set(FACTS)
     of_rows = LabelNoiseReport.__doc__.split("rows : ")[1].split("summary : ")[0]
     assert set(re.findall(r'"(\w+)"', of_rows)) == set(row)

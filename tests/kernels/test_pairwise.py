@@ -142,3 +142,36 @@ def test_features_of_a_linear_kernel():
 def test_bad_parameters(parameters, message):
     with pytest.raises(ValueError, match=message):
         PairwiseKernel(**parameters).fit_transform(X)
+
+
+@pytest.mark.parametrize("change", ["dict", "values", "set_params"])
+def test_kernel_goes_by_the_parameters_that_fit_saw(change):
+    """One dict may serve several models, and parameters may be set for the next fit."""
+    params = {"scale": np.ones(3)} if change == "values" else {"gamma": 0.1}
+
+    def weighted(x, y, scale):
+        return float(np.exp(-scale @ (x - y) ** 2))
+
+    name = weighted if change == "values" else "rbf"
+    kernel = PairwiseKernel(name, kernel_params=params).fit(X)
+    classifier = KernelRidgeClassifier(kernel=name, kernel_params=params)
+    classifier.fit(X, np.arange(9) % 2)
+    before = kernel.transform(X), kernel.diag(2 * X), classifier.decision_function(X)
+    if change == "dict":
+        params["gamma"] = 30.0
+    elif change == "values":
+        params["scale"] *= 30
+    else:
+        kernel.set_params(kernel="polynomial", kernel_params={"degree": 2})
+        classifier.kernel_.set_params(kernel="linear", kernel_params=None)
+    after = kernel.transform(X), kernel.diag(2 * X), classifier.decision_function(X)
+    for one, other in zip(before, after, strict=True):
+        assert_array_equal(one, other)
+    assert not np.allclose(kernel.fit_transform(X), before[0])
+
+
+def test_features_are_there_where_fit_saw_a_linear_kernel():
+    kernel = PairwiseKernel("linear").fit(X).set_params(kernel="rbf")
+    assert_array_equal(kernel.transform_features(X), X)
+    kernel.fit(X)
+    assert not hasattr(kernel, "transform_features")

@@ -1,11 +1,15 @@
 """Predictions of the estimator trained on the rows kept."""
 
+from functools import partial
+
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import get_scorer
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.svm import SVC, LinearSVC
 
@@ -66,3 +70,47 @@ def test_once_fitted_methods_are_those_of_what_was_fitted(table):
     found = OddRows(LogisticRegression()).fit(X, y).set_params(estimator=LinearSVC())
     assert all(hasattr(found, method) for method in METHODS)
     assert not hasattr(found.fit(X, y), "predict_log_proba")
+
+
+class Backwards(LogisticRegression):
+    """Has its classes from the last to the first."""
+
+    def fit(self, X, y):
+        super().fit(X, y)
+        self.classes_ = self.classes_[::-1]
+        return self
+
+    def predict_proba(self, X):
+        return super().predict_proba(X)[:, ::-1]
+
+    def predict(self, X):
+        return self.classes_[self.predict_proba(X).argmax(1)]
+
+
+def test_classes_are_in_the_order_of_columns_of_probabilities(table, quick):
+    X, y, _ = table
+    removal_by = partial(
+        DataRemoval, attributor=quick, n_samples_to_remove=2, random_state=0
+    )
+    removal = removal_by(Backwards()).fit(X, y)
+    assert removal.classes_.tolist() == np.unique(y)[::-1].tolist()
+    other = removal_by(LogisticRegression()).fit(X, y)
+    assert_allclose(removal.predict_proba(X), other.predict_proba(X)[:, ::-1])
+    for scoring in ("neg_log_loss", "accuracy", "roc_auc"):
+        scorer = get_scorer(scoring)
+        assert_allclose(scorer(removal, X, y), scorer(other, X, y))
+
+
+@pytest.mark.parametrize("number", [3, "auto"])
+def test_columns_named_by_numbers_are_in_one_order(number, table, quick):
+    X, y, _ = table
+    frame = pd.DataFrame(X, columns=range(10, 10 + X.shape[1]))
+    options = {"n_samples_to_remove": number, "random_state": 0}
+    removal = DataRemoval(LogisticRegression(), quick, **options).fit(frame, y)
+    expected = removal.predict_proba(frame)
+    for method in METHODS:
+        with pytest.raises(ValueError, match="in the same order"):
+            getattr(removal, method)(frame[frame.columns[::-1]])
+    # Names that only number the columns say nothing.
+    assert_allclose(removal.predict_proba(pd.DataFrame(X)), expected)
+    assert_allclose(removal.fit(X, y).predict_proba(frame), expected)
