@@ -384,3 +384,17 @@ def greedy_gains(K, y_index, views, alpha, chosen):
             falls += (errors[0] - errors[1]).tolist()
         gains[i] = np.mean(falls)
     return gains
+
+
+def lost_without_a_rate(probabilities, given, transition, a, b, rate):
+    """Nats that labels lose if class a turned into b at a lower rate.
+
+    Other labels of class a are then given in proportion.
+    """
+    other = transition.copy()
+    other[a] *= (1 - rate) / (1 - transition[a, b])
+    other[a, b] = rate
+    return sum(
+        np.log(p @ transition[:, label]) - np.log(p @ other[:, label])
+        for p, label in zip(probabilities, given, strict=True)
+    )

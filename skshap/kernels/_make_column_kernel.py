@@ -38,9 +38,10 @@ def make_column_kernel(*kernels, weights=None):
                           ('empiricalntk', EmpiricalNTK(), [2])])
     """
     if not all(isinstance(item, tuple) and len(item) == 2 for item in kernels):
+        found = ", ".join(f"{item!r:.60}".split("\n")[0] for item in kernels)
         raise ValueError(
-            f"kernels must be tuples (kernel, columns), got {kernels!r}; to name them "
-            "use ColumnKernel."
+            f"kernels must be tuples (kernel, columns), got {found}; to name them use "
+            "ColumnKernel. The table itself goes to fit."
         )
     for kernel, columns in kernels:
         if hasattr(columns, "get_params") or not _may_be_kernel(kernel):

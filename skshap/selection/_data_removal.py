@@ -53,8 +53,8 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
         chooses kernel, scaling and `alpha`, and 10 permutations, of more than 500 rows
         ``5000 // n_samples``, one at least, or with "harmful" of more than 1,000 rows
         ``10000 // n_samples``, two at least. Its parameters can be searched, as
-        ``attributor__scoring``, only if one is passed.
-        With its ``verbose=1`` a progress bar shows how far each split is.
+        ``attributor__scoring``, only if one is passed. With "auto", None is that of
+        :class:`skshap.LabelNoiseDetector`. With its ``verbose=1`` a progress bar shows how far each split is.
     n_samples_to_remove : int, float, "auto" or "harmful", default=0.1
         How many rows to remove, or which share of them, rounded: those of lowest
         value. "auto": those whose label is right with a probability of less than two
@@ -68,6 +68,8 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
         on; else as in :func:`sklearn.model_selection.check_cv`, where `split` of a
         splitter sees positions in place of the rows, and places in `classes_` as
         labels. None: `X_val` is always given, and "harmful" does not ask the estimator.
+        Copies of a row in other folds vouch for its label, right or wrong: drop them,
+        or keep them together, as by ``list(GroupKFold().split(X, y, groups))``.
     random_state : int, RandomState instance or None, default=None
         Seed of the folds, and of an attributor or kernel that has none.
     n_jobs : int or None, default=None

@@ -55,6 +55,8 @@ class DataSelector(BaseRowChoice):
         :func:`sklearn.model_selection.check_cv`, where `split` of a splitter sees
         positions in place of the rows, and places in `classes_` as labels. None: rows
         are evaluated on `X_val` and `y_val` alone.
+        Copies of a row in other folds vouch for its label, right or wrong: drop them,
+        or keep them together, as by ``list(GroupKFold().split(X, y, groups))``.
     random_state : int, RandomState instance or None, default=None
         Seed of the folds, and of an attributor or kernel that has none.
     n_jobs : int or None, default=None
@@ -261,7 +263,9 @@ class DataSelector(BaseRowChoice):
         self.fit(X, y, X_val=X_val, y_val=y_val)
         kept = self.sample_indices_
         (rows,) = indexable(X)
-        return safe_split(self, rows, None, kept)[0], safe_indexing(y, kept)
+        is_index = hasattr(y, "get_indexer")  # of pandas
+        labels = y[kept] if is_index else safe_indexing(y, kept)
+        return safe_split(self, rows, None, kept)[0], labels
 
     def get_support(self, indices=False):
         """Say which rows are selected.

@@ -61,9 +61,9 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         some classes more than to others; "symmetric": all classes at one rate, to all
         others alike, but for those, of more than two, with less than a twentieth of
         the mean number of labels, which finds more where that is so or where classes
-        overlap, and much less elsewhere; "auto": the latter, of more than two classes,
-        unless the former explains the labels much better, see Notes. `noise_` says
-        which.
+        overlap, and much less elsewhere; "auto": of two classes the former, of more the
+        latter, but for pairs of classes with rates of their own that explain the labels
+        much better, such as two that annotators confuse, see Notes.
 
     Attributes
     ----------
@@ -85,7 +85,8 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         their qualities; a guess, too few or too many, where ``contamination="auto"``
         would call none.
     noise_ : {"class-conditional", "symmetric"}
-        How labels are taken to have gone wrong.
+        How labels are taken to have gone wrong; "class-conditional" if any pair of
+        classes has a rate of its own.
     noise_rate_ : float
         Share of the labels expected to be wrong, called issues or not.
     transition_matrix_ : ndarray of shape (n_classes, n_classes)
@@ -131,16 +132,20 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
     where noise is symmetric, not at all. Of more than two classes, one that lies
     between others seldom has the largest decision value; so the values of all classes
     may speak for each, by a matrix as in [4]_, where that raises the log-likelihood of
-    the labels by more than a nat for each of its ``n_classes * (n_classes - 1)``
-    weights (Akaike's information criterion). Labels that were wrong before any were
-    flipped on purpose count as wrong labels too.
+    the labels by more than 1.5 nats for each of its ``n_classes * (n_classes - 1)``
+    weights. Labels that were wrong before any were flipped on purpose count as wrong
+    labels too.
 
     Where more than two classes overlap, rates of each pair take rows on the wrong side
-    for labels that went wrong, as many as the overlap has. So ``noise="auto"`` goes by
-    one rate unless the others raise the log-likelihood of the labels by more than 0.1
-    nats for each label that is then expected to be wrong and, for each pair of classes
-    between which one such label or more is expected to have gone, the logarithm of the
-    number of pairs, less 1/2, about as in [3]_.
+    for labels that went wrong, as many as the overlap has. So ``noise="auto"`` begins
+    with rates of all pairs and drops those that do not pay, few at a time, each time
+    fitted anew: the rate of a pair must raise the log-likelihood of the labels, against
+    the rate of all others, by 0.1 nats for each label that is then expected to have
+    gone from one class to the other, and the logarithm of the number of pairs, less
+    1/2, about as in [3]_; and by 0.45 times the logarithm of ``n_classes - 1`` for each
+    such label, half of what it tells of them that they went to one class and not to
+    any. What is left, less what it costs and 1.5 nats for each slope, is compared with
+    one rate for all.
 
     Two things look like wrong labels and are none. Where rows of one class lie among
     those of another, as where two measurements overlap on one side, a constant share of
@@ -283,7 +288,7 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         is_clean = np.arange(len(given)) >= n
         models = noise_models(given, len(self.classes_), is_clean, self.noise)
         model, misses = self._fit_noise(models)
-        self.noise_ = model.noise
+        self.noise_ = "class-conditional" if model.own.any() else "symmetric"
         self.transition_matrix_ = model.transition
         self.probabilities_ = model.probabilities[:n]
         # Whole, for reports as well.
@@ -397,4 +402,4 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
             decision = of_both(decision)
         for model in models:
             model.fit(decision)
-        return choose_model(models), Misses(0.0, 0.0, 0.0)
+        return choose_model(models)[1], Misses(0.0, 0.0, 0.0)

@@ -1,10 +1,9 @@
 """How wrong labels came about: true label from the rows, given label from the true."""
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.special import expit, logit
 
 from skshap.selection._link import Link
+from skshap.selection._soft_labels import tilted, unsure_share
 from skshap.selection._transitions import end_of_path, uniform_noise
 
 __all__ = ["NoiseModel"]
@@ -18,10 +17,9 @@ SYMMETRY_WEIGHT = 0.1  # of the same rate for all classes, as a share of the row
 BLIND_SHARE = 0.25
 BLIND_GROWTH = 0.8  # of that share, by the share of rows that are hard
 RARE = 0.05  # of the mean number of labels, where a class has no labels to look wrong
-STEP = 0.2  # from all classes equally probable towards one that is sure
 # Of the link, by `noise`. With less of it, rates of wrong labels that differ between
 # classes are taken for rows that differ in how hard they are; with more, the reverse.
-SLOPE_RIDGE = {"class-conditional": 10.0, "symmetric": 1e4}
+SLOPE_RIDGE = {"class-conditional": 10.0, "by pair": 10.0, "symmetric": 1e4}
 # Of the labels of a class, how far they are believed on average; and the share that is
 # believed more than not, or how surely decision values tell rows of it, whichever is
 # less. With less of both, rows do not tell this class from others, and all of it passes
@@ -56,9 +54,10 @@ class NoiseModel:
         Number of classes.
     is_clean : ndarray of shape (n,) of bool
         True where the given label is known to be the true one.
-    noise : {"class-conditional", "symmetric"}, default="class-conditional"
+    noise : {"class-conditional", "by pair", "symmetric"}, default="class-conditional"
         How labels go wrong: each class at a rate of its own, to some classes more than
-        to others, or all classes at one rate, to all others alike.
+        to others, or all classes at one rate, to all others alike. "by pair": as the
+        first, from which `restrict` leaves some pairs, so that all others are alike.
     scaling : {"vector", "matrix"}, default="vector"
         See :class:`skshap.selection._link.Link`.
 
@@ -66,6 +65,8 @@ class NoiseModel:
     ----------
     transition : ndarray of shape (n_classes, n_classes)
         Probability of each given label (column) by true label (row).
+    own : ndarray of shape (n_classes, n_classes) of bool
+        Which of them are rates of their own, and not that of all others.
     probabilities : ndarray of shape (n, n_classes)
         Of the true label, from decision values alone.
     posterior : ndarray of shape (n, n_classes)
@@ -81,6 +82,7 @@ class NoiseModel:
         self.given, self.n_classes, self.is_clean = given, n_classes, is_clean
         self.noise, self.scaling = noise, scaling
         self.transition = uniform_noise(PRIOR_RATE, n_classes)
+        self.own = ~np.eye(n_classes, dtype=bool) & (noise != "symmetric")
         self._link = Link(n_classes, SLOPE_RIDGE[noise], scaling)
         self._parts = None  # of `take_over`
 
@@ -127,6 +129,8 @@ class NoiseModel:
         self.transition = uniform_noise(rate, self.n_classes)
         self.transition[classes] = 0
         self.transition[np.ix_(classes, classes)] = part.transition
+        self.own[:] = False
+        self.own[np.ix_(classes, classes)] = part.own
         self.probabilities = probabilities.copy()
         self.probabilities[rows] = 0
         self.probabilities[np.ix_(rows, classes)] = part.probabilities
@@ -135,16 +139,41 @@ class NoiseModel:
 
     def symmetric(self):
         """Return the model fitted as if classes had the same rate of wrong labels."""
-        if self.noise == "symmetric":
+        if not self.own.any():
             return self
-        kind = {"noise": "symmetric", "scaling": self.scaling}
-        other = NoiseModel(self.given, self.n_classes, self.is_clean, **kind)
+        other = self._alike("symmetric")
         if self._parts is None:
-            other._link.weights = self._link.weights
             other.fit(self._z)
         else:
             part, *known = self._parts
             other.take_over(part.symmetric(), *known)
+        return other
+
+    def restrict(self, own):
+        """Return the model fitted with rates of their own for some pairs of classes.
+
+        Parameters
+        ----------
+        own : ndarray of shape (n_classes, n_classes) of bool
+            Which; all others are alike.
+
+        Returns
+        -------
+        NoiseModel
+            Fitted from where this one is.
+        """
+        if not own.any():
+            return self.symmetric()
+        other = self._alike(self.noise)
+        other.own, other.transition = own, self.transition
+        other.fit(self._z)
+        return other
+
+    def _alike(self, noise):
+        """Return a model of the same labels, not fitted but for its link."""
+        kind = {"noise": noise, "scaling": self.scaling}
+        other = NoiseModel(self.given, self.n_classes, self.is_clean, **kind)
+        other._link.weights = self._link.weights
         return other
 
     def predict(self):
@@ -227,16 +256,20 @@ class NoiseModel:
         k, counts = self.n_classes, self.expected_counts()
         a_class = (~self.is_clean).sum() / k
         counts += PRIOR_WEIGHT * a_class * uniform_noise(PRIOR_RATE, k)
-        rate = 1 - np.trace(counts) / counts.sum()
-        same = np.eye(k, dtype=bool)
-        if self.noise == "symmetric":
-            others = ~self._untold & ~self._rare() & ~same
-            wrong = rate * others / np.maximum(others.sum(1, keepdims=True), 1)
-            counts = np.where(same, 1 - rate, wrong)
-        else:
-            counts += SYMMETRY_WEIGHT * a_class * uniform_noise(rate, k)
-            counts[:, self._untold] *= same[:, self._untold]
-        return counts / counts.sum(1, keepdims=True)
+        same, rate = np.eye(k, dtype=bool), 1 - np.trace(counts) / counts.sum()
+        drawn = counts + SYMMETRY_WEIGHT * a_class * uniform_noise(rate, k)
+        own = np.where(self.own, drawn, 0) / drawn.sum(1, keepdims=True)
+
+        rest = np.where(self.own, 0, counts)
+        rate = 1 - np.trace(rest) / rest.sum()
+        others = ~self._untold & ~self._rare() & ~same & ~self.own
+        wrong = rate * others / np.maximum(others.sum(1, keepdims=True), 1)
+        alike = np.where(same, 1 - rate, wrong)
+        alike *= (1 - own.sum(1, keepdims=True)) / alike.sum(1, keepdims=True)
+
+        transition = own + alike
+        transition[:, self._untold] *= same[:, self._untold]
+        return transition / transition.sum(1, keepdims=True)
 
     def _rare(self):
         """Which of more than two classes have too few labels for any to be wrong.
@@ -245,49 +278,3 @@ class NoiseModel:
         """
         n_given = np.bincount(self.given[~self.is_clean], minlength=self.n_classes)
         return (n_given < RARE * n_given.mean()) & (self.n_classes > 2)
-
-
-def unsure_share(soft):
-    """Tell how far from sure predictions are, but for rows that say nothing.
-
-    Parameters
-    ----------
-    soft : ndarray of shape (n, n_classes)
-        Probabilities.
-
-    Returns
-    -------
-    float
-        Mean of 0 where a class is sure to 1 where all are equally probable. Of rows at
-        that end only as many count as are a step nearer to sure: more of them are rows
-        of another kind, such as empty ones, and tell nothing of how often the sure ones
-        are wrong.
-    """
-    n_classes = soft.shape[1]
-    unsure = (1 - soft.max(1)) * n_classes / (n_classes - 1)
-    is_blank = unsure > 1 - STEP
-    n_next = ((unsure > 1 - 2 * STEP) & ~is_blank).sum()
-    weight = min(1.0, max(n_next, 1) / max(is_blank.sum(), 1))
-    return float(np.average(unsure, weights=np.where(is_blank, weight, 1.0)))
-
-
-def tilted(probabilities, c, believed):
-    """Weigh class c against the others, so that it has a given mean probability.
-
-    Parameters
-    ----------
-    probabilities : ndarray of shape (n, n_classes)
-    c : int
-    believed : float
-        The mean.
-
-    Returns
-    -------
-    ndarray of shape (n, n_classes)
-    """
-    own = logit(np.clip(probabilities[:, c], 1e-12, 1 - 1e-12))
-    shift = brentq(lambda s: expit(own + s).mean() - believed, -100, 100)
-    others = np.delete(probabilities, c, 1)
-    others /= others.sum(1, keepdims=True)
-    own = expit(own + shift)
-    return np.insert(others * (1 - own[:, None]), c, own, axis=1)

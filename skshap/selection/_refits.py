@@ -90,12 +90,12 @@ def fit_by_leaving_out(models, kernel, alpha=None, device=None):
     recurs = find_recurring(number, models[0].given, models[0].is_clean)
     least = often(len(number))
     if not recurs.any():
-        return fit_to_others(models, kernel, number, least, alpha, device)
+        return fit_to_others(models, kernel, number, least, alpha, device)[1:]
     rows = np.flatnonzero(~recurs)
     parts, (classes, *_) = zip(*(model.part(rows) for model in models), strict=True)
     others = kernel.part(rows), number[rows]
-    part, misses = fit_to_others(parts, *others, least, None, device)
-    model = models[parts.index(part)]
+    place, part, misses = fit_to_others(parts, *others, least, None, device)
+    model = models[place]
     model.take_over(part, classes, rows, shares_by_number(number, model))
     return model, misses
 
@@ -125,6 +125,13 @@ def fit_to_others(models, kernel, number, least, alpha, device):
         From `number_rows`.
     least : float
         See `find_copies`.
+
+    Returns
+    -------
+    place : int
+        See `choose_model`.
+    model : NoiseModel
+    misses : Misses
     """
     labels = np.eye(models[0].n_classes)[models[0].given]
     copies = find_copies(number, models[0].given, models[0].is_clean, least)
@@ -139,8 +146,8 @@ def fit_to_others(models, kernel, number, least, alpha, device):
     predict = partial(leave_out, factor, copies, diagonal)
     decision = predict(labels)
     misses = [fit_and_refit(model, decision, predict) for model in models]
-    model = choose_model(models)
-    return model, misses[models.index(model)]
+    place, model = choose_model(models)
+    return place, model, misses[place]
 
 
 def fit_and_refit(model, decision, predict):

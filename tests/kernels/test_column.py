@@ -196,6 +196,12 @@ def test_names_by_type():
     assert kernel.weights == [1, 2, 3]
     with pytest.raises(ValueError, match="ColumnKernel"):
         make_column_kernel(("name", "rbf", [0]))
+    table = pd.DataFrame({"text": ["a good film"] * 99})
+    with pytest.raises(
+        ValueError, match=r"\(kernel, columns\), got .* goes to fit"
+    ) as e:
+        make_column_kernel(table)
+    assert "good film" not in str(e.value)
 
 
 def test_nested_parameters(kernel):

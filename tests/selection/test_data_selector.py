@@ -129,6 +129,22 @@ def test_fit_resample_takes_validation_rows(selector, table):
     assert not np.allclose(values, selector.fit(X, y).sample_values_)
 
 
+def test_fit_resample_takes_labels_that_are_an_index(selector, table, monkeypatch):
+    """Of texts in Arrow, scikit-learn cannot take some."""
+
+    def fail(labels, rows):
+        raise TypeError("only integer scalar arrays can be converted")
+
+    monkeypatch.setattr("skshap.selection._data_selector.safe_indexing", fail)
+    X, y, _ = table
+    labels = pd.Index(np.array(["no", "yes", "maybe"])[y])
+    _, few = selector.fit_resample(X, labels)
+    assert isinstance(few, pd.Index) and few.dtype == labels.dtype
+    assert_array_equal(few, labels[selector.sample_indices_])
+    with pytest.raises(TypeError, match="only integer"):
+        selector.fit_resample(X, y)
+
+
 def test_top_is_the_order_of_values(selector, table):
     X, y, _ = table
     selector.set_params(strategy="top", n_samples_to_select=30).fit(X, y)

@@ -13,9 +13,8 @@ from skshap.selection._noise_model import (
     BLIND_GROWTH,
     BLIND_SHARE,
     NoiseModel,
-    tilted,
-    unsure_share,
 )
+from skshap.selection._soft_labels import tilted, unsure_share
 from skshap.selection._transitions import end_of_path, uniform_noise
 
 

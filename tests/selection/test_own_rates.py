@@ -1,0 +1,129 @@
+"""Pairs of classes that keep a rate of wrong labels of their own."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from sklearn.datasets import load_digits, make_blobs
+from sklearn.metrics import average_precision_score
+
+from skshap import LabelNoiseDetector
+from skshap.selection._noise_model import NoiseModel
+from skshap.selection._noise_price import worth
+from skshap.selection._own_rates import margins, prune
+from tests.oracles import lost_without_a_rate
+
+
+def fitted(pairs, seed=0, n=600, k=4, rate=0.03, sharp=3.0, n_clean=0):
+    """A model of labels that went wrong at a rate, and more often in some pairs."""
+    rng = np.random.default_rng(seed)
+    true = rng.integers(0, k, n)
+    given = true.copy()
+    for (a, b), share in pairs.items():
+        given[(true == a) & (rng.random(n) < share)] = b
+    wrong = rng.random(n) < rate
+    given[wrong] = (true + rng.integers(1, k, n))[wrong] % k
+    is_clean = np.arange(n) < n_clean
+    given[is_clean] = true[is_clean]
+    model = NoiseModel(given, k, is_clean, noise="by pair")
+    model.fit(sharp * np.eye(k)[true] + rng.normal(size=(n, k)))
+    return model
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("kept", [None, [(0, 1)], [(0, 1), (2, 3), (1, 0)]])
+def test_margins(seed, kept):
+    """Against likelihoods by loops, of all pairs or where others share a rate."""
+    model = fitted({(0, 1): 0.2, (2, 3): 0.1}, seed=seed, n_clean=50)
+    other = ~np.eye(4, dtype=bool)
+    if kept is not None:
+        own = np.zeros((4, 4), dtype=bool)
+        own[tuple(np.transpose(kept))] = True
+        model = model.restrict(own)
+        rate = np.mean([model.transition[a, b] for a, b in np.argwhere(other & ~own)])
+    margin, n_gone = margins(model)
+    p, given, T = model.probabilities[50:], model.given[50:], model.transition
+    posterior = p * T[:, given].T
+    posterior /= posterior.sum(1, keepdims=True)
+    expected = np.array([posterior[given == b].sum(0) for b in range(4)]).T
+    assert_allclose(n_gone, expected)
+    if kept is None:
+        rate = n_gone[other].sum() / 550 / 3
+    n_compared = 0
+    for a, b in np.argwhere(other):
+        if not model.own[a, b] or n_gone[a, b] < 1:
+            assert margin[a, b] == -np.inf
+            continue
+        lost = lost_without_a_rate(p, given, T, a, b, min(rate, T[a, b]))
+        least = 0.45 * np.log(3) * n_gone[a, b]
+        price = np.log(12) - 0.5 + 0.1 * n_gone[a, b]
+        assert_allclose(margin[a, b], lost - max(price, least), atol=1e-8)
+        n_compared += 1
+    assert n_compared > 1 or kept == [(0, 1)]
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("pairs", [{(0, 1): 0.15}, {(0, 1): 0.15, (3, 2): 0.2}])
+def test_pairs_that_went_wrong_more_often_are_left(seed, pairs):
+    model = fitted(pairs, seed=seed)
+    pruned = prune(model)
+    left = {(int(a), int(b)) for a, b in np.argwhere(pruned.own)}
+    assert pairs.keys() <= left and len(left - pairs.keys()) <= 2
+    assert worth(pruned) > max(worth(model), worth(model.symmetric()))
+    # All others go wrong at one rate, but for what is left of classes with pairs.
+    others = ~pruned.own & ~np.eye(4, dtype=bool)
+    for a in range(4):
+        assert np.ptp(pruned.transition[a][others[a]]) < 1e-12
+    assert_allclose(pruned.transition.sum(1), 1)
+    for a, b in pairs:
+        assert abs(pruned.transition[a, b] - pairs[a, b]) < 0.07
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_pairs_are_worth_it_where_labels_went_wrong_alike(seed):
+    model = fitted({}, seed=seed)
+    pruned = prune(model)
+    assert worth(model) < worth(pruned) <= worth(model.symmetric()) + 0.1
+
+
+def test_a_model_without_rates_of_its_own_stays():
+    model = NoiseModel(np.arange(90) % 3, 3, np.zeros(90, bool), noise="symmetric")
+    model.fit(np.random.default_rng(0).normal(size=(90, 3)))
+    assert prune(model) is model
+
+
+def swapped(true, share, n_others, seed, pair=(0, 1)):
+    """Labels of two classes swapped at random, and some others anything else."""
+    rng = np.random.default_rng(seed)
+    n, k, given = len(true), true.max() + 1, true.copy()
+    both = np.flatnonzero(np.isin(true, pair))
+    rows = rng.choice(both, int(share * len(both)), replace=False)
+    given[rows] = sum(pair) - true[rows]
+    rows = rng.choice(np.setdiff1d(np.arange(n), rows), n_others, replace=False)
+    given[rows] = (true[rows] + rng.integers(1, k, n_others)) % k
+    return given, given != true
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("share, n_others", [(0.1, 30), (0.2, 50)])
+def test_two_classes_that_annotators_confuse(seed, share, n_others):
+    """A matrix would take them for classes that overlap."""
+    X, true = make_blobs(
+        [300, 250, 200, 150, 100], 6, cluster_std=2.2, random_state=seed
+    )
+    given, is_wrong = swapped(true, share, n_others, seed)
+    detector = LabelNoiseDetector().fit(X, given)
+    assert detector.noise_ == "class-conditional"
+    quality, called = detector.label_quality_, detector.label_issues_
+    assert average_precision_score(is_wrong, -quality) > 0.99
+    assert abs(detector.noise_rate_ - is_wrong.mean()) < 0.01
+    assert called[is_wrong].mean() > 0.95 and is_wrong[called].mean() > 0.95
+
+
+def test_two_digits_that_annotators_confuse():
+    X, true = load_digits(return_X_y=True)
+    given, is_wrong = swapped(true, 0.2, 53, 0, pair=(4, 9))
+    detector = LabelNoiseDetector().fit(X, given)
+    assert average_precision_score(is_wrong, -detector.label_quality_) > 0.99
+    assert abs(detector.noise_rate_ - is_wrong.mean()) < 0.01
+    is_swapped = is_wrong & np.isin(true, (4, 9)) & np.isin(given, (4, 9))
+    assert detector.label_issues_[is_swapped].mean() > 0.9
