@@ -54,7 +54,8 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
         ``5000 // n_samples``, one at least, or with "harmful" of more than 1,000 rows
         ``10000 // n_samples``, two at least. Its parameters can be searched, as
         ``attributor__scoring``, only if one is passed. With "auto", None is that of
-        :class:`skshap.LabelNoiseDetector`. With its ``verbose=1`` a progress bar shows how far each split is.
+        :class:`skshap.LabelNoiseDetector`.
+        With its ``verbose=1`` a progress bar shows how far each split is.
     n_samples_to_remove : int, float, "auto" or "harmful", default=0.1
         How many rows to remove, or which share of them, rounded: those of lowest
         value. "auto": those whose label is right with a probability of less than two
