@@ -118,11 +118,12 @@ class PairwiseKernel(
                 "the name of a kernel such as 'rbf'."
             )
         check_name(self.kernel)
-        self._used = kernel, params = self.kernel, deepcopy(self.kernel_params or {})
-        self.X_fit_ = rows = self._check_vectors(X, reset=True)
+        kernel, params = self.kernel, deepcopy(self.kernel_params or {})
+        rows = self._check_vectors(X, reset=True)
         if callable(kernel):
             check_callable(kernel, params, rows[0], rows[-1])
             check_symmetric(kernel, params, rows)
+        self.X_fit_, self._used = rows, (kernel, params)
         return self
 
     def fit_transform(self, X, y=None):

@@ -6,9 +6,9 @@ from skshap.nn._batch import batch_size, take_rows
 
 __all__ = ["keep_places", "may_move_rows"]
 
-SHARE, N_COMPARED = 8, 4  # one in how many rows of a batch, and at most, but for two
-# Packages whose layers leave rows where they are, or put them where it can be seen.
-KNOWN = {"peft", "skshap", "torch", "transformers"}
+N_COMPARED, FEW, MANY = 3, 4, 32  # rows of a batch: as many, or of so many a few
+# Where layers are from that leave rows at their places, or where it can be seen.
+KNOWN = "peft.", "skshap.", "torch.nn.modules.", "transformers."
 SAME = 0.1  # of the distance to what is read at a row's own place, and of the largest
 # Of the largest distance: more than rounding.
 APART = {torch.float16: 0.1, torch.bfloat16: 0.1, torch.float64: 1e-6}
@@ -17,14 +17,21 @@ APART_IN_FLOAT32 = 1e-3
 
 def may_move_rows(network):
     """Whether parts of a network are code of somebody, which may do anything."""
-    packages = {type(module).__module__.split(".")[0] for module in network.modules()}
-    return not packages <= KNOWN
+    places = (type(module).__module__ for module in network.modules())
+    return not all(place.startswith(KNOWN) for place in places)
 
 
 def draw_places(n, n_drawn):
-    """Draw places in a batch of n rows, in random order, the same for the same n."""
+    """Draw places in a batch of n rows, the last first, the same for the same n.
+
+    Where one row is put elsewhere, the first or the last moves as well: these are drawn
+    always.
+    """
+    if n <= n_drawn:
+        return list(range(n))[::-1]
     rng = torch.Generator().manual_seed(n)
-    return torch.randperm(n, generator=rng)[:n_drawn].tolist()
+    between = torch.randperm(n - 2, generator=rng)[: n_drawn - 2] + 1
+    return sorted([0, *between.tolist(), n - 1], reverse=True)
 
 
 def keep_places(passes, batch, calls):
@@ -47,8 +54,7 @@ def keep_places(passes, batch, calls):
     bool
     """
     n = batch_size(batch)
-    n_compared = max(2, min(n // SHARE, N_COMPARED))
-    places = sorted(draw_places(n, n_compared), reverse=True)
+    places = draw_places(n, FEW if n >= MANY else N_COMPARED)
     again, _ = passes.forward(take_rows(batch, places))
     return not any(
         has_moved(call.read, other.read, n, places)
@@ -94,4 +100,6 @@ def has_moved(read, again, n, places):
     own = distance[rows, places]
     distance[rows, places] = torch.inf
     is_rounding = own <= APART.get(read.dtype, APART_IN_FLOAT32) * largest
+    if read.is_floating_point():  # where all read the same, so is the largest
+        is_rounding |= own <= torch.finfo(read.dtype).eps ** 0.75 * other.norm(dim=1)
     return bool(((distance.amin(1) < SAME * own) & ~is_rounding).any())

@@ -14,6 +14,7 @@ from skshap.selection._class_values import of_both
 from skshap.selection._held_out import check_held_out
 from skshap.selection._issues import judge_labels
 from skshap.selection._noise_choice import choose_model, noise_models
+from skshap.selection._own_rates import prune
 from skshap.selection._rare_labels import warn_of_labels
 from skshap.selection._refits import Misses, fit_by_attributor
 from skshap.selection._stack import stack_rows
@@ -144,8 +145,9 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
     gone from one class to the other, and the logarithm of the number of pairs, less
     1/2, about as in [3]_; and by 0.45 times the logarithm of ``n_classes - 1`` for each
     such label, half of what it tells of them that they went to one class and not to
-    any. What is left, less what it costs and 1.5 nats for each slope, is compared with
-    one rate for all.
+    any. What is left, ridges fitted anew, is compared with one rate for all: it must
+    raise the log-likelihood by what it costs, with two rates more, as some pair of many
+    classes that overlap always looks as if labels had gone wrong.
 
     Two things look like wrong labels and are none. Where rows of one class lie among
     those of another, as where two measurements overlap on one side, a constant share of
@@ -332,7 +334,7 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         )
         if self.noise_ == "symmetric" and self.noise == "auto":
             advice += (
-                " If most wrong labels are those of one class turned into one other, "
+                " If labels went wrong by class, as those of one turned into another, "
                 "noise='class-conditional' may find more."
             )
         return advice
@@ -402,4 +404,5 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
             decision = of_both(decision)
         for model in models:
             model.fit(decision)
-        return choose_model(models)[1], Misses(0.0, 0.0, 0.0)
+        _, model = choose_model([prune(model) for model in models])
+        return model, Misses(0.0, 0.0, 0.0)

@@ -4,7 +4,6 @@ from itertools import product
 
 from skshap.selection._noise_model import NoiseModel
 from skshap.selection._noise_price import count_common, worth
-from skshap.selection._own_rates import prune
 
 __all__ = ["choose_model", "noise_models"]
 
@@ -47,17 +46,17 @@ def choose_model(models):
     Parameters
     ----------
     models : list of NoiseModel
-        Fitted, from `noise_models`.
+        Fitted, from `noise_models`, those by pair as `prune` leaves them.
 
     Returns
     -------
     place : int
-        Of the model in the list; of equal ones the first.
+        Of the model in the list. Of equal ones it is the first, and of a kind of noise
+        and a scaling only that is looked at: one that lost all pairs is symmetric.
     model : NoiseModel
-        It, or, if it is one by pair, what `prune` leaves of it. If that is no pair,
-        it is symmetric like one that is there already, and not looked at.
     """
-    left = [prune(one) if one.noise == "by pair" else one for one in models]
-    places = [i for i, one in enumerate(left) if one.noise == models[i].noise]
-    place = max(places, key=lambda i: worth(left[i]))
-    return place, left[place]
+    places = {}
+    for place, model in enumerate(models):
+        places.setdefault((model.noise, model.scaling), place)
+    place = max(places.values(), key=lambda i: worth(models[i]))
+    return place, models[place]

@@ -27,6 +27,7 @@ SLOPE_RIDGE = {"class-conditional": 10.0, "by pair": 10.0, "symmetric": 1e4}
 LEAST_BELIEVED = 0.35
 LEAST_SURE = 0.06
 UNTOLD_RATE = 0.125  # of wrong labels in such a class
+LEAST_RIGHT = 1e-3  # share of the labels of a class
 MAX_ROUNDS = 50
 TOL = 5e-5  # of a step, and of what is left to go, in probability
 
@@ -160,12 +161,14 @@ class NoiseModel:
         Returns
         -------
         NoiseModel
-            Fitted from where this one is.
+            Fitted from where this one is, with slopes of the link as nearly the same as
+            those of one rate: a few rates cannot be told from slopes that differ.
         """
         if not own.any():
             return self.symmetric()
         other = self._alike(self.noise)
-        other.own, other.transition = own, self.transition
+        other._link.slope_ridge = SLOPE_RIDGE["symmetric"]
+        other.own, other.transition = own.copy(), self.transition.copy()
         other.fit(self._z)
         return other
 
@@ -173,7 +176,7 @@ class NoiseModel:
         """Return a model of the same labels, not fitted but for its link."""
         kind = {"noise": noise, "scaling": self.scaling}
         other = NoiseModel(self.given, self.n_classes, self.is_clean, **kind)
-        other._link.weights = self._link.weights
+        other._link.weights = self._link.weights.copy()
         return other
 
     def predict(self):
@@ -251,6 +254,9 @@ class NoiseModel:
     def _count(self):
         """Transitions that the posterior expects, drawn towards the same rate for all.
 
+        Rates that are not their own are a share of one rate, as large as the share of
+        the classes that labels may go to.
+
         Rows known to be clean say nothing on how labels go wrong.
         """
         k, counts = self.n_classes, self.expected_counts()
@@ -260,15 +266,16 @@ class NoiseModel:
         drawn = counts + SYMMETRY_WEIGHT * a_class * uniform_noise(rate, k)
         own = np.where(self.own, drawn, 0) / drawn.sum(1, keepdims=True)
 
-        rest = np.where(self.own, 0, counts)
-        rate = 1 - np.trace(rest) / rest.sum()
-        others = ~self._untold & ~self._rare() & ~same & ~self.own
-        wrong = rate * others / np.maximum(others.sum(1, keepdims=True), 1)
-        alike = np.where(same, 1 - rate, wrong)
-        alike *= (1 - own.sum(1, keepdims=True)) / alike.sum(1, keepdims=True)
+        others = ~self._untold & ~self._rare() & ~same  # that labels may go to
+        others = others / np.maximum(others.sum(1, keepdims=True), 1)
+        n_alike = counts.sum(1) @ (1 - (others * self.own).sum(1))
+        rate = counts[~same & ~self.own].sum() / max(n_alike, 1e-300)
+        alike = rate * np.where(self.own, 0, others)
 
-        transition = own + alike
-        transition[:, self._untold] *= same[:, self._untold]
+        transition = np.minimum(own + alike, 1 - LEAST_RIGHT)
+        transition[:, self._untold] = 0
+        right = 1 - transition.sum(1)
+        np.fill_diagonal(transition, np.maximum(right, LEAST_RIGHT))
         return transition / transition.sum(1, keepdims=True)
 
     def _rare(self):

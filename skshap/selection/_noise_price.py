@@ -9,11 +9,14 @@ __all__ = ["count_common", "price_of_rates", "worth"]
 # rows on the wrong side gain some hundredths, though their labels are right.
 LEAST_GAIN = 0.1
 DISCOUNT = 0.5  # nats off what each such rate costs
-# Nats that each parameter of the link costs, of slopes that differ and of a matrix. It
-# is one in Akaike's information criterion (1974, :doi:`10.1109/TAC.1974.1100705`), and
-# half the logarithm of the number of rows, some three, in that of Schwarz: a matrix may
-# pass wrong labels of two classes for their overlap.
-LINK_PRICE = 1.5
+# How many rates more it costs that there are any: where many classes overlap, some pair
+# of them looks as if labels had gone wrong.
+COST_OF_ANY = 2
+# Nats that each weight of a matrix costs. It is one in Akaike's information criterion
+# (1974, :doi:`10.1109/TAC.1974.1100705`), and half the logarithm of the number of rows,
+# some three, in that of Schwarz: a matrix may pass wrong labels of two classes for
+# their overlap.
+MATRIX_PRICE = 1.5
 
 
 def worth(model):
@@ -29,12 +32,11 @@ def worth(model):
     float
     """
     k = count_common(model.given[~model.is_clean])
-    n_gone, nats = model.expected_counts()[model.own], 0.0
-    if model.own.any():  # and slopes differ
-        nats += price_of_rates((n_gone >= 1).sum(), n_gone.sum(), k)
-        nats += LINK_PRICE * (k - 1)
+    n_gone = model.expected_counts()[model.own]
+    n_rates = (n_gone >= 1).sum() + COST_OF_ANY * model.own.any()
+    nats = price_of_rates(n_rates, n_gone.sum(), k)
     if model.scaling == "matrix":
-        nats += LINK_PRICE * k * (k - 1)
+        nats += MATRIX_PRICE * k * (k - 1)
     return model.log_likelihood() - nats
 
 

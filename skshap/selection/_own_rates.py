@@ -23,14 +23,16 @@ def prune(model):
     Parameters
     ----------
     model : NoiseModel
-        Fitted, with rates of their own for some pairs or all.
+        Fitted.
 
     Returns
     -------
     NoiseModel
-        Fitted.
+        Fitted; `model` itself if it is none by pair.
     """
-    share = FIRST_SHARE
+    if model.noise != "by pair":
+        return model
+    model, share = model.restrict(model.own), FIRST_SHARE
     while True:
         margin, n_gone = margins(model)
         bad = model.own & (margin <= 0)
@@ -39,8 +41,9 @@ def prune(model):
         empty = bad & (n_gone < 1)
         dropped = empty
         if not empty.any():
-            n_dropped = int(np.ceil(share * bad.sum()))
-            dropped = bad & (margin <= np.sort(margin[bad])[n_dropped - 1])
+            worst = np.argsort(np.where(bad, margin, np.inf), axis=None)
+            dropped = np.zeros_like(bad)
+            dropped.flat[worst[: int(np.ceil(share * bad.sum()))]] = True
         fewer = model.restrict(model.own & ~dropped)
         if empty.any() or worth(fewer) >= worth(model):
             model = fewer
@@ -73,7 +76,7 @@ def margins(model):
     others = ~model.own & ~np.eye(model.n_classes, dtype=bool)
     # Where none is left, as if all labels that went wrong had gone alike.
     n_wrong = n_gone.sum() - np.trace(n_gone)
-    rate = T[others].mean() if others.any() else n_wrong / len(given) / (k - 1)
+    rate = T[others].max() if others.any() else n_wrong / len(given) / (k - 1)
     share = p / (p * T[:, given].T).sum(1, keepdims=True)  # by likelihood
     margin = np.full(T.shape, -np.inf)
     for a, b in np.argwhere(model.own & (n_gone >= 1)):

@@ -61,6 +61,26 @@ def test_models_that_sort_rows(descending, key, size):
         np.testing.assert_allclose(K, expected, atol=1e-12 * expected.max())
 
 
+@pytest.mark.parametrize("place", range(32))
+@pytest.mark.parametrize("descending", [False, True])
+def test_one_row_that_is_sorted_elsewhere(place, descending):
+    """A single one may be shorter than all others, or longer."""
+
+    class Stable(Sorting):
+        def forward(self, x):
+            key = x[:, 0].sort(descending=self.descending, stable=True).indices
+            return self.head(torch.tanh(self.inner(x[key])))[key.argsort()]
+
+    network, X = randomize(Stable(descending)), table(32, 4)
+    X[:, 0] = 5
+    X[place, 0] = 1
+    expected = naive(network, X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SmallerBatchWarning)
+        K = captured(network, X, 32)
+    np.testing.assert_allclose(K, expected, atol=1e-12 * expected.max())
+
+
 def test_new_rows_in_another_order():
     """Those of `fit` were in the order that the model sorts them to."""
     network, X = randomize(Sorting()), torch.as_tensor(table(48, 4))
@@ -77,12 +97,44 @@ def test_new_rows_in_another_order():
 def test_networks_of_known_layers_are_not_asked_again():
     assert not may_move_rows(nn.Sequential(nn.Linear(2, 2), nn.LSTM(2, 2)))
     assert may_move_rows(nn.Sequential(nn.Linear(2, 2), Sorting()))
+    assert may_move_rows(torch.fx.symbolic_trace(Sorting()))
+    nn.utils.parametrizations.weight_norm(Sorting().inner)
+    assert may_move_rows(nn.utils.parametrizations.orthogonal(nn.Linear(2, 2)))
+
+
+class Asking(nn.Module):
+    """Reads the same for all rows, and then what they say to it."""
+
+    def __init__(self, width=36):
+        super().__init__()
+        self.queries = nn.Parameter(torch.randn(1, 5, width, dtype=torch.float64))
+        shape = {"dropout": 0.0, "batch_first": True, "dtype": torch.float64}
+        self.decoder = nn.TransformerDecoderLayer(width, 4, 64, **shape)
+        self.inner = nn.Linear(8, width, dtype=torch.float64)
+        self.head = nn.Linear(width, 2, dtype=torch.float64)
+
+    def forward(self, x):
+        asked = self.queries.expand(len(x), -1, -1)
+        found = self.decoder(asked, self.inner(x.unflatten(1, (10, 8))))
+        return self.head(found.mean(1))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_rounding_of_what_is_the_same_for_all_rows(seed):
+    torch.manual_seed(seed)
+    capture, X = GradientCapture(Asking().eval()), torch.randn(70, 80).double()
+    capture.layout(X[:1])
+    for batch in X.split(32):
+        capture.rows(batch, None)
+    assert capture._most > 32
 
 
 @pytest.mark.parametrize("n, n_drawn", [(2, 4), (9, 4), (32, 8)])
 def test_places_are_all_different_and_the_same_again(n, n_drawn):
     places = draw_places(n, n_drawn)
     assert len(set(places)) == min(n, n_drawn) and set(places) <= set(range(n))
+    assert places == sorted(places, reverse=True)
+    assert places[0] == n - 1 and places[-1] == 0
     torch.manual_seed(5)
     assert draw_places(n, n_drawn) == places
 

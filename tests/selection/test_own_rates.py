@@ -7,6 +7,7 @@ from sklearn.datasets import load_digits, make_blobs
 from sklearn.metrics import average_precision_score
 
 from skshap import LabelNoiseDetector
+from skshap.selection import _own_rates
 from skshap.selection._noise_model import NoiseModel
 from skshap.selection._noise_price import worth
 from skshap.selection._own_rates import margins, prune
@@ -69,13 +70,45 @@ def test_pairs_that_went_wrong_more_often_are_left(seed, pairs):
     left = {(int(a), int(b)) for a, b in np.argwhere(pruned.own)}
     assert pairs.keys() <= left and len(left - pairs.keys()) <= 2
     assert worth(pruned) > max(worth(model), worth(model.symmetric()))
-    # All others go wrong at one rate, but for what is left of classes with pairs.
     others = ~pruned.own & ~np.eye(4, dtype=bool)
-    for a in range(4):
-        assert np.ptp(pruned.transition[a][others[a]]) < 1e-12
+    assert np.ptp(pruned.transition[others]) < 1e-12
     assert_allclose(pruned.transition.sum(1), 1)
     for a, b in pairs:
         assert abs(pruned.transition[a, b] - pairs[a, b]) < 0.07
+
+
+@pytest.mark.parametrize("kept", [[(0, 1)], [(0, 1), (0, 2), (0, 3)], [(1, 0), (2, 0)]])
+def test_rates_are_those_of_known_labels(kept):
+    """Where all true labels are known, and pairs have rates of their own or another."""
+    rng, n, k = np.random.default_rng(0), 200_000, 4
+    true, given = rng.integers(0, k, n), np.empty(n, dtype=int)
+    expected = np.full((k, k), 0.02)
+    expected[tuple(np.transpose(kept))] = 0.1
+    np.fill_diagonal(expected, 0)
+    np.fill_diagonal(expected, 1 - expected.sum(1))
+    for a in range(k):
+        rows = true == a
+        given[rows] = rng.choice(k, rows.sum(), p=expected[a])
+    model = NoiseModel(given, k, np.zeros(n, dtype=bool), noise="by pair")
+    model.own = (expected == 0.1) & ~np.eye(k, dtype=bool)
+    model._untold = np.zeros(k, dtype=bool)
+    model.posterior = np.eye(k)[true]
+    found = model._count()
+    # Drawn a little towards the same rate for all.
+    assert_allclose(found[model.own], 0.1, atol=0.012)
+    others = ~model.own & ~np.eye(k, dtype=bool)
+    assert np.ptp(found[others]) < 1e-12
+    assert_allclose(found[others], 0.02, atol=0.002)
+
+
+def test_ties_end(monkeypatch):
+    """Pairs that pay equally little are dropped one by one as well."""
+    model = fitted({(0, 1): 0.15})
+    monkeypatch.setattr(
+        _own_rates, "margins", lambda m: (-1.0 * m.own, 2.0 * np.ones((4, 4)))
+    )
+    monkeypatch.setattr(_own_rates, "worth", lambda m: m.own.sum())
+    assert prune(model).own.sum() == 12
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -3,12 +3,15 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.datasets import make_blobs
 
+from skshap import FreeShapAttributor
 from skshap.kernel_ridge._training_kernel import TrainingKernel
 from skshap.selection import _refits
 from skshap.selection._copies import diagonal_of_copies
+from skshap.selection._noise_choice import noise_models
 from skshap.selection._noise_model import NoiseModel
-from skshap.selection._refits import fit_by_leaving_out, leave_out
+from skshap.selection._refits import fit_by_attributor, fit_by_leaving_out, leave_out
 
 N, LOST = 40, 0.5
 RNG = np.random.default_rng(0)
@@ -118,3 +121,18 @@ def test_where_no_label_is_missed_all_shares_are_zero():
     model = NoiseModel(GIVEN, 3, np.zeros(N, dtype=bool))
     _, found = fit_by_leaving_out([model], TrainingKernel(rows, is_explicit=True), 0.3)
     assert found == (0, 0, 0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_misses_are_of_the_model_that_is_chosen(seed):
+    """And not of the one that it was, with rates of all pairs."""
+    X, true = make_blobs(600, 6, centers=5, cluster_std=4.0, random_state=seed)
+    rng = np.random.default_rng(seed)
+    given = np.where((true == 0) & (rng.random(600) < 0.3), 1, true)
+    attributor = FreeShapAttributor("auto", alpha="auto").fit(X, given)
+    models = noise_models(given, 5, np.zeros(600, dtype=bool))
+    model, misses = fit_by_attributor(models, attributor)
+    assert model.own.any() and model.own.sum() < 20
+    sure = (model.probabilities.max(1) - 0.2) / 0.8
+    missed = sure * (model.predict() != given)
+    assert_allclose(misses.surely, (missed * model.quality()).mean())
