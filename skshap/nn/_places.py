@@ -6,7 +6,8 @@ from skshap.nn._batch import batch_size, take_rows
 
 __all__ = ["keep_places", "may_move_rows"]
 
-N_COMPARED, FEW, MANY = 3, 4, 32  # rows of a batch: as many, or of so many a few
+N_COMPARED = 3  # rows of a batch
+MANY, N_OF_MANY = 32, 4  # rows from which on they are more
 # Where layers are from that leave rows at their places, or where it can be seen.
 KNOWN = "peft.", "skshap.", "torch.nn.modules.", "transformers."
 SAME = 0.1  # of the distance to what is read at a row's own place, and of the largest
@@ -54,7 +55,7 @@ def keep_places(passes, batch, calls):
     bool
     """
     n = batch_size(batch)
-    places = draw_places(n, FEW if n >= MANY else N_COMPARED)
+    places = draw_places(n, N_OF_MANY if n >= MANY else N_COMPARED)
     again, _ = passes.forward(take_rows(batch, places))
     return not any(
         has_moved(call.read, other.read, n, places)

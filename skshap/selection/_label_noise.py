@@ -14,7 +14,6 @@ from skshap.selection._class_values import of_both
 from skshap.selection._held_out import check_held_out
 from skshap.selection._issues import judge_labels
 from skshap.selection._noise_choice import choose_model, noise_models
-from skshap.selection._own_rates import prune
 from skshap.selection._rare_labels import warn_of_labels
 from skshap.selection._refits import Misses, fit_by_attributor
 from skshap.selection._stack import stack_rows
@@ -402,7 +401,5 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
             decision = fitted.loo_decision_function_
         if decision.ndim == 1:
             decision = of_both(decision)
-        for model in models:
-            model.fit(decision)
-        _, model = choose_model([prune(model) for model in models])
+        _, model, _ = choose_model(models, lambda model: model.fit(decision))
         return model, Misses(0.0, 0.0, 0.0)

@@ -2,8 +2,11 @@
 
 from itertools import product
 
+import numpy as np
+
 from skshap.selection._noise_model import NoiseModel
-from skshap.selection._noise_price import count_common, worth
+from skshap.selection._noise_price import count_common, price_of_matrix, worth
+from skshap.selection._own_rates import prune
 
 __all__ = ["choose_model", "noise_models"]
 
@@ -40,23 +43,36 @@ def noise_models(given, n_classes, is_clean, noise="auto"):
     ]
 
 
-def choose_model(models):
-    """Return the model that explains labels best for what it costs.
+def choose_model(models, fit):
+    """Fit models and return the one that explains labels best for what it costs.
 
     Parameters
     ----------
     models : list of NoiseModel
-        Fitted, from `noise_models`, those by pair as `prune` leaves them.
+        From `noise_models`; those that could not be worth it are not fitted.
+    fit : callable
+        Fits a model; what it returns is returned for the one that is chosen.
 
     Returns
     -------
     place : int
-        Of the model in the list. Of equal ones it is the first, and of a kind of noise
-        and a scaling only that is looked at: one that lost all pairs is symmetric.
+        Of the model in the list, of equal ones the first.
     model : NoiseModel
+        It, or, if it is one by pair, what `prune` leaves of it, fitted anew: what
+        ridges are refitted to with too many rates would pass for evidence of few.
+    value : object
+        From `fit`.
     """
-    places = {}
+    best, chosen = -np.inf, None
     for place, model in enumerate(models):
-        places.setdefault((model.noise, model.scaling), place)
-    place = max(places.values(), key=lambda i: worth(models[i]))
-    return place, models[place]
+        if -price_of_matrix(model) <= best:  # no likelihood is above one
+            continue
+        value = fit(model)
+        if model.noise == "by pair":
+            model = prune(model)
+            if not model.own.any():  # symmetric, like one before
+                continue
+            value = fit(model)
+        if worth(model) > best:
+            best, chosen = worth(model), (place, model, value)
+    return chosen

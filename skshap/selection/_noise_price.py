@@ -2,7 +2,7 @@
 
 import numpy as np
 
-__all__ = ["count_common", "price_of_rates", "worth"]
+__all__ = ["count_common", "price_of_matrix", "price_of_rates", "worth"]
 
 # Nats for each wrong label by which rates of their own must explain labels better. That
 # it always goes to the same of k classes is worth log(k - 1); where classes overlap,
@@ -34,10 +34,14 @@ def worth(model):
     k = count_common(model.given[~model.is_clean])
     n_gone = model.expected_counts()[model.own]
     n_rates = (n_gone >= 1).sum() + COST_OF_ANY * model.own.any()
-    nats = price_of_rates(n_rates, n_gone.sum(), k)
-    if model.scaling == "matrix":
-        nats += MATRIX_PRICE * k * (k - 1)
+    nats = price_of_rates(n_rates, n_gone.sum(), k) + price_of_matrix(model)
     return model.log_likelihood() - nats
+
+
+def price_of_matrix(model):
+    """Return the nats that the matrix of a model's link costs, zero without one."""
+    k = count_common(model.given[~model.is_clean])
+    return MATRIX_PRICE * k * (k - 1) * (model.scaling == "matrix")
 
 
 def price_of_rates(n_rates, n_gone, k):

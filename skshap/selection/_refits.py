@@ -15,7 +15,6 @@ from skshap.selection._copies import (
     often,
 )
 from skshap.selection._noise_choice import choose_model
-from skshap.selection._own_rates import prune
 from skshap.utils._ridge import leave_one_out, with_ones
 
 __all__ = ["Misses", "fit_by_attributor", "fit_by_leaving_out"]
@@ -146,14 +145,9 @@ def fit_to_others(models, kernel, number, least, alpha, device):
     diagonal = diagonal_of_copies(factor.inverse_diagonal, copies, alpha + kernel.lost)
     predict = partial(leave_out, factor, copies, diagonal)
     decision = predict(labels)
-    misses = [fit_and_refit(model, decision, predict) for model in models]
-    # What ridges are refitted to with too many rates would pass for evidence of few.
-    models = [prune(model) for model in models]
-    for place, model in enumerate(models):
-        if model.noise == "by pair":
-            misses[place] = fit_and_refit(model, decision, predict)
-    place, model = choose_model(models)
-    return place, model, misses[place]
+    return choose_model(
+        models, partial(fit_and_refit, decision=decision, predict=predict)
+    )
 
 
 def fit_and_refit(model, decision, predict):

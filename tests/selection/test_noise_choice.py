@@ -7,6 +7,7 @@ from sklearn.datasets import load_digits, load_iris, make_blobs
 from sklearn.metrics import average_precision_score
 
 from skshap import FreeShapAttributor, LabelNoiseDetector, flip_labels
+from skshap.selection import _noise_choice
 from skshap.selection._noise_choice import choose_model, noise_models
 from skshap.selection._noise_model import NoiseModel
 from skshap.selection._noise_price import LEAST_GAIN
@@ -162,7 +163,8 @@ def test_rates_of_their_own_must_pay(n_classes, excess, kind, monkeypatch):
     bar = (n_rates + 2) * price + LEAST_GAIN * n_wrong
     told = {"by pair": -70.0 + bar + excess, "symmetric": -70.0}
     monkeypatch.setattr(NoiseModel, "log_likelihood", lambda self: told[self.noise])
-    assert choose_model(models) == (kind, models[kind])
+    monkeypatch.setattr(_noise_choice, "prune", lambda model: model)
+    assert choose_model(models, len_of_labels) == (kind, models[kind], 90)
 
 
 @pytest.mark.filterwarnings("ignore:none of")
@@ -190,7 +192,29 @@ def test_a_matrix_must_pay_for_each_parameter(n_classes, noise, excess, monkeypa
     bar = 1.5 * n_classes * (n_classes - 1)
     told = {"vector": -70.0, "matrix": -70.0 + bar + excess}
     monkeypatch.setattr(NoiseModel, "log_likelihood", lambda self: told[self.scaling])
-    assert choose_model(models) == (int(excess > 0), models[int(excess > 0)])
+    place = int(excess > 0)
+    assert choose_model(models, len_of_labels) == (place, models[place], 90)
+
+
+def len_of_labels(model):
+    """Stand for a fit."""
+    return len(model.given)
+
+
+def test_a_matrix_that_cannot_pay_is_not_fitted():
+    """Where classes are many, no likelihood is as high as it would have to be."""
+    rng = np.random.default_rng(0)
+    given, tried = np.arange(120) % 12, []
+    decision = 4 * np.eye(12)[given] + rng.normal(size=(120, 12))
+
+    def fit(model):
+        tried.append((model.noise, model.scaling))
+        model.fit(decision)
+
+    models = noise_models(given, 12, np.zeros(120, dtype=bool))
+    assert choose_model(models, fit)[1].scaling == "vector"
+    assert {scaling for _, scaling in tried} == {"vector"}
+    assert {noise for noise, _ in tried} == {"symmetric", "by pair"}
 
 
 @pytest.mark.parametrize("noise", ["auto", *KINDS])
