@@ -33,10 +33,9 @@ def noise_models(given, n_classes, is_clean, noise="auto"):
     if noise == "auto":
         kinds = ["symmetric", "by pair"]
     if count_common(given[~is_clean]) == 2:
-        kinds, scalings = (
-            [noise if noise != "auto" else "class-conditional"],
-            ["vector"],
-        )
+        scalings = ["vector"]
+        if noise == "auto":
+            kinds = ["class-conditional"]
     return [
         NoiseModel(given, n_classes, is_clean, noise=kind, scaling=scaling)
         for scaling, kind in product(scalings, kinds)
