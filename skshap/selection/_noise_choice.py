@@ -48,7 +48,8 @@ def choose_model(models, fit):
     Parameters
     ----------
     models : list of NoiseModel
-        From `noise_models`; those that could not be worth it are not fitted.
+        From `noise_models`; those that could not be worth it are not fitted, nor pairs
+        with a matrix that is not worth it without them.
     fit : callable
         Fits a model; what it returns is returned for the one that is chosen.
 
@@ -62,11 +63,15 @@ def choose_model(models, fit):
     value : object
         From `fit`.
     """
-    best, chosen = -np.inf, None
+    best, chosen, alike = -np.inf, None, {}
     for place, model in enumerate(models):
         if -price_of_matrix(model) <= best:  # no likelihood is above one
             continue
+        if alike and alike.get(model.scaling, np.inf) < max(alike.values()):
+            continue
         value = fit(model)
+        if model.noise == "symmetric":
+            alike[model.scaling] = worth(model)
         if model.noise == "by pair":
             model = prune(model)
             if not model.own.any():  # symmetric, like one before
