@@ -53,8 +53,8 @@ def suspicious_rows(detector, X, labels, is_noisy, *, n_rows, n_neighbors):
     Returns
     -------
     list of dict
-        The facts in `FACTS` that are known and, for words and a page, "rather", the
-        suggested label if it is more probable than the given one, "cells" and
+        The facts in `FACTS` that are known and, for words and a page, "rather", if the
+        suggested label is more probable than the given one, "cells" and
         "neighbor_cells"; the most suspicious row first.
     """
     if issparse(X):
@@ -73,13 +73,11 @@ def suspicious_rows(detector, X, labels, is_noisy, *, n_rows, n_neighbors):
     for i in order[:n_rows].tolist():
         values = kernel.between([i], slice(n))[0]
         near = nearest(values, sizes, i, judged.given, n_neighbors).tolist()
-        suggested = detector.classes_[judged.rivals[i]]
-        is_likelier = judged.rival_quality[i] > judged.quality[i]
         row = {
             "row": i,
             "given": labels[i],
-            "suggested": suggested,
-            "rather": suggested if is_likelier else None,
+            "suggested": detector.classes_[judged.rivals[i]],
+            "rather": bool(judged.rival_quality[i] > judged.quality[i]),
             "quality": float(judged.quality[i]),
             "is_issue": bool(judged.issues[i]),
             "cells": cells_of(X, i),

@@ -116,8 +116,8 @@ def article(rank, row):
     )
     name = row_name(row["row"], row.get("index"))
     rather = ""
-    if row["rather"] is not None:
-        rather = f', rather <bdi class="suggested">{quote(row["rather"])}</bdi>'
+    if row["rather"]:
+        rather = f', rather <bdi class="suggested">{quote(row["suggested"])}</bdi>'
     return (
         f'<article><h3>{rank}. <bdi class="label">{quote(row["given"])}</bdi>'
         f'{rather}</h3><p class="calm">Row at {name}; {verdict_of(row)}.</p>'

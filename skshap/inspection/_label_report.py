@@ -38,10 +38,11 @@ class LabelNoiseReport:
     rows : list of dict
         The suspicious rows, the most suspicious first: "row" (its position), "given",
         "suggested" (the most probable other label, of rows not called wrong as well,
-        unlike `suggested_labels_` of the detector), "quality", "is_issue", "cells"
-        (what the row holds, by column), "neighbors" (positions of rows that speak
-        against the label), "neighbor_labels", "neighbor_cells" and, where the truth is
-        known, "is_noisy", and where rows have names, "index" and "neighbor_index".
+        unlike `suggested_labels_` of the detector), "rather" (if it is more probable
+        than the given one), "quality", "is_issue", "cells" (what
+        the row holds, by column), "neighbors" (positions of rows that speak against the
+        label), "neighbor_labels", "neighbor_cells" and, where the truth is known,
+        "is_noisy", and where rows have names, "index" and "neighbor_index".
     summary : dict
         What is said of all rows, by its name in words.
     transitions : list of tuple (label, label, float)
@@ -228,7 +229,7 @@ class LabelNoiseReport:
         records = []
         for row in self.rows:
             facts = {name: row[name] for name in FACTS if name in row}
-            rather = "" if row["rather"] is None else f"rather {row['rather']}; "
+            rather = f"rather {row['suggested']}; " if row["rather"] else ""
             facts["reason"] = f"{rather}{verdict_of(row)}"
             for name, value in row["cells"].items():
                 facts[column_name(name, facts)] = value
