@@ -39,10 +39,10 @@ class LabelNoiseReport:
         The suspicious rows, the most suspicious first: "row" (its position), "given",
         "suggested" (the most probable other label, of rows not called wrong as well,
         unlike `suggested_labels_` of the detector), "rather" (if it is more probable
-        than the given one), "quality", "is_issue", "cells" (what
-        the row holds, by column), "neighbors" (positions of rows that speak against the
-        label), "neighbor_labels", "neighbor_cells" and, where the truth is known,
-        "is_noisy", and where rows have names, "index" and "neighbor_index".
+        than the given one), "quality", "is_issue", "cells" (what the row holds, by
+        column), "neighbors" (positions of rows that speak against the label),
+        "neighbor_labels", "neighbor_cells" and, where the truth is known, "is_noisy",
+        and where rows have names, "index" and "neighbor_index".
     summary : dict
         What is said of all rows, by its name in words.
     transitions : list of tuple (label, label, float)

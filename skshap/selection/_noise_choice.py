@@ -67,7 +67,8 @@ def choose_model(models, fit):
     for place, model in enumerate(models):
         if -price_of_matrix(model) <= best:  # no likelihood is above one
             continue
-        if alike and alike.get(model.scaling, np.inf) < max(alike.values()):
+        without = alike.get(model.scaling)  # rates of pairs; None if not looked at yet
+        if without is not None and without < max(alike.values()):
             continue
         value = fit(model)
         if model.noise == "symmetric":
