@@ -58,8 +58,9 @@ def choose_model(models, fit):
     place : int
         Of the model in the list, of equal ones the first.
     model : NoiseModel
-        It, or, if it is one by pair, what `prune` leaves of it, fitted anew: what
-        ridges are refitted to with too many rates would pass for evidence of few.
+        It. If it is one by pair, what `prune` leaves of it is compared, fitted anew, as
+        what ridges are refitted to with too many rates would pass for evidence of few;
+        and of both the mean is taken: rates that are too small to pay are there too.
     value : object
         From `fit`.
     """
@@ -73,11 +74,15 @@ def choose_model(models, fit):
         value = fit(model)
         if model.noise == "symmetric":
             alike[model.scaling] = worth(model)
+        full = model
         if model.noise == "by pair":
-            model = prune(model)
+            model = prune(full)
             if not model.own.any():  # symmetric, like one before
                 continue
             value = fit(model)
         if worth(model) > best:
-            best, chosen = worth(model), (place, model, value)
+            best = worth(model)
+            if model is not full:
+                model.draw_to(full)
+            chosen = place, model, value
     return chosen

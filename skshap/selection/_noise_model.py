@@ -98,10 +98,22 @@ class NoiseModel:
             if not vanished.any():
                 break
             self._untold |= vanished
-        for c in np.flatnonzero(self._untold):
-            rows = (self.given == c) & ~self.is_clean
-            self.posterior[rows] = tilted(self.probabilities[rows], c, 1 - UNTOLD_RATE)
+        self._settle()
         return self.posterior
+
+    def draw_to(self, other):
+        """Judge labels by the mean of this model and another of the same ones.
+
+        Parameters
+        ----------
+        other : NoiseModel
+            Fitted.
+        """
+        self._untold |= other._untold
+        self.probabilities = (self.probabilities + other.probabilities) / 2
+        self.transition = (self.transition + other.transition) / 2
+        self.posterior = self._judge()
+        self._settle()
 
     def part(self, rows):
         """Return a model of some rows, not fitted, and which classes these have."""
@@ -246,6 +258,12 @@ class NoiseModel:
         evidence = self.transition[:, self.given].T
         known = np.eye(self.n_classes)[self.given]
         return np.where(self.is_clean[:, None], known, evidence)
+
+    def _settle(self):
+        """Say of labels of classes that rows do not tell what can be said."""
+        for c in np.flatnonzero(self._untold):
+            rows = (self.given == c) & ~self.is_clean
+            self.posterior[rows] = tilted(self.probabilities[rows], c, 1 - UNTOLD_RATE)
 
     def _judge(self):
         joint = self.probabilities * self._evidence()

@@ -63,6 +63,22 @@ def test_labels_that_went_to_one_class_are_told(method):
     assert np.ptp(T[~next_one & ~np.eye(4, dtype=bool)]) < 0.005
 
 
+@pytest.mark.filterwarnings("ignore:labels look wrong")
+def test_rates_that_are_too_small_to_pay_are_counted_with():
+    sizes = (np.linspace(1, 5, 8) / 24 * 800).astype(int)
+    X, y = make_blobs(sizes, 6, cluster_std=3.0, random_state=2)
+    is_wrong = np.random.default_rng(2).random(len(y)) < 0.15
+    given = np.where(is_wrong, (y + 1) % 8, y)
+    by_class, auto = (
+        LabelNoiseDetector(noise=noise).fit(X / X.std(), given)
+        for noise in ("class-conditional", "auto")
+    )
+    precision, other = (
+        average_precision_score(is_wrong, -d.label_quality_) for d in (auto, by_class)
+    )
+    assert precision > other - 0.01
+
+
 def test_few_labels_that_went_from_one_class_of_many_to_another():
     X, y = load_digits(return_X_y=True)
     given = y[:300].copy()
