@@ -1,7 +1,10 @@
 """Which parameters of a pretrained model make the kernel."""
 
+from itertools import chain
+
 import torch
 from torch import nn
+from transformers.pytorch_utils import Conv1D
 
 from skshap.utils._optional import import_optional
 
@@ -17,9 +20,46 @@ def first_parameter(network):
 
 
 def transformer_layers(model):
-    """Return the layers of a transformer, the longest list of modules in it."""
-    lists = (m for m in model.modules() if isinstance(m, nn.ModuleList))
-    return max(lists, key=len, default=())
+    """Return the layers of a transformer, in the order in which it has them.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Of `transformers`. Of an encoder and a decoder, the layers of the decoder follow
+        those of the encoder.
+
+    Returns
+    -------
+    list of torch.nn.ModuleDict
+        By layer, its modules: the next of a list of modules, and of other lists of the
+        same length beside it, as some models hold attention and the rest in two lists.
+    """
+    layers, taken = [], set()
+    for name, child in model.named_children():
+        lists = lists_beside(model, name)
+        if name in taken:
+            continue
+        if not any(is_block(part) for part in chain(*lists.values())):
+            layers += transformer_layers(child)
+            continue
+        taken |= set(lists)
+        parts = zip(*lists.values(), strict=True)
+        layers += [nn.ModuleDict(zip(lists, layer, strict=True)) for layer in parts]
+    return layers
+
+
+def lists_beside(model, name):
+    """Return a list of modules by its name, and others as long; none if it is none."""
+    lists = {n: m for n, m in model.named_children() if isinstance(m, nn.ModuleList)}
+    if name not in lists or isinstance(model, nn.ModuleList):
+        return {name: lists[name]} if name in lists else {}
+    return {n: m for n, m in lists.items() if len(m) == len(lists[name])}
+
+
+def is_block(module):
+    """Whether a module has modules in turn, and is not just a list of these."""
+    is_list = isinstance(module, nn.ModuleList)
+    return not is_list and next(module.children(), None) is not None
 
 
 def choose_parameters(model, parameters, n_frozen_layers):
@@ -32,7 +72,7 @@ def choose_parameters(model, parameters, n_frozen_layers):
     parameters : {"layers", "all", "feedforward", "lora"}
         "layers": of the transformer layers that are not frozen, and the head; "all":
         also of embeddings and whatever else the model has; "feedforward": the linear
-        layers outside of attention of the layers that are not frozen, without the head;
+        ones outside of attention of the layers that are not frozen, without the head;
         "lora": those that `add_adapters` has added to layers that are not frozen, and
         the head.
     n_frozen_layers : int or None
@@ -67,8 +107,8 @@ def choose_parameters(model, parameters, n_frozen_layers):
         raise ValueError(
             f"parameters={parameters!r} with n_frozen_layers={n_frozen_layers} leaves "
             f"no parameter of {type(model).__name__}, of {len(layers)} layers: it "
-            "takes torch.nn.Linear outside of attention; "
-            "use parameters='layers', or fewer "
+            "takes linear layers outside of attention, torch.nn.Linear or Conv1D of "
+            "transformers; use parameters='layers', or, if layers have any, fewer "
             "n_frozen_layers."
         )
     return has_head
@@ -80,7 +120,7 @@ def wanted_of_layer(layer, parameters):
         yield from layer.parameters()
     elif parameters == "feedforward":
         for name, module in layer.named_modules():
-            if isinstance(module, nn.Linear) and "att" not in name:
+            if isinstance(module, (nn.Linear, Conv1D)) and "att" not in name.lower():
                 yield from module.parameters()
     else:  # "lora"
         for name, parameter in layer.named_parameters():

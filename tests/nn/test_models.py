@@ -56,6 +56,57 @@ def test_default_leaves_out_two_thirds():
         assert layers == set(range(n_frozen, n_layers))
 
 
+def tiny(name, **sizes):
+    import transformers as tr
+
+    return tr.AutoModel.from_config(tr.AutoConfig.for_model(name, **sizes))
+
+
+XLM = {"n_words": 9, "emb_dim": 8, "n_layers": 3, "n_heads": 2}
+BART = {"vocab_size": 9, "d_model": 8, "encoder_layers": 2, "decoder_layers": 3}
+BART |= {"encoder_attention_heads": 2, "decoder_attention_heads": 2}
+BART |= {"encoder_ffn_dim": 8, "decoder_ffn_dim": 8}
+T5 = {"vocab_size": 9, "d_model": 8, "d_ff": 8, "d_kv": 4, "num_heads": 2}
+CANINE = {"hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2}
+CANINE |= {"intermediate_size": 8, "num_hash_buckets": 4, "num_hash_functions": 2}
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes", "n_frozen", "counted"),
+    [
+        ("xlm", XLM, 2, ["attentions.2", "layer_norm1.2", "ffns.2", "layer_norm2.2"]),
+        (
+            "bart",
+            BART,
+            1,
+            ["encoder.layers.1", *(f"decoder.layers.{i}" for i in "012")],
+        ),
+        ("bart", BART, None, ["decoder.layers.1", "decoder.layers.2"]),
+        ("canine", CANINE, 2, ["encoder.layer.1", "final_char_encoder.layer.0"]),
+    ],
+)
+def test_layers_in_several_lists(name, sizes, n_frozen, counted):
+    network = prepare(tiny(name, **sizes), n_frozen_layers=n_frozen)
+    layers = (f"encoder.{layer}." for layer in counted)
+    every = [n for n, _ in network.named_parameters()]
+    expected = {n for layer in layers for n in every if n.startswith(layer)}
+    assert wanted(network) == expected | {"head.weight", "head.bias"}
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes", "counted"),
+    [
+        ("xlm", XLM, {"lin1", "lin2"}),
+        ("t5", {**T5, "num_layers": 3}, {"wi", "wo"}),
+        ("gpt2", {"vocab_size": 9, "n_embd": 8, "n_head": 2}, {"c_fc", "c_proj"}),
+    ],
+)
+def test_feedforward_layers_of_other_names(name, sizes, counted):
+    found = wanted(prepare(tiny(name, **sizes), parameters="feedforward"))
+    assert {n.split(".")[-2] for n in found} == counted
+    assert not any("att" in n.lower() for n in found)
+
+
 def test_too_many_frozen_layers(tiny_encoder):
     with pytest.raises(ValueError, match="n_frozen_layers=4 is more than the 3 layers"):
         prepare(tiny_encoder, n_frozen_layers=4)
