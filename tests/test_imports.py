@@ -208,6 +208,7 @@ HELPERS = {
     "attribution": {"_extremes", "_own_rows"},
     "kernel_ridge": {"_narrow"},
     "kernels": {
+        "_callables",
         "_column_cost",
         "_column_errors",
         "_dates",

@@ -65,7 +65,7 @@ def array_key(values):
 
 def _content(row):
     if isinstance(row, np.ndarray):
-        return row.tobytes()
+        return (row + 0.0).tobytes()  # minus zero is zero
     parts = (row,) if isinstance(row, str) else row
     encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
     return b"".join(len(part).to_bytes(8, "big") + part for part in encoded)

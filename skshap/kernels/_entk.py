@@ -73,9 +73,8 @@ class EmpiricalNTK(
         right, the mean for others: it is tried whether a later token makes a
         difference to an earlier one.
     n_frozen_layers : int or None, default=None
-        How many of the first layers are left out of the kernel. None leaves out two
-        thirds of them, as in [2]_ (8 of 12), and none with ``parameters="lora"``. Of an
-        encoder and a decoder, those of the decoder follow those of the encoder.
+        How many of the first layers, decoders after encoders, are left out. None leaves
+        out two thirds, as in [2]_ (8 of 12), and none with ``parameters="lora"``.
     parameters : {"layers", "all", "feedforward", "lora"}, default="layers"
         Which parameters of a pretrained model make the kernel. "layers": those of the
         layers that are not frozen, and of the head. "all": also those of embeddings,

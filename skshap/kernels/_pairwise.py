@@ -1,7 +1,6 @@
 """`PairwiseKernel`: a kernel of vectors, by name or as a function."""
 
 from copy import deepcopy
-from numbers import Real
 from os import PathLike
 from typing import ClassVar
 
@@ -16,10 +15,12 @@ from sklearn.metrics.pairwise import kernel_metrics, pairwise_kernels
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from skshap.kernels._callables import check_callable, check_symmetric
 from skshap.kernels._overridden import Overridable
 from skshap.utils._columns import text_advice
 from skshap.utils._sklearn import fit_context
 from skshap.utils._texts import is_text
+from skshap.utils._unchanged import unchanged_on_error
 from skshap.utils._validation import check_rows
 
 __all__ = ["PairwiseKernel", "check_name"]
@@ -28,8 +29,7 @@ __all__ = ["PairwiseKernel", "check_name"]
 # 32 bits.
 WRITABLE = "chi2", "additive_chi2"
 SMALL_INDICES = ("laplacian",)
-N_TRIED = 6  # rows that a callable takes either way
-ASYMMETRY = 1e-5  # of kernel values, by the largest: more than rounding of float32
+CENTRED = ("rbf",)  # kernels of differences that are had from inner products
 BLOCK = 64  # rows whose values with each other are computed for those with themselves
 
 
@@ -119,11 +119,13 @@ class PairwiseKernel(
             )
         check_name(self.kernel)
         kernel, params = self.kernel, deepcopy(self.kernel_params or {})
-        rows = self._check_vectors(X, reset=True)
-        if callable(kernel):
-            check_callable(kernel, params, rows[0], rows[-1])
-            check_symmetric(kernel, params, rows)
+        with unchanged_on_error(self):
+            rows = self._check_vectors(X, reset=True)
+            if callable(kernel):
+                check_callable(kernel, params, rows[0], rows[-1])
+                check_symmetric(kernel, params, rows)
         self.X_fit_, self._used = rows, (kernel, params)
+        self._centre = centre_of(rows) if kernel in CENTRED else None
         return self
 
     def fit_transform(self, X, y=None):
@@ -208,6 +210,9 @@ class PairwiseKernel(
             check_callable(kernel, params, X[0], other[0])
         if kernel in WRITABLE and not (issparse(X) or issparse(other)):
             X, other = (np.require(rows, requirements="W") for rows in (X, other))
+        if self._centre is not None and not issparse(X):
+            new = X - self._centre
+            X, other = new, new if other is X else other - self._centre
         if kernel in SMALL_INDICES:
             X, other = (with_small_indices(rows) for rows in (X, other))
         try:
@@ -257,44 +262,18 @@ def check_name(kernel):
         raise ValueError(message)
 
 
+def centre_of(rows):
+    """Return the mean of rows, or None if they are sparse, which are near zero.
+
+    Distances from inner products, as scikit-learn computes them, lose the digits that
+    rows far from zero have in common.
+    """
+    return None if issparse(rows) else (rows / len(rows)).sum(0)
+
+
 def with_small_indices(rows):
     """Return rows whose indices, if they are sparse and all fit, have 32 bits."""
     if not issparse(rows) or max(rows.nnz, *rows.shape) > np.iinfo(np.int32).max:
         return rows
     indices, starts = (part.astype(np.int32) for part in (rows.indices, rows.indptr))
     return type(rows)((rows.data, indices, starts), shape=rows.shape)
-
-
-def check_callable(kernel, params, x, y):
-    """Raise unless a callable maps two rows, `x` and `y`, to one number."""
-    what = (
-        f"kernel={kernel!r} must be a callable k(x, y) that maps two rows of X to one "
-        "number"
-    )
-    try:
-        value = kernel(x, y, **params)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"{what}; a function of two tables goes in by its name, or its values with "
-            f"kernel='precomputed'. On two rows of shape {x.shape} it failed: {error}"
-        ) from error
-    if np.shape(value):
-        raise ValueError(
-            f"{what}, but it returned an array of shape {np.shape(value)}."
-        )
-    if not hasattr(value, "dtype") and not isinstance(value, Real):
-        raise ValueError(f"{what}, but it returned {value!r:.40}.")
-
-
-def check_symmetric(kernel, params, rows):
-    """Raise unless a callable gives some pairs of rows one value either way."""
-    some = np.unique(np.linspace(0, len(rows) - 1, N_TRIED).round().astype(int))
-    K = np.array([[kernel(rows[i], rows[j], **params) for j in some] for i in some])
-    skew = np.abs(K - K.T)
-    if skew.max() > ASYMMETRY * np.abs(K).max():
-        i, j = sorted(np.unravel_index(skew.argmax(), skew.shape))
-        raise ValueError(
-            f"kernel={kernel!r} must be symmetric, but of rows {some[i]} and {some[j]} "
-            f"of X, x and y, k(x, y) is {K[i, j]:.6g} and k(y, x) is {K[j, i]:.6g}; "
-            "their mean is symmetric."
-        )

@@ -4,8 +4,8 @@ from itertools import chain
 
 import torch
 from torch import nn
-from transformers.pytorch_utils import Conv1D
 
+from skshap.nn._rules import is_transposed
 from skshap.utils._optional import import_optional
 
 __all__ = ["add_adapters", "choose_parameters", "first_parameter"]
@@ -120,7 +120,8 @@ def wanted_of_layer(layer, parameters):
         yield from layer.parameters()
     elif parameters == "feedforward":
         for name, module in layer.named_modules():
-            if isinstance(module, (nn.Linear, Conv1D)) and "att" not in name.lower():
+            is_linear = isinstance(module, nn.Linear) or is_transposed(module)
+            if is_linear and "att" not in name.lower():
                 yield from module.parameters()
     else:  # "lora"
         for name, parameter in layer.named_parameters():

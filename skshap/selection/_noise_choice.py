@@ -10,6 +10,11 @@ from skshap.selection._own_rates import prune
 
 __all__ = ["choose_model", "noise_models"]
 
+# Of judging labels with rates of their own for some pairs, what models with all such
+# rates, and then with none, have a part in.
+FULL_SHARE = 0.5
+ALIKE_SHARE = 0.25
+
 
 def noise_models(given, n_classes, is_clean, noise="auto"):
     """List the models of how labels went wrong that are to be compared.
@@ -59,21 +64,23 @@ def choose_model(models, fit):
         Of the model in the list, of equal ones the first.
     model : NoiseModel
         It. If it is one by pair, what `prune` leaves of it is compared, fitted anew, as
-        what ridges are refitted to with too many rates would pass for evidence of few;
-        and of both the mean is taken: rates that are too small to pay are there too.
+        what ridges are refitted to with too many rates would pass for evidence of few.
+        It is drawn to the one with all rates, as those that are too small to pay are
+        there too, and to the one without, as not all rows are as easy to tell as the
+        link says, and more of a pair then seem to have gone wrong.
     value : object
         From `fit`.
     """
-    best, chosen, alike = -np.inf, None, {}
+    best, chosen, alike = -np.inf, None, {}  # alike: by scaling
     for place, model in enumerate(models):
         if -price_of_matrix(model) <= best:  # no likelihood is above one
             continue
         without = alike.get(model.scaling)  # rates of pairs; None if not looked at yet
-        if without is not None and without < max(alike.values()):
+        if without is not None and worth(without) < max(map(worth, alike.values())):
             continue
         value = fit(model)
         if model.noise == "symmetric":
-            alike[model.scaling] = worth(model)
+            alike[model.scaling] = model
         full = model
         if model.noise == "by pair":
             model = prune(full)
@@ -83,6 +90,7 @@ def choose_model(models, fit):
         if worth(model) > best:
             best = worth(model)
             if model is not full:
-                model.draw_to(full)
+                model.draw_to(full, FULL_SHARE)
+                model.draw_to(without, ALIKE_SHARE)
             chosen = place, model, value
     return chosen

@@ -101,17 +101,20 @@ class NoiseModel:
         self._settle()
         return self.posterior
 
-    def draw_to(self, other):
-        """Judge labels by the mean of this model and another of the same ones.
+    def draw_to(self, other, share):
+        """Judge labels by a mean of this model and another of the same ones.
 
         Parameters
         ----------
         other : NoiseModel
             Fitted.
+        share : float
+            Weight of the other one, of 1.
         """
         self._untold |= other._untold
-        self.probabilities = (self.probabilities + other.probabilities) / 2
-        self.transition = (self.transition + other.transition) / 2
+        for name in ("probabilities", "transition"):
+            mean = (1 - share) * getattr(self, name) + share * getattr(other, name)
+            setattr(self, name, mean)
         self.posterior = self._judge()
         self._settle()
 

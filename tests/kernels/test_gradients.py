@@ -622,6 +622,7 @@ def test_keys_tell_rows_apart():
     assert first == third != second
     # Memory layout is not content.
     assert row_keys(np.asfortranarray(numbers)) == [first, second, third]
+    assert row_keys(np.array([[0.0, 1.0]])) == row_keys(np.array([[-0.0, 1.0]]))
 
 
 # Damage

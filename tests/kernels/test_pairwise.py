@@ -175,3 +175,43 @@ def test_features_are_there_where_fit_saw_a_linear_kernel():
     assert_array_equal(kernel.transform_features(X), X)
     kernel.fit(X)
     assert not hasattr(kernel, "transform_features")
+
+
+@pytest.mark.parametrize("offset", [1e4, 1e8, 1.6e9, -1e15])
+def test_columns_far_from_zero(offset):
+    """Distances do not depend on where zero is, as of dates in seconds."""
+    near = np.random.default_rng(0).integers(-20, 20, size=(40, 3)).astype(float)
+    far = near + np.array([0, 0, offset])
+    params = {"gamma": 0.005}
+    kernel, expected = (
+        PairwiseKernel("rbf", kernel_params=params).fit(rows) for rows in (far, near)
+    )
+    K = expected.transform(near[:9])
+    assert_allclose(kernel.transform(far[:9]), K, rtol=1e-12)
+    assert_allclose(
+        PairwiseKernel("rbf", kernel_params=params).fit_transform(far)[:9],
+        K,
+        rtol=1e-12,
+    )
+    assert_allclose(kernel.diag(far), 1, rtol=1e-12)
+    model = KernelRidgeClassifier(kernel="rbf", kernel_params=params)
+    y = near[:, 0] > 0
+    found, other = (model.fit(rows, y).decision_function(rows) for rows in (far, near))
+    assert_allclose(found, other, rtol=1e-9)
+
+
+def test_rows_whose_mean_is_too_large_for_a_number():
+    rows = np.array([[1.5e308, 1.0], [1.5e308, 2.0]])
+    assert_allclose(PairwiseKernel("rbf").fit(rows).diag(rows), 1)
+
+
+def test_a_refused_fit_leaves_the_kernel_as_it_was():
+    def kernel(x, y):
+        return x @ y + (len(x) > 3) * x[0]
+
+    fitted = PairwiseKernel(kernel).fit(X)
+    expected = fitted.transform(X[:2])
+    with pytest.raises(ValueError, match="must be symmetric"):
+        fitted.fit(np.random.default_rng(1).random((9, 4)))
+    assert fitted.n_features_in_ == 3
+    assert_array_equal(fitted.transform(X[:2]), expected)
