@@ -13,7 +13,7 @@ __all__ = ["choose_model", "noise_models"]
 # Of judging labels with rates of their own for some pairs, what models with all such
 # rates, and then with none, have a part in.
 FULL_SHARE = 0.5
-ALIKE_SHARE = 0.25
+ALIKE_SHARE = 0.1
 
 
 def noise_models(given, n_classes, is_clean, noise="auto"):
