@@ -9,7 +9,7 @@ from skshap.attribution._enumeration import enumerate_coalitions
 from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._leave_one_out import leave_one_out_values
 from skshap.attribution._moments import Estimate
-from skshap.attribution._plan import make_plan
+from skshap.attribution._plan import make_plan, warn_of_matrix
 from skshap.attribution._problem import PLAYERS
 from skshap.attribution._running import Run
 from skshap.attribution._samplers import make_sampler
@@ -48,6 +48,7 @@ def estimate_values(data, problem, method):
         n_players) if values are kept by the row scored.
     """
     plan = make_plan(data, problem, method)
+    warn_of_matrix(data, plan)
     with at_most(n_threads(data)):
         estimate = _estimate(data, problem, method, plan)
     return _arrange(problem, *estimate)

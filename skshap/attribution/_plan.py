@@ -8,10 +8,12 @@ from skshap.attribution._enumeration import LARGEST_GAME, enumeration_flops
 from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._kernel_game import KernelGame
 from skshap.attribution._samplers import SAMPLERS, make_sampler
+from skshap.utils._warn import warn_caller
 
-__all__ = ["Plan", "make_plan"]
+__all__ = ["Plan", "make_plan", "warn_of_matrix"]
 
 LARGEST_CONDITION = 1e6  # of features, for values by them to be exact to 1e-5
+LARGE_MATRIX = 2**30  # bytes of a kernel matrix that features would do without
 ITERATIONS = 20  # of the power method
 # Rows up to which values are enumerated for `tol`: draws of so few agree too often.
 ENUMERATED = 8
@@ -93,6 +95,26 @@ def make_plan(data, problem, method):
         if work_by_all <= work:
             return by_all
     return plan
+
+
+def warn_of_matrix(data, plan):
+    """Warn of a large kernel matrix that ill-conditioned features are turned into."""
+    n, n_features = data.rows.shape
+    size = 8 * n**2
+    is_large = data.is_explicit and n > n_features and size > LARGE_MATRIX
+    if not is_large or plan.kind is not KernelGame:
+        return
+    largest = largest_eigenvalue(data.rows)
+    least = largest / LARGEST_CONDITION
+    if least > data.alpha:
+        warn_caller(
+            f"values are computed from a kernel matrix of {n:,} x {n:,}, "
+            f"{size / 1e9:.0f} GB, and copies of it, as rounding would spoil what is "
+            f"computed by {n_features:,} features: the largest eigenvalue of their "
+            f"inner products is {largest:.2g}, more than a million times "
+            f"alpha={data.alpha:.3g}. Set alpha to {1.1 * least:.2g} or more, or centre "
+            "and scale the columns."
+        )
 
 
 def least_enumeration(data, problem, kinds):

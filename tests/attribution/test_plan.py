@@ -59,6 +59,22 @@ def test_features_are_used_where_they_are_well_conditioned(
     assert make_plan(*posed(3000, 4, None, alpha=alpha))[0] is kind
 
 
+def test_a_large_matrix_of_ill_conditioned_features_is_warned_of(monkeypatch):
+    monkeypatch.setattr(_plan, "LARGE_MATRIX", 10**5)
+    X = np.random.default_rng(0).normal(size=(200, 3)) * [1, 1, 300]
+    y = X[:, 0] > 0
+    attributor = FreeShapAttributor("linear", n_permutations=2, random_state=0)
+    with pytest.warns(UserWarning, match="200 x 200, .* a million times") as w:
+        attributor.fit(X, y).attribute(X[:5], y[:5])
+    alpha = float(str(w[0].message).split("Set alpha to ")[1].split(" or more")[0])
+    assert 10 < alpha < 40
+    # None by the alpha that it names, of few rows, or where others have no features.
+    attributor.set_params(alpha=alpha).fit(X, y).attribute(X[:5], y[:5])
+    attributor.set_params(alpha=1.0, n_permutations=3)
+    attributor.fit(X[:99], y[:99]).attribute(X[:5], y[:5])
+    attributor.set_params(kernel="rbf").fit(X, y).attribute(X[:5], y[:5])
+
+
 @pytest.mark.parametrize("kernel, kind", [("rbf", KernelGame), ("linear", FeatureGame)])
 def test_the_work_of_an_enumeration_is_counted(kernel, kind, posed):
     """What more rows, or another semivalue, add to it."""
