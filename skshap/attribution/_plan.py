@@ -112,8 +112,8 @@ def warn_of_matrix(data, plan):
             f"{size / 1e9:.0f} GB, and copies of it, as rounding would spoil what is "
             f"computed by {n_features:,} features: the largest eigenvalue of their "
             f"inner products is {largest:.2g}, more than a million times "
-            f"alpha={data.alpha:.3g}. Set alpha to {1.1 * least:.2g} or more, or centre "
-            "and scale the columns."
+            f"alpha={data.alpha:.3g}. Set alpha to {1.1 * least:.2g} or more, or "
+            "centre and scale the columns."
         )
 
 

@@ -257,15 +257,18 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
             If labels look misspelt: the same as others but for case, space or, where
             they are rare, one letter; if classes have a single row; if
             ``contamination="auto"`` calls none wrong because wrong labels cannot be
-            told from hard rows, whether some look wrong or not; or if `X_val` looks
-            like numbers in other units than `X`, is `X` with most of its labels, or
-            holds rows of `X` with their labels, mostly, of forty or more, or only, of
-            ten or more; or if indices are not in one order, but one only numbers its
+            told from hard rows, whether some look wrong or not, or because more than a
+            quarter of the calls would be expected to be false alarms; or if `X_val`
+            looks like numbers in other units than `X`, is `X` with most of its labels,
+            or holds rows of `X` with their labels, mostly, of forty or more, or only,
+            of ten or more; or if indices are not in one order, but one only numbers its
             rows, or some of their names are others.
         """
         with unchanged_on_error(self):
             self._fit(X, y, X_val, y_val)
-            if not self._judged.are_told and self.contamination == "auto":
+            told, doubted = self._judged.are_told, self.label_quality_ < 0.5
+            is_silent = doubted.any() and not self.label_issues_.any()
+            if self.contamination == "auto" and (is_silent or not told):
                 warn_caller(self._why_none_is_called())
         return self
 
@@ -319,7 +322,13 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
             f"{none}, but {missed}: wrong labels cannot be told from rows that are "
             "hard to predict"
         )
-        if n_suspects:
+        if self._judged.are_told:
+            why = (
+                f"{none}, as more than a quarter of the calls would be expected to be "
+                f"false alarms, but {n_doubted} are more probably wrong than right"
+            )
+            such = f"contamination={n_doubted / n:.2g}"
+        elif n_suspects:
             why = (
                 f"labels look wrong, {n_suspects} of {n}, but none is called wrong: "
                 "right labels of rows that are hard to predict may look the same"

@@ -145,9 +145,9 @@ def fit_to_others(models, kernel, number, least, alpha, device):
     diagonal = diagonal_of_copies(factor.inverse_diagonal, copies, alpha + kernel.lost)
     predict = partial(leave_out, factor, copies, diagonal)
     decision = predict(labels)
-    return choose_model(
-        models, partial(fit_and_refit, decision=decision, predict=predict)
-    )
+    fit = partial(fit_and_refit, decision=decision, predict=predict)
+    place, model, missed_at_first = choose_model(models, fit)
+    return place, model, misses_of(model, missed_at_first)
 
 
 def fit_and_refit(model, decision, predict):
@@ -163,13 +163,19 @@ def fit_and_refit(model, decision, predict):
 
     Returns
     -------
-    Misses
+    ndarray of shape (n,) of bool
+        Whose given label is not the one predicted by the first ridge.
     """
     targets = model.fit(decision)
     missed_at_first = model.predict() != model.given
     for _ in range(N_REFITS):
         decision = predict(targets)
         targets = model.fit(decision)
+    return missed_at_first
+
+
+def misses_of(model, missed_at_first):
+    """Count the misses of a model, see `Misses`, and those of its first ridge."""
     judged, chance = ~model.is_clean, 1 / model.n_classes
     sure = (model.probabilities.max(1) - chance) / (1 - chance)
     missed = ((model.predict() != model.given) * sure)[judged]

@@ -310,6 +310,7 @@ def test_a_rare_class_that_rows_do_not_tell_is_not_called_wrong(share, seed):
 
 
 @pytest.mark.parametrize("seed", range(3))
+@pytest.mark.filterwarnings("ignore:none of")
 def test_a_rare_class_that_rows_tell_a_little_is_an_ordinary_one(seed):
     rng = np.random.default_rng(seed)
     X, y = rng.normal(size=(800, 5)), (rng.random(800) < 0.05).astype(int)
@@ -319,6 +320,20 @@ def test_a_rare_class_that_rows_tell_a_little_is_an_ordinary_one(seed):
     assert (p[y == 1] > 0.5).mean() < 0.3
     assert detector.label_quality_[y == 1].mean() > 0.5
     assert detector.transition_matrix_[0, 1] > 0
+
+
+def test_silence_about_labels_that_look_wrong_is_warned_of():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(800, 5)), (rng.random(800) < 0.05).astype(int)
+    X[:, 0] += y
+    detector = LabelNoiseDetector()
+    with pytest.warns(UserWarning, match="none of 800 .* as more than a quarter") as w:
+        detector.fit(X, y)
+    n_doubted = (detector.label_quality_ < 0.5).sum()
+    assert f"but {n_doubted} are more probably wrong than right" in str(w[0].message)
+    assert np.sort(detector.label_quality_)[0] > 0.25  # a single one would be too many
+    share = float(str(w[0].message).split("contamination=")[1].rstrip("."))
+    assert LabelNoiseDetector(contamination=share).fit(X, y).label_issues_.any()
 
 
 @pytest.mark.parametrize("seed", [1, 5])

@@ -63,6 +63,25 @@ def test_labels_that_went_to_one_class_are_told(method):
     assert np.ptp(T[~next_one & ~np.eye(4, dtype=bool)]) < 0.005
 
 
+def test_judged_by_a_mean_of_three_models(monkeypatch):
+    """With all rates of pairs, with those that pay, and with one for all."""
+    X, y = blobs(3.0)
+    given, _ = shifted(y, 0.15)
+
+    def found(full, alike):
+        monkeypatch.setattr(_noise_choice, "FULL_SHARE", full)
+        monkeypatch.setattr(_noise_choice, "ALIKE_SHARE", alike)
+        detector = LabelNoiseDetector().fit(X, given)
+        return detector.probabilities_, detector.transition_matrix_
+
+    parts = [found(0, 0), found(1, 0), found(0, 1)]
+    assert np.ptp(parts[2][1][~np.eye(4, dtype=bool)]) < 0.01
+    for mean, own, full, alike in zip(found(0.5, 0.1), *parts, strict=True):
+        assert_allclose(mean, 0.45 * own + 0.45 * full + 0.1 * alike, rtol=1e-9)
+        for one, other in [(own, full), (own, alike), (full, alike)]:
+            assert abs(one - other).max() > 0.01
+
+
 @pytest.mark.filterwarnings("ignore:labels look wrong")
 def test_rates_that_are_too_small_to_pay_are_counted_with():
     sizes = (np.linspace(1, 5, 8) / 24 * 800).astype(int)
