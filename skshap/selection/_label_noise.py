@@ -146,7 +146,10 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
     such label, half of what it tells of them that they went to one class and not to
     any. What is left, ridges fitted anew, is compared with one rate for all: it must
     raise the log-likelihood by what it costs, with two rates more, as some pair of many
-    classes that overlap always looks as if labels had gone wrong.
+    classes that overlap always looks as if labels had gone wrong. Labels are then
+    judged by a mean of models: .45 that with these rates, .45 the one with rates of all
+    pairs, since small ones are there too, and .1 the one with one rate, since rows that
+    are hard look the more like wrong labels the higher the rate of their pair is.
 
     Two things look like wrong labels and are none. Where rows of one class lie among
     those of another, as where two measurements overlap on one side, a constant share of
@@ -333,19 +336,11 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
                 f"labels look wrong, {n_suspects} of {n}, but none is called wrong: "
                 "right labels of rows that are hard to predict may look the same"
             )
-            such = (
-                f"contamination={self.noise_rate_:.2g}, a guess at how many are wrong"
-            )
-        advice = (
+            such = f"contamination={self.noise_rate_:.2g}, a rough guess at how many are wrong"
+        return (
             f"{why}. Read rows from the lowest label_quality_ up, or pass the share of "
             f"labels to call and suggest others for, such as {such}."
         )
-        if self.noise_ == "symmetric" and self.noise == "auto":
-            advice += (
-                " If labels went wrong by class, as those of one turned into another, "
-                "noise='class-conditional' may find more."
-            )
-        return advice
 
     def fit_predict(self, X, y, *, X_val=None, y_val=None):
         """Judge the label of every row and say which to keep.

@@ -284,20 +284,6 @@ def test_where_none_looks_wrong_and_none_could_be_told_there_is_a_warning(seed):
     LabelNoiseDetector(contamination=0.1).fit(X, y)  # as the warning says
 
 
-@pytest.mark.parametrize("noise", ["auto", "symmetric"])
-def test_the_warning_names_the_noise_that_was_chosen(noise):
-    """Unless the user chose it."""
-    rng = np.random.default_rng(0)
-    y = rng.integers(0, 3, 400)
-    X = rng.normal(size=(400, 3)) + 0.7 * np.eye(3)[y]
-    detector = LabelNoiseDetector(noise=noise)
-    with pytest.warns(UserWarning, match="none of 400 labels") as caught:
-        detector.fit(X, y)
-    assert detector.noise_ == "symmetric"
-    is_named = "noise='class-conditional' may find more" in str(caught[0].message)
-    assert is_named == (noise == "auto")
-
-
 def test_the_warning_that_none_is_called_counts_those_more_probably_wrong():
     options = {"n_informative": 4, "class_sep": 0.5, "flip_y": 0.15, "random_state": 0}
     X, y = make_classification(600, 10, **options)
