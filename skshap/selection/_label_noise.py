@@ -336,7 +336,7 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
                 f"labels look wrong, {n_suspects} of {n}, but none is called wrong: "
                 "right labels of rows that are hard to predict may look the same"
             )
-            such = f"contamination={self.noise_rate_:.2g}, a rough guess at how many are wrong"
+            such = f"contamination={self.noise_rate_:.2g}, a rough guess at how many"
         return (
             f"{why}. Read rows from the lowest label_quality_ up, or pass the share of "
             f"labels to call and suggest others for, such as {such}."
