@@ -210,8 +210,8 @@ class PairwiseKernel(
             check_callable(kernel, params, X[0], other[0])
         if kernel in WRITABLE and not (issparse(X) or issparse(other)):
             X, other = (np.require(rows, requirements="W") for rows in (X, other))
-        if self._centre is not None and not issparse(X):
-            new = X - self._centre
+        if self._centre is not None:
+            new = (X.toarray() if issparse(X) else X) - self._centre
             X, other = new, new if other is X else other - self._centre
         if kernel in SMALL_INDICES:
             X, other = (with_small_indices(rows) for rows in (X, other))
@@ -263,12 +263,15 @@ def check_name(kernel):
 
 
 def centre_of(rows):
-    """Return the mean of rows, or None if they are sparse, which are near zero.
+    """Return a row that is in the middle of each column, or None if rows are sparse.
 
     Distances from inner products, as scikit-learn computes them, lose the digits that
     rows far from zero have in common.
     """
-    return None if issparse(rows) else (rows / len(rows)).sum(0)
+    if issparse(rows):
+        return None
+    middle = len(rows) // 2
+    return np.partition(rows, middle, axis=0)[middle]  # unlike a mean, by no outlier
 
 
 def with_small_indices(rows):

@@ -1,7 +1,5 @@
 """Which parameters of a pretrained model make the kernel."""
 
-from itertools import chain
-
 import torch
 from torch import nn
 
@@ -19,7 +17,7 @@ def first_parameter(network):
     return next((p for p in network.parameters() if p.is_floating_point()), None)
 
 
-def transformer_layers(model):
+def transformer_layers(model, seen=None):
     """Return the layers of a transformer, in the order in which it has them.
 
     Parameters
@@ -27,33 +25,43 @@ def transformer_layers(model):
     model : torch.nn.Module
         Of `transformers`. Of an encoder and a decoder, the layers of the decoder follow
         those of the encoder.
+    seen : set or None, default=None
+        Modules that were looked at, which may be in several places.
 
     Returns
     -------
     list of torch.nn.ModuleDict
-        By layer, its modules: the next of a list of modules, and of other lists of the
-        same length beside it, as some models hold attention and the rest in two lists.
+        By layer, its modules: the next of a list of modules or, where norms have a list
+        of their own, of each of the lists of attention, norms and the rest.
     """
-    layers, taken = [], set()
+    layers, seen = [], set() if seen is None else seen
     for name, child in model.named_children():
-        lists = lists_beside(model, name)
-        if name in taken:
+        if child in seen:
             continue
-        if not any(is_block(part) for part in chain(*lists.values())):
-            layers += transformer_layers(child)
-            continue
-        taken |= set(lists)
-        parts = zip(*lists.values(), strict=True)
-        layers += [nn.ModuleDict(zip(lists, layer, strict=True)) for layer in parts]
+        seen.add(child)
+        lists = {name: child, **parts_beside(model, child)}
+        if isinstance(child, nn.ModuleList) and any(map(is_block, child)):
+            seen.update(lists.values())
+            for layer in zip(*lists.values(), strict=True):
+                names = (f"{key}_" for key in lists)  # unlike methods of ModuleDict
+                layers.append(nn.ModuleDict(zip(names, layer, strict=True)))
+        else:
+            layers += transformer_layers(child, seen)
     return layers
 
 
-def lists_beside(model, name):
-    """Return a list of modules by its name, and others as long; none if it is none."""
+def parts_beside(model, child):
+    """Return other lists of parts of the layers that a list of modules has parts of.
+
+    Those beside it of the same length, if some have blocks and others single modules
+    such as norms; a list of blocks that has no other beside it is one of whole layers.
+    """
+    if not isinstance(child, nn.ModuleList) or isinstance(model, nn.ModuleList):
+        return {}
     lists = {n: m for n, m in model.named_children() if isinstance(m, nn.ModuleList)}
-    if name not in lists or isinstance(model, nn.ModuleList):
-        return {name: lists[name]} if name in lists else {}
-    return {n: m for n, m in lists.items() if len(m) == len(lists[name])}
+    alike = {n: m for n, m in lists.items() if len(m) == len(child)}
+    n_of_blocks = sum(any(map(is_block, m)) for m in alike.values())
+    return alike if 1 < n_of_blocks < len(alike) else {}
 
 
 def is_block(module):
@@ -103,7 +111,16 @@ def choose_parameters(model, parameters, n_frozen_layers):
     for layer in layers[n_frozen_layers:]:
         for parameter in wanted_of_layer(layer, parameters):
             parameter.requires_grad_(True)
-    if not any(p.requires_grad for p in model.parameters()) and not has_head:
+    of_layers = (p for layer in layers[n_frozen_layers:] for p in layer.parameters())
+    is_none = not any(p.requires_grad for p in of_layers)
+    if parameters == "lora" and is_none and n_frozen_layers < len(layers):
+        raise ValueError(
+            f"parameters='lora' with n_frozen_layers={n_frozen_layers} leaves no "
+            f"adapter of {type(model).__name__}, of {len(layers)} layers: those that "
+            "lora_params adds must lie in layers that are not frozen; name "
+            "target_modules that these layers have."
+        )
+    if parameters == "feedforward" and is_none:
         raise ValueError(
             f"parameters={parameters!r} with n_frozen_layers={n_frozen_layers} leaves "
             f"no parameter of {type(model).__name__}, of {len(layers)} layers: it "

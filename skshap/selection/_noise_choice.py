@@ -10,9 +10,11 @@ from skshap.selection._own_rates import prune
 
 __all__ = ["choose_model", "noise_models"]
 
-# Of judging labels with rates of their own for some pairs, what models with all such
-# rates, and then with none, have a part in.
+# How labels are judged where some pairs of classes have rates of their own: the weight
+# of the model with rates of all pairs beside it, and then, of the model with one rate
+# for all, by the share of rows that are hard and at most.
 FULL_SHARE = 0.5
+ALIKE_GROWTH = 2.0
 ALIKE_SHARE = 0.1
 
 
@@ -66,8 +68,8 @@ def choose_model(models, fit):
         It. If it is one by pair, what `prune` leaves of it is compared, fitted anew, as
         what ridges are refitted to with too many rates would pass for evidence of few.
         It is drawn to the one with all rates, as those that are too small to pay are
-        there too, and to the one without, as not all rows are as easy to tell as the
-        link says, and more of a pair then seem to have gone wrong.
+        there too, and, the more rows are hard, to the one without, as hard rows look
+        the more like wrong labels the higher the rate of their pair is.
     value : object
         From `fit`.
     """
@@ -91,6 +93,7 @@ def choose_model(models, fit):
             best = worth(model)
             if model is not full:
                 model.draw_to(full, FULL_SHARE)
-                model.draw_to(without, ALIKE_SHARE)
+                share = min(ALIKE_SHARE, ALIKE_GROWTH * model.hard_share)
+                model.draw_to(without, share)
             chosen = place, model, value
     return chosen

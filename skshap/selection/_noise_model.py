@@ -104,6 +104,9 @@ class NoiseModel:
     def draw_to(self, other, share):
         """Judge labels by a mean of this model and another of the same ones.
 
+        It is that of probabilities and transitions. Which pairs have rates of their
+        own, which classes rows do not tell, and how many rows are hard, is left.
+
         Parameters
         ----------
         other : NoiseModel
@@ -111,10 +114,12 @@ class NoiseModel:
         share : float
             Weight of the other one, of 1.
         """
-        self._untold |= other._untold
         for name in ("probabilities", "transition"):
             mean = (1 - share) * getattr(self, name) + share * getattr(other, name)
             setattr(self, name, mean)
+        same = np.eye(self.n_classes, dtype=bool)
+        to_untold = np.where(self._untold & ~same, self.transition, 0)
+        self.transition += np.diag(to_untold.sum(1)) - to_untold
         self.posterior = self._judge()
         self._settle()
 

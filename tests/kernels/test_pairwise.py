@@ -193,16 +193,26 @@ def test_columns_far_from_zero(offset):
         K,
         rtol=1e-12,
     )
-    assert_allclose(kernel.diag(far), 1, rtol=1e-12)
     model = KernelRidgeClassifier(kernel="rbf", kernel_params=params)
     y = near[:, 0] > 0
     found, other = (model.fit(rows, y).decision_function(rows) for rows in (far, near))
     assert_allclose(found, other, rtol=1e-9)
 
 
-def test_rows_whose_mean_is_too_large_for_a_number():
-    rows = np.array([[1.5e308, 1.0], [1.5e308, 2.0]])
-    assert_allclose(PairwiseKernel("rbf").fit(rows).diag(rows), 1)
+@pytest.mark.parametrize("outlier", [1e9, -9.2e18, 1e200])
+def test_a_single_row_far_from_the_others(outlier):
+    rows = np.random.default_rng(0).normal(size=(60, 3))
+    near = PairwiseKernel("rbf").fit_transform(rows)[1:, 1:]
+    rows[0, 2] = outlier
+    with np.errstate(over="ignore", invalid="ignore"):
+        K = PairwiseKernel("rbf").fit_transform(rows)
+    assert_allclose(K[1:, 1:], near, rtol=1e-12)
+
+
+def test_sparse_rows_far_from_zero_by_dense_ones():
+    far = np.random.default_rng(0).normal(size=(40, 3)) + 1e8
+    kernel = PairwiseKernel("rbf").fit(far)
+    assert_array_equal(kernel.transform(csr_array(far[:9])), kernel.transform(far[:9]))
 
 
 def test_a_refused_fit_leaves_the_kernel_as_it_was():

@@ -68,11 +68,16 @@ def test_judged_by_a_mean_of_three_models(monkeypatch):
     X, y = blobs(3.0)
     given, _ = shifted(y, 0.15)
 
-    def found(full, alike):
+    def found(full, alike, growth=1e9):
         monkeypatch.setattr(_noise_choice, "FULL_SHARE", full)
         monkeypatch.setattr(_noise_choice, "ALIKE_SHARE", alike)
+        monkeypatch.setattr(_noise_choice, "ALIKE_GROWTH", growth)
         detector = LabelNoiseDetector().fit(X, given)
-        return detector.probabilities_, detector.transition_matrix_
+        p, T = detector.probabilities_, detector.transition_matrix_
+        joint = p * T[:, given].T
+        right = joint[np.arange(600), given] / joint.sum(1)
+        assert_allclose(detector.label_quality_, right, rtol=1e-9)
+        return p, T
 
     parts = [found(0, 0), found(1, 0), found(0, 1)]
     assert np.ptp(parts[2][1][~np.eye(4, dtype=bool)]) < 0.01
@@ -80,22 +85,30 @@ def test_judged_by_a_mean_of_three_models(monkeypatch):
         assert_allclose(mean, 0.45 * own + 0.45 * full + 0.1 * alike, rtol=1e-9)
         for one, other in [(own, full), (own, alike), (full, alike)]:
             assert abs(one - other).max() > 0.01
+    # Of the last none where no row is hard, and a share that grows with theirs.
+    for mean, own, full in zip(found(0.5, 0.1, 0.0), *parts[:2], strict=True):
+        assert_allclose(mean, 0.5 * own + 0.5 * full, rtol=1e-9)
+    p, own, full, alike = found(0.5, 0.1, 0.1)[0], *(part[0] for part in parts)
+    moved, most = p - (own + full) / 2, alike - (own + full) / 2
+    share = (moved * most).sum() / (most**2).sum()
+    assert 0.001 < share < 0.05
+    assert_allclose(moved, share * most, atol=1e-12)
 
 
 @pytest.mark.filterwarnings("ignore:labels look wrong")
-def test_rates_that_are_too_small_to_pay_are_counted_with():
+def test_rates_that_are_too_small_to_pay_are_counted_with(monkeypatch):
     sizes = (np.linspace(1, 5, 8) / 24 * 800).astype(int)
-    X, y = make_blobs(sizes, 6, cluster_std=3.0, random_state=2)
-    is_wrong = np.random.default_rng(2).random(len(y)) < 0.15
-    given = np.where(is_wrong, (y + 1) % 8, y)
-    by_class, auto = (
-        LabelNoiseDetector(noise=noise).fit(X / X.std(), given)
-        for noise in ("class-conditional", "auto")
-    )
-    precision, other = (
-        average_precision_score(is_wrong, -d.label_quality_) for d in (auto, by_class)
-    )
-    assert precision > other - 0.01
+    precision = {0.0: [], _noise_choice.FULL_SHARE: []}
+    for seed in (0, 2):
+        X, y = make_blobs(sizes, 6, cluster_std=3.0, random_state=seed)
+        is_wrong = np.random.default_rng(seed).random(len(y)) < 0.15
+        given = np.where(is_wrong, (y + 1) % 8, y)
+        for share, found in precision.items():
+            monkeypatch.setattr(_noise_choice, "FULL_SHARE", share)
+            quality = LabelNoiseDetector().fit(X / X.std(), given).label_quality_
+            found.append(average_precision_score(is_wrong, -quality))
+    without, counted = map(np.mean, precision.values())
+    assert counted > without + 0.004
 
 
 def test_few_labels_that_went_from_one_class_of_many_to_another():
