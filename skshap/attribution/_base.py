@@ -213,8 +213,9 @@ class BaseFreeShap:
         UserWarning
             If X and most of y are what `fit` saw, in the same order; if most of forty
             rows or more, or all of ten or more, are among those of `fit`, with their
-            labels; or if no other process can go on from the `checkpoint`, as a
-            callable `scoring` reads what cannot be pickled.
+            labels; if no other process can go on from the `checkpoint`, as a callable
+            `scoring` reads what cannot be pickled; or if features are turned into a
+            kernel matrix of more than a gibibyte that a larger `alpha` would spare.
 
         Notes
         -----

@@ -48,7 +48,7 @@ def estimate_values(data, problem, method):
         n_players) if values are kept by the row scored.
     """
     plan = make_plan(data, problem, method)
-    warn_of_matrix(data, plan)
+    warn_of_matrix(data, problem, method, plan)
     with at_most(n_threads(data)):
         estimate = _estimate(data, problem, method, plan)
     return _arrange(problem, *estimate)

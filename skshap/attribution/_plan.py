@@ -97,23 +97,23 @@ def make_plan(data, problem, method):
     return plan
 
 
-def warn_of_matrix(data, plan):
-    """Warn of a large kernel matrix that ill-conditioned features are turned into."""
+def warn_of_matrix(data, problem, method, plan):
+    """Warn of a large kernel matrix that a larger `alpha` would spare."""
     n, n_features = data.rows.shape
     size = 8 * n**2
-    is_large = data.is_explicit and n > n_features and size > LARGE_MATRIX
-    if not is_large or plan.kind is not KernelGame:
+    if not data.is_explicit or plan.kind is not KernelGame or size <= LARGE_MATRIX:
         return
     largest = largest_eigenvalue(data.rows)
-    least = largest / LARGEST_CONDITION
-    if least > data.alpha:
+    alpha = 1.1 * largest / LARGEST_CONDITION
+    spared = make_plan(data._replace(alpha=alpha), problem, method)
+    if alpha > data.alpha and spared.kind is FeatureGame:
         warn_caller(
             f"values are computed from a kernel matrix of {n:,} x {n:,}, "
             f"{size / 1e9:.0f} GB, and copies of it, as rounding would spoil what is "
             f"computed by {n_features:,} features: the largest eigenvalue of their "
             f"inner products is {largest:.2g}, more than a million times "
-            f"alpha={data.alpha:.3g}. Set alpha to {1.1 * least:.2g} or more, or "
-            "centre and scale the columns."
+            f"alpha={data.alpha:.3g}. alpha={alpha:.2g} or more would spare it, or "
+            "centred and scaled columns."
         )
 
 

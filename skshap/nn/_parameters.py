@@ -6,7 +6,12 @@ from torch import nn
 from skshap.nn._rules import is_transposed
 from skshap.utils._optional import import_optional
 
-__all__ = ["add_adapters", "choose_parameters", "first_parameter"]
+__all__ = [
+    "add_adapters",
+    "choose_parameters",
+    "first_parameter",
+    "transformer_layers",
+]
 
 # As in arXiv 2406.04606, appendix D.3.
 LORA_DEFAULTS = {"r": 16, "lora_alpha": 16, "target_modules": "all-linear"}
@@ -53,21 +58,30 @@ def transformer_layers(model, seen=None):
 def parts_beside(model, child):
     """Return other lists of parts of the layers that a list of modules has parts of.
 
-    Those beside it of the same length, if some have blocks and others single modules
-    such as norms; a list of blocks that has no other beside it is one of whole layers.
+    Those beside it of the same length, if some have blocks and others norms; a list of
+    blocks that has no such lists beside it is one of whole layers.
     """
     if not isinstance(child, nn.ModuleList) or isinstance(model, nn.ModuleList):
         return {}
     lists = {n: m for n, m in model.named_children() if isinstance(m, nn.ModuleList)}
     alike = {n: m for n, m in lists.items() if len(m) == len(child)}
-    n_of_blocks = sum(any(map(is_block, m)) for m in alike.values())
-    return alike if 1 < n_of_blocks < len(alike) else {}
+    blocks = {n for n, m in alike.items() if any(map(is_block, m))}
+    norms = {n for n, m in alike.items() if all(map(is_norm, m))}
+    if len(blocks) < 2 or not norms:
+        return {}
+    return {n: m for n, m in alike.items() if n in blocks | norms}
 
 
 def is_block(module):
     """Whether a module has modules in turn, and is not just a list of these."""
     is_list = isinstance(module, nn.ModuleList)
     return not is_list and next(module.children(), None) is not None
+
+
+def is_norm(module):
+    """Whether a module has parameters, but no matrix of weights."""
+    sizes = [p.dim() for p in module.parameters()]
+    return bool(sizes) and max(sizes) < 2
 
 
 def choose_parameters(model, parameters, n_frozen_layers):

@@ -269,9 +269,10 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         """
         with unchanged_on_error(self):
             self._fit(X, y, X_val, y_val)
-            told, doubted = self._judged.are_told, self.label_quality_ < 0.5
-            is_silent = doubted.any() and not self.label_issues_.any()
-            if self.contamination == "auto" and (is_silent or not told):
+            doubted = (self.label_quality_ < 0.5).sum() > 1  # one may be by chance
+            is_silent = doubted and not self.label_issues_.any()
+            withheld = not self._judged.are_told
+            if self.contamination == "auto" and (is_silent or withheld):
                 warn_caller(self._why_none_is_called())
         return self
 
@@ -311,32 +312,33 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
     def _why_none_is_called(self):
         judged, such = self._judged, "contamination=0.1"
         n, n_suspects = len(judged.given), judged.n_withheld
+        n_doubted = int((self.label_quality_ < 0.5).sum())
         none = f"none of {n} labels is called wrong"
         missed = f"{judged.misses.at_first:.0%} are not what other rows predict"
-        if is_narrow(self.attributor_._training_kernel):
-            return (
-                f"{none}, but {missed}, as by this kernel rows resemble only "
-                "themselves: mend the kernel first."
-            )
-        n_doubted = int((self.label_quality_ < 0.5).sum())
-        if n_doubted:
-            missed = f"{n_doubted} are more probably wrong than right and {missed}"
-        why = (
-            f"{none}, but {missed}: wrong labels cannot be told from rows that are "
-            "hard to predict"
-        )
-        if self._judged.are_told:
+        if judged.are_told:
             why = (
                 f"{none}, as more than a quarter of the calls would be expected to be "
                 f"false alarms, but {n_doubted} are more probably wrong than right"
             )
             such = f"contamination={n_doubted / n:.2g}"
+        elif is_narrow(self.attributor_._training_kernel):
+            return (
+                f"{none}, but {missed}, as by this kernel rows resemble only "
+                "themselves: mend the kernel first."
+            )
         elif n_suspects:
             why = (
                 f"labels look wrong, {n_suspects} of {n}, but none is called wrong: "
                 "right labels of rows that are hard to predict may look the same"
             )
             such = f"contamination={self.noise_rate_:.2g}, a rough guess at how many"
+        else:
+            if n_doubted:
+                missed = f"{n_doubted} are more probably wrong than right and {missed}"
+            why = (
+                f"{none}, but {missed}: wrong labels cannot be told from rows that are "
+                "hard to predict"
+            )
         return (
             f"{why}. Read rows from the lowest label_quality_ up, or pass the share of "
             f"labels to call and suggest others for, such as {such}."

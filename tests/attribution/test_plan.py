@@ -59,20 +59,36 @@ def test_features_are_used_where_they_are_well_conditioned(
     assert make_plan(*posed(3000, 4, None, alpha=alpha))[0] is kind
 
 
-def test_a_large_matrix_of_ill_conditioned_features_is_warned_of(monkeypatch):
+@pytest.mark.parametrize("n, n_features", [(3000, 4), (400, 300)])
+def test_a_large_matrix_that_alpha_would_spare_is_warned_of(
+    n, n_features, monkeypatch, posed
+):
     monkeypatch.setattr(_plan, "LARGE_MATRIX", 10**5)
-    X = np.random.default_rng(0).normal(size=(200, 3)) * [1, 1, 300]
+    monkeypatch.setattr(_plan, "LARGEST_CONDITION", 1000.0)
+    case = posed(n, n_features, None, n_permutations=2)
+    plan = make_plan(*case)
+    assert plan.kind is KernelGame
+    spared = make_plan(case[0]._replace(alpha=100.0), *case[1:])
+    if spared.kind is KernelGame:  # of so many columns, with any alpha
+        _plan.warn_of_matrix(*case, plan)
+        return
+    with pytest.warns(UserWarning, match=f"{n:,} x {n:,}, .* alpha=1. ") as caught:
+        _plan.warn_of_matrix(*case, plan)
+    alpha = float(str(caught[0].message).split(" alpha=")[-1].split(" or more")[0])
+    data = case[0]._replace(alpha=alpha)
+    assert make_plan(data, *case[1:]).kind is FeatureGame
+    _plan.warn_of_matrix(data, *case[1:], make_plan(data, *case[1:]))
+    monkeypatch.setattr(_plan, "LARGE_MATRIX", 8 * n**2)
+    _plan.warn_of_matrix(*case, plan)
+
+
+def test_attribute_warns_of_the_matrix(monkeypatch):
+    monkeypatch.setattr(_plan, "LARGE_MATRIX", 10**5)
+    X = np.random.default_rng(0).normal(size=(1500, 3)) * [1, 1, 300]
     y = X[:, 0] > 0
     attributor = FreeShapAttributor("linear", n_permutations=2, random_state=0)
-    with pytest.warns(UserWarning, match="200 x 200, .* a million times") as w:
+    with pytest.warns(UserWarning, match="a million times alpha=1. "):
         attributor.fit(X, y).attribute(X[:5], y[:5])
-    alpha = float(str(w[0].message).split("Set alpha to ")[1].split(" or more")[0])
-    assert 10 < alpha < 40
-    # None by the alpha that it names, of few rows, or where others have no features.
-    attributor.set_params(alpha=alpha).fit(X, y).attribute(X[:5], y[:5])
-    attributor.set_params(alpha=1.0, n_permutations=3)
-    attributor.fit(X[:99], y[:99]).attribute(X[:5], y[:5])
-    attributor.set_params(kernel="rbf").fit(X, y).attribute(X[:5], y[:5])
 
 
 @pytest.mark.parametrize("kernel, kind", [("rbf", KernelGame), ("linear", FeatureGame)])

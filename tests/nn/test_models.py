@@ -13,6 +13,7 @@ from skshap.nn._models import (
     copy_network,
     prepare_network,
 )
+from skshap.nn._parameters import transformer_layers
 from tests.conftest import make_encoder
 
 
@@ -91,6 +92,37 @@ def test_layers_in_several_lists(name, sizes, n_frozen, counted):
     every = [n for n, _ in network.named_parameters()]
     expected = {n for layer in layers for n in every if n.startswith(layer)}
     assert wanted(network) == expected | {"head.weight", "head.bias"}
+
+
+def test_layers_of_modules_in_several_places():
+    class Stacks(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.values = stack(2)  # as a method of a ModuleDict is named
+            self.decoder = stack(2)  # as long, but of whole layers
+            self.heads = nn.ModuleList([nn.Linear(2, 2) for _ in range(2)])
+            self.again = self.decoder
+
+    def stack(n):
+        return nn.ModuleList([nn.Sequential(nn.Linear(2, 2)) for _ in range(n)])
+
+    model = Stacks()
+    found = [list(layer.values()) for layer in transformer_layers(model)]
+    assert found == [[layer] for layer in (*model.values, *model.decoder)]
+
+
+@pytest.mark.parametrize(
+    "lora_params, n_frozen",
+    [
+        ({"target_modules": ["pooler.dense"]}, 0),
+        ({"target_modules": ["query"], "layers_to_transform": [0]}, 2),
+    ],
+)
+def test_adapters_that_no_layer_has(lora_params, n_frozen):
+    pytest.importorskip("peft")
+    options = {"parameters": "lora", "n_frozen_layers": n_frozen}
+    with pytest.raises(ValueError, match="leaves no adapter of BertModel, of 3 layers"):
+        prepare(make_encoder("bert"), **options, lora_params=lora_params)
 
 
 @pytest.mark.parametrize(
