@@ -147,9 +147,10 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
     any. What is left, ridges fitted anew, is compared with one rate for all: it must
     raise the log-likelihood by what it costs, with two rates more, as some pair of many
     classes that overlap always looks as if labels had gone wrong. Labels are then
-    judged by a mean of models: .45 that with these rates, .45 the one with rates of all
-    pairs, since small ones are there too, and .1 the one with one rate, since rows that
-    are hard look the more like wrong labels the higher the rate of their pair is.
+    judged by a mean of models: that with these rates and, as much, the one with rates
+    of all pairs, since small ones are there too; and the one with one rate, by twice
+    the share of hard rows and a tenth at most, since these look the more like wrong
+    labels the higher the rate of their pair is.
 
     Two things look like wrong labels and are none. Where rows of one class lie among
     those of another, as where two measurements overlap on one side, a constant share of
