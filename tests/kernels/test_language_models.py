@@ -325,6 +325,24 @@ def test_a_model_that_is_not_finite_in_double_precision(tiny_tokenizer, tiny_tex
         EmpiricalNTK(model, **options).fit(tiny_texts)
 
 
+@pytest.mark.parametrize("parameters", ["layers", "all"])
+def test_decoder_whose_positions_are_computed_once(
+    parameters, tiny_tokenizer, tiny_texts
+):
+    torch.manual_seed(0)
+    sizes = {"d_model": 16, "decoder_layers": 3, "decoder_attention_heads": 2}
+    config = tr.BartConfig(vocab_size=len(tiny_tokenizer), decoder_ffn_dim=24, **sizes)
+    model = tr.BartForCausalLM(config).eval().base_model
+    options = {"tokenizer": tiny_tokenizer, "max_length": 32, "random_state": 0}
+    K, one_by_one = (
+        EmpiricalNTK(
+            model, parameters=parameters, batch_size=n, dtype="float64", **options
+        ).fit_transform(tiny_texts)
+        for n in (32, 1)
+    )
+    assert_close(K, one_by_one)
+
+
 def test_decoder_that_projects_what_it_returns(make, tiny_tokenizer, tiny_texts):
     torch.manual_seed(0)
     sizes = {**SIZES, "word_embed_proj_dim": 8, "ffn_dim": 24}
