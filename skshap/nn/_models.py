@@ -55,7 +55,16 @@ class EncoderWithHead(nn.Module):
 
     def forward(self, **batch):
         """Return the output, of shape (n, 1)."""
-        hidden = self.encoder(**batch).last_hidden_state
+        try:
+            hidden = self.encoder(**batch).last_hidden_state
+        except ValueError as error:
+            if not getattr(self.encoder.config, "is_encoder_decoder", False):
+                raise
+            raise ValueError(
+                f"model={type(self.encoder).__name__}(...) has a decoder, which cannot "
+                f"read a text by itself ({error}); pass its encoder, as "
+                "model.get_encoder() returns it."
+            ) from error
         mask = batch["attention_mask"]
         pooled = READOUTS[self.readout](hidden, mask)
         return self.head(pooled.to(self.head.weight.dtype))

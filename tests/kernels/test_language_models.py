@@ -343,6 +343,15 @@ def test_decoder_whose_positions_are_computed_once(
     assert_close(K, one_by_one)
 
 
+def test_decoder_that_reads_nothing_by_itself(tiny_tokenizer, tiny_texts):
+    sizes = {"d_model": 16, "d_ff": 24, "d_kv": 8, "num_heads": 2, "num_layers": 2}
+    model = tr.T5Model(tr.T5Config(vocab_size=len(tiny_tokenizer), **sizes)).eval()
+    options = {"tokenizer": tiny_tokenizer, "max_length": 32, "random_state": 0}
+    with pytest.raises(ValueError, match=r"model=T5Model\(...\) .*get_encoder\(\)"):
+        EmpiricalNTK(model, **options).fit(tiny_texts)
+    EmpiricalNTK(model.get_encoder(), **options).fit(tiny_texts)
+
+
 def test_decoder_that_projects_what_it_returns(make, tiny_tokenizer, tiny_texts):
     torch.manual_seed(0)
     sizes = {**SIZES, "word_embed_proj_dim": 8, "ffn_dim": 24}
