@@ -59,17 +59,19 @@ def test_features_are_used_where_they_are_well_conditioned(
     assert make_plan(*posed(3000, 4, None, alpha=alpha))[0] is kind
 
 
-@pytest.mark.parametrize("n, n_features", [(3000, 4), (400, 300)])
+@pytest.mark.parametrize(
+    "n, n_features, kind", [(3000, 4, FeatureGame), (400, 300, KernelGame)]
+)
 def test_a_large_matrix_that_alpha_would_spare_is_warned_of(
-    n, n_features, monkeypatch, posed
+    n, n_features, kind, monkeypatch, posed
 ):
     monkeypatch.setattr(_plan, "LARGE_MATRIX", 10**5)
     monkeypatch.setattr(_plan, "LARGEST_CONDITION", 1000.0)
     case = posed(n, n_features, None, n_permutations=2)
     plan = make_plan(*case)
     assert plan.kind is KernelGame
-    spared = make_plan(case[0]._replace(alpha=100.0), *case[1:])
-    if spared.kind is KernelGame:  # of so many columns, with any alpha
+    assert make_plan(case[0]._replace(alpha=100.0), *case[1:]).kind is kind
+    if kind is KernelGame:  # of so many columns, with any alpha
         _plan.warn_of_matrix(*case, plan)
         return
     with pytest.warns(UserWarning, match=f"{n:,} x {n:,}, .* alpha=1. ") as caught:

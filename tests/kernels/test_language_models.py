@@ -333,14 +333,36 @@ def test_decoder_whose_positions_are_computed_once(
     sizes = {"d_model": 16, "decoder_layers": 3, "decoder_attention_heads": 2}
     config = tr.BartConfig(vocab_size=len(tiny_tokenizer), decoder_ffn_dim=24, **sizes)
     model = tr.BartForCausalLM(config).eval().base_model
-    options = {"tokenizer": tiny_tokenizer, "max_length": 32, "random_state": 0}
+    options = {"tokenizer": tiny_tokenizer, "max_length": 32, "normalize": False}
     K, one_by_one = (
         EmpiricalNTK(
-            model, parameters=parameters, batch_size=n, dtype="float64", **options
+            model,
+            parameters=parameters,
+            batch_size=n,
+            dtype="float64",
+            random_state=0,
+            **options,
         ).fit_transform(tiny_texts)
         for n in (32, 1)
     )
     assert_close(K, one_by_one)
+    model = copy.deepcopy(model).double()
+    seed = int(np.random.RandomState(0).randint(2**31 - 1))
+    weight = torch.randn(1, 16, generator=torch.Generator().manual_seed(seed))
+    weight = (weight / 4).double().requires_grad_()
+    bias = torch.zeros((), dtype=torch.float64, requires_grad=True)
+
+    def output(text):
+        encoded = tiny_tokenizer(text, return_tensors="pt")
+        return model(**encoded).last_hidden_state[0, -1] @ weight[0] + bias
+
+    names = [
+        name
+        for name, _ in model.named_parameters()
+        if "layers.2" in name or (parameters == "all" and "layers." not in name)
+    ]
+    counted = [*map(model.get_parameter, names), weight, bias]
+    assert_close(K, tangent_kernel(output, counted, tiny_texts))
 
 
 def test_decoder_that_reads_nothing_by_itself(tiny_tokenizer, tiny_texts):
