@@ -79,8 +79,8 @@ class EmpiricalNTK(
         Which parameters of a pretrained model make the kernel. "layers": those of the
         layers that are not frozen, and of the head. "all": also those of embeddings,
         as in [2]_, whose gradients say which words two texts share. "feedforward":
-        only the linear layers outside of attention, for less work. "lora": those of
-        low-rank adapters, and of the head, for large models (extra `lora`).
+        only matrices outside of attention and their biases, for less work. "lora":
+        those of low-rank adapters, and of the head, for large models (extra `lora`).
     lora_params : dict or None, default=None
         Options of ``peft.LoraConfig``. By default those of [2]_: rank ``r=16``,
         ``lora_alpha=16`` and all linear layers as ``target_modules``.

@@ -3,7 +3,6 @@
 import torch
 from torch import nn
 
-from skshap.nn._rules import is_transposed
 from skshap.utils._optional import import_optional
 
 __all__ = [
@@ -93,10 +92,10 @@ def choose_parameters(model, parameters, n_frozen_layers):
         Of `transformers`, with or without a head that predicts words.
     parameters : {"layers", "all", "feedforward", "lora"}
         "layers": of the transformer layers that are not frozen, and the head; "all":
-        also of embeddings and whatever else the model has; "feedforward": the linear
-        ones outside of attention of the layers that are not frozen, without the head;
-        "lora": those that `add_adapters` has added to layers that are not frozen, and
-        the head.
+        also of embeddings and whatever else the model has; "feedforward": those that
+        multiply by matrices outside of attention, of the layers that are not frozen,
+        without the head; "lora": those that `add_adapters` has added to layers that are
+        not frozen, and the head.
     n_frozen_layers : int or None
         How many of the first layers are left out; None for two thirds of them, with
         "lora" for none.
@@ -138,9 +137,8 @@ def choose_parameters(model, parameters, n_frozen_layers):
         raise ValueError(
             f"parameters={parameters!r} with n_frozen_layers={n_frozen_layers} leaves "
             f"no parameter of {type(model).__name__}, of {len(layers)} layers: it "
-            "takes linear layers outside of attention, torch.nn.Linear or Conv1D of "
-            "transformers; use parameters='layers', or, if layers have any, fewer "
-            "n_frozen_layers."
+            "takes the matrices outside of attention and their biases; use "
+            "parameters='layers', or, if layers have any, fewer n_frozen_layers."
         )
     return has_head
 
@@ -151,9 +149,10 @@ def wanted_of_layer(layer, parameters):
         yield from layer.parameters()
     elif parameters == "feedforward":
         for name, module in layer.named_modules():
-            is_linear = isinstance(module, nn.Linear) or is_transposed(module)
-            if is_linear and "att" not in name.lower():
-                yield from module.parameters()
+            own = list(module.parameters(recurse=False))
+            has_matrix = any(p.dim() > 1 for p in own)  # a norm has none
+            if has_matrix and "att" not in name.lower():
+                yield from own
     else:  # "lora"
         for name, parameter in layer.named_parameters():
             # The other factor is zero, and with it the gradient, unless asked for.

@@ -16,7 +16,7 @@ from torch import nn
 
 from skshap.nn._factors import Factor
 
-__all__ = ["find_rule", "is_transposed"]
+__all__ = ["find_rule"]
 
 
 class LinearRule:
@@ -137,7 +137,7 @@ def find_rule(layer):
     return rule
 
 
-def is_transposed(layer):
+def _is_transposed(layer):
     """Whether a layer is the linear one that `transformers` names Conv1D."""
     kind = type(layer)
     return kind.__name__ == "Conv1D" and kind.__module__.startswith("transformers.")
@@ -148,7 +148,7 @@ def _rule_of_type(layer):
     forward = kind.forward
     if forward is nn.Linear.forward:
         return LinearRule()
-    if is_transposed(layer):
+    if _is_transposed(layer):
         return TransposedRule()
     if forward in (nn.Conv1d.forward, nn.Conv2d.forward):
         is_plain = layer.groups == 1 and layer.padding_mode == "zeros"

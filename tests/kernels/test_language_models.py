@@ -291,13 +291,20 @@ def test_decoder_that_puts_tokens_behind_each_other(
 
 # Older versions of transformers loop over experts, which read tokens of several rows.
 @pytest.mark.filterwarnings("ignore::skshap.exceptions.SmallerBatchWarning")
-def test_experts_in_double_precision(make, tiny_tokenizer, tiny_texts):
+@pytest.mark.parametrize(
+    ("parameters", "left_out", "head"),
+    [("layers", (), ["lm_head.weight"]), ("feedforward", ("attn", "norm"), [])],
+)
+def test_experts_in_double_precision(
+    parameters, left_out, head, make, tiny_tokenizer, tiny_texts
+):
     torch.manual_seed(0)
     config = tr.MixtralConfig(**SIZES, num_key_value_heads=1, num_local_experts=2)
     model = tr.MixtralForCausalLM(config).eval()
-    kernel = make(model, template="{text} was {mask}", n_frozen_layers=2)
-    K = kernel.fit_transform(tiny_texts)
-    names = [*names_of_layers(model, 2), "lm_head.weight"]
+    options = {"template": "{text} was {mask}", "n_frozen_layers": 2}
+    K = make(model, **options, parameters=parameters).fit_transform(tiny_texts)
+    names = names_of_layers(model, 2)
+    names = [n for n in names if not any(part in n for part in left_out)] + head
     sentences = [f"{text} was" for text in tiny_texts]
     if hasattr(model, "set_experts_implementation"):  # the default has no doubles
         model.set_experts_implementation("eager")
