@@ -189,9 +189,9 @@ class EmpiricalNTK(
     the tokens of all rows behind each other. Where rows change places on the way, as
     where they are sorted by length, or layers read other parts of them, such as experts
     that some of the tokens are sent to, the network reads one row at a time, with a
-    warning. Of networks with code other than that of torch, transformers and peft, two
-    to four rows of each batch are read once more, in another order, to see that; where
-    it shows only after other batches, an error says to set ``batch_size=1``.
+    warning. Of networks with code other than that of torch, transformers and peft, or
+    with hooks, two to four rows of each batch are read once more, in another order, to
+    see that; where it shows only after batches, an error says to set ``batch_size=1``.
 
     With ``method="exact"``, a row takes ``itemsize * n_tokens * (inputs + outputs)``
     bytes for each layer: 1.2 MB for 25 tokens and three feed-forward blocks of 384 to
@@ -459,14 +459,14 @@ class EmpiricalNTK(
         self.lost_diagonal_ = engine.lost_diagonal
 
     def _check_new_rows(self, X):
-        """Check rows after `fit`, and warn of those that are cut.
+        """Check rows after `fit`, and warn of those that are cut or rounded.
 
-        Unless all are training rows, of which `fit` warned.
+        Unless all are training texts, of which `fit` warned.
         """
         check_is_fitted(self)
         rows = check_rows(self, X, reset=False)
         reader = self._gradients.reader
-        if reader.reads_text and not set(self.X_fit_).issuperset(rows):
+        if not (reader.reads_text and set(self.X_fit_).issuperset(rows)):
             reader.lengths(rows, warn=True)
         return rows
 

@@ -1,8 +1,11 @@
 """The parameter `normalize` of an `EmpiricalNTK`: what its values are divided by."""
 
 import numpy as np
+import torch
 
 __all__ = ["Normalization"]
+
+SMALLEST = 1e-28  # squared norm whose products float32 can hold
 
 
 class Normalization:
@@ -12,6 +15,8 @@ class Normalization:
     ----------
     normalize : bool or "cosine"
         See :class:`skshap.EmpiricalNTK`.
+    dtype : torch.dtype
+        That gradients are computed in.
 
     Attributes
     ----------
@@ -21,25 +26,35 @@ class Normalization:
         Mean squared norm of the training gradients.
     """
 
-    def __init__(self, normalize):
+    def __init__(self, normalize, dtype):
         self.normalize = normalize
+        self.smallest = 0.0 if dtype == torch.float64 else SMALLEST
         self.is_cosine = normalize == "cosine"
         self.scale = None
 
     def fit(self, squared_norms):
         """Take the scale from the norms of the training gradients."""
         self.scale = float(squared_norms.mean())
-        if self.normalize:
-            self.check(squared_norms)
+        self.check(squared_norms)
 
     def check(self, squared_norms):
-        """Raise if a norm that is divided by is zero."""
+        """Raise if norms are too small to be divided by, or products to be held."""
         is_zero = squared_norms == 0
-        if is_zero.any() if self.is_cosine else is_zero.all():
+        sizes = squared_norms if self.is_cosine else squared_norms.mean()
+        is_small = (sizes < self.smallest) & (squared_norms < self.smallest) & ~is_zero
+        if is_small.any():
+            largest = np.sqrt(squared_norms[is_small].max())
+            raise ValueError(
+                f"the gradients of {is_small.sum()} rows are of norm {largest:.1g} or "
+                "less, too small for products in single precision; set "
+                "dtype='float64', or have model return logits, not probabilities."
+            )
+        if self.normalize and (is_zero.any() if self.is_cosine else is_zero.all()):
             raise ValueError(
                 f"normalize={self.normalize!r} divides by the norms of gradients, but "
-                f"{is_zero.sum()} rows have a gradient of zero; check the weights of "
-                "model, or set normalize=False."
+                f"{is_zero.sum()} rows have a gradient of zero"
+                f"{' in single precision' if self.smallest else ''}; check the weights "
+                "of model, or set normalize=False."
             )
 
     @property

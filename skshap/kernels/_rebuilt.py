@@ -69,7 +69,7 @@ class Rebuilt:
         """What computes the kernel; made again from its state where it travelled."""
         if "_made_engine" not in vars(self):
             fitted, gradients = self._as_fitted, self._gradients
-            normalization = Normalization(fitted.normalize)
+            normalization = Normalization(fitted.normalize, gradients.dtype)
             if self.method_ == "exact":
                 engine = ExactKernel(gradients, self.X_fit_, normalization)
             else:

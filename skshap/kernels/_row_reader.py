@@ -8,8 +8,12 @@ import torch
 from skshap.kernels._digest import row_keys
 from skshap.nn._parameters import first_parameter
 from skshap.nn._texts import TextEncoder
+from skshap.utils._warn import warn_caller
 
 __all__ = ["RowReader", "Rows", "distinct"]
+
+
+LARGEST = 2**53  # whole number up to which a table has all of them
 
 
 class RowReader:
@@ -45,7 +49,12 @@ class RowReader:
         return self._encoder.tokenizer if self.reads_text else None
 
     def lengths(self, rows, *, warn=False):
-        """Count the tokens of each row, as cut; one of a table has one."""
+        """Count the tokens of each row, as cut; one of a table has one.
+
+        Warn, if told to, of rows that the network reads as others.
+        """
+        if warn and not self.reads_text:
+            warn_of_rounding(rows, self._dtype)
         if not self.reads_text or not len(rows):
             return np.ones(len(rows), dtype=np.intp)
         encodings = self._encoder.encode(rows, warn=warn)
@@ -63,6 +72,29 @@ class RowReader:
                 yield indices, None, batch.to(self._dtype)
             return
         yield from self._encoder.batches(rows, self.batch_size)
+
+
+def warn_of_rounding(X, dtype):
+    """Warn of columns of whole numbers some of which are others in the network's dtype.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+    dtype : torch.dtype
+    """
+    X = torch.tensor(X, dtype=torch.float64)
+    read = X.to(dtype).to(X.dtype)
+    is_whole = (X == X.round()) & (X.abs() <= LARGEST)
+    is_other = is_whole.all(0) & (X != read)
+    if is_other.any():
+        row, column = is_other.nonzero()[0].tolist()
+        columns = is_other.any(0).nonzero()[:, 0].tolist()
+        warn_caller(
+            f"columns {columns} of X hold whole numbers, some of which "
+            f"dtype={str(dtype).removeprefix('torch.')!r} rounds: {X[row, column]:.0f} "
+            f"is read as {read[row, column]:.0f}. Set dtype='float64' if model looks "
+            "something up by them, as embeddings do."
+        )
 
 
 class Rows(NamedTuple):

@@ -4,7 +4,13 @@ import torch
 
 from skshap.nn._capture_checks import is_memory_error
 
-__all__ = ["exact_gradients", "gradients_of", "raw_gradients", "widen"]
+__all__ = [
+    "exact_gradients",
+    "gradients_of",
+    "parameters_behind",
+    "raw_gradients",
+    "widen",
+]
 
 
 def widen(tensor):
@@ -30,6 +36,31 @@ def gradients_of(output, tensors):
         torch.zeros_like(tensor) if grad is None else grad
         for tensor, grad in zip(tensors, grads, strict=True)
     ]
+
+
+def parameters_behind(outputs):
+    """Return the parameters, whosever they are, that outputs have gradients of.
+
+    Parameters
+    ----------
+    outputs : list of Tensor
+
+    Returns
+    -------
+    set of torch.nn.Parameter
+    """
+    nodes, found = [output.grad_fn for output in outputs], set()
+    seen = {None}
+    while nodes:
+        node = nodes.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        nodes += (before for before, _ in node.next_functions)
+        leaf = getattr(node, "variable", None)
+        if isinstance(leaf, torch.nn.Parameter):
+            found.add(leaf)
+    return found
 
 
 def exact_gradients(output, tensors):

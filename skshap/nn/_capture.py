@@ -122,6 +122,7 @@ class GradientCapture:
             self._passes.run(one)  # raises, too, if it is not for being watched
             plan.general |= plan.wanted.keys()
             calls, outputs = self._passes.forward(one)
+        self._passes.check_own(outputs)
         plan.arrange(calls)
         plan.general |= wrong_rules(self._passes, one, calls, outputs)
         plan.general |= self._passes.used_elsewhere(outputs)

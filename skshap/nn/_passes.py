@@ -5,7 +5,12 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from skshap.nn._autograd import gradients_of, raw_gradients, widen
+from skshap.nn._autograd import (
+    gradients_of,
+    parameters_behind,
+    raw_gradients,
+    widen,
+)
 from skshap.nn._batch import batch_size, network_outputs
 from skshap.nn._watch import Watch
 
@@ -93,6 +98,29 @@ class Passes:
             outputs = self.run(batch)
         watch.check_unchanged()
         return watch.calls, outputs
+
+    def check_own(self, outputs):
+        """Raise if outputs depend on parameters that the network does not have.
+
+        A copy of a network has its functions as well. Those that hold the network that
+        was copied run parts of that one.
+
+        Parameters
+        ----------
+        outputs : list of Tensor
+            From `forward`.
+        """
+        others = parameters_behind(outputs) - set(self.network.parameters())
+        if others:
+            shapes = sorted(tuple(parameter.shape) for parameter in others)
+            raise ValueError(
+                f"the output of model depends on a parameter of shape {shapes[0]} that "
+                "is none of model.parameters(), as where a list holds it, or a "
+                "function that holds the model, such as a lambda, a hook or what "
+                "torch.compile(self.part) returns, which a copy of model has as well. "
+                "Make what it belongs to an attribute of the module that calls it in "
+                "its forward, or have it not count by requires_grad_(False)."
+            )
 
     def used_elsewhere(self, outputs):
         """Return names of parameters that have a rule but count outside of its layer.

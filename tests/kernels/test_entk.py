@@ -1151,3 +1151,66 @@ def test_autocast_is_refused(make):
         for call in (kernel.transform, kernel.diag, kernel.initial_outputs):
             with pytest.raises(RuntimeError, match=r"torch.autocast\(\)"):
                 call(["good", "bad"])
+
+
+class LooksUp(torch.nn.Module):
+    """Reads numbers of a table as those of words."""
+
+    def __init__(self):
+        super().__init__()
+        self.words, self.head = torch.nn.Embedding(400, 4), torch.nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.head(torch.tanh(self.words(x[:, 0].long())))
+
+
+def test_whole_numbers_that_are_rounded():
+    X = np.column_stack([np.arange(250, 265), np.linspace(0, 1, 15)])
+    kernel = EmpiricalNTK(LooksUp(), dtype="bfloat16", random_state=0)
+    message = r"columns \[0\] of X.*'bfloat16' rounds: 257 is read as 256"
+    with pytest.warns(UserWarning, match=message):
+        kernel.fit(X)
+    kernel.fit(X[:7])  # up to 256
+    with pytest.warns(UserWarning, match=message):
+        kernel.transform(X[7:9])
+    EmpiricalNTK(LooksUp(), random_state=0).fit(X)
+
+
+class Unlikely(torch.nn.Module):
+    """Returns a probability, shifted by the first column."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = torch.nn.Sequential(
+            torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1)
+        )
+
+    def forward(self, x):
+        return torch.sigmoid(self.body(x[:, 1:]) + x[:, :1])
+
+
+@pytest.mark.parametrize("normalize", [True, False, "cosine"])
+@pytest.mark.parametrize("method", ["exact", "sketch"])
+def test_gradients_too_small_for_single_precision(normalize, method):
+    torch.manual_seed(0)
+    model, X = Unlikely(), np.random.default_rng(0).normal(size=(20, 5))
+    X[:, 0] = -40
+    options = {"normalize": normalize, "method": method, "random_state": 0}
+    too_small = r"of {} rows are of norm \de-\d\d or less.*set dtype='float64'"
+    with pytest.raises(ValueError, match=too_small.format(20)):
+        EmpiricalNTK(model, **options).fit(X)
+    K = EmpiricalNTK(model, dtype="float64", **options).fit_transform(X)
+    assert np.isfinite(K).all() and (K != 0).all()
+
+
+def test_one_gradient_too_small_for_single_precision():
+    torch.manual_seed(0)
+    model, X = Unlikely(), np.random.default_rng(0).normal(size=(20, 5))
+    X[0, 0] = -40
+    K, wide = (
+        EmpiricalNTK(model, dtype=dtype).fit_transform(X)
+        for dtype in ("float32", "float64")
+    )
+    assert_allclose(K, wide, rtol=0, atol=1e-5)
+    with pytest.raises(ValueError, match="of 1 rows are of norm"):
+        EmpiricalNTK(model, normalize="cosine").fit(X)

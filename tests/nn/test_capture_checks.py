@@ -14,6 +14,7 @@ from skshap.nn import _autograd, _passes
 from skshap.nn._capture import GradientCapture
 from skshap.nn._capture_checks import check_padding_unread
 from skshap.nn._gram import gram
+from skshap.nn._models import copy_network
 from tests.nn.networks import Experts, check, kernel, naive, randomize, table
 
 
@@ -605,6 +606,47 @@ def test_outputs_without_gradients(call, outputs):
     assert torch.is_grad_enabled() and all(
         p.requires_grad for p in network.parameters()
     )
+
+
+def hooked():
+    network, own = nn.Sequential(nn.Linear(3, 2)), nn.Linear(2, 2)
+    network[0].register_forward_hook(lambda layer, read, out: own(out))
+    return network
+
+
+def patched():
+    network = nn.Sequential(nn.Linear(3, 2))
+    network.forward = lambda x: network[0](x)
+    return network
+
+
+def compiled():
+    network = Wrapped(lambda network, x: network.part(x))
+    network.part = torch.compile(network.plain, backend="eager")
+    return network
+
+
+def listed():
+    network = Wrapped(lambda network, x: network.plain(network.others[0](x)))
+    network.others = [nn.Linear(3, 3)]
+    return network
+
+
+@pytest.mark.filterwarnings("ignore")  # of torch.compile
+@pytest.mark.parametrize("make", [hooked, patched, compiled, listed])
+@pytest.mark.parametrize("outputs", ["first", "mean"])
+def test_parameters_of_another_network(make, outputs):
+    """As of the one that was copied: they would not count."""
+    network = copy_network(make())
+    with pytest.raises(ValueError, match=r"of shape \(\d.* none of model.parameters"):
+        GradientCapture(network, outputs).layout(torch.ones(3, 3))
+
+
+def test_frozen_parameters_of_another_network():
+    scale = nn.Parameter(torch.tensor(2.0), requires_grad=False)
+    network = nn.Sequential(nn.Linear(3, 2))
+    network[0].register_forward_hook(lambda layer, read, out: scale * out)
+    check(randomize(network), table(4, 3))
 
 
 def test_some_rows_without_gradients():

@@ -2,6 +2,7 @@
 
 import copy
 import warnings
+from types import MethodType
 
 import numpy as np
 import pytest
@@ -92,6 +93,36 @@ def test_new_rows_in_another_order():
         for batch in X[torch.randperm(48)].split(16):
             capture.rows(batch, None)
     np.testing.assert_allclose(captured(network, X, 1), naive(network, X), rtol=1e-9)
+
+
+def patched(network):
+    def forward(network, x):
+        order = x[:, 0].argsort(stable=True)
+        return nn.Sequential.forward(network, x[order])[order.argsort()]
+
+    network.forward = MethodType(forward, network)
+
+
+def hooked(network):
+    orders = []
+
+    def before(network, read):
+        orders.append(read[0][:, 0].argsort(stable=True))
+        return (read[0][orders[-1]],)
+
+    network.register_forward_pre_hook(before)
+    network.register_forward_hook(lambda network, read, out: out[orders[-1].argsort()])
+
+
+@pytest.mark.parametrize("sort", [patched, hooked])
+def test_layers_of_torch_that_are_made_to_sort_rows(sort):
+    network = randomize(nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 2)))
+    sort(network)
+    X = table(32, 4)
+    X[:, 0] = np.arange(32) == 20  # those that are tried together are in order
+    with pytest.warns(SmallerBatchWarning, match="each goes alone"):
+        K = captured(network, X, 32)
+    np.testing.assert_allclose(K, naive(network, X), rtol=1e-9)
 
 
 def test_networks_of_known_layers_are_not_asked_again():
