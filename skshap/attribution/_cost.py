@@ -52,7 +52,7 @@ def predict_cost(data, problem, method):
         return _enumeration_cost(data, problem, kind)
     outline = data.outline(kind)
     n_workers = effective_n_jobs(method.n_jobs)
-    is_inverted = plan.sampler.has_inverse and kind is KernelGame
+    is_inverted = plan.sampler is Sweep and kind is KernelGame
     seconds, samplers = 0.0, []
     with at_most(min(n_threads(data), max(1, cpu_count() // n_workers))):
         if is_inverted:
@@ -70,8 +70,7 @@ def predict_cost(data, problem, method):
             if n_together > 1:
                 seconds += n_parts * _together_seconds(sampler, n_together) / n_workers
             elif n_parts:  # else a single player, who joins nobody
-                measure = MEASURES[plan.sampler]
-                seconds += method.n_permutations * measure(sampler) / n_workers
+                seconds += method.n_permutations * _draw_seconds(sampler) / n_workers
     options = {"n_workers": n_workers, "is_inverted": is_inverted}
     memory = max(
         peak_bytes(data, outline, problem, sampler, **options)
@@ -125,7 +124,9 @@ def _together_seconds(sampler, n_together):
 
 
 def _draw_seconds(sampler):
-    """Time pieces of a sweep; return seconds of a draw."""
+    """Time pieces of a draw; return seconds of all of it."""
+    if isinstance(sampler, Permutations):
+        return _prefix_seconds(sampler)
     if type(sampler.game) is FeatureGame:
         return _direct_seconds(sampler)
     m = sampler.problem.n_scored
@@ -238,10 +239,6 @@ def _prefix_seconds(sampler):
     linear = done / n
     whole = elapsed / (share if type(game) is KernelGame else linear)
     return len(sampler.parts) * whole
-
-
-# What times a draw of each sampler.
-MEASURES = {Sweep: _draw_seconds, Permutations: _prefix_seconds}
 
 
 def _product_seconds(n, device):

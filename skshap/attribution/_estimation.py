@@ -14,6 +14,7 @@ from skshap.attribution._problem import PLAYERS
 from skshap.attribution._running import Run
 from skshap.attribution._samplers import make_sampler
 from skshap.attribution._stopping import SMALLEST_SAMPLE, StoppingRule
+from skshap.attribution._sweep import Sweep
 from skshap.utils._describe import describe
 from skshap.utils._threads import at_most
 from skshap.utils._warn import warn_caller
@@ -60,7 +61,7 @@ def _estimate(data, problem, method, plan):
     if plan.is_enumerated:
         values = enumerate_coalitions(game, problem, verbose=method.verbose)
         return values.cpu().numpy(), 0.0
-    if plan.sampler.has_inverse:
+    if plan.sampler is Sweep:
         game = game.with_inverse()
     is_loo = plan.is_loo
     if not is_loo.any():

@@ -28,8 +28,6 @@ class Permutations:
     """
 
     draws = "permutations"
-    parameters = ("truncation_tol",)
-    has_inverse = gives_way = is_adaptive = runs_together = False
     parts = range(1)  # a draw is a single permutation
 
     def __init__(self, game, problem, truncation_tol=None, full=None):

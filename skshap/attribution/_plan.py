@@ -8,6 +8,7 @@ from skshap.attribution._enumeration import LARGEST_GAME, enumeration_flops
 from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._kernel_game import KernelGame
 from skshap.attribution._samplers import SAMPLERS, make_sampler
+from skshap.attribution._sweep import Sweep
 from skshap.utils._warn import warn_caller
 
 __all__ = ["Plan", "make_plan", "warn_of_matrix"]
@@ -90,7 +91,7 @@ def make_plan(data, problem, method):
         return least_enumeration(data, problem, kinds)[0]
     plan, work = least_sampling(data, problem, method, kinds)
     is_of_few = data.groups is not None and n <= LARGEST_GAME
-    if is_of_few and sampler.gives_way and plan.needs_draws:
+    if is_of_few and sampler is Sweep and plan.needs_draws:
         by_all, work_by_all = least_enumeration(data, problem, kinds)
         if work_by_all <= work:
             return by_all
@@ -127,9 +128,9 @@ def least_enumeration(data, problem, kinds):
 def least_sampling(data, problem, method, kinds):
     """Return the plan by draws that usually takes the fewest operations, and these."""
     sampler = SAMPLERS[method.sampler]
-    is_loo = problem.is_loo & sampler.has_inverse
+    is_loo = problem.is_loo & (sampler is Sweep)
     sampled = problem._replace(weights=problem.weights[~is_loo])
-    alike = sampled.kinds() if sampler.is_adaptive else [np.arange(len(problem.nulls))]
+    alike = sampled.kinds() if sampler is Sweep else [np.arange(len(problem.nulls))]
     runs = [(scorings, sampled.part(scorings)) for scorings in alike]
     plans = [Plan(kind, sampler, is_loo, runs) for kind in kinds]
     works = [sampling_work(data, plan, method) for plan in plans]
@@ -150,7 +151,7 @@ def enumeration_work(data, problem, kind):
 def sampling_work(data, plan, method):
     """Count the operations before any draw, and those of a draw."""
     outline, setup, draw = data.outline(plan.kind), 0.0, 0.0
-    if plan.sampler.has_inverse:
+    if plan.sampler is Sweep:
         fixed, by_row = outline.walk_flops(outline.to_everyone)
         setup += (fixed + len(data.to_predict) * by_row).sum() + outline.setup_flops()
     if plan.needs_draws:

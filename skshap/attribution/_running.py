@@ -12,6 +12,7 @@ from skshap.attribution._moments import Estimate, RunningMoments
 from skshap.attribution._parts import compute_parts
 from skshap.attribution._pilot import adapted
 from skshap.attribution._stopping import SMALLEST_SAMPLE
+from skshap.attribution._sweep import Sweep
 from skshap.attribution._together import is_small
 from skshap.utils._progress import progress_bar
 
@@ -86,7 +87,7 @@ class Run:
         """
         # Before a schedule of the checkpoint is taken over; the same on any device.
         is_adaptive = (
-            self.sampler.is_adaptive
+            isinstance(self.sampler, Sweep)
             and not is_small(self.sampler)
             and self.n_draws >= PILOT_DRAWS
             and self.n_draws * self.sampler.flops() >= PILOT_FLOPS

@@ -10,15 +10,10 @@ __all__ = ["SAMPLERS", "make_sampler"]
 # draw is ``start()``, which is not random, and for each of its `parts`, a sequence,
 # the ``run(t, part)`` of its index. ``state()`` is what a checkpoint holds, from which
 # ``resumed(seed, state)`` goes on. ``flops()`` and ``count_floats()`` say what a draw
-# takes; `MEASURES` of `_cost.py` times it. A class says by itself
-# - `draws`: what they are called;
-# - `parameters`: of an attributor, those that it takes besides game and problem;
-# - `has_inverse`: whether the game is to have its inverse, of which leave-one-out
-#   values come exactly, without draws;
-# - `gives_way`: whether few groups are enumerated instead where that takes less work;
-# - `is_adaptive`: whether it has `profile` and `usual`, and what `adapted` asks for;
-#   scores that other schedules suit are then sampled by themselves;
-# - `runs_together`: whether `run_together` computes its parts where rows are few.
+# takes, `_cost.py` times it, and `draws` is what they are called. Sweeps alone have the
+# inverse of their game, of which leave-one-out values come exactly; give way to
+# enumeration where that takes less work; are adapted by a pilot (`_pilot.py`), scores
+# that other schedules suit by themselves; and run together (`_together.py`).
 SAMPLERS = {"sweep": Sweep, "permutation": Permutations, "exact": None}
 
 
@@ -37,5 +32,6 @@ def make_sampler(kind, game, problem, method):
     -------
     Sweep or Permutations
     """
-    options = {name: getattr(method, name) for name in kind.parameters}
-    return kind(game, problem, **options)
+    if kind is Permutations:
+        return Permutations(game, problem, method.truncation_tol)
+    return Sweep(game, problem)

@@ -61,8 +61,6 @@ class Sweep:
     """
 
     draws = "sweeps"
-    parameters = ()
-    has_inverse = gives_way = is_adaptive = runs_together = True
 
     def __init__(self, game, problem, counts=None, kept=None):
         self.game = game

@@ -14,6 +14,7 @@ import torch
 from skshap.attribution._kernel_game import KernelGame
 from skshap.attribution._schedule import stop_shares
 from skshap.attribution._scored import make_choice
+from skshap.attribution._sweep import Sweep
 from skshap.utils._ridge import check_pivots, factorize
 
 __all__ = ["count_together", "is_small", "run_together"]
@@ -168,7 +169,7 @@ def is_small(sampler, limits=CPU):
     bool
     """
     game = sampler.game
-    if type(game) is not KernelGame or not sampler.runs_together:
+    if type(game) is not KernelGame or not isinstance(sampler, Sweep):
         return False
     work = game.n_players**2 * (sampler.problem.n_scored + game.n_outputs)
     return game.groups is None and work <= limits.flops
