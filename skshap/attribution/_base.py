@@ -17,7 +17,6 @@ from skshap.attribution._extremes import find_extremes
 from skshap.attribution._groups import encode_groups
 from skshap.attribution._method import METHOD_CONSTRAINTS, check_method, read_method
 from skshap.attribution._own_rows import warn_of_own_rows
-from skshap.attribution._plan import make_plan
 from skshap.attribution._problem import Problem
 from skshap.attribution._semivalues import size_weights
 from skshap.kernel_ridge._alpha import choose_alpha
@@ -230,16 +229,7 @@ class BaseFreeShap:
             parts = data.rows, data.to_predict, y, self._y
             warn_of_own_rows(*parts, self._names_of_own)
         method = read_method(self, checkpoint=self.checkpoint)
-        if (
-            return_std
-            and self.n_permutations < 2
-            and make_plan(data, problem, method).needs_draws
-        ):
-            raise ValueError(
-                "return_std=True needs n_permutations of at least 2, got 1: one "
-                "permutation has no standard error."
-            )
-        estimate = estimate_values(data, problem, method)
+        estimate = estimate_values(data, problem, method, with_errors=return_std)
         if scorings is None and semivalues is None:
             values, std = (part[0, 0] for part in estimate)
         else:

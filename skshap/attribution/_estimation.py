@@ -30,7 +30,7 @@ def n_threads(data):
     return 1 if len(data.rows) <= ONE_THREAD else torch.get_num_threads()
 
 
-def estimate_values(data, problem, method):
+def estimate_values(data, problem, method, *, with_errors=False):
     """Compute the values of players.
 
     Parameters
@@ -41,14 +41,26 @@ def estimate_values(data, problem, method):
         What is estimated.
     method : Method
         How.
+    with_errors : bool, default=False
+        Whether standard errors are asked for, which a single draw does not have.
 
     Returns
     -------
     Estimate
         Of shape (n_semivalues, n_scorings, n_players), or (n_semivalues, n_scorings, m,
         n_players) if values are kept by the row scored.
+
+    Raises
+    ------
+    ValueError
+        If there are no errors, or values or errors are too large.
     """
     plan = make_plan(data, problem, method)
+    if with_errors and plan.needs_draws and method.n_permutations < 2:
+        raise ValueError(
+            "return_std=True needs n_permutations of at least 2, got 1: one "
+            "permutation has no standard error."
+        )
     warn_of_matrix(data, problem, method, plan)
     with at_most(n_threads(data)):
         estimate = _estimate(data, problem, method, plan)
