@@ -142,10 +142,10 @@ def make_choice(game, problem, route, shares, rng):
 
     Returns
     -------
-    ScoredChoice or None
-        None also where there is too little work to save.
+    callable or None
+        As `choose` of :class:`GrowingCoalitions`; None also where there is too little
+        work to save.
     """
-    utilities = problem.utilities
     if not problem.samples_rows:
         return None
     m = problem.n_scored
@@ -156,52 +156,23 @@ def make_choice(game, problem, route, shares, rng):
     sizes = moved if route.kind != "shrinking" else game.n_players - moved
     weights = problem.weights.mean(0)[np.minimum(sizes, game.n_players - 1)]
     device = problem.device
-    return ScoredChoice(
-        utilities,
-        game.n_rows / game.n_players,
-        scale=torch.from_numpy(shares * weights).to(device).square_().unsqueeze(1),
-        costs=torch.from_numpy(by_row).to(device),
-        fixed=float(fixed.sum()),
-        draws=torch.from_numpy(rng.random(m)).to(device),
-    )
+    # Squares of what a jump at each stop weighs in the values.
+    scale = torch.from_numpy(shares * weights).to(device).square_().unsqueeze(1)
+    costs = torch.from_numpy(by_row).to(device)
+    draws = torch.from_numpy(rng.random(m)).to(device)
 
-
-class ScoredChoice:
-    """Chooses rows to predict along a permutation; see :class:`GrowingCoalitions`.
-
-    Parameters
-    ----------
-    utilities : list of Utility
-        Scores that jump.
-    rows_a_player : float
-    scale : Tensor of shape (n_stops, 1)
-        Squares of what a jump at each stop weighs in the values.
-    costs : Tensor of shape (n_stops,)
-        See `keep_probabilities`.
-    fixed : float
-        See `keep_probabilities`.
-    draws : Tensor of shape (m,)
-        See `keep_rows`.
-    """
-
-    def __init__(self, utilities, rows_a_player, *, scale, costs, fixed, draws):
-        self.utilities = utilities
-        self.rows_a_player = rows_a_player
-        self.scale = scale
-        self.costs = costs
-        self.fixed = fixed
-        self.draws = draws
-
-    def __call__(self, decisions, reach):
+    def choose(decisions, reach):
         """Keep rows the more, the nearer the steps of players are to a jump."""
-        reach = reach * self.rows_a_player
+        reach = reach * (game.n_rows / game.n_players)
         reach = reach.clamp_min(np.finfo(float).tiny).unsqueeze(1)
         # In logarithms: where all are far from a jump, some still are nearer.
         nearness = [
             -(utility.distances(decisions.transpose(0, 1)) / reach).clamp_max(FARTHEST)
-            for utility in self.utilities
+            for utility in problem.utilities
         ]
         nearness = torch.logsumexp(torch.stack(nearness), 0)
         gains = (nearness - nearness.max()).exp_()
-        p = keep_probabilities(gains * self.scale, self.costs, self.fixed)
-        return keep_rows(p, self.draws)
+        p = keep_probabilities(gains * scale, costs, float(fixed.sum()))
+        return keep_rows(p, draws)
+
+    return choose

@@ -263,7 +263,7 @@ def _row_weights(choices, decisions, reach):
 
     Parameters
     ----------
-    choices : list of ScoredChoice or None
+    choices : list of callable or None
         By permutation.
     decisions, reach
         See :meth:`Permuted.predict`.

@@ -144,7 +144,14 @@ def test_jumps_count_by_the_squares_of_what_they_weigh(monkeypatch):
     problem = game.problem(per_sample=False)
     route = Sweep(game.game(), problem).routes[0]
     shares, rng = 2.0 ** np.arange(len(route.ranges)), np.random.default_rng(0)
-    scale = make_choice(game.game(), problem, route, shares, rng).scale.flatten()
+    seen = []
+    monkeypatch.setattr(
+        _scored, "keep_probabilities", lambda gains, *_: seen.append(gains) or gains
+    )
+    choose = make_choice(game.game(), problem, route, shares, rng)
+    # As far from a jump at all stops.
+    choose(torch.zeros(len(shares), 1, 30), torch.ones(len(shares)))
+    scale = seen[0][:, 0]
     assert len(scale) > 2  # Shapley values weigh all sizes alike
     assert_allclose(scale / scale[0], shares**2)
 
