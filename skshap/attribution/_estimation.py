@@ -112,16 +112,8 @@ def _run(sampler, rule, checkpoint, method):
     """Run a sampler; return values and standard errors, or warn."""
     if not sampler.parts:  # a single player: all there is is the empty coalition
         return Estimate(sampler.start().cpu().numpy(), 0.0)
-    run = Run(
-        sampler,
-        n_draws=method.n_permutations,
-        rule=rule,
-        checkpoint=checkpoint,
-        n_jobs=method.n_jobs,
-        verbose=method.verbose,
-        task=method.task,
-    )
-    estimate, is_met = run.estimate(is_seeded=method.is_seeded)
+    run = Run(sampler, rule, checkpoint, method)
+    estimate, is_met = run.estimate()
     if not is_met:
         if method.n_permutations < SMALLEST_SAMPLE:
             why = (
@@ -134,10 +126,7 @@ def _run(sampler, rule, checkpoint, method):
                 f"{rule.describe_lack(run.moments)}. Raise n_permutations, or ask "
                 "for less."
             )
-        warn_caller(
-            f"tol={method.tol!r} {why}",
-            ConvergenceWarning,
-        )
+        warn_caller(f"tol={method.tol!r} {why}", ConvergenceWarning)
     return estimate
 
 

@@ -32,51 +32,27 @@ class Run:
     ----------
     sampler : Sweep or Permutations
         Computes parts of draws, see `_samplers.py`.
-    n_draws : int
-        How many at most.
     rule : StoppingRule
         Tells when to stop earlier.
     checkpoint : Checkpoint
         Keeps the state.
-    n_jobs : int or None
-        Of joblib; None is one, unless in a :class:`joblib.parallel_config` context.
-    verbose : int
-        Show a progress bar.
-    task : str, default=""
-        What the bar says before what is drawn.
+    method : Method
+        How many draws there are at most, and how they are computed.
     """
 
-    def __init__(
-        self,
-        sampler,
-        *,
-        n_draws,
-        rule,
-        checkpoint,
-        n_jobs,
-        verbose,
-        task="",
-    ):
+    def __init__(self, sampler, rule, checkpoint, method):
         self.sampler = sampler
-        self.n_draws = n_draws
         self.rule = rule
         self.checkpoint = checkpoint
-        self.n_jobs = n_jobs
-        self.verbose = verbose
-        self.task = task
+        self.method = method
         self.moments = RunningMoments()
         self._part = 0  # how many of the current draw are in the sum
         self._sum = None
         self._profiles = []  # of the pilot, one a part
         self._start = None
 
-    def estimate(self, *, is_seeded):
+    def estimate(self):
         """Draw, and return means and standard errors.
-
-        Parameters
-        ----------
-        is_seeded : bool
-            Whether a checkpoint with another seed is refused, not gone on from.
 
         Returns
         -------
@@ -85,27 +61,28 @@ class Run:
         is_met : bool
             Whether the stopping rule is; True if there is none.
         """
+        most = self.method.n_permutations
         # Before a schedule of the checkpoint is taken over; the same on any device.
         is_adaptive = (
             isinstance(self.sampler, Sweep)
             and not is_small(self.sampler)
-            and self.n_draws >= PILOT_DRAWS
-            and self.n_draws * self.sampler.flops() >= PILOT_FLOPS
+            and most >= PILOT_DRAWS
+            and most * self.sampler.flops() >= PILOT_FLOPS
         )
-        self._resume(is_seeded)
+        self._resume()
         n_done = self.moments.count * len(self.sampler.parts) + self._part
         if not is_adaptive or len(self._profiles) != n_done:
             self._profiles = []  # not all of the draws so far were profiled
         is_pilot = is_adaptive and (self._profiles or n_done == 0)
         is_met = self.rule.is_met(self.moments)
-        options = {"unit": "draw", "verbose": self.verbose}
-        options["desc"] = f"{self.task}{self.sampler.draws}"
+        options = {"unit": "draw", "verbose": self.method.verbose}
+        options["desc"] = f"{self.method.task}{self.sampler.draws}"
         done = self.moments.count
-        with progress_bar(total=self.n_draws, initial=done, **options) as bar:
+        with progress_bar(total=most, initial=done, **options) as bar:
             if is_pilot and not is_met:
                 is_met = self._draw(PILOT, bar, is_pilot=True)
                 self._adapt()
-            n_draws = self._n_draws(is_adaptive)
+            n_draws = self._n_draws(most, is_adaptive)
             bar.total = n_draws
             if not is_met:
                 is_met = self._draw(n_draws, bar)
@@ -118,7 +95,7 @@ class Run:
         """Take draws up to a number of them, or until the rule is met."""
         n_parts = len(self.sampler.parts)
         units = range(self.moments.count * n_parts + self._part, stop * n_parts)
-        options = {"is_pilot": is_pilot, "n_jobs": self.n_jobs}
+        options = {"is_pilot": is_pilot, "n_jobs": self.method.n_jobs}
         results = compute_parts(self.sampler, units, **options)
         try:
             for values, profile in results:
@@ -134,7 +111,7 @@ class Run:
                     self.moments.update(self._sum)
                     self._sum, self._part = None, 0
                     bar.update()
-                    if self.verbose and self.moments.count > 1:
+                    if self.method.verbose and self.moments.count > 1:
                         error = self.moments.typical_error()
                         bar.set_postfix_str(f"standard error {error:.1e}")
                     if self.rule.is_met(self.moments):
@@ -151,16 +128,16 @@ class Run:
             self.sampler = adapted(self.sampler, self._profiles)
             self._profiles = []
 
-    def _n_draws(self, is_adaptive):
+    def _n_draws(self, most, is_adaptive):
         """Return how many draws take as long as those asked for, as schedules are."""
         if not is_adaptive:
-            return self.n_draws
+            return most
         ratio = self.sampler.flops() / self.sampler.usual().flops()
-        n_draws = PILOT + max(1, round((self.n_draws - PILOT) / ratio))
+        n_draws = PILOT + max(1, round((most - PILOT) / ratio))
         if self.rule.tol is None:
             return n_draws
         # No fewer than the rule needs, if there were to be so many.
-        return max(n_draws, min(self.n_draws, SMALLEST_SAMPLE))
+        return max(n_draws, min(most, SMALLEST_SAMPLE))
 
     def _save(self):
         moments = self.moments
@@ -182,14 +159,14 @@ class Run:
             state["profile_kept"] = np.concatenate(kept)
         self.checkpoint.save(**state)
 
-    def _resume(self, is_seeded):
+    def _resume(self):
         """Go on from the checkpoint, if there is one."""
         state = self.checkpoint.load()
         if state is None:
             self._save()
             return
         seed = int(state["seed"])
-        if is_seeded and seed != self.sampler.problem.seed:
+        if self.method.is_seeded and seed != self.sampler.problem.seed:
             raise ValueError(
                 f"checkpoint={str(self.checkpoint.path)!r} was begun with another "
                 "random_state; use that one, another path, or delete the file."

@@ -8,6 +8,7 @@ from skshap.attribution._class_scores import class_targets, class_utility
 from skshap.attribution._enumeration import enumerate_coalitions
 from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._kernel_game import KernelGame
+from skshap.attribution._method import Method
 from skshap.attribution._permutations import Permutations
 from skshap.attribution._problem import PLAYERS, Problem
 from skshap.attribution._running import Run
@@ -144,19 +145,13 @@ class FixedOrder:
 
 def make_run(sampler, n_draws, *, tol=None, n_jobs=None):
     """A run that keeps no checkpoint."""
-    return Run(
-        sampler,
-        n_draws=n_draws,
-        rule=StoppingRule(tol, PLAYERS),
-        checkpoint=Checkpoint(None, ""),
-        n_jobs=n_jobs,
-        verbose=0,
-    )
+    method = Method("", n_draws, tol, None, n_jobs, None, True, 0, "")
+    return Run(sampler, StoppingRule(tol, PLAYERS), Checkpoint(None, ""), method)
 
 
 def average(sampler, n_draws, **options):
     """Mean and standard error of draws, of the only semivalue and scoring."""
-    estimate, _ = make_run(sampler, n_draws, **options).estimate(is_seeded=True)
+    estimate, _ = make_run(sampler, n_draws, **options).estimate()
     return tuple(part[0, 0] for part in estimate)
 
 

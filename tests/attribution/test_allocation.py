@@ -102,7 +102,7 @@ def test_an_adapted_sweep_is_as_long_and_no_worse(monkeypatch):
             problem = game.problem(per_sample=False, seed=seed + (100 if least else 0))
             sweep = Sweep(game.game(), problem)
             run = make_run(sweep, 60)
-            estimate, _ = run.estimate(is_seeded=True)
+            estimate, _ = run.estimate()
             found[least] = values, error = [part[0, 0] for part in estimate]
             squares[least].append(np.mean(error**2))
             gaps.append(values.sum() - (game.full - game.null))

@@ -29,6 +29,7 @@ from threadpoolctl import threadpool_limits
 from skshap.attribution._checkpoint import Checkpoint
 from skshap.attribution._class_scores import class_null, class_targets, class_utility
 from skshap.attribution._kernel_game import KernelGame
+from skshap.attribution._method import Method
 from skshap.attribution._permutations import Permutations
 from skshap.attribution._problem import Problem
 from skshap.attribution._running import PILOT, PILOT_DRAWS, Run
@@ -49,15 +50,9 @@ def draw(sampler, t):
 
 def adapted(sweep):
     """Return the sweep with the schedule that its pilot leads to."""
-    run = Run(
-        sweep,
-        n_draws=PILOT_DRAWS,
-        rule=StoppingRule(None),
-        checkpoint=Checkpoint(None, ""),
-        n_jobs=None,
-        verbose=0,
-    )
-    run.estimate(is_seeded=True)
+    method = Method("sweep", PILOT_DRAWS, None, None, None, None, True, 0, "")
+    run = Run(sweep, StoppingRule(None), Checkpoint(None, ""), method)
+    run.estimate()
     return run.sampler
 
 
