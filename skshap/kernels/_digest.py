@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from skshap.nn._models import EncoderWithHead, TableNetwork
-from skshap.utils._describe import describe, describe_class, unordered
+from skshap.utils._describe import describe, describe_class, short_hash, unordered
 
 __all__ = [
     "array_key",
@@ -49,18 +49,17 @@ ANYWHERE = {"unknown": "unknown"}  # for `describe`: the same in any process
 
 def row_keys(rows):
     """Digest the content of each row: texts, pairs of texts or numbers."""
-    return [hashlib.blake2b(_content(row), digest_size=16).hexdigest() for row in rows]
+    return [short_hash(_content(row)) for row in rows]
 
 
 def text_key(*parts):
-    """Digest some texts."""
-    return hashlib.blake2b(" ".join(parts).encode(), digest_size=16).hexdigest()
+    """Digest some texts and numbers."""
+    return short_hash(" ".join(map(str, parts)).encode())
 
 
 def array_key(values):
     """Digest an array of numbers."""
-    values = np.ascontiguousarray(values)
-    return hashlib.blake2b(values.view(np.uint8), digest_size=16).hexdigest()
+    return short_hash(np.ascontiguousarray(values).view(np.uint8))
 
 
 def _content(row):

@@ -65,7 +65,7 @@ class SketchedRows:
         sample = keys[n_held_out:][: 2 * self.n_components]
         numbers = self.n_components, self.seed, n_held_out
         outline = self.gradients.outline(rows)
-        self.digest = _digest(FORMAT, *numbers, *held_out, *sample, outline)
+        self.digest = text_key(FORMAT, *numbers, *held_out, *sample, outline)
         self.sketch = self.new_sketch(rows)
         stored = self.gradients.store.get_row(self.digest)
         if stored is not None:
@@ -203,7 +203,7 @@ class SketchedRows:
 
     def _rank(self, key):
         """Return what rows are sorted by before a sample is taken."""
-        return _digest(self.seed, key)
+        return text_key(self.seed, key)
 
     def _key(self, key):
         """Return the key of a row's sketch by these projections.
@@ -229,7 +229,3 @@ def _sketch_batch(sketch, capture, batch, lengths):
 def _norms_and_features(sketch, batch):
     """Return the squared norms of gradients, and their features."""
     return squared_norms_of_batch(sketch.layout, batch), sketch.features(batch)
-
-
-def _digest(*parts):
-    return text_key(*map(str, parts))

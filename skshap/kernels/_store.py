@@ -6,7 +6,6 @@ finds an empty folder. Rows are found by a digest of their own content, whatever
 set, fold or order they come in.
 """
 
-import hashlib
 import os
 from contextlib import suppress
 from functools import cache
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from skshap.exceptions import DamagedStoreWarning
+from skshap.utils._describe import short_hash
 from skshap.utils._files import DAMAGE, is_damage, read_arrays, write_arrays
 from skshap.utils._warn import warn_caller
 
@@ -172,7 +172,7 @@ class DiskStore:
     def _put_list(self, keys):
         """Write a list of keys; return its name, a digest of its content."""
         content = bytes.fromhex("".join(keys))
-        name = hashlib.blake2b(content, digest_size=16).hexdigest()
+        name = short_hash(content)
         path = self._path("keys", name)
         if not path.exists():
             keys = np.frombuffer(content, dtype=np.uint8).reshape(len(keys), -1)

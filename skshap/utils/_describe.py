@@ -24,7 +24,7 @@ import torch
 
 from skshap.utils._modules import held, is_installed, is_library, with_parts
 
-__all__ = ["describe", "describe_class", "unordered"]
+__all__ = ["describe", "describe_class", "short_hash", "unordered"]
 
 SCALARS = (bool, int, float, complex, str, bytes, type(None), np.generic)
 PROCESS = uuid4().hex
@@ -221,9 +221,13 @@ def _names_of(state):
     return MappingProxyType(state) if type(state) is dict else state
 
 
+def short_hash(content):
+    """Hash bytes, or an array of them, to the name of files that hold it."""
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
 def _short(text):
-    text = text.encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(text, digest_size=16).hexdigest()
+    return short_hash(text.encode("utf-8", "surrogatepass"))
 
 
 def _name(value):
