@@ -58,12 +58,13 @@ class BaseFreeShap:
     def _takes_features(self):
         return self.alpha == "auto" or super()._takes_features()
 
-    def _set_alpha(self, kernel, Y, has_prior):
-        """Set `alpha_` to `alpha`, or choose it by leaving rows out."""
+    def _choose_alpha(self, kernel, Y, has_prior=True):
+        """Set `alpha_` to `alpha`, or choose it by leaving rows out; return it."""
         if self.alpha == "auto":
             self.alpha_ = choose_alpha(kernel, Y, has_prior, self.device)
         else:
             self.alpha_ = float(self.alpha)
+        return self.alpha_
 
     def _keep_training(self, kernel, X):
         """Keep what values are made of, as it is in `fit`, and names of the rows.

@@ -342,10 +342,6 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
         options = self._seed, self.n_permutations, self.verbose
         return as_decision(prequential_predictions(data, *options))
 
-    def _choose_alpha(self, kernel, Y):
-        self._set_alpha(kernel, Y, has_prior=True)
-        return self.alpha_
-
     def _check_scoring(self, scoring):
         check_scoring(scoring, CLASS_SCORINGS, SIGNATURE)
 

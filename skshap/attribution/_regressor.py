@@ -225,8 +225,8 @@ class FreeShapRegressor(BaseFreeShap, RegressorMixin, BaseKernelRidge):
             targets = self._y[:, None]
             kernel = self._map_rows(rows, targets, has_prior=False)
             self._warn_of_target(X, y)
-            self._set_alpha(kernel, targets, has_prior=False)
-            factor = kernel.factorize(self.alpha_, self.device)
+            alpha = self._choose_alpha(kernel, targets, has_prior=False)
+            factor = kernel.factorize(alpha, self.device)
             solved, weights = factor.solve(targets)
             self.intercept_ = 0.0
             self.dual_coef_, self._weights = solved[:, 0], weights[:, 0]
