@@ -107,13 +107,8 @@ def _stand_ins(rows, targets, y):
 
 
 def _random_order(n):
-    """Return a random order of players."""
-    return _random().permutation(n)
-
-
-def _random():
-    """Return a random generator, the same each time."""
-    return np.random.default_rng(0)
+    """Return a random order of players, the same each time."""
+    return np.random.default_rng(0).permutation(n)
 
 
 def _together_seconds(sampler, n_together):
@@ -155,7 +150,8 @@ def _kept_of_large(sampler, route, count, small):
     """
     game = sampler.game
     shares = stop_shares(route, count, game.n_players)
-    choose = make_choice(game, sampler.problem, route, shares, _random())
+    rng = np.random.default_rng(0)
+    choose = make_choice(game, sampler.problem, route, shares, rng)
     if choose is None:
         return np.ones(len(count))
     n, sizes, seen = game.n_players, _middles(small), []
@@ -201,7 +197,8 @@ def _time_route(sampler, route):
     stops = _middles(route)
 
     def walk():
-        return list(sampler.visit(route, counts, order, stops, _random()))
+        rng = np.random.default_rng(0)
+        return list(sampler.visit(route, counts, order, stops, rng))
 
     walking, visited = timed(walk, walk)
     m = sampler.problem.n_scored

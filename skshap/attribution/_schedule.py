@@ -33,12 +33,9 @@ ALONE = 75
 NEAREST = 20
 SCORED_SHARE = 0.2  # of the rows to predict, where a sample of them is enough
 
-# Permutations of one draw that grow coalitions, and that shrink them: the variance of a
-# smooth score lies at small coalitions.
-REPEATS = {
-    True: {"growing": 3, "shrinking": 1, "direct": 1},
-    False: {"growing": 1, "shrinking": 1, "direct": 1},
-}
+# Permutations of one draw that grow coalitions, by whether scores are smooth: the
+# variance of these lies at small coalitions. Other routes have one.
+REPEATS = {True: 3, False: 1}
 
 
 class Part(NamedTuple):
@@ -106,8 +103,8 @@ def usual_counts(routes, is_smooth):
     list of ndarray of int
         By route, how many permutations of a draw go as far as each of its stops.
     """
-    repeats = REPEATS[is_smooth]
-    return [np.full(len(route.ranges), repeats[route.kind]) for route in routes]
+    repeats = {"growing": REPEATS[is_smooth]}
+    return [np.full(len(route.ranges), repeats.get(route.kind, 1)) for route in routes]
 
 
 def list_parts(routes, counts):

@@ -54,7 +54,9 @@ class Link:
         """Return those of rows with decision values z, shape (n, n_classes)."""
         log_slopes, biases, matrix = self._split(self.weights)
         slopes = np.exp(log_slopes)[z.argmax(1), None]
-        return softmax(slopes * mixed(behind(z), matrix) + biases, axis=1)
+        gaps = behind(z)
+        gaps = gaps if matrix is None else gaps + gaps @ matrix
+        return softmax(slopes * gaps + biases, axis=1)
 
     def _split(self, weights):
         """Return logarithms of slopes, biases, and the matrix or None."""
@@ -116,11 +118,6 @@ class Link:
             options={"maxiter": MAX_STEPS, **PRECISION},
         )
         self.weights = found.x
-
-
-def mixed(gaps, matrix):
-    """Add to decision values what those of other classes say, by a matrix or None."""
-    return gaps if matrix is None else gaps + gaps @ matrix
 
 
 def behind(z):
