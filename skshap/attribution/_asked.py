@@ -5,7 +5,7 @@ from typing import NamedTuple
 from skshap.attribution._semivalues import size_weights
 from skshap.utils._describe import describe
 
-__all__ = ["Asked", "check_asked", "check_same", "check_units"]
+__all__ = ["check_asked", "check_same", "check_units"]
 
 
 class Asked(NamedTuple):

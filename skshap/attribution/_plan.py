@@ -11,7 +11,7 @@ from skshap.attribution._samplers import SAMPLERS, make_sampler
 from skshap.attribution._sweep import Sweep
 from skshap.utils._warn import warn_caller
 
-__all__ = ["Plan", "make_plan", "warn_of_matrix"]
+__all__ = ["make_plan", "warn_of_matrix"]
 
 LARGEST_CONDITION = 1e6  # of features, for values by them to be exact to 1e-5
 LARGE_MATRIX = 2**30  # bytes of a kernel matrix that features would do without

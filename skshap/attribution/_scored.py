@@ -13,7 +13,7 @@ import torch
 
 from skshap.attribution._schedule import stop_costs
 
-__all__ = ["KeptRows", "Scored", "keep_probabilities", "keep_rows", "make_choice"]
+__all__ = ["Scored", "keep_probabilities", "keep_rows", "make_choice"]
 
 LEAST = 0.02  # probability of a row scored
 LEAST_FLOPS = 1e8  # of a route's rows to predict, for which choosing them is worth it

@@ -20,7 +20,7 @@ from skshap.utils._columns import shortened, text_advice
 from skshap.utils._rows import number_of_rows
 from skshap.utils._texts import is_text
 
-__all__ = ["LARGE", "check_choice", "choose_kernel", "is_auto"]
+__all__ = ["check_choice", "choose_kernel", "is_auto"]
 
 UNEQUAL = 10  # ratio of standard deviations of columns from which on scaling is tried
 # Squared spread of all entries, by that of columns around their means, from which on

@@ -30,7 +30,16 @@ def is_narrow(kernel):
     -------
     bool
     """
-    return _share_of_others(kernel) < LEAST
+    n = len(kernel)
+    if kernel.is_explicit or n < FEWEST:
+        return False
+    some = np.linspace(0, n - 1, min(n, MOST_ROWS)).astype(int)
+    own = np.abs(kernel.diagonal()[some])
+    total = np.array([np.abs(kernel.values[row]).sum() for row in some])
+    is_seen = own > 0  # a row that is nothing even to itself says nothing
+    # What other rows are to one, beside itself.
+    others = total[is_seen] / own[is_seen] - 1
+    return len(others) > 0 and np.median(others) < LEAST
 
 
 def warn_of_narrow(kernel, given):
@@ -79,15 +88,3 @@ def warn_of_narrow(kernel, given):
         "predictions stay near zero and most values say little. "
         f"{advice[0].upper()}{advice[1:]}."
     )
-
-
-def _share_of_others(kernel):
-    """Return the median of what other rows are to one, beside itself; inf: unknown."""
-    n = len(kernel)
-    if kernel.is_explicit or n < FEWEST:
-        return np.inf
-    some = np.linspace(0, n - 1, min(n, MOST_ROWS)).astype(int)
-    own = np.abs(kernel.diagonal()[some])
-    total = np.array([np.abs(kernel.values[row]).sum() for row in some])
-    is_seen = own > 0  # a row that is nothing even to itself says nothing
-    return np.median(total[is_seen] / own[is_seen]) - 1 if is_seen.any() else np.inf

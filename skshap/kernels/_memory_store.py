@@ -2,7 +2,7 @@
 
 import numpy as np
 
-__all__ = ["MEMORY_BYTES", "MemoryStore"]
+__all__ = ["MemoryStore"]
 
 MEMORY_BYTES = 3 << 30  # of gradients held; others are computed again when needed
 

@@ -185,7 +185,8 @@ def prepare_network(
     kind = type(network).__name__
     check_real_weights(network)
     check_lora_params(lora_params, parameters)
-    if is_headless or token_ids is not None:
+    is_read = is_headless or token_ids is not None
+    if is_read:
         if token_ids is not None and not has_words:
             raise ValueError(
                 f"model={kind}(...) predicts no words, as template and label_words "
@@ -201,7 +202,6 @@ def prepare_network(
     if experts == "grouped_mm" and dtype == torch.float64:  # which that cannot compute
         network.set_experts_implementation("eager")
     network.eval()
-    is_read = is_headless or token_ids is not None
     reads_on = is_read and is_causal(network)
     if token_ids is not None:
         if readout != "auto":

@@ -3,7 +3,7 @@
 import string
 from typing import NamedTuple
 
-__all__ = ["Template", "make_template", "word_ids"]
+__all__ = ["make_template", "word_ids"]
 
 FIELDS = {"text", "first", "second", "mask"}
 CHANGES = {

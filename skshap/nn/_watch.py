@@ -11,7 +11,7 @@ import torch
 
 from skshap.nn._batch import batch_size, tokens_wide
 
-__all__ = ["Call", "Watch", "are_apart", "shared_layers"]
+__all__ = ["Watch", "are_apart", "shared_layers"]
 
 
 class Call(NamedTuple):

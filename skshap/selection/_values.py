@@ -9,7 +9,6 @@ from joblib import Parallel, delayed
 from skshap.attribution._split import split_attributor
 
 __all__ = [
-    "RowValues",
     "combine",
     "evaluate_splits",
     "values_from_others",
