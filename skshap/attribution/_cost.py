@@ -203,7 +203,7 @@ def _time_route(sampler, route):
     walking, visited = timed(walk, walk)
     m = sampler.problem.n_scored
     kept = np.array([coalition.decision.shape[1] / m for _, coalition in visited])
-    out = sampler.problem.zeros(sampler.game.n_players)
+    out = sampler.problem.zeros()
 
     def score():  # numbers were overwritten since, but not their number
         for share, coalition in visited:

@@ -124,5 +124,5 @@ def enumeration_floats(game, problem):
         count = max(1, min(CHUNK_NUMBERS // one, comb(n, size)))
         largest = max(largest, count * one)
     # Values are kept by the row scored until they are averaged.
-    values = 3 * problem._replace(per_sample=True).size(n)
+    values = 3 * problem._replace(per_sample=True).size
     return game.subsets_setup_floats() + BATCH_TIMES * largest + values

@@ -78,8 +78,7 @@ def _estimate(data, problem, method, plan):
     is_loo = plan.is_loo
     if not is_loo.any():
         return _sample(data, game, problem, plan, method)
-    shape = problem.shape(data.n_players)
-    values, errors = np.empty(shape), np.zeros(shape)
+    values, errors = np.empty(problem.shape), np.zeros(problem.shape)
     values[is_loo] = leave_one_out_values(game, problem).cpu().numpy()
     if plan.needs_draws:
         others = problem._replace(weights=problem.weights[~is_loo])
@@ -95,8 +94,8 @@ def _sample(data, game, problem, plan, method):
     )
     seed = problem.seed if method.is_seeded else None
     checkpoint = Checkpoint(method.checkpoint, identity, seed)
-    rule = StoppingRule(method.tol, PLAYERS, problem.size(data.n_players))
-    values, errors = (np.empty(problem.shape(data.n_players)) for _ in range(2))
+    rule = StoppingRule(method.tol, PLAYERS, problem.size)
+    values, errors = (np.empty(problem.shape) for _ in range(2))
     task, n_runs = method.task, len(plan.runs)
     for stage, (scorings, sampled) in enumerate(plan.runs):
         checkpoint.begin(stage)

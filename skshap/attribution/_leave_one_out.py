@@ -18,7 +18,7 @@ def leave_one_out_values(game, problem):
     Tensor of shape (n_scorings, n_players), or (n_scorings, n_players, m)
     """
     everyone = game.everyone()
-    out = problem.zeros(game.n_players)[0]
+    out = problem.zeros()[0]
     for s, utility in enumerate(problem.utilities):
         losses = utility.gains(
             everyone.decision, everyone.leaving, per_sample=problem.per_sample

@@ -50,7 +50,7 @@ def peak_bytes(data, game, problem, sampler, *, n_workers, is_inverted):
     if n_workers > 1:
         # They share the arrays with each other, not with this process.
         running = held - given + n_workers * (running + LIBRARIES)
-    running += STATE * problem.size(game.n_players)
+    running += STATE * problem.size
     return int(8 * max(setup, held + running))
 
 

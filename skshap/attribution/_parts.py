@@ -68,7 +68,7 @@ def compute_parts(sampler, units, *, is_pilot, n_jobs):
 def _units_a_task(sampler, n_workers, n_units):
     """Return how many parts are sent to a worker at once."""
     flops = sampler.flops() / len(sampler.parts)
-    returned = sampler.problem.size(sampler.game.n_players) * 8
+    returned = sampler.problem.size * 8
     size = min(TASK_FLOPS / flops, TASK_BYTES / returned, n_units / n_workers)
     together = count_together(sampler)
     return max(1, int(size / together)) * together

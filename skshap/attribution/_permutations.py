@@ -58,7 +58,7 @@ class Permutations:
 
     def start(self):
         """Return zeros: nothing is known before a permutation is drawn."""
-        return self.problem.zeros(self.game.n_players)
+        return self.problem.zeros()
 
     def flops(self):
         """Count what a draw takes: floating-point operations, or what takes as long."""
@@ -74,7 +74,7 @@ class Permutations:
         kept, passing, own : float
             See :meth:`Sweep.count_floats`.
         """
-        values = self.problem.size(self.game.n_players)
+        values = self.problem.size
         return self.game.prefix_floats(), 0, 3 * values
 
     def run(self, t, part):
@@ -94,7 +94,7 @@ class Permutations:
         """
         problem, n = self.problem, self.game.n_players
         order = problem.generator(t, part).permutation(n)
-        gains, done = problem.zeros(n)[0], 0
+        gains, done = problem.zeros()[0], 0
         last = gains.new_tensor(problem.nulls).unsqueeze(1)
         if problem.per_sample:
             last = last.unsqueeze(2).expand(-1, 1, gains.shape[-1])
@@ -105,7 +105,7 @@ class Permutations:
         # A player stands at each size with probability 1 / n.
         weights = torch.tensor(n * problem.weights, device=gains.device)
         shape = (len(weights), 1, n, *[1] * (gains.ndim - 2))
-        out = problem.zeros(n)
+        out = problem.zeros()
         players = torch.from_numpy(order).to(out.device)
         out.index_copy_(2, players, weights.reshape(shape) * gains)
         return out

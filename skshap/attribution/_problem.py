@@ -93,16 +93,17 @@ class Problem(NamedTuple):
         """Return the random generator of a part of a draw, which has its own seed."""
         return np.random.default_rng([self.seed, t, part])
 
-    def shape(self, n_players):
-        """Return the shape of values; players are on axis `PLAYERS`."""
-        shape = (len(self.weights), len(self.utilities), n_players)
+    @property
+    def shape(self):
+        """Shape of values; players are on axis `PLAYERS`."""
+        shape = (len(self.weights), len(self.utilities), self.weights.shape[1])
         return (*shape, self.n_scored) if self.per_sample else shape
 
-    def size(self, n_players):
-        """Return the number of values."""
-        return int(np.prod(self.shape(n_players)))
+    @property
+    def size(self):
+        """Number of values."""
+        return int(np.prod(self.shape))
 
-    def zeros(self, n_players):
+    def zeros(self):
         """Return zeros of the shape of values."""
-        options = {"dtype": torch.float64, "device": self.device}
-        return torch.zeros(self.shape(n_players), **options)
+        return torch.zeros(self.shape, dtype=torch.float64, device=self.device)

@@ -111,7 +111,7 @@ class Sweep:
         are kept by the row scored.
         """
         problem = self.problem
-        out = problem.zeros(self.game.n_players)
+        out = problem.zeros()
         nobody = self.game.nobody()
         for s, (utility, null) in enumerate(
             zip(problem.utilities, problem.nulls, strict=True)
@@ -141,7 +141,7 @@ class Sweep:
         -------
         Tensor of the shape of `start`
         """
-        out = self.problem.zeros(self.game.n_players)
+        out = self.problem.zeros()
         for share, coalition in self.visit(*self.draw(t, part)):
             self.add_marginals(out, coalition, share)
         return out
@@ -163,7 +163,7 @@ class Sweep:
         kept : ndarray of shape (n_stops,)
             Share of the rows to predict that each stop was scored on.
         """
-        out = self.problem.zeros(self.game.n_players)
+        out = self.problem.zeros()
         route = self.parts[part].route
         profile, kept = [], []
         for j, (share, coalition) in enumerate(self.visit(*self.draw(t, part))):
@@ -222,7 +222,7 @@ class Sweep:
         m = problem.n_scored
         own = utility.gains_floats(n, q, per_sample=problem.per_sample)
         own += game.players.moves_floats(m, q) + 6 * n_stops * m
-        return kept, passing, own + 3 * problem.size(n)
+        return kept, passing, own + 3 * problem.size
 
     def draw(self, t, part):
         """Draw what one part of a draw visits.

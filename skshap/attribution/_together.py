@@ -239,7 +239,7 @@ def _add_marginals(sweep, routes, counts, orders, stops, rngs):
     choices = [make_choice(game, problem, route, shares, rng) for rng in rngs]
     rows = _row_weights(choices, decisions, reach)
     weights = torch.from_numpy(problem.weights).to(device)
-    out = torch.stack([problem.zeros(n)] * B, 2)  # by rows as in their permutations
+    out = torch.stack([problem.zeros()] * B, 2)  # by rows as in their permutations
     for t, share in enumerate(shares):
         moved, size = ridges.moves(stops[:, t]), ridges.size(stops[:, t]).unsqueeze(1)
         # The empty coalition has a term of its own.
