@@ -4,11 +4,12 @@ scikit-learn calls them "private tools" for third-party estimators; one module k
 the risk of a rename in one place.
 """
 
-from sklearn.base import _fit_context
+from sklearn.base import _fit_context as fit_context
 from sklearn.metrics._scorer import _BaseScorer
-from sklearn.pipeline import _name_estimators
-from sklearn.utils import _safe_indexing, get_tags
-from sklearn.utils._metadata_requests import _raise_for_params
+from sklearn.pipeline import _name_estimators as name_estimators
+from sklearn.utils import _safe_indexing as safe_indexing
+from sklearn.utils import get_tags
+from sklearn.utils._metadata_requests import _raise_for_params as raise_for_params
 from sklearn.utils._param_validation import (
     HasMethods,
     Hidden,
@@ -16,8 +17,9 @@ from sklearn.utils._param_validation import (
     StrOptions,
 )
 from sklearn.utils._param_validation import Interval as _Interval
-from sklearn.utils.metaestimators import _BaseComposition, _safe_split
-from sklearn.utils.validation import _check_method_params
+from sklearn.utils.metaestimators import _BaseComposition as BaseComposition
+from sklearn.utils.metaestimators import _safe_split
+from sklearn.utils.validation import _check_method_params as slice_params
 
 __all__ = [
     "BaseComposition",
@@ -36,13 +38,6 @@ __all__ = [
     "slice_params",
 ]
 
-BaseComposition = _BaseComposition
-fit_context = _fit_context
-name_estimators = _name_estimators
-raise_for_params = _raise_for_params
-safe_indexing = _safe_indexing
-slice_params = _check_method_params
-
 
 class Interval(_Interval):
     """An interval of numbers; True and False are none."""
@@ -56,8 +51,8 @@ def safe_split(estimator, X, y, indices, train_indices=None):
     if not (hasattr(X, "columns") and get_tags(estimator).input_tags.pairwise):
         return _safe_split(estimator, X, y, indices, train_indices)
     columns = indices if train_indices is None else train_indices
-    part = _safe_indexing(_safe_indexing(X, indices), columns, axis=1)
-    return part, None if y is None else _safe_indexing(y, indices)
+    part = safe_indexing(safe_indexing(X, indices), columns, axis=1)
+    return part, None if y is None else safe_indexing(y, indices)
 
 
 def select_columns(X, columns):
@@ -68,7 +63,7 @@ def select_columns(X, columns):
     """
     if hasattr(X, "columns") and not hasattr(X, "iloc"):
         columns = positions(list(X.columns), columns)
-    return _safe_indexing(X, columns, axis=1)
+    return safe_indexing(X, columns, axis=1)
 
 
 def positions(names, columns):
