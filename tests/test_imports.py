@@ -205,7 +205,7 @@ def test_what_is_imported_is_exported(path):
 
 # Pure helpers, which the map of the code need not name.
 HELPERS = {
-    "attribution": {"_extremes", "_own_rows"},
+    "attribution": {"_own_rows"},
     "kernel_ridge": {"_narrow"},
     "kernels": {
         "_callables",

@@ -13,7 +13,6 @@ from skshap.attribution._asked import check_asked, check_same, check_units
 from skshap.attribution._cost import predict_cost
 from skshap.attribution._data import Data
 from skshap.attribution._estimation import estimate_values
-from skshap.attribution._extremes import find_extremes
 from skshap.attribution._groups import encode_groups
 from skshap.attribution._method import METHOD_CONSTRAINTS, check_method, read_method
 from skshap.attribution._own_rows import warn_of_own_rows
@@ -341,7 +340,12 @@ class BaseFreeShap:
         data, problem = self._pose(M, self._encode(y, M), None, asked, True)
         estimate = estimate_values(data, problem, read_method(self))
         values, std = (part[0, 0] for part in estimate)
-        return Bunch(**find_extremes(values, std, k), y=y)
+        order = np.argsort(values, axis=1, kind="stable")
+        found = Bunch(helpful=order[:, ::-1][:, :k], harmful=order[:, :k], y=y)
+        for name in ("helpful", "harmful"):
+            found[f"{name}_values"] = np.take_along_axis(values, found[name], 1)
+            found[f"{name}_std"] = np.take_along_axis(std, found[name], 1)
+        return found
 
     def _map_labelled(self, X, y):
         """Map rows as `_map` does, and encode their labels or targets."""

@@ -24,6 +24,23 @@ N_NAMED = 10  # columns that a message names
 DATES = (date, time, timedelta, np.datetime64, np.timedelta64)
 # A text that begins with the year, month and day, or ends in the year.
 DATE_TEXT = re.compile(r"(\d{4}([-/.])\d\d?\2\d\d?|\d\d?([-/.])\d\d?\3\d{4})(?!\d)")
+# What columns hold that are no numbers, in this order, and what to do about it.
+ADVICE = {
+    "texts": "hold texts: a kernel that reads texts takes one of them, as X['text']; "
+    "else give each kind of columns a kernel of its own with make_column_kernel, or "
+    "encode them, as OneHotEncoder does with categories.",
+    "days": "hold dates in texts: turn them into numbers, as "
+    "(pandas.to_datetime(dates) - pandas.Timestamp(0)).dt.days does, or put skrub's "
+    "TableVectorizer in front of the kernel.",
+    "dates": "hold dates: turn them into numbers, as with skrub's TableVectorizer in "
+    "front of the kernel.",
+    "others": "hold neither numbers nor texts: turn them into one or the other, or "
+    "drop them.",
+    "gaps": "have missing values (NaN): fill them, as with SimpleImputer in front (of "
+    "DataRemoval too: rows are valued before its estimator sees them), or drop the "
+    "rows.",
+    "infinite": "hold infinity: replace it by a number, or drop the rows.",
+}
 
 
 def has_dates(X):
@@ -81,56 +98,24 @@ def column_advice(X):
     table = X if is_frame or hasattr(X, "shape") else as_array(X)
     if len(table.shape) != 2 or hasattr(table, "nnz"):
         return []
-    texts, days, dates, others, gaps, infinite = [], [], [], [], [], []
+    found = {kind: [] for kind in ADVICE}
     for name, values in named_columns(table):
         if values.dtype.kind in "mM" or holds_dates(values):
-            dates.append(name)
+            found["dates"].append(name)
             continue
         if values.dtype.kind in "OUT" and any(map(is_word, values)):
-            (days if are_date_texts(values) else texts).append(name)
+            found["days" if are_date_texts(values) else "texts"].append(name)
         elif values.dtype.kind in "OSV" and not all(map(is_number, values)):
-            others.append(name)
+            found["others"].append(name)
         if has_gaps(values):
-            gaps.append(name)
+            found["gaps"].append(name)
         if values.dtype.kind == "f" and np.isinf(values).any():
-            infinite.append(name)
-    advice = []
-    found = (texts, days, dates, others, gaps, infinite)
-    texts, days, dates, others, gaps, infinite = map(shortened, found)
-    if texts:
-        advice.append(
-            f"Columns {texts} hold texts: a kernel that reads texts takes one of them, "
-            "as X['text']; else give each kind of columns a kernel of its own with "
-            "make_column_kernel, or encode them, as OneHotEncoder does with categories."
-        )
-    if days:
-        advice.append(
-            f"Columns {days} hold dates in texts: turn them into numbers, as "
-            "(pandas.to_datetime(dates) - pandas.Timestamp(0)).dt.days does, or put "
-            "skrub's TableVectorizer in front of the kernel."
-        )
-    if dates:
-        advice.append(
-            f"Columns {dates} hold dates: turn them into numbers, as with skrub's "
-            "TableVectorizer in front of the kernel."
-        )
-    if others:
-        advice.append(
-            f"Columns {others} hold neither numbers nor texts: turn them into one or "
-            "the other, or drop them."
-        )
-    if gaps:
-        advice.append(
-            f"Columns {gaps} have missing values (NaN): fill them, as with "
-            "SimpleImputer in front (of DataRemoval too: rows are valued before its "
-            "estimator sees them), or drop the rows."
-        )
-    if infinite:
-        advice.append(
-            f"Columns {infinite} hold infinity: replace it by a number, or drop the "
-            "rows."
-        )
-    return advice
+            found["infinite"].append(name)
+    return [
+        f"Columns {shortened(names)} {ADVICE[kind]}"
+        for kind, names in found.items()
+        if names
+    ]
 
 
 def is_series(X):
