@@ -97,6 +97,8 @@ def best_alpha(kernel, Y, alphas, has_prior, device):
 def leave_one_out_errors(kernel, Y, alphas, has_prior=True, device=None):
     """Return the mean squared leave-one-out error of ridges, from one decomposition.
 
+    Those of an alpha so small that it would round much are from its own factor.
+
     Parameters
     ----------
     kernel : TrainingKernel
@@ -114,18 +116,19 @@ def leave_one_out_errors(kernel, Y, alphas, has_prior=True, device=None):
     Returns
     -------
     ndarray of shape (n_alphas,)
-        Infinite where there is no factor, unless there is none for any.
+        Infinite where there is no factor.
     """
     options = {"is_explicit": kernel.is_explicit, "device": device}
     path = RidgePath(kernel.values, with_ones(Y), **options)
-    errors = np.full(len(alphas), np.inf)
-    usable = np.array([path.has_factor(a) for a in alphas + kernel.lost])
-    for i, alpha in enumerate(alphas):
-        if not usable[i] and usable.any():
-            continue
-        solved, diagonal = path.solve(alpha + kernel.lost)
-        errors[i] = mean_squared_error(Y, solved, diagonal, has_prior)
-    return errors
+    errors = []
+    for alpha in alphas:
+        if path.is_exact(alpha + kernel.lost):
+            solved, diagonal = path.solve(alpha + kernel.lost)
+            errors.append(mean_squared_error(Y, solved, diagonal, has_prior))
+        else:
+            error = leave_one_out_error(kernel, Y, alpha, has_prior, device)
+            errors.append(error)
+    return np.array(errors)
 
 
 def leave_one_out_error(kernel, Y, alpha, has_prior, device):

@@ -39,7 +39,9 @@ class KernelRidgeClassifierCV(KernelRidgeClassifier):
     alpha_ : float
         The candidate chosen.
     loo_errors_ : ndarray of shape (n_alphas,)
-        Mean squared leave-one-out error of each candidate, in squared indicators.
+        Mean squared leave-one-out error of each candidate, in squared indicators;
+        infinite for one that is too small for the kernel, with which
+        :class:`KernelRidgeClassifier` raises an error.
     classes_ : ndarray of shape (n_classes,)
         Sorted labels.
     dual_coef_ : ndarray of shape (n_samples, n_classes)

@@ -41,8 +41,8 @@ class RidgePath:
         self._eigenvalues = np.where(is_zero, 0.0, eigenvalues)
         self._least = 0.0 if is_explicit else eigenvalues[0]
 
-    def has_factor(self, alpha):
-        """Whether the matrix is not singular or indefinite, but for rounding."""
+    def is_exact(self, alpha):
+        """Whether rounding of eigenvalues is small against alpha, and none negative."""
         return self._least + alpha > LEAST_EIGENVALUE * (self._largest + alpha)
 
     def solve(self, alpha):

@@ -50,6 +50,21 @@ def test_alpha_is_searched_beside_an_outlier():
     assert search.alpha_ == search.alphas[np.argmin(errors)] > 1e-3
 
 
+def test_candidates_are_those_that_the_classifier_fits():
+    X, y = class_rows(60)
+    X[0] *= 1e4  # beside it no eigenvalue tells of alpha
+    alphas = [1e-12, 1e-2, 0.1, 1.0, 1e9]
+    search = KernelRidgeClassifierCV(alphas, class_prior=True).fit(X, y)
+    errors = []
+    for alpha in alphas[1:]:
+        one = KernelRidgeClassifier(alpha, class_prior=True).fit(X, y)
+        loo = one.loo_decision_function_
+        errors.append(np.mean((loo - (2 * y - 1)) ** 2) / 4)
+    assert_allclose(search.loo_errors_, [np.inf, *errors], rtol=1e-6)
+    with pytest.raises(NotPositiveDefiniteError):
+        KernelRidgeClassifier(alphas[0]).fit(X, y)
+
+
 @pytest.mark.parametrize("share", [3e-8, 1e-6, 1e-3])
 def test_every_alpha_that_has_a_factor_is_a_candidate(share):
     X, _ = class_rows(40)

@@ -18,15 +18,15 @@ def test_each_alpha_is_solved(alpha, is_explicit):
     A = np.linalg.inv(F @ F.T + alpha * np.eye(12))
     assert_allclose(solved, A @ TARGETS, rtol=1e-9, atol=1e-9 / alpha)
     assert_allclose(diagonal, A.diagonal()[:, None], rtol=1e-9)
-    assert path.has_factor(alpha)
+    assert path.is_exact(alpha)
 
 
 def test_a_row_that_the_others_do_not_reach():
     """The inverse of features has a diagonal that rounding cannot make negative."""
     rows = np.vstack([F, 1e8 * np.eye(4)[:1]])
     path = RidgePath(rows, np.ones((13, 1)), is_explicit=True)
-    assert not path.has_factor(1e-3)
-    assert path.has_factor(1e9)
+    assert not path.is_exact(1e-3)
+    assert path.is_exact(1e9)
     path = RidgePath(np.diag([1e9, 1.0]), np.ones((2, 1)), is_explicit=True)
     assert_allclose(path.solve(1.0)[1], [[1e-18], [0.5]], rtol=1e-12)
 
@@ -34,7 +34,7 @@ def test_a_row_that_the_others_do_not_reach():
 def test_which_alphas_are_too_small_is_known_of_features_as_of_their_kernel():
     alphas = np.logspace(-12, 0, 25)
     found = [
-        [path.has_factor(alpha) for alpha in alphas]
+        [path.is_exact(alpha) for alpha in alphas]
         for path in (
             RidgePath(F, TARGETS, is_explicit=True),
             RidgePath(F @ F.T, TARGETS),
@@ -46,6 +46,6 @@ def test_which_alphas_are_too_small_is_known_of_features_as_of_their_kernel():
 
 def test_the_least_alpha_of_a_path_is_a_share_of_the_diagonal():
     path = RidgePath(np.ones((2, 2)), np.ones((2, 1)))
-    assert path.has_factor(1.1e-8) and not path.has_factor(0.9e-8)
+    assert path.is_exact(1.1e-8) and not path.is_exact(0.9e-8)
     path = RidgePath(np.array([[0.0, 1.0], [1.0, 0.0]]), np.ones((2, 1)))
-    assert path.has_factor(1 + 3e-8) and not path.has_factor(1 + 1.5e-8)
+    assert path.is_exact(1 + 3e-8) and not path.is_exact(1 + 1.5e-8)
