@@ -92,8 +92,9 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
             default="shapley"
         How much each size of coalition counts. "shapley": all sizes alike; "banzhaf":
         all coalitions alike; "loo": all other rows, computed exactly unless
-        ``sampler="permutation"``; ("beta", a, b): Beta Shapley [3]_, in which a larger
-        a puts weight on small coalitions (both from 1e-100 to 100,000).
+        ``sampler="permutation"``, then without `tol`; ("beta", a, b): Beta Shapley
+        [3]_, in which a larger a puts weight on small coalitions (both from 1e-100 to
+        100,000).
     null_score : {"prior", "chance"} or float, default="prior"
         Utility of no training row at all. "prior": what predicting the class
         frequencies of the training labels scores on average over those labels;
@@ -314,7 +315,7 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
         self._check_parameters()
         with unchanged_on_error(self):
             kernel, self._y = self._fit(X, y)
-            self._keep_training(kernel, X)
+            self._keep_training(kernel, X, y)
         return self
 
     def prequential_decision_function(self):

@@ -7,6 +7,7 @@ import numpy as np
 from skshap.attribution._enumeration import LARGEST_GAME, enumeration_flops
 from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._kernel_game import KernelGame
+from skshap.attribution._permutations import Permutations
 from skshap.attribution._samplers import SAMPLERS, make_sampler
 from skshap.attribution._sweep import Sweep
 from skshap.utils._warn import warn_caller
@@ -72,7 +73,8 @@ def make_plan(data, problem, method):
     Raises
     ------
     ValueError
-        If "exact" is asked of too many players.
+        If "exact" is asked of too many players, or if permutations are to stop by
+        leave-one-out values: those of rows that were last in none agree on zero.
     """
     kinds, n = [KernelGame], data.n_players
     # By features, rounding grows with the square of the condition.
@@ -89,6 +91,12 @@ def make_plan(data, problem, method):
                 f"players, but there are {n}; use sampler='sweep'."
             )
         return least_enumeration(data, problem, kinds)[0]
+    if sampler is Permutations and method.tol is not None and problem.is_loo.any():
+        raise ValueError(
+            f"tol={method.tol!r} cannot stop sampler='permutation' with "
+            "semivalue='loo', which it knows of a row once that came last; use "
+            "sampler='sweep', which computes leave-one-out values exactly, or tol=None."
+        )
     plan, work = least_sampling(data, problem, method, kinds)
     is_of_few = data.groups is not None and n <= LARGEST_GAME
     if is_of_few and sampler is Sweep and plan.needs_draws:

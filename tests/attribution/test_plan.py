@@ -148,6 +148,19 @@ def test_the_kernel_of_features_and_its_inverse_take_work(posed):
     assert setup > 2 * 500**3 and draw == 0
 
 
+@pytest.mark.parametrize("tol", [0.1, ("sign", 0.9), ("lowest", 3, 0.9)])
+def test_permutations_do_not_stop_by_rows_that_were_never_last(posed, tol):
+    """Draws of theirs agree: they would count as exact."""
+    data, problem, method = posed(40, 3, None)
+    method = method._replace(sampler="permutation", tol=tol)
+    make_plan(data, problem, method)
+    weights = np.vstack([problem.weights[0], np.arange(40) == 39])
+    with pytest.raises(ValueError, match=r"tol=.*'loo'.* once that came last; use"):
+        make_plan(data, problem._replace(weights=weights), method)
+    sweep = method._replace(sampler="sweep")
+    assert make_plan(data, problem._replace(weights=weights), sweep).is_loo.sum() == 1
+
+
 def test_a_sampler_without_a_name_is_an_error(posed):
     data, problem, method = posed(40, 3, None)
     with pytest.raises(KeyError, match="another"):
