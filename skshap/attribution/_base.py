@@ -21,7 +21,7 @@ from skshap.attribution._semivalues import size_weights
 from skshap.kernel_ridge._alpha import choose_alpha
 from skshap.kernels._base import is_precomputed
 from skshap.utils._device import check_device
-from skshap.utils._order import check_order
+from skshap.utils._order import check_entries, check_order
 from skshap.utils._rows import check_weights, number_of_rows
 from skshap.utils._seed import draw_seed
 from skshap.utils._sklearn import Interval, StrOptions
@@ -65,7 +65,7 @@ class BaseFreeShap:
             self.alpha_ = float(self.alpha)
         return self.alpha_
 
-    def _keep_training(self, kernel, X):
+    def _keep_training(self, kernel, X, y):
         """Keep what values are made of, as it is in `fit`, and names of the rows.
 
         Whatever parameters become afterwards, calls of `attribute` agree.
@@ -73,7 +73,9 @@ class BaseFreeShap:
         if is_precomputed(self.kernel) or kernel.is_explicit:  # the caller's may change
             kernel = replace(kernel, values=kernel.values.copy())
         self._training_kernel = kernel
-        self._names_of_rows = X.index.to_series() if hasattr(X, "iloc") else None
+        rows, of = (X, "X_train") if hasattr(X, "iloc") else (y, "y_train")
+        names = rows.index.to_series() if hasattr(rows, "iloc") else None
+        self._names_of_rows = names, of
         self._alpha, self._scoring = self.alpha, self.scoring
         self._null_score = self.null_score
         self.null_score_ = self._null(self.scoring)
@@ -127,12 +129,12 @@ class BaseFreeShap:
             return one finite score a row.
         """
         check_same("scoring", self.scoring, self._scoring)
+        check_entries(sample_weight, "sample_weight", X, y)
         M, y = self._map_labelled(X, y)
         utility = self._utility(self._scoring, y)
         decision = torch.tensor(np.atleast_2d(self._outputs(M).T), device=self.device)
         scores = utility.score(decision).cpu().numpy()
         if sample_weight is not None:
-            check_order(X, sample_weight, ("X", "sample_weight"))
             sample_weight = check_weights(sample_weight, M)
         return float(np.average(scores, weights=sample_weight))
 
@@ -370,7 +372,8 @@ class BaseFreeShap:
 
     def _pose(self, M, y, groups, asked, per_sample):
         """Return the data and the problem that values are the solution of."""
-        check_order(self._names_of_rows, groups, ("X_train", "groups"))
+        names, of = self._names_of_rows
+        check_order(names, groups, (of, "groups"))
         utilities = [self._utility(scoring, y) for scoring in asked.scorings]
         if groups is not None:
             groups = encode_groups(groups, self._training_kernel)

@@ -232,7 +232,7 @@ class FreeShapRegressor(BaseFreeShap, RegressorMixin, BaseKernelRidge):
             self.dual_coef_, self._weights = solved[:, 0], weights[:, 0]
             step = self.dual_coef_ / factor.inverse_diagonal[:, 0]
             self.loo_prediction_ = self._y - step
-            self._keep_training(kernel, X)
+            self._keep_training(kernel, X, y)
         return self
 
     def predict(self, X):

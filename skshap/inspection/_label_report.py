@@ -21,7 +21,7 @@ from skshap.selection import LabelNoiseDetector
 from skshap.utils._label_arrays import check_labels
 from skshap.utils._labels import encode_targets
 from skshap.utils._optional import import_optional
-from skshap.utils._order import check_order
+from skshap.utils._order import check_entries, check_order
 from skshap.utils._rows import number_of_rows
 
 __all__ = ["LabelNoiseReport"]
@@ -175,7 +175,7 @@ class LabelNoiseReport:
                 f"{n_shown}; pass the same rows, or what to show of them."
             )
         check_order(X, y)
-        check_order(X, is_noisy, ("X", "is_noisy"))
+        check_entries(is_noisy, "is_noisy", X, y)
         labels = np.asarray(check_labels(y, X))
         given = encode_targets(labels, detector.classes_, X)
         n_others = int((given != detector._judged.given).sum())

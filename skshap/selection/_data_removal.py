@@ -20,7 +20,7 @@ from skshap.selection._removal_report import removal_report
 from skshap.selection._splits import other_splits
 from skshap.utils._label_arrays import as_labels
 from skshap.utils._labels import encode_targets
-from skshap.utils._order import check_order
+from skshap.utils._order import check_entries
 from skshap.utils._rows import number_of_rows
 from skshap.utils._seed import draw_seed, set_seeds
 from skshap.utils._sklearn import (
@@ -286,7 +286,7 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
         raise_for_params(fit_params, self, "fit")
         params = process_routing(self, "fit", **fit_params).estimator.fit
         for name, values in params.items():
-            check_order(X, values, ("X", name))
+            check_entries(values, name, X, y)
         self._check_estimator()
         with unchanged_on_error(self):
             return self._fit(X, y, X_val, y_val, params)

@@ -287,9 +287,8 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         self.attributor_ = self._fitted_attributor(rows, labels, n_clean)
         self.classes_, given = check_targets(labels, self.attributor_._training_kernel)
         self._take_names()
-        warn_of_labels(self.classes_, given)
-
         n = len(given) - n_clean
+        warn_of_labels(self.classes_, given[:n])
         if n_clean:
             values = self.attributor_._training_kernel.values
             parts = values[:n], values[n:], given[n:], given[:n]

@@ -7,7 +7,7 @@ import numpy as np
 from skshap.utils._rows import check_several
 from skshap.utils._warn import warn_caller
 
-__all__ = ["check_order"]
+__all__ = ["check_entries", "check_order"]
 
 
 def check_order(X, y, names=("X", "y")):
@@ -83,6 +83,23 @@ def check_order(X, y, names=("X", "y")):
         if not may_be_reset:
             raise ValueError(message)
         warn_caller(message + taken)
+
+
+def check_entries(entries, name, X, y):
+    """Raise if entries are in another order than their rows, by `check_order`.
+
+    Parameters
+    ----------
+    entries : array-like or None
+        One for each row, such as weights.
+    name : str
+        Of them, in messages.
+    X : rows
+    y : array-like or None
+        Labels: what entries are compared with where rows have no index.
+    """
+    rows = (X, "X") if hasattr(X, "iloc") else (y, "y")
+    check_order(rows[0], entries, (rows[1], name))
 
 
 def is_reset(index):

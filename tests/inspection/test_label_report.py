@@ -647,6 +647,15 @@ def test_labels_that_are_doubted_and_not_called_wrong(fitted):
     assert "7 are more probably wrong" not in "".join(Reader(page).texts)
 
 
+def test_a_share_of_less_than_a_label():
+    X, y = load_iris(return_X_y=True)
+    y = flip_labels(y, rate=0.1, random_state=0)[0]
+    detector = LabelNoiseDetector(contamination=1e-3).fit(X, y)
+    assert (detector.label_quality_ < 0.5).any()
+    called = LabelNoiseReport.from_detector(detector, X, y).summary["Called wrong"]
+    assert called == "none: contamination=0.001 is less than one label"
+
+
 def test_one_rate_of_all_pairs_is_said_once():
     pairs = [("a", "b", 0.1), ("b", "c", 0.1 + 1e-16), ("c", "a", 0.1 - 1e-16)]
     found = transitions_table(pairs)

@@ -672,5 +672,7 @@ def test_a_class_of_one_row_is_warned_of(noisy_iris):
         detector = LabelNoiseDetector().fit(X, y)
     assert Path(caught[0].filename).name == "test_label_noise.py"
     assert not detector.label_issues_[3]
+    with pytest.warns(UserWarning, match=words):  # though there is one in X_val
+        LabelNoiseDetector().fit(X, y, X_val=X[:1] + 9, y_val=["virginca"])
     y[4] = "virginca"  # no longer alone
     LabelNoiseDetector().fit(X, y)

@@ -5,6 +5,8 @@ import pandas as pd
 import polars as pl
 import pytest
 from numpy.testing import assert_allclose
+from sklearn import config_context
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 
@@ -193,6 +195,34 @@ def test_groups_some_of_which_are_of_other_rows_are_warned_of():
     with pytest.warns(UserWarning, match=words):
         fitted.attribute(X[6:], Y[6:], groups=groups[2:8])
     fitted.attribute(X[6:], Y[6:], groups=groups[:6])
+
+
+@pytest.mark.filterwarnings("ignore:X and y are those of fit")
+@pytest.mark.parametrize("rows", [X, X.to_numpy()], ids=["names", "no names"])
+def test_entries_are_in_the_order_of_labels_where_rows_have_no_names(rows):
+    entries = pd.Series(np.arange(12) == 3, index=NAMES)
+    detector, fitted = LabelNoiseDetector().fit(rows, Y), clone(QUICK).fit(rows, Y)
+    with config_context(enable_metadata_routing=True):
+        model = LogisticRegression().set_fit_request(sample_weight=True)
+        removal = DataRemoval(model, QUICK, cv=2, random_state=0)
+
+        def fit(weights):
+            removal.fit(rows, Y, sample_weight=weights + 1)
+
+        def show(mask):
+            LabelNoiseReport.from_detector(detector, rows, Y, is_noisy=mask)
+
+        def score(weights):
+            fitted.score(rows, Y, sample_weight=weights + 1)
+
+        def attribute(groups):
+            fitted.attribute(rows, Y, groups=groups)
+
+        for use in (fit, show, score, attribute):
+            use(entries)
+            use(entries[::-1].to_numpy())
+            with pytest.raises(ValueError, match=r"must be in the order of [Xy]"):
+                use(entries[::-1])
 
 
 def test_parts_of_a_split_go_together():
