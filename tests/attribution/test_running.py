@@ -846,7 +846,6 @@ def test_tasks_are_neither_too_long_nor_too_large(
     sampler = SimpleNamespace(
         flops=lambda: 2 * flops,
         parts=[0, 1],
-        problem=SimpleNamespace(size=lambda n_players: size),
-        game=SimpleNamespace(n_players=5),
+        problem=SimpleNamespace(size=size),
     )
     assert _parts._units_a_task(sampler, 2, 1000) == expected
