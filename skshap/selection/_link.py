@@ -58,6 +58,21 @@ class Link:
         gaps = gaps if matrix is None else gaps + gaps @ matrix
         return softmax(slopes * gaps + biases, axis=1)
 
+    def sharpen(self, z):
+        """Begin as steep as slopes may be: where rows are surely of a class."""
+        self.weights = np.zeros_like(self.weights)
+        self.weights[: self.n_classes] = self._steepest(z)
+
+    def penalty(self):
+        """Return what is taken off the log-likelihood of all rows, in nats."""
+        log_slopes, _, matrix = self._split(self.weights)
+        spread = np.square(log_slopes - log_slopes.mean()).sum()
+        mixing = 0.0 if matrix is None else np.square(matrix).sum()
+        return self.slope_ridge * spread + MIXING_RIDGE * mixing
+
+    def _steepest(self, z):
+        return np.log(LARGEST_LOGIT / max(np.ptp(z, axis=1).max(), 1e-9))
+
     def _split(self, weights):
         """Return logarithms of slopes, biases, and the matrix or None."""
         k = self.n_classes
@@ -107,7 +122,7 @@ class Link:
                 slope.append(by_matrix.ravel())
             return penalty - np.log(total).mean(), np.concatenate(slope)
 
-        steepest = np.log(LARGEST_LOGIT / max(np.ptp(z, axis=1).max(), 1e-9))
+        steepest = self._steepest(z)
         found = minimize(
             loss,
             self.weights,

@@ -58,7 +58,8 @@ def choose_model(models, fit):
         From `noise_models`; those that could not be worth it are not fitted, nor pairs
         with a matrix that is not worth it without them.
     fit : callable
-        Fits a model; what it returns is returned for the one that is chosen.
+        Fits a model; returns it, or another fit of it, and what is returned for the
+        one that is chosen.
 
     Returns
     -------
@@ -71,7 +72,7 @@ def choose_model(models, fit):
         there too, and, the more rows are hard, to the one without, as hard rows look
         the more like wrong labels the higher the rate of their pair is.
     value : object
-        From `fit`.
+        The second of `fit`.
     """
     best, chosen, alike = -np.inf, None, {}  # alike: by scaling
     for place, model in enumerate(models):
@@ -80,7 +81,7 @@ def choose_model(models, fit):
         without = alike.get(model.scaling)  # rates of pairs; None if not looked at yet
         if without is not None and worth(without) < max(map(worth, alike.values())):
             continue
-        value = fit(model)
+        model, value = fit(model)
         if model.noise == "symmetric":
             alike[model.scaling] = model
         full = model
@@ -88,7 +89,7 @@ def choose_model(models, fit):
             model = prune(full)
             if not model.own.any():  # symmetric, like one before
                 continue
-            value = fit(model)
+            model, value = fit(model)
         if worth(model) > best:
             best = worth(model)
             if model is not full:

@@ -84,13 +84,14 @@ class NoiseModel:
         self.noise, self.scaling = noise, scaling
         self.transition = uniform_noise(PRIOR_RATE, n_classes)
         self.own = ~np.eye(n_classes, dtype=bool) & (noise != "symmetric")
+        self._untold = np.zeros(n_classes, dtype=bool)  # classes
         self._link = Link(n_classes, SLOPE_RIDGE[noise], scaling)
         self._parts = None  # of `take_over`
 
     def fit(self, decision):
         """Fit link and transitions, from where they are; return the posterior."""
-        self._z = z = decision / max(decision.std(), 1e-9)
-        self._untold = np.zeros(self.n_classes, dtype=bool)  # classes
+        self._z = z = scaled(decision)
+        self._untold[:] = False
         for _ in range(self.n_classes):
             self._maximize(z)
             self.posterior = self._judge()
@@ -122,6 +123,20 @@ class NoiseModel:
         self.transition += np.diag(to_untold.sum(1)) - to_untold
         self.posterior = self._judge()
         self._settle()
+
+    def surely(self, decision):
+        """Return the model, not fitted, that begins with rows surely of a class.
+
+        Parameters
+        ----------
+        decision : ndarray of shape (n, n_classes)
+            What is the largest for a row, is its class.
+        """
+        other = self._alike(self.noise)
+        other._link.sharpen(scaled(decision))
+        other.posterior = np.eye(self.n_classes)[decision.argmax(1)]
+        other.transition = other._count()
+        return other
 
     def part(self, rows):
         """Return a model of some rows, not fitted, and which classes these have."""
@@ -222,6 +237,10 @@ class NoiseModel:
         likelihood = (self.probabilities * self._evidence()).sum(1)
         return float(np.log(likelihood[~self.is_clean]).sum())
 
+    def objective(self):
+        """Return the log-likelihood less what the link's priors take off, in nats."""
+        return self.log_likelihood() - self._link.penalty()
+
     def _maximize(self, z):
         """Fit link and transitions by expectation maximization.
 
@@ -311,3 +330,8 @@ class NoiseModel:
         """
         n_given = np.bincount(self.given[~self.is_clean], minlength=self.n_classes)
         return (n_given < RARE * n_given.mean()) & (self.n_classes > 2)
+
+
+def scaled(decision):
+    """Return decision values in units of how they spread."""
+    return decision / max(decision.std(), 1e-9)

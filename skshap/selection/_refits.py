@@ -15,6 +15,7 @@ from skshap.selection._copies import (
     often,
 )
 from skshap.selection._noise_choice import choose_model
+from skshap.selection._noise_model import NoiseModel
 from skshap.utils._ridge import leave_one_out, with_ones
 
 __all__ = ["Misses", "fit_by_attributor", "fit_by_leaving_out"]
@@ -153,6 +154,10 @@ def fit_to_others(models, kernel, number, least, alpha, device):
 def fit_and_refit(model, decision, predict):
     """Fit a noise model to predictions, and these to what it takes labels to be.
 
+    A model of two classes begins twice: by the given labels, and by rows that are
+    surely of the class they are predicted as. Where labels of one class went wrong, its
+    rows can look hard instead, which iterations do not get away from.
+
     Parameters
     ----------
     model : NoiseModel
@@ -163,15 +168,21 @@ def fit_and_refit(model, decision, predict):
 
     Returns
     -------
-    ndarray of shape (n,) of bool
+    model : NoiseModel
+        The one of the two that explains labels better.
+    missed_at_first : ndarray of shape (n,) of bool
         Whose given label is not the one predicted by the first ridge.
     """
-    targets = model.fit(decision)
-    missed_at_first = model.predict() != model.given
-    for _ in range(N_REFITS):
-        decision = predict(targets)
-        targets = model.fit(decision)
-    return missed_at_first
+    model.fit(decision)
+    missed_at_first, begun = model.predict() != model.given, [model]
+    if model.n_classes == 2:
+        sure = predict(np.eye(model.n_classes)[decision.argmax(1)])
+        begun.append(model.surely(sure))
+        begun[-1].fit(sure)
+    for one in begun:
+        for _ in range(N_REFITS):
+            one.fit(predict(one.posterior))
+    return max(begun, key=NoiseModel.objective), missed_at_first
 
 
 def misses_of(model, missed_at_first):

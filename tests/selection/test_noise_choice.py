@@ -248,7 +248,7 @@ def test_a_matrix_must_pay_for_each_parameter(n_classes, noise, excess, monkeypa
 
 def len_of_labels(model):
     """Stand for a fit."""
-    return len(model.given)
+    return model, len(model.given)
 
 
 def test_a_matrix_that_cannot_pay_is_not_fitted():
@@ -259,7 +259,7 @@ def test_a_matrix_that_cannot_pay_is_not_fitted():
 
     def fit(model):
         tried.append((model.noise, model.scaling))
-        model.fit(decision)
+        return model, model.fit(decision)
 
     models = noise_models(given, 12, np.zeros(120, dtype=bool))
     assert choose_model(models, fit)[1].scaling == "vector"

