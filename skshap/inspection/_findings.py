@@ -59,8 +59,9 @@ def suspicious_rows(detector, X, labels, is_noisy, *, n_rows, n_neighbors):
     """
     if issparse(X):
         X = X.tocsr()
-    if labels.dtype.kind not in "mM":
-        labels = labels.astype(object)  # lists of NumPy's scalars do not read well
+    classes = detector.classes_
+    if labels.dtype.kind not in "mM":  # NumPy's scalars do not read well
+        labels, classes = labels.astype(object), classes.astype(object)
     judged = detector._judged
     n = len(judged.given)
     rows, kernel = [], detector.attributor_._training_kernel
@@ -76,7 +77,7 @@ def suspicious_rows(detector, X, labels, is_noisy, *, n_rows, n_neighbors):
         row = {
             "row": i,
             "given": labels[i],
-            "suggested": detector.classes_[judged.rivals[i]],
+            "suggested": classes[judged.rivals[i]],
             "rather": bool(judged.rival_quality[i] > judged.quality[i]),
             "quality": float(judged.quality[i]),
             "is_issue": bool(judged.issues[i]),

@@ -647,6 +647,15 @@ def test_labels_that_are_doubted_and_not_called_wrong(fitted):
     assert "7 are more probably wrong" not in "".join(Reader(page).texts)
 
 
+@pytest.mark.parametrize("names", [[0, 1], ["a", "b"], [False, True]])
+def test_labels_given_and_suggested_are_of_one_type(names):
+    X = np.arange(8.0)[:, None]
+    y = np.array(names)[[0, 0, 0, 1, 1, 1, 1, 0]]
+    detector = LabelNoiseDetector(contamination=0.2).fit(X, y)
+    for row in LabelNoiseReport.from_detector(detector, X, y).rows:
+        assert type(row["given"]) is type(row["suggested"]) is type(names[0])
+
+
 def test_a_share_of_less_than_a_label():
     X, y = load_iris(return_X_y=True)
     y = flip_labels(y, rate=0.1, random_state=0)[0]
