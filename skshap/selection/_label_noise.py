@@ -129,7 +129,10 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
     unless many rows have copies; their labels are judged by how often such rows have
     each. How fast a prediction gets surer with its decision value is fitted for each
     predicted class, so that a class of hard rows passes less for one of wrong labels;
-    where noise is symmetric, not at all. Of more than two classes, one that lies
+    where noise is symmetric, not at all. As labels of one class that went wrong may
+    still look like hard rows, ``method="auto"`` begins twice where there are two
+    classes, by the given labels and by rows surely of the class that they are predicted
+    as, and takes the fit of larger likelihood. Of more than two classes, one that lies
     between others seldom has the largest decision value; so the values of all classes
     may speak for each, by a matrix as in [4]_, where that raises the log-likelihood of
     the labels by more than 1.5 nats for each of its ``n_classes * (n_classes - 1)``
