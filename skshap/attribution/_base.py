@@ -21,7 +21,7 @@ from skshap.attribution._semivalues import size_weights
 from skshap.kernel_ridge._alpha import choose_alpha
 from skshap.kernels._base import is_precomputed
 from skshap.utils._device import check_device
-from skshap.utils._order import check_entries, check_order
+from skshap.utils._order import check_entries, check_order, named_rows
 from skshap.utils._rows import check_weights, number_of_rows
 from skshap.utils._seed import draw_seed
 from skshap.utils._sklearn import Interval, StrOptions
@@ -73,9 +73,9 @@ class BaseFreeShap:
         if is_precomputed(self.kernel) or kernel.is_explicit:  # the caller's may change
             kernel = replace(kernel, values=kernel.values.copy())
         self._training_kernel = kernel
-        rows, of = (X, "X_train") if hasattr(X, "iloc") else (y, "y_train")
+        rows, of = named_rows(X, y, ("X_train", "y_train"))
         names = rows.index.to_series() if hasattr(rows, "iloc") else None
-        self._names_of_rows = names, of
+        self._named_rows = names, of
         self._alpha, self._scoring = self.alpha, self.scoring
         self._null_score = self.null_score
         self.null_score_ = self._null(self.scoring)
@@ -200,10 +200,10 @@ class BaseFreeShap:
             malformed, or groups, by their index, in another order than the training
             rows, if a parameter that was set since `fit` is not valid, if `alpha`,
             `null_score` or, without `scorings`, `scoring` is no longer what `fit` saw,
-            if "exact" is asked of too many rows, or `tol` of too many lowest ones, if a
-            number as `null_score` meets several scorings, if scores are too large for
-            float64, if `return_std` meets a single permutation, or if `checkpoint`
-            holds another computation.
+            if "exact" is asked of too many rows, or `tol` of too many lowest ones or of
+            leave-one-out values by permutations, if a number as `null_score` meets
+            several scorings, if scores are too large for float64, if `return_std` meets
+            a single permutation, or if `checkpoint` holds another computation.
 
         Warns
         -----
@@ -372,7 +372,7 @@ class BaseFreeShap:
 
     def _pose(self, M, y, groups, asked, per_sample):
         """Return the data and the problem that values are the solution of."""
-        names, of = self._names_of_rows
+        names, of = self._named_rows
         check_order(names, groups, (of, "groups"))
         utilities = [self._utility(scoring, y) for scoring in asked.scorings]
         if groups is not None:

@@ -53,7 +53,7 @@ def estimate_values(data, problem, method, *, with_errors=False):
     Raises
     ------
     ValueError
-        If there are no errors, or values or errors are too large.
+        If errors are asked for of a single draw, or values or errors are too large.
     """
     plan = make_plan(data, problem, method)
     if with_errors and plan.needs_draws and method.n_permutations < 2:

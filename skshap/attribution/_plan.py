@@ -14,6 +14,7 @@ from skshap.utils._warn import warn_caller
 
 __all__ = ["make_plan", "warn_of_matrix"]
 
+MOSTLY_OF_ALL = 0.5  # share of a semivalue
 LARGEST_CONDITION = 1e6  # of features, for values by them to be exact to 1e-5
 LARGE_MATRIX = 2**30  # bytes of a kernel matrix that features would do without
 ITERATIONS = 20  # of the power method
@@ -91,11 +92,13 @@ def make_plan(data, problem, method):
                 f"players, but there are {n}; use sampler='sweep'."
             )
         return least_enumeration(data, problem, kinds)[0]
-    if sampler is Permutations and method.tol is not None and problem.is_loo.any():
+    is_of_all = (problem.weights[:, -1] > MOSTLY_OF_ALL).any()
+    if sampler is Permutations and method.tol is not None and is_of_all:
         raise ValueError(
-            f"tol={method.tol!r} cannot stop sampler='permutation' with "
-            "semivalue='loo', which it knows of a row once that came last; use "
-            "sampler='sweep', which computes leave-one-out values exactly, or tol=None."
+            f"tol={method.tol!r} cannot stop sampler='permutation' with a semivalue "
+            "that is mostly of coalitions of all others, as semivalue='loo': what a "
+            "row has of it is seen only once it came last. Use sampler='sweep', which "
+            "computes leave-one-out values exactly, or tol=None."
         )
     plan, work = least_sampling(data, problem, method, kinds)
     is_of_few = data.groups is not None and n <= LARGEST_GAME

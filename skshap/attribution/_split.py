@@ -42,7 +42,7 @@ def split_attributor(attributor, split, number, n_splits):
     part._training_kernel = kernel.part(train)
     part._y = attributor._y[train]
     part.null_score_ = part._null(part._scoring)
-    part._names_of_rows = None, "X_train"
+    part._named_rows = None, "X_train"
     part._map = lambda M: M  # from rows to kernel values, which are known
     part._names_of_own = None  # copies on both sides are no choice of the user's
     entropy = np.random.SeedSequence([seed, number])

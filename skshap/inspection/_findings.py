@@ -135,11 +135,11 @@ def summarize(detector, detected, is_noisy):
             "none: some labels look wrong, but so do too many right ones of rows that "
             f"are hard to predict, to tell which are; {advice}"
         )
-    elif not n_issues and n_doubted and detector.contamination != "auto":
+    elif detector.contamination != "auto" and detector.contamination * n < 0.5:
         called = (
             f"none: contamination={detector.contamination:g} is less than one label"
         )
-    elif not n_issues and n_doubted:
+    elif not n_issues and n_doubted and detector.contamination == "auto":
         called = (
             f"none: {n_doubted} are more probably wrong than right, but not surely "
             f"enough that few of those called wrong would be right; {advice}"

@@ -9,6 +9,7 @@ from skshap.utils._ridge_path import RidgePath
 
 __all__ = [
     "ALPHAS",
+    "alpha_of_least",
     "candidate_alphas",
     "choose_alpha",
     "in_largest",
@@ -91,7 +92,13 @@ def candidate_alphas(kernel):
 def best_alpha(kernel, Y, alphas, has_prior, device):
     """Return the best of some alphas by the eigenvectors of a kernel."""
     errors = leave_one_out_errors(kernel, Y, alphas, has_prior, device)
-    return float(alphas[errors.argmin()])
+    return alpha_of_least(errors, alphas)
+
+
+def alpha_of_least(errors, alphas):
+    """Return the alpha of least error; the largest if none has a factor."""
+    has_factor = np.isfinite(errors).any()
+    return float(alphas[errors.argmin()] if has_factor else alphas.max())
 
 
 def leave_one_out_errors(kernel, Y, alphas, has_prior=True, device=None):
@@ -120,15 +127,14 @@ def leave_one_out_errors(kernel, Y, alphas, has_prior=True, device=None):
     """
     options = {"is_explicit": kernel.is_explicit, "device": device}
     path = RidgePath(kernel.values, with_ones(Y), **options)
-    errors = []
-    for alpha in alphas:
-        if path.is_exact(alpha + kernel.lost):
-            solved, diagonal = path.solve(alpha + kernel.lost)
-            errors.append(mean_squared_error(Y, solved, diagonal, has_prior))
-        else:
-            error = leave_one_out_error(kernel, Y, alpha, has_prior, device)
-            errors.append(error)
-    return np.array(errors)
+
+    def error(alpha):
+        if not path.is_exact(alpha + kernel.lost):
+            return leave_one_out_error(kernel, Y, alpha, has_prior, device)
+        solved, diagonal = path.solve(alpha + kernel.lost)
+        return mean_squared_error(Y, solved, diagonal, has_prior)
+
+    return np.array([error(alpha) for alpha in alphas])
 
 
 def leave_one_out_error(kernel, Y, alpha, has_prior, device):

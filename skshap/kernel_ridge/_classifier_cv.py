@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from skshap.kernel_ridge._alpha import ALPHAS, leave_one_out_errors
+from skshap.kernel_ridge._alpha import ALPHAS, alpha_of_least, leave_one_out_errors
 from skshap.kernel_ridge._classifier import KernelRidgeClassifier
 
 __all__ = ["KernelRidgeClassifierCV"]
@@ -118,5 +118,5 @@ class KernelRidgeClassifierCV(KernelRidgeClassifier):
         self.loo_errors_ = leave_one_out_errors(
             kernel, Y, alphas, self.class_prior, self.device
         )
-        self.alpha_ = float(alphas[self.loo_errors_.argmin()])
+        self.alpha_ = alpha_of_least(self.loo_errors_, alphas)
         return self.alpha_

@@ -79,7 +79,7 @@ class EmpiricalNTK(
         Which parameters of a pretrained model make the kernel. "layers": those of the
         layers that are not frozen, and of the head. "all": also those of embeddings,
         as in [2]_, whose gradients say which words two texts share. "feedforward":
-        only matrices outside of attention and their biases, for less work. "lora":
+        those of modules outside of attention that have matrices, for less work. "lora":
         those of low-rank adapters, and of the head, for large models (extra `lora`).
     lora_params : dict or None, default=None
         Options of ``peft.LoraConfig``. By default those of [2]_: rank ``r=16``,
@@ -190,8 +190,8 @@ class EmpiricalNTK(
     where they are sorted by length, or layers read other parts of them, such as experts
     that some of the tokens are sent to, the network reads one row at a time, with a
     warning. Of networks with code other than that of torch, transformers and peft, or
-    with hooks, two to four rows of each batch are read once more, in another order, to
-    see that; where it shows only after batches, an error says to set ``batch_size=1``.
+    with hooks, two to four rows of a batch are read again, in another order, to see it;
+    where it shows only after other batches, an error says to set ``batch_size=1``.
 
     With ``method="exact"``, a row takes ``itemsize * n_tokens * (inputs + outputs)``
     bytes for each layer: 1.2 MB for 25 tokens and three feed-forward blocks of 384 to
@@ -349,7 +349,8 @@ class EmpiricalNTK(
         ModelNotFoundError
             If a model given by name cannot be loaded.
         ValueError
-            If rows or parameters do not fit together; the message names them.
+            If rows or parameters do not fit together, or model depends on parameters
+            that are not its own; the message names them.
         RuntimeError
             Inside of ``torch.autocast`` or ``torch.inference_mode``.
         """
@@ -459,10 +460,7 @@ class EmpiricalNTK(
         self.lost_diagonal_ = engine.lost_diagonal
 
     def _check_new_rows(self, X):
-        """Check rows after `fit`, and warn of those that are cut or rounded.
-
-        Unless all are training texts, of which `fit` warned.
-        """
+        """Check rows after `fit`, and warn of those cut or rounded that are new."""
         check_is_fitted(self)
         rows = check_rows(self, X, reset=False)
         reader = self._gradients.reader

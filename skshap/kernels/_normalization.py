@@ -5,7 +5,7 @@ import torch
 
 __all__ = ["Normalization"]
 
-SMALLEST = 1e-28  # squared norm whose products float32 can hold
+SMALLEST = 1e-28  # least squared norm whose products float32 can hold
 
 
 class Normalization:

@@ -8,6 +8,7 @@ import torch
 from skshap.kernels._digest import row_keys
 from skshap.nn._parameters import first_parameter
 from skshap.nn._texts import TextEncoder
+from skshap.utils._columns import shortened
 from skshap.utils._warn import warn_caller
 
 __all__ = ["RowReader", "Rows", "distinct"]
@@ -82,17 +83,21 @@ def warn_of_rounding(X, dtype):
     X : ndarray of shape (n_samples, n_features)
     dtype : torch.dtype
     """
-    X = torch.tensor(X, dtype=torch.float64)
-    read = X.to(dtype).to(X.dtype)
-    is_whole = (X == X.round()) & (X.abs() <= LARGEST)
-    is_other = is_whole.all(0) & (X != read)
-    if is_other.any():
-        row, column = is_other.nonzero()[0].tolist()
-        columns = is_other.any(0).nonzero()[:, 0].tolist()
+    if dtype == torch.float64:
+        return
+    columns, example = [], None
+    for j in range(X.shape[1]):
+        given = torch.tensor(X[:, j], dtype=torch.float64)
+        read = given.to(dtype).to(given.dtype)
+        is_other = (given != read) & (given.abs() <= LARGEST)
+        if is_other.any() and (given == given.round()).all():
+            columns.append(j)
+            example = example or (given[is_other][0], read[is_other][0])
+    if columns:
         warn_caller(
-            f"columns {columns} of X hold whole numbers, some of which "
-            f"dtype={str(dtype).removeprefix('torch.')!r} rounds: {X[row, column]:.0f} "
-            f"is read as {read[row, column]:.0f}. Set dtype='float64' if model looks "
+            f"columns {shortened(columns)} of X hold whole numbers, some of which "
+            f"dtype={str(dtype).removeprefix('torch.')!r} rounds: {example[0]:.0f} "
+            f"is read as {example[1]:.0f}. Set dtype='float64' if model looks "
             "something up by them, as embeddings do."
         )
 

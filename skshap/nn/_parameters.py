@@ -92,10 +92,10 @@ def choose_parameters(model, parameters, n_frozen_layers):
         Of `transformers`, with or without a head that predicts words.
     parameters : {"layers", "all", "feedforward", "lora"}
         "layers": of the transformer layers that are not frozen, and the head; "all":
-        also of embeddings and whatever else the model has; "feedforward": those that
-        multiply by matrices outside of attention, of the layers that are not frozen,
-        without the head; "lora": those that `add_adapters` has added to layers that are
-        not frozen, and the head.
+        also of embeddings and whatever else the model has; "feedforward": those of
+        modules outside of attention that have matrices, of the layers that are not
+        frozen, without the head; "lora": those that `add_adapters` has added to layers
+        that are not frozen, and the head.
     n_frozen_layers : int or None
         How many of the first layers are left out; None for two thirds of them, with
         "lora" for none.
@@ -137,7 +137,7 @@ def choose_parameters(model, parameters, n_frozen_layers):
         raise ValueError(
             f"parameters={parameters!r} with n_frozen_layers={n_frozen_layers} leaves "
             f"no parameter of {type(model).__name__}, of {len(layers)} layers: it "
-            "takes the matrices outside of attention and their biases; use "
+            "takes modules outside of attention that have matrices; use "
             "parameters='layers', or, if layers have any, fewer n_frozen_layers."
         )
     return has_head

@@ -84,6 +84,11 @@ class Passes:
         calls : dict of list of Call
             By layer.
         outputs : list of Tensor of shape (n,)
+
+        Raises
+        ------
+        ValueError
+            If outputs depend on parameters that the network does not have.
         """
         if torch.is_inference_mode_enabled():
             raise RuntimeError(
@@ -97,20 +102,20 @@ class Passes:
         with watch, torch.enable_grad(), requiring_grad(self.network, wanted):
             outputs = self.run(batch)
         watch.check_unchanged()
+        self._check_own(batch, outputs)
         return watch.calls, outputs
 
-    def check_own(self, outputs):
+    def _check_own(self, batch, outputs):
         """Raise if outputs depend on parameters that the network does not have.
 
         A copy of a network has its functions as well. Those that hold the network that
-        was copied run parts of that one.
-
-        Parameters
-        ----------
-        outputs : list of Tensor
-            From `forward`.
+        was copied run parts of that one. Parameters that are made in a forward pass are
+        others in the next, and never learn.
         """
         others = parameters_behind(outputs) - set(self.network.parameters())
+        if others:
+            with torch.enable_grad():
+                others &= parameters_behind(self.run(batch))
         if others:
             shapes = sorted(tuple(parameter.shape) for parameter in others)
             raise ValueError(

@@ -63,13 +63,6 @@ class Link:
         self.weights = np.zeros_like(self.weights)
         self.weights[: self.n_classes] = self._steepest(z)
 
-    def penalty(self):
-        """Return what is taken off the log-likelihood of all rows, in nats."""
-        log_slopes, _, matrix = self._split(self.weights)
-        spread = np.square(log_slopes - log_slopes.mean()).sum()
-        mixing = 0.0 if matrix is None else np.square(matrix).sum()
-        return self.slope_ridge * spread + MIXING_RIDGE * mixing
-
     def _steepest(self, z):
         return np.log(LARGEST_LOGIT / max(np.ptp(z, axis=1).max(), 1e-9))
 

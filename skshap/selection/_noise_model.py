@@ -124,7 +124,7 @@ class NoiseModel:
         self.posterior = self._judge()
         self._settle()
 
-    def surely(self, decision):
+    def begun_by(self, decision):
         """Return the model, not fitted, that begins with rows surely of a class.
 
         Parameters
@@ -236,10 +236,6 @@ class NoiseModel:
         """Return that of the given labels of rows not known to be clean, in nats."""
         likelihood = (self.probabilities * self._evidence()).sum(1)
         return float(np.log(likelihood[~self.is_clean]).sum())
-
-    def objective(self):
-        """Return the log-likelihood less what the link's priors take off, in nats."""
-        return self.log_likelihood() - self._link.penalty()
 
     def _maximize(self, z):
         """Fit link and transitions by expectation maximization.

@@ -40,8 +40,8 @@ def warn_of_labels(classes, given):
         names = [f"{labels[c]!r} (row {first[c]})" for c in single]
         warn_caller(
             f"a class of a single row is never called wrong, as {listed(names)}: "
-            "nothing tells whether its label is right. Look whether it is misspelt, or "
-            "give the class more rows."
+            "without it the class would be empty. Look whether it is misspelt, or give "
+            "the class more rows."
         )
 
 

@@ -16,11 +16,15 @@ from skshap.selection._copies import (
 )
 from skshap.selection._noise_choice import choose_model
 from skshap.selection._noise_model import NoiseModel
+from skshap.selection._noise_price import count_common
 from skshap.utils._ridge import leave_one_out, with_ones
 
 __all__ = ["Misses", "fit_by_attributor", "fit_by_leaving_out"]
 
 N_REFITS = 2  # of the ridge, on what the labels are taken to be
+# Nats that the second beginning of a model must gain: those of two are of other ridges.
+LEAST_GAIN = 4.0
+N_SURE = 3  # ridges on predicted classes, after which wrong labels have no part in them
 
 
 class Misses(NamedTuple):
@@ -175,14 +179,17 @@ def fit_and_refit(model, decision, predict):
     """
     model.fit(decision)
     missed_at_first, begun = model.predict() != model.given, [model]
-    if model.n_classes == 2:
-        sure = predict(np.eye(model.n_classes)[decision.argmax(1)])
-        begun.append(model.surely(sure))
-        begun[-1].fit(sure)
+    if count_common(model.given[~model.is_clean]) == 2:
+        for _ in range(N_SURE):
+            decision = predict(np.eye(model.n_classes)[decision.argmax(1)])
+        begun.append(model.begun_by(decision))
+        begun[-1].fit(decision)
     for one in begun:
         for _ in range(N_REFITS):
             one.fit(predict(one.posterior))
-    return max(begun, key=NoiseModel.objective), missed_at_first
+    best = max(begun, key=NoiseModel.log_likelihood)
+    gain = best.log_likelihood() - model.log_likelihood()
+    return (best if gain >= LEAST_GAIN else model), missed_at_first
 
 
 def misses_of(model, missed_at_first):

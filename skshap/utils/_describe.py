@@ -222,7 +222,7 @@ def _names_of(state):
 
 
 def short_hash(content):
-    """Hash bytes, or an array of them, to the name of files that hold it."""
+    """Return a digest of bytes, or of an array of them, as names of files have it."""
     return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from skshap.utils._rows import check_several
 from skshap.utils._warn import warn_caller
 
-__all__ = ["check_entries", "check_order"]
+__all__ = ["check_entries", "check_order", "named_rows"]
 
 
 def check_order(X, y, names=("X", "y")):
@@ -85,6 +85,12 @@ def check_order(X, y, names=("X", "y")):
         warn_caller(message + taken)
 
 
+def named_rows(X, y, names=("X", "y")):
+    """Return rows, or their labels if only these have names, and what it is called."""
+    has_names = hasattr(X, "iloc") and not (hasattr(y, "iloc") and is_reset(X.index))
+    return (X, names[0]) if has_names else (y, names[1])
+
+
 def check_entries(entries, name, X, y):
     """Raise if entries are in another order than their rows, by `check_order`.
 
@@ -96,10 +102,10 @@ def check_entries(entries, name, X, y):
         Of them, in messages.
     X : rows
     y : array-like or None
-        Labels: what entries are compared with where rows have no index.
+        Labels: what entries are compared with where rows have no names.
     """
-    rows = (X, "X") if hasattr(X, "iloc") else (y, "y")
-    check_order(rows[0], entries, (rows[1], name))
+    rows, of = named_rows(X, y)
+    check_order(rows, entries, (of, name))
 
 
 def is_reset(index):

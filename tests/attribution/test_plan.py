@@ -154,9 +154,12 @@ def test_permutations_do_not_stop_by_rows_that_were_never_last(posed, tol):
     data, problem, method = posed(40, 3, None)
     method = method._replace(sampler="permutation", tol=tol)
     make_plan(data, problem, method)
+    for last in (1.0, 0.6):
+        weights = np.append(np.full(39, (1 - last) / 39), last)
+        weights = np.vstack([problem.weights[0], weights])
+        with pytest.raises(ValueError, match=r"tol=.*'loo'.*only once it came last"):
+            make_plan(data, problem._replace(weights=weights), method)
     weights = np.vstack([problem.weights[0], np.arange(40) == 39])
-    with pytest.raises(ValueError, match=r"tol=.*'loo'.* once that came last; use"):
-        make_plan(data, problem._replace(weights=weights), method)
     sweep = method._replace(sampler="sweep")
     assert make_plan(data, problem._replace(weights=weights), sweep).is_loo.sum() == 1
 

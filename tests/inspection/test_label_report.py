@@ -656,11 +656,11 @@ def test_labels_given_and_suggested_are_of_one_type(names):
         assert type(row["given"]) is type(row["suggested"]) is type(names[0])
 
 
-def test_a_share_of_less_than_a_label():
+@pytest.mark.parametrize("n_wrong", [0, 15])
+def test_a_share_of_less_than_a_label(n_wrong):
     X, y = load_iris(return_X_y=True)
-    y = flip_labels(y, rate=0.1, random_state=0)[0]
+    y[:n_wrong] = 2
     detector = LabelNoiseDetector(contamination=1e-3).fit(X, y)
-    assert (detector.label_quality_ < 0.5).any()
     called = LabelNoiseReport.from_detector(detector, X, y).summary["Called wrong"]
     assert called == "none: contamination=0.001 is less than one label"
 

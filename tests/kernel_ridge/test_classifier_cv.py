@@ -35,8 +35,8 @@ def test_searched_alpha_is_not_too_small_for_a_factor(lowest, tiny):
     search.fit(K, np.append(y, y))
     assert search.alpha_ == 0.2
     assert np.isfinite(search.loo_errors_).tolist() == [False, True, True]
-    with pytest.raises(NotPositiveDefiniteError, match="alpha"):
-        search.set_params(alphas=[tiny, tiny / 2]).fit(K, np.append(y, y))
+    with pytest.raises(NotPositiveDefiniteError, match=f"alpha={tiny:.3g} "):
+        search.set_params(alphas=[tiny / 3, tiny, tiny / 2]).fit(K, np.append(y, y))
 
 
 def test_alpha_is_searched_beside_an_outlier():

@@ -1164,6 +1164,13 @@ class LooksUp(torch.nn.Module):
         return self.head(torch.tanh(self.words(x[:, 0].long())))
 
 
+class Rounds(LooksUp):
+    """Looks them up modulo how many there are."""
+
+    def forward(self, x):
+        return super().forward(x % 400)
+
+
 def test_whole_numbers_that_are_rounded():
     X = np.column_stack([np.arange(250, 265), np.linspace(0, 1, 15)])
     kernel = EmpiricalNTK(LooksUp(), dtype="bfloat16", random_state=0)
@@ -1171,6 +1178,9 @@ def test_whole_numbers_that_are_rounded():
     with pytest.warns(UserWarning, match=message):
         kernel.fit(X)
     kernel.fit(X[:7])  # up to 256
+    kernel.fit(X + 0.5)  # no whole numbers
+    with pytest.warns(UserWarning, match=message):  # of those that float64 holds
+        EmpiricalNTK(Rounds(), dtype="bfloat16").fit(np.vstack([X, [2.0**60, 0]]))
     with pytest.warns(UserWarning, match=message):
         kernel.transform(X[7:9])
     EmpiricalNTK(LooksUp(), random_state=0).fit(X)

@@ -642,6 +642,30 @@ def test_parameters_of_another_network(make, outputs):
         GradientCapture(network, outputs).layout(torch.ones(3, 3))
 
 
+def test_parameters_of_another_network_that_few_rows_reach():
+    def call(network, x):
+        own = network.plain(x)
+        far = x[:, 0] > 3
+        return torch.where(far[:, None], network.others[0](x), own) if any(far) else own
+
+    network, X = Wrapped(call), torch.as_tensor(table(30, 3)).clamp(max=2)
+    network.others, X[20, 0] = [nn.Linear(3, 2).double()], 4.0
+    capture = GradientCapture(randomize(network))
+    capture.layout(X)
+    capture.rows(X[:16], None)
+    with pytest.raises(ValueError, match=r"none of model.parameters"):
+        capture.rows(X[16:], None)
+
+
+def test_parameters_that_are_made_in_a_forward_pass():
+    """They are others each time: nobody could train them."""
+
+    def call(network, x):
+        return network.plain(nn.LayerNorm(3, dtype=x.dtype)(x))
+
+    check(randomize(Wrapped(call)), table(4, 3))
+
+
 def test_frozen_parameters_of_another_network():
     scale = nn.Parameter(torch.tensor(2.0), requires_grad=False)
     network = nn.Sequential(nn.Linear(3, 2))

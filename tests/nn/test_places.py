@@ -114,6 +114,16 @@ def hooked(network):
     network.register_forward_hook(lambda network, read, out: out[orders[-1].argsort()])
 
 
+@pytest.mark.parametrize(
+    "register", ["register_forward_hook", "register_forward_pre_hook"]
+)
+def test_hooks_may_move_rows(register):
+    network = nn.Sequential(nn.Linear(2, 2))
+    assert not may_move_rows(network)
+    getattr(network[0], register)(lambda *args: None)
+    assert may_move_rows(network)
+
+
 @pytest.mark.parametrize("sort", [patched, hooked])
 def test_layers_of_torch_that_are_made_to_sort_rows(sort):
     network = randomize(nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 2)))

@@ -143,36 +143,56 @@ def test_misses_are_of_the_model_that_is_chosen(seed):
     assert_allclose(misses.surely, (missed * model.quality()).mean())
 
 
-@pytest.mark.parametrize("seed", range(1, 5))  # of 0 with class 1 they still do
-@pytest.mark.parametrize("wrong_class", [0, 1])
-def test_labels_of_one_class_that_went_wrong_do_not_pass_for_hard_rows(
-    seed, wrong_class
-):
+def far_apart(seed, wrong_class):
+    """Two groups of points, of one of which two labels in five are wrong."""
     rng = np.random.default_rng(seed)
     y = np.arange(500) % 2
     X = rng.normal(size=(500, 3))
     X[:, 0] += 16 * y
     is_wrong = (y == wrong_class) & (rng.random(500) < 0.4)
-    detector = LabelNoiseDetector().fit(X, np.where(is_wrong, 1 - y, y))
+    return X, np.where(is_wrong, 1 - y, y), is_wrong
+
+
+@pytest.mark.parametrize("seed", range(1, 5))
+@pytest.mark.parametrize("wrong_class", [0, 1])
+def test_labels_of_one_class_that_went_wrong_do_not_pass_for_hard_rows(
+    seed, wrong_class
+):
+    X, given, is_wrong = far_apart(seed, wrong_class)
+    detector = LabelNoiseDetector().fit(X, given)
     assert_array_equal(detector.label_issues_, is_wrong)
     assert abs(detector.noise_rate_ * 500 - is_wrong.sum()) < 0.5
 
 
-def test_of_two_beginnings_the_one_that_explains_labels_better_is_kept(monkeypatch):
+@pytest.mark.filterwarnings("ignore:a class of a single row")
+def test_nor_where_a_single_row_is_of_a_third_class():
+    X, given, is_wrong = far_apart(1, 0)
+    X, given = np.vstack([X, [[8.0, 30.0, 0.0]]]), np.append(given, 2)
+    detector = LabelNoiseDetector().fit(X, given)
+    assert_array_equal(detector.label_issues_, np.append(is_wrong, False))
+
+
+@pytest.mark.parametrize("gain", [-1.0, 3.9, 4.0, 9.0])
+def test_a_second_beginning_is_taken_if_it_explains_labels_better(gain, monkeypatch):
     rng = np.random.default_rng(0)
     given = np.arange(60) % 2
     decision = np.eye(2)[given] + rng.normal(size=(60, 2))
-    fitted = []
+    model = NoiseModel(given, 2, np.zeros(60, dtype=bool))
+    monkeypatch.setattr(
+        NoiseModel, "log_likelihood", lambda self: -40.0 + gain * (self is not model)
+    )
+    found, missed = fit_and_refit(model, decision, lambda targets: decision + targets)
+    assert (found is model) == (gain < 4)
+    assert_array_equal(missed, decision.argmax(1) != given)
 
-    def objective(model):
-        fitted.append(model)
-        return -abs(len(fitted) - best)
 
-    monkeypatch.setattr(NoiseModel, "objective", objective)
-    for best in (1, 2):
-        fitted.clear()
-        model = NoiseModel(given, 2, np.zeros(60, dtype=bool))
-        first = fit_and_refit(model, decision, lambda targets: decision + targets)
-        assert first[0] is fitted[best - 1] and len(fitted) == 2
-        assert (first[0] is model) == (best == 1)
-        assert_array_equal(first[1], decision.argmax(1) != given)
+def test_the_second_beginning_is_sure_of_what_is_predicted():
+    rng = np.random.default_rng(0)
+    given = np.repeat([0, 1], 50)
+    decision = np.eye(2)[given] + 0.1 * rng.normal(size=(100, 2))
+    given[:20] = 1
+    model = NoiseModel(given, 2, np.zeros(100, dtype=bool)).begun_by(decision)
+    assert_allclose(model.transition[0], [0.6, 0.4], atol=0.05)
+    assert_allclose(model.transition[1], [0.0, 1.0], atol=0.05)
+    soft = model._link.probabilities(decision / decision.std())
+    assert soft.max(1).min() > 0.99

@@ -198,7 +198,11 @@ def test_groups_some_of_which_are_of_other_rows_are_warned_of():
 
 
 @pytest.mark.filterwarnings("ignore:X and y are those of fit")
-@pytest.mark.parametrize("rows", [X, X.to_numpy()], ids=["names", "no names"])
+@pytest.mark.parametrize(
+    "rows",
+    [X, X.to_numpy(), pd.DataFrame(X.to_numpy())],
+    ids=["names", "no names", "numbers"],
+)
 def test_entries_are_in_the_order_of_labels_where_rows_have_no_names(rows):
     entries = pd.Series(np.arange(12) == 3, index=NAMES)
     detector, fitted = LabelNoiseDetector().fit(rows, Y), clone(QUICK).fit(rows, Y)
