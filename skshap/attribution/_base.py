@@ -125,8 +125,9 @@ class BaseFreeShap:
             If `scoring` was set after `fit`, if rows are malformed or of another kind
             than those of `fit`, if `y` is missing, has another length than X, its names
             in another order or a label that the training rows do not have, if weights
-            are negative, all zero or not one a row, or if a callable `scoring` does not
-            return one finite score a row.
+            are negative, all zero, not one a row or, by their names, in another order
+            than the rows, or if a callable `scoring` does not return one finite score a
+            row.
         """
         check_same("scoring", self.scoring, self._scoring)
         check_entries(sample_weight, "sample_weight", X, y)

@@ -15,7 +15,8 @@ class KernelRidgeClassifierCV(KernelRidgeClassifier):
 
     One eigendecomposition of the kernel, or of the products of its explicit features
     where they are fewer than the rows, gives the leave-one-out decision values for
-    every `alpha`; the one of least mean squared error is taken.
+    every `alpha` but those so small that it would round them, which take a factor each;
+    the one of least mean squared error is taken.
 
     Parameters
     ----------
