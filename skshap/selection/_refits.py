@@ -15,11 +15,16 @@ from skshap.selection._copies import (
     often,
 )
 from skshap.selection._noise_choice import choose_model
-from skshap.selection._noise_model import NoiseModel
 from skshap.selection._noise_price import count_common
 from skshap.utils._ridge import leave_one_out, with_ones
 
-__all__ = ["Misses", "fit_by_attributor", "fit_by_leaving_out"]
+__all__ = [
+    "LEAST_GAIN",
+    "Misses",
+    "fit_and_refit",
+    "fit_by_attributor",
+    "fit_by_leaving_out",
+]
 
 N_REFITS = 2  # of the ridge, on what the labels are taken to be
 # Nats that the second beginning of a model must gain: those of two are of other ridges.
@@ -173,23 +178,30 @@ def fit_and_refit(model, decision, predict):
     Returns
     -------
     model : NoiseModel
-        The one of the two that explains labels better.
+        Of two beginnings the second, where it explains labels better and fewer rows are
+        hard, else the first.
     missed_at_first : ndarray of shape (n,) of bool
         Whose given label is not the one predicted by the first ridge.
     """
     model.fit(decision)
-    missed_at_first, begun = model.predict() != model.given, [model]
-    if count_common(model.given[~model.is_clean]) == 2:
-        for _ in range(N_SURE):
-            decision = predict(np.eye(model.n_classes)[decision.argmax(1)])
-        begun.append(model.begun_by(decision))
-        begun[-1].fit(decision)
-    for one in begun:
-        for _ in range(N_REFITS):
-            one.fit(predict(one.posterior))
-    best = max(begun, key=NoiseModel.log_likelihood)
-    gain = best.log_likelihood() - model.log_likelihood()
-    return (best if gain >= LEAST_GAIN else model), missed_at_first
+    missed_at_first = model.predict() != model.given
+    refit(model, predict)
+    if count_common(model.given[~model.is_clean]) != 2:
+        return model, missed_at_first
+    for _ in range(N_SURE):
+        decision = predict(np.eye(model.n_classes)[decision.argmax(1)])
+    other = model.begun_by(decision)
+    other.fit(decision)
+    refit(other, predict)
+    gain = other.log_likelihood() - model.log_likelihood()
+    is_other = gain >= LEAST_GAIN and other.hard_share < model.hard_share
+    return (other if is_other else model), missed_at_first
+
+
+def refit(model, predict):
+    """Fit a noise model to ridges on what it takes labels to be."""
+    for _ in range(N_REFITS):
+        model.fit(predict(model.posterior))
 
 
 def misses_of(model, missed_at_first):

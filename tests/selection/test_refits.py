@@ -12,6 +12,7 @@ from skshap.selection._copies import diagonal_of_copies
 from skshap.selection._noise_choice import noise_models
 from skshap.selection._noise_model import NoiseModel
 from skshap.selection._refits import (
+    LEAST_GAIN,
     fit_and_refit,
     fit_by_attributor,
     fit_by_leaving_out,
@@ -172,18 +173,39 @@ def test_nor_where_a_single_row_is_of_a_third_class():
     assert_array_equal(detector.label_issues_, np.append(is_wrong, False))
 
 
-@pytest.mark.parametrize("gain", [-1.0, 3.9, 4.0, 9.0])
-def test_a_second_beginning_is_taken_if_it_explains_labels_better(gain, monkeypatch):
-    rng = np.random.default_rng(0)
-    given = np.arange(60) % 2
-    decision = np.eye(2)[given] + rng.normal(size=(60, 2))
-    model = NoiseModel(given, 2, np.zeros(60, dtype=bool))
-    monkeypatch.setattr(
-        NoiseModel, "log_likelihood", lambda self: -40.0 + gain * (self is not model)
+class Told:
+    """Stands for a noise model that explains labels by so much, with so many hard."""
+
+    n_classes, is_clean = 2, np.zeros(60, dtype=bool)
+    given, posterior = np.arange(60) % 2, np.eye(2)[np.arange(60) % 2]
+
+    def __init__(self, likelihood, hard_share, other=None):
+        self.likelihood, self.hard_share, self.other = likelihood, hard_share, other
+
+    def fit(self, decision):
+        pass
+
+    def predict(self):
+        return np.zeros(60)
+
+    def begun_by(self, decision):
+        return self.other
+
+    def log_likelihood(self):
+        return self.likelihood
+
+
+@pytest.mark.parametrize("gain", [-1.0, LEAST_GAIN - 0.1, LEAST_GAIN, 9.0])
+@pytest.mark.parametrize("hard_share", [0.1, 0.3])
+def test_a_second_beginning_is_taken_if_it_explains_labels_better(gain, hard_share):
+    """By fewer hard rows: the other way round it would explain wrong labels away."""
+    model = Told(-40.0, 0.2, Told(gain - 40.0, hard_share))
+    found, missed = fit_and_refit(
+        model, np.eye(2)[model.given], lambda targets: targets
     )
-    found, missed = fit_and_refit(model, decision, lambda targets: decision + targets)
-    assert (found is model) == (gain < 4)
-    assert_array_equal(missed, decision.argmax(1) != given)
+    is_other = gain >= LEAST_GAIN and hard_share < 0.2
+    assert found is (model.other if is_other else model)
+    assert_array_equal(missed, model.given == 1)
 
 
 def test_the_second_beginning_is_sure_of_what_is_predicted():
