@@ -132,12 +132,12 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
     where noise is symmetric, not at all. As labels of one class that went wrong may
     still look like hard rows, ``method="auto"`` begins twice where there are two
     classes, by the given labels and by rows surely of the class that they are predicted
-    as, and takes the second fit if it raises the log-likelihood by 4 nats. Of more than
-    two classes, one that lies between others seldom has the largest decision value; so
-    the values of all classes may speak for each, by a matrix as in [4]_, where that
-    raises the log-likelihood of the labels by more than 1.5 nats for each of its
-    ``n_classes * (n_classes - 1)`` weights. Labels that were wrong before any were
-    flipped on purpose count as wrong labels too.
+    as, and takes the second fit if it raises the log-likelihood by a nat with fewer
+    hard rows. Of more than two classes, one that lies between others seldom has the
+    largest decision value; so the values of all classes may speak for each, by a matrix
+    as in [4]_, where that raises the log-likelihood of the labels by more than 1.5 nats
+    for each of its ``n_classes * (n_classes - 1)`` weights. Labels that were wrong
+    before any were flipped on purpose count as wrong labels too.
 
     Where more than two classes overlap, rates of each pair take rows on the wrong side
     for labels that went wrong, as many as the overlap has. So ``noise="auto"`` begins

@@ -28,7 +28,7 @@ __all__ = [
 
 N_REFITS = 2  # of the ridge, on what the labels are taken to be
 # Nats that the second beginning of a model must gain: those of two are of other ridges.
-LEAST_GAIN = 4.0
+LEAST_GAIN = 1.0
 N_SURE = 3  # ridges on predicted classes, after which wrong labels have no part in them
 
 
