@@ -27,7 +27,8 @@ __all__ = [
 ]
 
 N_REFITS = 2  # of the ridge, on what the labels are taken to be
-# Nats that the second beginning of a model must gain: those of two are of other ridges.
+# Nats that labels must be likelier by a second beginning: its ridges are others, so that
+# less says little.
 LEAST_GAIN = 1.0
 N_SURE = 3  # ridges on predicted classes, after which wrong labels have no part in them
 
