@@ -27,8 +27,8 @@ __all__ = [
 ]
 
 N_REFITS = 2  # of the ridge, on what the labels are taken to be
-# Nats that labels must be likelier by a second beginning: its ridges are others, so that
-# less says little.
+# Nats that labels must be likelier by a second beginning: its ridges are others, so
+# that less says little.
 LEAST_GAIN = 1.0
 N_SURE = 3  # ridges on predicted classes, after which wrong labels have no part in them
 
