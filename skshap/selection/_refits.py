@@ -18,13 +18,7 @@ from skshap.selection._noise_choice import choose_model
 from skshap.selection._noise_price import count_common
 from skshap.utils._ridge import leave_one_out, with_ones
 
-__all__ = [
-    "LEAST_GAIN",
-    "Misses",
-    "fit_and_refit",
-    "fit_by_attributor",
-    "fit_by_leaving_out",
-]
+__all__ = ["Misses", "fit_by_attributor", "fit_by_leaving_out"]
 
 N_REFITS = 2  # of the ridge, on what the labels are taken to be
 # Nats that labels must be likelier by a second beginning: its ridges are others, so
