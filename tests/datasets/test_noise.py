@@ -39,7 +39,7 @@ def test_mask_count_and_classes(kind, codes, rate, seed):
 
 def test_rows_and_new_classes_are_uniform():
     rng = np.random.RandomState(0)
-    n, n_draws = 12, 4000
+    n, n_draws = 12, 2000
     y = np.arange(n) % 4
     rows, moves = np.zeros(n), np.zeros((4, 4))
     for _ in range(n_draws):

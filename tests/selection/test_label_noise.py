@@ -221,7 +221,7 @@ def test_no_signal_is_no_issue():
 
 @pytest.mark.filterwarnings("ignore:none of")
 @pytest.mark.parametrize("method", ["auto", "loo", "prequential"])
-@pytest.mark.parametrize("n_classes", [2, 4])
+@pytest.mark.parametrize("n_classes", [2, 3])
 def test_labels_without_signal_are_hardly_flagged(n_classes, method):
     rng = np.random.default_rng(n_classes)
     X, y = rng.normal(size=(200, 3)), rng.integers(0, n_classes, 200)
@@ -488,7 +488,9 @@ def test_fit_predict_takes_rows_of_right_labels(noisy_iris):
 def test_rows_of_right_labels_in_every_kind(noisy_iris):
     polars = pytest.importorskip("polars", reason=POLARS)
     X, y, y_noisy, _ = noisy_iris
-    names = np.array(["setosa", "versicolor", "virginica"])
+    order = np.random.default_rng(0).permutation(150)
+    names = np.array(["others", "virginica"])
+    X, y, y_noisy = X[order], names[y[order] // 2], names[y_noisy[order] // 2]
     kinds = [
         (X[:100], X[100:]),
         (X[:100].tolist(), X[100:].tolist()),
@@ -496,8 +498,6 @@ def test_rows_of_right_labels_in_every_kind(noisy_iris):
         (sparse.csr_array(X[:100]), sparse.csr_array(X[100:])),
         (polars.DataFrame(X[:100]), polars.DataFrame(X[100:])),
     ]
-    order = np.random.default_rng(0).permutation(150)
-    y, y_noisy = names[y[order]], names[y_noisy[order]]
     qualities = []
     for train, held_out in kinds:
         detector = LabelNoiseDetector().fit(
@@ -597,10 +597,11 @@ def test_held_out_rows_of_another_container_or_type(noisy_iris):
     polars = pytest.importorskip("polars", reason=POLARS)
     X, _, y, _ = noisy_iris
     order = np.random.default_rng(0).permutation(150)
-    X, y = X[order], y[order]
+    X, y = X[order], y[order] // 2
     names = list("abcd")
     frame, polar = pd.DataFrame(X, columns=names), polars.DataFrame(X, schema=names)
-    expected = LabelNoiseDetector().fit(X[:99], y[:99], X_val=X[99:], y_val=y[99:])
+    detector = LabelNoiseDetector()
+    expected = detector.fit(X[:99], y[:99], X_val=X[99:], y_val=y[99:]).label_quality_
     for rows, held_out in (
         (frame[:99], X[99:]),
         (frame[:99], X[99:].tolist()),
@@ -613,8 +614,8 @@ def test_held_out_rows_of_another_container_or_type(noisy_iris):
         (sparse.csr_array(X[:99]), X[99:].tolist()),
         (X[:99], sparse.coo_array(X[99:])),
     ):
-        found = LabelNoiseDetector().fit(rows, y[:99], X_val=held_out, y_val=y[99:])
-        assert_allclose(found.label_quality_, expected.label_quality_, rtol=1e-4)
+        detector.fit(rows, y[:99], X_val=held_out, y_val=y[99:])
+        assert_allclose(detector.label_quality_, expected, rtol=1e-4)
 
 
 def test_rows_of_zeros_say_nothing():
@@ -649,7 +650,7 @@ def test_a_fit_that_is_broken_off_leaves_the_one_before(monkeypatch):
 @pytest.mark.filterwarnings("ignore:labels look wrong")
 @pytest.mark.parametrize("method", ["auto", "loo", "prequential"])
 def test_where_there_are_features_no_matrix_of_pairs_is_formed(method):
-    n = 4000
+    n = 2500
     rng = np.random.default_rng(0)
     y = np.arange(n) % 2
     X = rng.normal(size=(n, 3)) + 4 * y[:, None]
