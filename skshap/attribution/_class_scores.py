@@ -35,14 +35,15 @@ class MarginAccuracy(MarginUtility):
 
     is_smooth = False
     work = 100
+    tie = TIE
 
     def __call__(self, decision):
-        return ((decision[0] > TIE) == (self.y == 1)).double()
+        return ((decision[0] > self.tie) == (self.y == 1)).double()
 
     def mean_gains(self, margin):
         sign = self._sign if self.weights is None else self._sign * self.weights
-        bar = TIE - margin
-        before = (margin > TIE).to(margin.dtype) @ sign
+        bar = self.tie - margin
+        before = (margin > self.tie).to(margin.dtype) @ sign
         n = len(margin) if self.weights is None else 1
 
         def gains(cross, weight):
@@ -53,7 +54,7 @@ class MarginAccuracy(MarginUtility):
         return gains
 
     def distance(self, decision):
-        return (decision[0] - TIE).abs()
+        return (decision[0] - self.tie).abs()
 
 
 class MarginSoftmaxUtility(MarginUtility):
@@ -127,9 +128,10 @@ class Accuracy(ClassUtility):
     """One for a row predicted right; the first class wins a tie, as in predict."""
 
     is_smooth = False
+    tie = TIE
 
     def __call__(self, decision):
-        bar = decision.amax(0) - TIE
+        bar = decision.amax(0) - self.tie
         correct = self._own(decision) >= bar
         for c, other in enumerate(decision[:-1]):
             correct &= (other < bar) | (self.y <= c)
@@ -200,7 +202,7 @@ CLASS_SCORINGS = {
 }
 
 
-def class_utility(scoring, y_index, n_classes, device=None):
+def class_utility(scoring, y_index, n_classes, device=None, tie=TIE):
     """Return the utility that a scoring stands for.
 
     Parameters
@@ -213,6 +215,8 @@ def class_utility(scoring, y_index, n_classes, device=None):
         Number of classes.
     device : str, torch.device or None, default=None
         Where decision values lie.
+    tie : float, default=1e-9
+        How close decision values are that are equal but for rounding.
 
     Returns
     -------
@@ -226,7 +230,9 @@ def class_utility(scoring, y_index, n_classes, device=None):
     if callable(scoring):
         check_by_row(scoring, y_index, (n_classes,))
         return CallableScore(scoring, y_index, device)
-    return CLASS_SCORINGS[scoring][n_classes > 2](scoring, y_index, device)
+    utility = CLASS_SCORINGS[scoring][n_classes > 2](scoring, y_index, device)
+    utility.tie = tie
+    return utility
 
 
 def class_targets(utilities, y_index, n_classes):

@@ -351,7 +351,8 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
         return class_null(scoring, self._null_score, self._y, n_classes)
 
     def _utility(self, scoring, y):
-        return class_utility(scoring, y, len(self.classes_), self.device)
+        n_classes = len(self.classes_)
+        return class_utility(scoring, y, n_classes, self.device, self._tie)
 
     def _targets(self, utilities):
         return class_targets(utilities, self._y, len(self.classes_))

@@ -25,7 +25,14 @@ from skshap.utils._device import check_device
 from skshap.utils._kernel_values import check_kernel_values, warn_of_gram
 from skshap.utils._labels import check_targets
 from skshap.utils._order import check_order
-from skshap.utils._ridge import TIE, leave_one_out, means_of_others, with_ones
+from skshap.utils._ridge import (
+    TIE,
+    leave_one_out,
+    means_of_others,
+    tie_of,
+    with_ones,
+)
+from skshap.utils._rows import number_of_rows
 from skshap.utils._sklearn import HasMethods, Hidden, Interval
 
 __all__ = [
@@ -98,7 +105,7 @@ class BaseKernelRidge(BaseEstimator):
         if self._is_explicit:
             n_columns = self._weights.shape[0]
             return explicit_features(self.kernel_, rows, n_columns)
-        return check_kernel_values(self.kernel_.transform(rows))
+        return check_kernel_values(self.kernel_.transform(rows), number_of_rows(rows))
 
     def _outputs(self, M):
         """Predict what was regressed on; M is what `_map` returned."""
@@ -133,6 +140,8 @@ class BaseKernelRidgeClassifier(ClassifierMixin, BaseKernelRidge):
         priors = means_of_others(Y) if class_prior else 0.0
         loo = leave_one_out(Y, solved, factor.inverse_diagonal, priors)
         self.loo_decision_function_ = as_decision(loo + initial)
+        is_ridge_alone = not class_prior and not np.any(initial)
+        self._tie = tie_of(kernel.diagonal(), alpha) if is_ridge_alone else TIE
         return kernel, y_index
 
     def _choose_alpha(self, kernel, Y):
@@ -166,7 +175,10 @@ class BaseKernelRidgeClassifier(ClassifierMixin, BaseKernelRidge):
         return as_decision(self._indicators(X))
 
     def predict(self, X):
-        """Return the class of largest decision value, the first within 1e-9 of it.
+        """Return the class of largest decision value, the first of equal ones.
+
+        Equal are those that differ by less than 1e-9 of their size, which is that of a
+        row's own kernel value beside `alpha`.
 
         Parameters
         ----------
@@ -217,7 +229,7 @@ class BaseKernelRidgeClassifier(ClassifierMixin, BaseKernelRidge):
 
     def _labels(self, indicators):
         largest = indicators.max(1, keepdims=True)
-        return self.classes_[(indicators >= largest - TIE).argmax(1)]
+        return self.classes_[(indicators >= largest - self._tie).argmax(1)]
 
 
 def as_decision(indicators):

@@ -126,5 +126,5 @@ def fit_training_kernel(kernel, rows, *, takes_features=True):
         if n_columns < number_of_rows(rows):
             features = explicit_features(kernel, rows, n_columns)
             return TrainingKernel(features, True, lost_diagonal(kernel))
-    K = check_kernel_values(kernel.transform(rows))
+    K = check_kernel_values(kernel.transform(rows), number_of_rows(rows))
     return TrainingKernel(check_gram((K + K.T) / 2), False)

@@ -1,7 +1,8 @@
 """Missing dates, which scikit-learn's steps read as numbers far from all others."""
 
+from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
     OneHotEncoder,
@@ -14,9 +15,8 @@ from skshap.utils._sklearn import select_columns
 
 __all__ = ["check_dates"]
 
-# Steps that read dates as numbers, and those among them that do not.
-NUMERIC = ("sklearn.impute", "sklearn.preprocessing")
-DATES_READ = (FunctionTransformer, OneHotEncoder, OrdinalEncoder, TargetEncoder)
+# Steps of scikit-learn that do not read dates as numbers.
+DATES_READ = (OneHotEncoder, OrdinalEncoder, TargetEncoder)
 
 
 def check_dates(reader, kernel, table):
@@ -34,9 +34,10 @@ def check_dates(reader, kernel, table):
     Raises
     ------
     ValueError
-        If dates are missing, and the first step that they come to imputes or scales.
+        If dates are missing, and the first step that they come to is one of
+        scikit-learn that reads numbers.
     """
-    found = _misread([kernel], table) if len(table.shape) == 2 else None
+    found = _misread([kernel], table)
     if found is not None:
         step, gaps = found
         raise ValueError(
@@ -49,17 +50,30 @@ def check_dates(reader, kernel, table):
 def _misread(steps, table):
     """Return a step that reads dates as numbers, and columns of which some miss."""
     steps = [step for step in steps if not _is_identity(step)]
-    if not steps:
+    is_table = len(getattr(table, "shape", ())) == 2
+    gaps = missing_dates(table) if steps and is_table else []
+    if not gaps:
         return None
     first, *rest = steps
     if isinstance(first, Pipeline):
         return _misread([step for _, step in first.steps] + rest, table)
-    if isinstance(first, ColumnTransformer):
+    if isinstance(first, (ColumnTransformer, FeatureUnion)):
         parts = (_misread([step, *rest], part) for step, part in _split(first, table))
         return next((found for found in parts if found is not None), None)
-    is_numeric = type(first).__module__.startswith(NUMERIC)
-    gaps = missing_dates(table) if is_numeric else []
-    return (first, gaps) if gaps and not isinstance(first, DATES_READ) else None
+    if _hands_on(first):
+        try:
+            table = clone(first).fit_transform(table)
+        except Exception:  # said by the step itself
+            return None
+        return _misread(rest, table)
+    is_numeric = type(first).__module__.startswith("sklearn.")
+    return (first, gaps) if is_numeric and not isinstance(first, DATES_READ) else None
+
+
+def _hands_on(step):
+    """Whether a step may hand dates on as they are, and can be tried at once."""
+    is_skrub = type(step).__module__.startswith("skrub.")
+    return is_skrub or isinstance(step, FunctionTransformer)
 
 
 def _is_identity(step):
@@ -68,7 +82,11 @@ def _is_identity(step):
 
 
 def _split(transformer, table):
-    """Yield steps of a column transformer with the columns that each reads."""
+    """Yield steps that go beside each other with the columns that each reads."""
+    if isinstance(transformer, FeatureUnion):
+        steps = (step for _, step in transformer.transformer_list if step != "drop")
+        yield from ((step, table) for step in steps)
+        return
     rest = [*getattr(table, "columns", ())]
     for _, step, columns in transformer.transformers:
         columns = columns(table) if callable(columns) else columns

@@ -10,6 +10,7 @@ from torch import nn
 
 from skshap.nn._models import EncoderWithHead, TableNetwork
 from skshap.utils._describe import describe, describe_class, short_hash, unordered
+from skshap.utils._modules import is_library
 
 __all__ = [
     "array_key",
@@ -22,7 +23,7 @@ __all__ = [
     "weights_digest",
 ]
 
-FORMAT = b"skshap gradients 5"  # changes whenever stored files would mean another thing
+FORMAT = b"skshap gradients 6"  # changes whenever stored files would mean another thing
 HOOKS = {
     *("_forward_hooks", "_forward_pre_hooks"),
     *("_backward_hooks", "_backward_pre_hooks"),
@@ -211,19 +212,27 @@ def _add_tokenizer(digest, tokenizer, seen=None):
     _add(digest, str(tokenizer.special_tokens_map))
     _add(digest, f"{tokenizer.model_input_names} {tokenizer.truncation_side}")
     _add(digest, str(getattr(tokenizer, "split_special_tokens", False)))
-    if getattr(tokenizer, "is_fast", False):
+    is_fast = getattr(tokenizer, "is_fast", False)
+    if is_fast:
         rules = json.loads(tokenizer.backend_tokenizer.to_str())
         # How the last call cut and padded is state, not a rule.
         _add(digest, json.dumps({**rules, "truncation": None, "padding": None}))
     else:
-        rules = {
-            name: value
-            for name, value in tokenizer.__getstate__().items()
-            if name not in NO_RULES and not name.startswith("cache")
-            if not name.endswith(PATHS)
-        }
-        words = sorted(tokenizer.get_vocab().items())
-        _add(digest, f"{words} {describe(unordered(rules), seen)}")
+        _add(digest, str(sorted(tokenizer.get_vocab().items())))
+    if not is_fast or not is_library(type(tokenizer).__module__):
+        _add(digest, describe(unordered(_own_rules(tokenizer)), seen))
+
+
+def _own_rules(tokenizer):
+    """Return what the code of a tokenizer may read of its attributes."""
+    return {
+        name: value
+        for name, value in tokenizer.__getstate__().items()
+        if name not in NO_RULES and not name.startswith("cache")
+        if not name.endswith(PATHS)
+        # Nor what has the rules of a fast one, with what its last call left in it.
+        if not hasattr(value, "backend_tokenizer") and not hasattr(value, "to_str")
+    }
 
 
 def _add(digest, text):

@@ -10,6 +10,7 @@ from skshap.kernels._column_errors import noted, read_columns
 from skshap.kernels._dates import check_dates
 from skshap.kernels._entk import EmpiricalNTK
 from skshap.kernels._features import diagonal, last_step
+from skshap.utils._kernel_values import check_rows_kept
 
 __all__ = ["ask_kernels", "columns_read", "fit_kernels"]
 
@@ -76,7 +77,9 @@ def ask_kernels(kernels, X, call):
         _, part = read_columns(X, name, columns)
         check_dates(f"kernel {name!r}", kernel, part)
         with noted(name, columns, part):
-            yield call(kernel, part)
+            values = call(kernel, part)
+            check_rows_kept(values, len(part))
+            yield values
 
 
 def columns_read(kernel, X):

@@ -107,9 +107,8 @@ class GradientCapture:
                 if not any(map(any, found)):
                     self._passes.check_differentiable(tried[-1])
                 check_repeats(self._passes.run, self._passes.to_device(tried[0]))
-                n_vector, factors = self._plan.layout()
-                n_outputs = len(found[-1])
-                self._layout = Layout(n_vector * n_outputs, factors * n_outputs)
+                one, n = self._plan.layout(), len(found[-1])
+                self._layout = Layout(one.n_vector * n, one.factors * n, n)
             return self._layout
 
     def _try_rules(self, one):

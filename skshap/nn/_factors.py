@@ -58,10 +58,13 @@ class Layout(NamedTuple):
     n_vector : int
         Entries of the vector.
     factors : list of Factor
+    n_outputs : int
+        How many outputs of a network have their gradients in it, one after another.
     """
 
     n_vector: int
     factors: list
+    n_outputs: int = 1
 
     def fits(self, row):
         """Whether a flat row has as many numbers as it says."""

@@ -36,7 +36,8 @@ def gram(layout, left, right=None, *, is_sign=False, device="cpu", advance=None)
     right : list of ndarray, BatchedRows or None, default=None
         m gradients; None for those of `left`, which takes half the work.
     is_sign : bool, default=False
-        Take the signs of gradients instead, zero for what may be rounding.
+        Take the signs of gradients instead, zero for what may be rounding, and of
+        several outputs the mean.
     device : str or torch.device, default="cpu"
         Where products of flat gradients are computed; batches stay where they are.
     advance : callable, default=None
@@ -82,6 +83,8 @@ def gram(layout, left, right=None, *, is_sign=False, device="cpu", advance=None)
     if right is None:
         K.tril_()
         K += torch.tril(K, -1).T
+    if is_sign:  # whose mean is not that of gradients, which are divided before
+        K /= layout.n_outputs
     out = np.empty(K.shape)
     out[np.ix_(left.order, other.order)] = K.cpu().numpy()
     return out
@@ -97,7 +100,8 @@ def squared_norms(layout, rows, *, is_sign=False, device="cpu"):
     rows : list of ndarray, or BatchedRows
         n gradients, flat or in batches.
     is_sign : bool, default=False
-        Take the signs of gradients instead, zero for what may be rounding.
+        Take the signs of gradients instead, zero for what may be rounding, and of
+        several outputs the mean.
     device : str or torch.device, default="cpu"
         Where products of flat gradients are computed; batches stay where they are.
 
@@ -127,6 +131,8 @@ def squared_norms(layout, rows, *, is_sign=False, device="cpu"):
                 squares = squared_norms_of_pair(a, d)
             total[start : start + len(a)] += squares
             start += len(a)
+    if is_sign:
+        total /= layout.n_outputs
     out = np.empty(len(rows))
     out[rows.order] = total.cpu().numpy()
     return out

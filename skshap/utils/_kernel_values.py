@@ -6,7 +6,7 @@ from sklearn.utils import gen_batches
 
 from skshap.utils._warn import warn_caller
 
-__all__ = ["check_gram", "check_kernel_values", "warn_of_gram"]
+__all__ = ["check_gram", "check_kernel_values", "check_rows_kept", "warn_of_gram"]
 
 SLACK = 1e-4  # of kernel values that were rounded, beyond what the diagonal allows
 
@@ -50,8 +50,13 @@ def check_gram(K, hint=""):
     return K
 
 
-def check_kernel_values(K):
-    """Raise if a kernel is sparse, or holds NaN or infinity; return it as float64."""
+def check_kernel_values(K, n_rows=None):
+    """Raise if a kernel is sparse, or holds NaN or infinity; return it as float64.
+
+    Nor may it have another number of rows than `n_rows`, if that is given.
+    """
+    if n_rows is not None:
+        check_rows_kept(K, n_rows)
     if issparse(K):
         raise ValueError(
             f"the kernel must be a dense matrix, got a sparse one of shape {K.shape}; "
@@ -65,6 +70,18 @@ def check_kernel_values(K):
             "check the kernel's parameters and the rows it was computed from."
         )
     return K
+
+
+def check_rows_kept(values, n_rows):
+    """Raise unless a kernel, or a pipeline, gave values of each of the rows."""
+    found = np.shape(values)[:1]
+    if found != (n_rows,):
+        raise ValueError(
+            f"kernel must keep rows apart, but of {n_rows} rows it gave values of "
+            f"{found[0] if found else 'none'}: a step that drops rows, as those with "
+            "gaps, goes in front of all that reads them, X and y alike; and one that "
+            'reads texts takes a column, df["text"], not a frame, df[["text"]].'
+        )
 
 
 def warn_of_gram(rows, kernel):

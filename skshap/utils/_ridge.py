@@ -17,11 +17,12 @@ __all__ = [
     "means_of_others",
     "multiply",
     "take_columns",
+    "tie_of",
     "with_ones",
 ]
 
 BLOCK = 512  # rows worked on at a time, so that an interrupt is seen soon
-TIE = 1e-9  # decision values this close are equal but for rounding
+TIE = 1e-9  # decision values of size one this close are equal but for rounding
 # Smallest pivot of a Cholesky factor that is trusted, as a share of the diagonal entry
 # it is left of: rounding of the entry is then about a 1e-6 of the pivot at most.
 SMALLEST_PIVOT = 1e-9
@@ -48,6 +49,27 @@ def leave_one_out(Y, solved, inverse_diagonal, prior):
     """
     loo = Y - solved[:, :-1] / inverse_diagonal
     return loo + prior * solved[:, -1:] / inverse_diagonal
+
+
+def tie_of(diagonal, alpha):
+    """Return how close decision values are that are equal but for rounding.
+
+    Predictions from no prior are about as small as the kernel is beside alpha.
+
+    Parameters
+    ----------
+    diagonal : ndarray of shape (n,)
+        Of the kernel of the training rows.
+    alpha : float
+        Strength of the ridge.
+
+    Returns
+    -------
+    float
+    """
+    sizes = diagonal[diagonal > 0]
+    size = float(np.median(sizes)) if len(sizes) else np.inf
+    return TIE / (1 + alpha / size)
 
 
 def with_ones(Y):

@@ -145,7 +145,9 @@ def check_text(X):
                 "X must hold texts or pairs of texts, but not both: row 0 is "
                 f"{rows[0]!r}, row {index} is {row!r}."
             )
-        texts.append(tuple(map(str, parts)) if is_pairs else str(row))
+        # The text itself, also of a member of an Enum, which `str` names.
+        plain = tuple(map(str.__str__, parts))
+        texts.append(plain if is_pairs else plain[0])
     return texts
 
 

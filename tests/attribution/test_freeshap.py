@@ -752,6 +752,24 @@ def test_parameters_changed_after_fit_are_refused(name, seen, other, copy):
     attributor.set_params(**{name: other}).fit(X, y).attribute(X, y)
 
 
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("sampler", ["sweep", "permutation", "exact"])
+def test_units_of_the_rows_do_not_count(sampler, n_classes):
+    """Predictions of a kernel that is small beside alpha are small, but no ties."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(30, 4)), np.arange(30) % n_classes
+    found = []
+    for unit in (1e-3, 1e-9):
+        attributor = FreeShapAttributor(
+            "linear", sampler=sampler, n_permutations=5, random_state=0
+        ).fit(unit * X[:9], y[:9])
+        found.append(attributor.attribute(unit * X[9:], y[9:]))
+        found.append(attributor.predict(unit * X[9:]))
+    assert np.ptp(found[0]) > 0
+    assert_allclose(found[2], found[0], atol=1e-12)
+    assert_array_equal(found[3], found[1])
+
+
 @pytest.mark.parametrize("sampler", ["exact", "permutation"])
 def test_ties_but_for_rounding(sampler):
     # Duplicates under both labels: the margin at a row is zero, or 1e-17.

@@ -65,7 +65,7 @@ def test_of_a_chain_of_ties_the_first_within_reach_of_the_largest_wins():
     utility = class_utility("accuracy", np.arange(3), 3)
     assert_array_equal(call(utility, decision), [[0.0, 1.0, 0.0]])
     clf = KernelRidgeClassifier()
-    clf.classes_ = np.array(["a", "b", "c"])
+    clf.classes_, clf._tie = np.array(["a", "b", "c"]), TIE
     assert clf._labels(decision[0])[0] == "b"
 
 

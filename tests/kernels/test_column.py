@@ -16,11 +16,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
 from sklearn.base import BaseEstimator, clone
 from sklearn.compose import ColumnTransformer, make_column_selector
+from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.model_selection import GridSearchCV, cross_val_score
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import (
     FunctionTransformer,
     MinMaxScaler,
@@ -772,8 +773,18 @@ def test_methods_before_fit(method):
             ],
             "SimpleImputer",
         ),
+        ([make_union("drop", SimpleImputer())], "SimpleImputer"),
+        ([make_union("passthrough"), SimpleImputer()], "SimpleImputer"),
+        (
+            [FunctionTransformer(lambda days: days[["day"]]), StandardScaler()],
+            "StandardScaler",
+        ),
+        ([PCA(1)], "PCA"),
     ],
-    ids=["imputer", "nested", "identity", "columns", "passed", "remainder"],
+    ids=[
+        *("imputer", "nested", "identity", "columns", "passed", "remainder"),
+        *("union", "through a union", "selected", "other steps"),
+    ],
 )
 def test_missing_dates_are_no_numbers(steps, taker, make):
     days = np.arange("2026-01-01", "2026-01-09", dtype="M8[D]").astype("M8[ms]")
@@ -825,6 +836,25 @@ def test_missing_dates_in_arrays():
     for rows in (days, days.astype("M8[ms]")):
         with pytest.raises(ValueError, match=r"kernel reads columns \[0\] of dates"):
             KernelRidgeClassifier(kernel=kernel).fit(rows, np.arange(8) % 2)
+
+
+def test_steps_that_drop_rows_are_refused_of_new_rows_as_well():
+    frame = pd.DataFrame(
+        np.random.default_rng(0).normal(size=(9, 2)), columns=["a", "b"]
+    )
+    dropping = FunctionTransformer(lambda table: table.dropna())
+    kernel = make_pipeline(dropping, PairwiseKernel())
+    mixed = ColumnKernel([("a", kernel, ["a"]), ("b", "linear", ["b"])])
+    y, new = np.arange(9) % 2, frame[:2].copy()
+    new.loc[1, "a"] = np.nan
+    message = "of 2 rows it gave values of 1: a step that drops rows"
+    for estimator in (KernelRidgeClassifier(kernel=k) for k in (kernel, mixed)):
+        estimator.fit(frame, y)
+        with pytest.raises(ValueError, match=message):
+            estimator.predict(new)
+    for ask in ("transform", "diag"):
+        with pytest.raises(ValueError, match=f"kernel 'a' fails .*{message}"):
+            getattr(mixed.fit(frame), ask)(new)
 
 
 def test_masked_tables_are_refused():

@@ -297,19 +297,24 @@ def test_outputs(outputs, tmp_path):
         assert_close(kernel.fit_transform(X), expected[other])
 
 
-def test_sign_gradient(tmp_path):
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_sign_gradient(n_outputs, tmp_path):
+    """Of several outputs the mean of their kernels."""
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, n_outputs))
     X = np.random.default_rng(0).normal(size=(6, 3))
-    signs = []
-    for x in torch.as_tensor(X, dtype=torch.float32):
-        grads = torch.autograd.grad(model(x)[0], list(model.parameters()))
-        signs.append(np.concatenate([g.flatten().sign() for g in grads]))
-    options = {"normalize": False, "memory": tmp_path}
+    expected = np.zeros((6, 6))
+    for output in range(n_outputs):
+        signs = []
+        for x in torch.as_tensor(X, dtype=torch.float32):
+            grads = torch.autograd.grad(model(x)[output], list(model.parameters()))
+            signs.append(np.concatenate([g.flatten().sign() for g in grads]))
+        expected += np.array(signs) @ np.array(signs).T
+    options = {"outputs": "mean", "normalize": False, "memory": tmp_path}
     EmpiricalNTK(model, **options).fit_transform(X)
     kernel = EmpiricalNTK(model, sign_gradient=True, **options)
     K = kernel.fit_transform(X)
-    assert_array_equal(K, np.array(signs) @ np.array(signs).T)
+    assert_array_equal(K, expected / n_outputs)
     assert_array_equal(kernel.transform(X[:2]), K[:2])
     assert_array_equal(kernel.diag(X), np.diag(K))
 

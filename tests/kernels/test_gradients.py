@@ -458,6 +458,39 @@ def test_digest_of_a_changed_tokenizer(tiny_tokenizer, change):
     assert network_digest(network, tokenizer, 32) != before
 
 
+def own_class(tokenizer):
+    change_class(tokenizer)
+    return tokenizer
+
+
+class Prefixing:
+    """What reads texts by another tokenizer."""
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    def __call__(self, texts, **options):
+        return self.inner(texts, **options)
+
+    def __getattr__(self, name):
+        if name == "inner":  # as where a copy is made
+            raise AttributeError(name)
+        return getattr(self.inner, name)
+
+
+@pytest.mark.parametrize("make", [own_class, Prefixing])
+def test_attributes_count_that_own_code_of_a_tokenizer_may_read(make, tiny_tokenizer):
+    tokenizer = make(copy.deepcopy(tiny_tokenizer))
+    digests = [tokenizer_digest(tokenizer)]
+    tokenizer(["a film"] * 2, truncation=True, max_length=5, padding="max_length")
+    digests += [tokenizer_digest(tokenizer), tokenizer_digest(copy.deepcopy(tokenizer))]
+    assert len(set(digests)) == 1
+    for prefix in ("query: ", "passage: "):
+        tokenizer.prefix = prefix
+        digests.append(tokenizer_digest(tokenizer))
+    assert len(set(digests)) == 3
+
+
 def test_digest_of_a_used_tokenizer(tiny_tokenizer, tiny_texts):
     network = nn.Linear(2, 1)
     tokenizer = copy.deepcopy(tiny_tokenizer)
