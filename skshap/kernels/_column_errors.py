@@ -113,7 +113,11 @@ def read_columns(X, name, columns):
             f"kernel {name!r} reads no columns: {columns!r} selects none of the "
             f"{X.shape[1]} columns of X."
         )
-    names = [*getattr(part, "columns", ())]
+    if hasattr(X, "columns"):
+        names = [*getattr(part, "columns", ())]
+    else:
+        numbers = np.arange(X.shape[1])[None]
+        names = np.ravel(select_columns(numbers, columns)).tolist()
     if len(set(names)) < len(names):
         raise ValueError(
             f"kernel {name!r} reads columns {columns!r}, of which there must be no two "

@@ -4,6 +4,7 @@ scikit-learn calls them "private tools" for third-party estimators; one module k
 the risk of a rename in one place.
 """
 
+import numpy as np
 from sklearn.base import _fit_context as fit_context
 from sklearn.metrics._scorer import _BaseScorer
 from sklearn.pipeline import _name_estimators as name_estimators
@@ -77,7 +78,15 @@ def positions(names, columns):
         if isinstance(last, str):
             last = names.index(last) + 1  # which is in it
         return slice(first, last, columns.step)
-    if hasattr(columns, "__len__") and any(isinstance(name, str) for name in columns):
+    if isinstance(columns, (set, frozenset)):
+        raise ValueError("a set has no order: name them in a list")
+    if not hasattr(columns, "__len__") or not len(columns):
+        return columns
+    if all(isinstance(one, (bool, np.bool_)) for one in columns):
+        if len(columns) != len(names):
+            raise ValueError(f"a mask has one entry a column, not {len(columns)}")
+        return np.flatnonzero(columns)
+    if any(isinstance(name, str) for name in columns):
         return [names.index(name) for name in columns]
     return columns
 

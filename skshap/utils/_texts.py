@@ -81,11 +81,19 @@ def array_of(X):
 
 
 def check_collected(X):
-    """Raise if a table is not in memory yet, as a LazyFrame of polars."""
+    """Raise if a table is not in memory yet, as a LazyFrame of polars.
+
+    Nor if it is one of pyarrow, whose columns have neither names nor types of numpy.
+    """
     if hasattr(type(X), "collect"):
         raise ValueError(
             f"X must hold its rows, but a {type(X).__name__} has yet to compute them; "
             "pass X.collect()."
+        )
+    if hasattr(X, "column_names") and hasattr(X, "to_pandas"):
+        raise ValueError(
+            f"X must be a dataframe or an array, but is a {type(X).__name__} of "
+            f"{type(X).__module__.split('.')[0]}; pass X.to_pandas()."
         )
 
 

@@ -435,6 +435,21 @@ def test_columns_that_are_named_twice(X, columns):
         ColumnKernel([("a", "rbf", columns)]).fit(X)
 
 
+@pytest.mark.parametrize("columns", [[0, 0, 1], [0, -2]], ids=str)
+def test_columns_of_an_array_that_are_named_twice(columns):
+    rows = np.random.default_rng(0).normal(size=(5, 2))
+    with pytest.raises(ValueError, match="no two of one name"):
+        ColumnKernel([("a", "rbf", columns)]).fit(rows)
+
+
+@pytest.mark.parametrize(
+    "columns", [[True, False], [False] * 4 + [True] * 2, np.array([True]), {"size"}]
+)
+def test_columns_that_no_frame_tells(X, columns):
+    with pytest.raises(ValueError, match="kernel 'a' reads columns"):
+        ColumnKernel([("a", "rbf", columns)]).fit(X)
+
+
 @pytest.mark.parametrize("column", ["text", "size"])
 def test_columns_that_are_missing_later(small, column):
     X = pd.DataFrame(TABLE)

@@ -1,6 +1,7 @@
 """Texts and pairs of texts are told from other rows, and checked."""
 
 import datetime
+import enum
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,7 @@ PAIRS = [("one", "two"), ("three", "four")]
         pd.Series(TEXTS),
         pd.Series(TEXTS, dtype=object, index=[5, 3]),
         pd.Series(TEXTS, dtype="string"),
+        [*enum.Enum("Kind", {"A": TEXTS[0], "B": TEXTS[1]}, type=str)],
     ],
 )
 def test_texts_come_out_as_a_list_of_str(X):
@@ -44,6 +46,7 @@ def test_texts_come_out_as_a_list_of_str(X):
         np.array(PAIRS),
         np.array(PAIRS, dtype=object),
         pd.DataFrame(PAIRS, index=[5, 3]),
+        [list(enum.Enum("Kind", dict(zip("ab", p)), type=str)) for p in PAIRS],
     ],
 )
 def test_pairs_come_out_as_a_list_of_tuples(X):

@@ -185,6 +185,18 @@ def test_rows_that_have_yet_to_be_computed():
             check(lazy)
 
 
+def test_tables_of_pyarrow_have_neither_names_nor_types_of_numpy():
+    class Table:
+        column_names, columns, shape = ["a"], [[1.0, 2.0]], (2, 1)
+
+        def to_pandas(self):
+            return pd.DataFrame({"a": [1.0, 2.0]})
+
+    for check in (is_text, lambda X: check_table(BaseEstimator(), X, reset=True)):
+        with pytest.raises(ValueError, match=r"pass X.to_pandas\(\)"):
+            check(Table())
+
+
 @pytest.mark.parametrize("names", [[0, 1, 2], [2022, 2020, 2021], [("a", 1), 3.5, 2]])
 @pytest.mark.parametrize("kernel", ["rbf", make_pipeline(PairwiseKernel())])
 def test_columns_named_by_numbers_stay_in_order(kernel, names):
