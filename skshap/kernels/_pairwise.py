@@ -1,11 +1,13 @@
 """`PairwiseKernel`: a kernel of vectors, by name or as a function."""
 
 from copy import deepcopy
+from numbers import Real
 from os import PathLike
 from typing import ClassVar
 
 import numpy as np
 from scipy.sparse import issparse
+from scipy.spatial.distance import cdist
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -30,6 +32,7 @@ __all__ = ["PairwiseKernel", "check_name"]
 WRITABLE = "chi2", "additive_chi2"
 SMALL_INDICES = ("laplacian",)
 CENTRED = ("rbf",)  # kernels of differences that are had from inner products
+ROUNDING = 1e-8  # of exponents of theirs, above which differences are taken instead
 BLOCK = 64  # rows whose values with each other are computed for those with themselves
 
 
@@ -213,6 +216,11 @@ class PairwiseKernel(
         if self._centre is not None:
             new = (X.toarray() if issparse(X) else X) - self._centre
             X, other = new, new if other is X else other - self._centre
+            gamma = params.get("gamma")
+            gamma = 1 / X.shape[1] if gamma is None else gamma
+            is_valid = params.keys() <= {"gamma"} and isinstance(gamma, Real)
+            if is_valid and loses_digits(X, other, gamma):
+                return np.exp(-gamma * cdist(X, other, "sqeuclidean"))
         if kernel in SMALL_INDICES:
             X, other = (with_small_indices(rows) for rows in (X, other))
         try:
@@ -272,6 +280,17 @@ def centre_of(rows):
         return None
     middle = len(rows) // 2
     return np.partition(rows, middle, axis=0)[middle]  # unlike a mean, by no outlier
+
+
+def loses_digits(X, other, gamma):
+    """Whether some squared distances have too few digits if had from inner products.
+
+    So it is with rows that are far from the middle as well, as two clusters or codes of
+    what is missing are: differences of each two are taken then, at several times the
+    work.
+    """
+    largest = np.square(X).sum(1).max() + np.square(other).sum(1).max()
+    return np.finfo(np.float64).eps * abs(gamma) * largest > ROUNDING
 
 
 def with_small_indices(rows):

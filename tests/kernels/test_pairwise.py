@@ -209,6 +209,20 @@ def test_a_single_row_far_from_the_others(outlier):
     assert_allclose(K[1:, 1:], near, rtol=1e-12)
 
 
+@pytest.mark.parametrize("code", [1e7, 999999999.0, 1e15])
+@pytest.mark.parametrize("params", [{}, {"gamma": 0.01}, {"gamma": 0}])
+def test_codes_of_what_is_missing_far_from_all_else(code, params):
+    """Rows of two clusters, one of them far away, are told within each."""
+    rows = np.random.default_rng(0).normal(size=(40, 3))
+    rows[:12, 1] = code
+    gamma = params.get("gamma", 1 / 3)
+    expected = np.exp(-gamma * np.square(rows[:, None] - rows).sum(2))
+    kernel = PairwiseKernel("rbf", kernel_params=params)
+    assert_allclose(kernel.fit_transform(rows), expected, rtol=1e-12, atol=1e-300)
+    assert_allclose(kernel.transform(rows[:5]), expected[:5], rtol=1e-12, atol=1e-300)
+    assert_array_equal(kernel.diag(rows), np.ones(40))
+
+
 def test_sparse_rows_far_from_zero_by_dense_ones():
     far = np.random.default_rng(0).normal(size=(40, 3)) + 1e8
     kernel = PairwiseKernel("rbf").fit(far)

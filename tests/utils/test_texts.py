@@ -46,7 +46,7 @@ def test_texts_come_out_as_a_list_of_str(X):
         np.array(PAIRS),
         np.array(PAIRS, dtype=object),
         pd.DataFrame(PAIRS, index=[5, 3]),
-        [list(enum.Enum("Kind", dict(zip("ab", p)), type=str)) for p in PAIRS],
+        [list(enum.Enum("Kind", dict(a=p[0], b=p[1]), type=str)) for p in PAIRS],
     ],
 )
 def test_pairs_come_out_as_a_list_of_tuples(X):
