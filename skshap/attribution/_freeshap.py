@@ -82,7 +82,9 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
         settled with 95 % confidence, for all values together; ("lowest", 50, 0.95):
         once it is settled which values are the 50 lowest. Values of at most 8 training
         rows are then computed exactly, since too few draws of so few rows may differ
-        for their errors to be trusted. None draws them all.
+        for their errors to be trusted. A value all of whose draws agree counts as
+        settled, which may be wrong where scores jump, rows to predict are one or two
+        and few coalitions count, as of "banzhaf". None draws them all.
     truncation_tol : float or None, default=None
         With ``sampler="permutation"``, end a permutation once the mean utility of two
         prefixes in a row is within this share of ``|score - null_score_|`` of the score

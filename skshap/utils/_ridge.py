@@ -7,6 +7,7 @@ from skshap.exceptions import NotPositiveDefiniteError
 
 __all__ = [
     "BLOCK",
+    "LEAST_LEFT",
     "TIE",
     "blocks",
     "check_pivots",
@@ -26,6 +27,7 @@ TIE = 1e-9  # decision values of size one this close are equal but for rounding
 # Smallest pivot of a Cholesky factor that is trusted, as a share of the diagonal entry
 # it is left of: rounding of the entry is then about a 1e-6 of the pivot at most.
 SMALLEST_PIVOT = 1e-9
+LEAST_LEFT = 1e-6  # of a row, by columns: had as one minus the rest, less loses digits
 
 
 def leave_one_out(Y, solved, inverse_diagonal, prior):

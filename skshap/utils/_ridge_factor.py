@@ -2,9 +2,11 @@
 
 import torch
 
-from skshap.utils._ridge import BLOCK, blocks, check_pivots, invert_factor
+from skshap.utils._ridge import BLOCK, LEAST_LEFT, blocks, check_pivots, invert_factor
 
 __all__ = ["FeatureRidgeFactor", "KernelRidgeFactor"]
+
+MOST_ALONE = 64  # rows that are left out one by one, where digits are lost
 
 
 class KernelRidgeFactor:
@@ -94,12 +96,34 @@ class FeatureRidgeFactor:
         self._L, info = torch.linalg.cholesky_ex(A)
         check_pivots(diagonal, info=info, diagonal=diagonal, alpha=alpha)
         self._whitened = torch.linalg.solve_triangular(self._L, F.T, upper=False)
-        inverse_diagonal = (1 - self._whitened.square().sum(0)) / alpha
+        left = 1 - self._whitened.square().sum(0)
+        inverse_diagonal = left / alpha
+        self._without = self._leave_out(torch.nonzero(left < LEAST_LEFT).flatten())
+        for i, L in self._without.items():
+            own = torch.linalg.solve_triangular(L, F[i, :, None], upper=False)
+            inverse_diagonal[i] = 1 / (alpha * (1 + own.square().sum()))
         # What the others leave of a row is at most all of it; rounding may say
         # otherwise.
         inverse_diagonal = torch.maximum(inverse_diagonal, 1 / diagonal)
         check_pivots(0.5 / inverse_diagonal, diagonal=diagonal, alpha=alpha)
         self.inverse_diagonal = inverse_diagonal.unsqueeze(1).cpu().numpy()
+
+    def _leave_out(self, rows):
+        """Return factors without each of some rows, of none if they are too many.
+
+        Of a row that has a column nearly to itself, as one far from all others, what
+        the columns leave cancels to nothing. It is then told by the others.
+        """
+        if len(rows) > MOST_ALONE:
+            return {}
+        found = {}
+        for i in rows.tolist():
+            others = self._F.clone()
+            others[i] = 0
+            A = others.T @ others
+            A.diagonal().add_(self._alpha)
+            found[i] = torch.linalg.cholesky(A)
+        return found
 
     def solve(self, targets):
         """Solve for targets.
@@ -122,4 +146,9 @@ class FeatureRidgeFactor:
             self._L.T, self._whitened @ B, upper=True
         )
         solution = (B - self._F @ weights) / self._alpha
+        for i, L in self._without.items():
+            others = B.clone()
+            others[i] = 0
+            by_others = self._F[i] @ torch.cholesky_solve(self._F.T @ others, L)
+            solution[i] = (B[i] - by_others) * float(self.inverse_diagonal[i, 0])
         return solution.cpu().numpy(), weights.cpu().numpy()

@@ -3,6 +3,8 @@
 import numpy as np
 import torch
 
+from skshap.utils._ridge import LEAST_LEFT
+
 __all__ = ["RidgePath"]
 
 LEAST_EIGENVALUE = 1e-8  # of the kernel plus alpha, as a share of its largest entry
@@ -42,16 +44,26 @@ class RidgePath:
         self._least = 0.0 if is_explicit else eigenvalues[0]
 
     def is_exact(self, alpha):
-        """Whether rounding of eigenvalues is small against alpha, and none negative."""
+        """Whether rounding of eigenvalues is small against alpha, and none negative.
+
+        Nor may the columns explain a row nearly by itself, as one far from all others.
+        """
+        if self._is_explicit and self._left(alpha).min() < LEAST_LEFT:
+            return False
         return self._least + alpha > LEAST_EIGENVALUE * (self._largest + alpha)
+
+    def _left(self, alpha):
+        """Return what the columns leave of each row, of shape (n, 1)."""
+        shrunk = 1 / (self._eigenvalues + alpha)[:, None]
+        return 1 - np.square(self._along) @ shrunk
 
     def solve(self, alpha):
         """Return the solution, and the diagonal of the inverse, of shape (n, 1)."""
         shrunk = 1 / (self._eigenvalues + alpha)[:, None]
         solved = self._along @ (self._rotated * shrunk)
-        diagonal = np.square(self._along) @ shrunk
-        if self._is_explicit:  # what the columns leave of the identity
-            solved = (self._targets - solved) / alpha
-            least = 1 / (self._diagonal[:, None] + alpha)  # but for rounding
-            diagonal = np.maximum((1 - diagonal) / alpha, least)
-        return solved, diagonal
+        if not self._is_explicit:
+            return solved, np.square(self._along) @ shrunk
+        # What the columns leave of the identity, at least that but for rounding.
+        least = 1 / (self._diagonal[:, None] + alpha)
+        diagonal = np.maximum(self._left(alpha) / alpha, least)
+        return (self._targets - solved) / alpha, diagonal

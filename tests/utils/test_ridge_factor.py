@@ -17,6 +17,34 @@ def test_what_the_others_leave_of_an_outlier_is_not_nothing():
     assert_allclose(factor.solve(np.ones((2, 1)))[0][1], 0.5)
 
 
+@pytest.mark.parametrize("code", [1e5, 1e9, 1e12])
+@pytest.mark.parametrize("places", [[(3, 0)], [(3, 0), (5, 2)]])
+def test_what_others_predict_of_rows_far_from_them(code, places):
+    """The digits that one minus a row's share loses, against ridges without the row."""
+    rng = np.random.default_rng(0)
+    F, Y = rng.normal(size=(20, 3)), rng.normal(size=(20, 2))
+    for row, column in places:
+        F[row, column] = code
+    factor = FeatureRidgeFactor(F, 0.5)
+    loo = Y - factor.solve(Y)[0] / factor.inverse_diagonal
+    for row in range(20):
+        others = np.arange(20) != row
+        A = F[others].T @ F[others] + 0.5 * np.eye(3)
+        expected = F[row] @ np.linalg.solve(A, F[others].T @ Y[others])
+        assert_allclose(loo[row], expected, rtol=1e-6, atol=1e-9)
+
+
+def test_many_rows_of_columns_of_their_own_are_not_left_out_one_by_one():
+    n = _ridge_factor.MOST_ALONE
+    for rows, is_exact in ((n, True), (n + 1, False)):
+        F = np.diag(np.full(rows, 2e3))
+        F[:, 0] += np.arange(rows) + 1.0
+        inverse = np.linalg.inv(F @ F.T + 1e-3 * np.eye(rows)).diagonal()
+        found = FeatureRidgeFactor(F, 1e-3).inverse_diagonal[:, 0]
+        assert (abs(found / inverse - 1).max() < 1e-8) == is_exact
+        assert_allclose(found, inverse, rtol=1e-3)
+
+
 def test_rows_that_depend_on_others_are_found_in_any_order():
     """The pivots of the order given are fine, those of another would not be."""
     F = np.array([[1, 0.01], [1, 0], [0, 0.01]])

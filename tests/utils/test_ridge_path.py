@@ -26,9 +26,17 @@ def test_a_row_that_the_others_do_not_reach():
     rows = np.vstack([F, 1e8 * np.eye(4)[:1]])
     path = RidgePath(rows, np.ones((13, 1)), is_explicit=True)
     assert not path.is_exact(1e-3)
-    assert path.is_exact(1e9)
+    assert path.is_exact(1e11)
     path = RidgePath(np.diag([1e9, 1.0]), np.ones((2, 1)), is_explicit=True)
     assert_allclose(path.solve(1.0)[1], [[1e-18], [0.5]], rtol=1e-12)
+
+
+def test_a_column_of_a_row_alone_is_known_to_lose_digits():
+    rows = np.vstack([F, 1e4 * np.eye(4)[:1]])
+    for alpha, is_exact in ((0.1, False), (1e4, True)):
+        path = RidgePath(rows, np.ones((13, 1)), is_explicit=True)
+        left = np.linalg.inv(rows @ rows.T / alpha + np.eye(13)).diagonal().min()
+        assert path.is_exact(alpha) == is_exact == (left > 1e-6)
 
 
 def test_which_alphas_are_too_small_is_known_of_features_as_of_their_kernel():
