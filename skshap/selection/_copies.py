@@ -6,6 +6,8 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from skshap.utils._warn import warn_caller
+
 __all__ = [
     "diagonal_of_copies",
     "find_copies",
@@ -13,6 +15,7 @@ __all__ = [
     "mean_of_copies",
     "number_rows",
     "often",
+    "warn_of_copies",
 ]
 
 # Squared distance of rows that are the same, as a share of what they are, and of what
@@ -20,6 +23,9 @@ __all__ = [
 SAME = 1e-8
 ROUNDING = 64 * np.finfo(float).eps  # of kernel values
 MOST = 0.2  # share of the rows that may be copies: with more, cells of a table recur
+# Share of rows that have copies which all have their label, and of rows that differ,
+# where rows were sampled rather than cells of a table recur.
+AGREED, DISTINCT = 0.95, 0.05
 OFTEN, OFTEN_SHARE = 10, 0.01  # rows that are the same, from which on they recur
 BLOCK = 256  # rows looked at at a time
 
@@ -106,6 +112,34 @@ def mean_of_copies(values, number):
 def is_table(number):
     """Whether many rows are copies of others."""
     return len(number) - len(np.unique(number)) > MOST * len(number)
+
+
+def warn_of_copies(number, given):
+    """Warn of copies that are too many to be left out, and have the same labels.
+
+    So it is where rows were sampled with replacement. In a table of few distinct rows
+    a wrong label is another than those of the same rows.
+
+    Parameters
+    ----------
+    number : ndarray of shape (n,)
+        From `number_rows`.
+    given : ndarray of shape (n,)
+        Index of each label.
+    """
+    if not is_table(number):
+        return
+    _, first, counts = np.unique(number, return_index=True, return_counts=True)
+    differ = np.bincount(number, given != given[first][number]) > 0
+    copied, n_copies = counts > 1, len(number) - len(first)
+    agree = counts[copied & ~differ].sum() >= AGREED * counts[copied].sum()
+    if not agree or len(first) < DISTINCT * len(number):
+        return
+    warn_caller(
+        f"{n_copies} of {len(number)} rows of X are copies of others, with the same "
+        "labels: these speak for each other, so that those that are wrong are hardly "
+        "found. Drop copies, or look for wrong labels before rows are sampled."
+    )
 
 
 def find_recurring(number, given, is_clean):

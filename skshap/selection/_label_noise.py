@@ -176,7 +176,8 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
     each is predicted without the others, as long as at most a fifth of the rows have a
     copy before them. What most of a few copies say is thus not used. In tables of few
     distinct rows copies count, as do, where labels differ, rows of which there are ten
-    and a hundredth of all.
+    and a hundredth of all. Rows that are nearly the same, such as frames of one film or
+    versions of one picture, vouch for each other: keep one of each.
 
     References
     ----------
@@ -262,7 +263,8 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         -----
         UserWarning
             If labels look misspelt: the same as others but for case, space or, where
-            they are rare, one letter; if classes have a single row; if
+            they are rare, one letter; if classes have a single row; if more than a
+            fifth of the rows are copies of others with their labels; if
             ``contamination="auto"`` calls none wrong because wrong labels cannot be
             told from hard rows, whether some look wrong or not, or because more than a
             quarter of the calls would be expected to be false alarms; or if `X_val`

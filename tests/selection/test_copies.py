@@ -1,5 +1,7 @@
 """Tests of copies of rows, whose labels agree or not."""
 
+import warnings
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -20,6 +22,7 @@ from skshap.selection._copies import (
     find_copies,
     find_recurring,
     number_rows,
+    warn_of_copies,
 )
 from skshap.utils._ridge_factor import KernelRidgeFactor
 from tests.conftest import WORDS
@@ -88,6 +91,32 @@ def test_how_often_rows_recur_is_told_by_all_of_them(monkeypatch):
     y = np.append(np.arange(300) % 2, rows[300:, 0] > 0)
     LabelNoiseDetector(FreeShapAttributor(), contamination=0.1).fit(rows, y)
     assert found == [(1200, 15)]
+
+
+def test_rows_sampled_with_replacement_are_warned_of():
+    """Each wrong label has copies that vouch for it; before sampling there are none."""
+    X, y = load_breast_cancer(return_X_y=True)
+    given, _ = flip_labels(y, rate=0.1, random_state=0)
+    places = np.random.default_rng(0).integers(0, len(y), 500)
+    n_copies = 500 - len(set(places))
+    attributor = FreeShapAttributor(alpha=0.1)
+    detector = LabelNoiseDetector(attributor, contamination=0.1)
+    with pytest.warns(UserWarning, match=f"^{n_copies} of 500 rows of X are copies"):
+        detector.fit(scale(X)[places], given[places])
+    detector.fit(scale(X)[:500], given[:500])
+
+
+@pytest.mark.parametrize("n_other, is_warned", [(5, True), (6, False)])
+def test_copies_with_other_labels_are_those_of_a_table(n_other, is_warned):
+    number, given = np.repeat(np.arange(110), 2), np.repeat(np.arange(110) % 2, 2)
+    given[: 2 * n_other : 2] = 1 - given[: 2 * n_other : 2]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warn_of_copies(number, given)
+    assert len(caught) == is_warned
+    warn_of_copies(np.arange(200) % 9, np.arange(200) % 9)  # of nine cells
+    few = np.append(np.arange(4 * 110 + 1), np.arange(110))  # a fifth of them
+    warn_of_copies(few, np.zeros(len(few), dtype=int))
 
 
 @pytest.mark.parametrize("block", [256, 1])
