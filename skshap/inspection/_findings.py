@@ -48,7 +48,7 @@ def suspicious_rows(detector, X, labels, is_noisy, *, n_rows, n_neighbors):
     n_rows : int or "auto"
         How many rows; "auto": `ENOUGH_ROWS`, and all that are called wrong.
     n_neighbors : int
-        How many similar rows of other labels beside each.
+        How many similar rows of other labels, not called wrong, beside each.
 
     Returns
     -------
@@ -73,7 +73,8 @@ def suspicious_rows(detector, X, labels, is_noisy, *, n_rows, n_neighbors):
         n_rows = max(ENOUGH_ROWS, 1 + places.max(initial=-1))
     for i in order[:n_rows].tolist():
         values = kernel.between([i], slice(n))[0]
-        near = nearest(values, sizes, i, judged.given, n_neighbors).tolist()
+        others = (judged.given != judged.given[i]) & ~judged.issues
+        near = nearest(values, sizes, i, others, n_neighbors).tolist()
         row = {
             "row": i,
             "given": labels[i],
@@ -95,13 +96,13 @@ def suspicious_rows(detector, X, labels, is_noisy, *, n_rows, n_neighbors):
     return rows
 
 
-def nearest(values, sizes, i, given, n_neighbors):
-    """Positions of the rows of other labels that are most similar to row i.
+def nearest(values, sizes, i, others, n_neighbors):
+    """Positions of the rows among others that are most similar to row i.
 
     By its kernel values with all rows, and those of rows with themselves.
     """
     scale = np.sqrt(np.maximum(sizes * sizes[i], np.finfo(float).tiny))
-    similarity = np.where(given == given[i], -np.inf, values / scale)
+    similarity = np.where(others, values / scale, -np.inf)
     near = np.argsort(-similarity, kind="stable")[:n_neighbors]
     return near[np.isfinite(similarity[near])]
 

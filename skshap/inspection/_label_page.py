@@ -111,7 +111,7 @@ def article(rank, row):
         )
     )
     against = against and (
-        "<details><summary>What speaks against the label, similar rows: "
+        "<details><summary>What speaks against the label, most similar rows of others: "
         f"{len(row['neighbors'])}</summary><ul>{against}</ul></details>"
     )
     name = row_name(row["row"], row.get("index"))

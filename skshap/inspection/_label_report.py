@@ -131,7 +131,8 @@ class LabelNoiseReport:
             have all whose labels are called wrong among them.
         n_neighbors : int, default=3
             How many rows of other labels are shown beside each: those most similar by
-            the kernel, scaled so that each row has similarity 1 with itself.
+            the kernel, scaled so that each row has similarity 1 with itself, but for
+            those whose own labels are called wrong.
         title : str, default="Suspicious labels"
             Title of the page.
 
