@@ -147,7 +147,10 @@ def named_columns(table):
     """Yield the columns of a table as arrays, with their names or positions."""
     is_frame = hasattr(table, "columns")
     for name in list(table.columns) if is_frame else range(table.shape[1]):
-        yield name, np.asarray(table[name] if is_frame else table[:, name]).ravel()
+        values = np.asarray(table[name] if is_frame else table[:, name])
+        if values.ndim > 1:  # polars' columns of arrays
+            values = np.fromiter(values.tolist(), dtype=object)
+        yield name, values
 
 
 def warn_of_target(X, y, names):

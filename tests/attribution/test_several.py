@@ -98,7 +98,7 @@ def test_sweeps_at_once_agree_with_enumeration(kernel):
     options = {"scorings": SCORINGS, "semivalues": SEMIVALUES, "return_std": True}
     exact = FreeShapAttributor(kernel, sampler="exact").fit(X, y)
     expected, _ = exact.attribute(X[:6], y[:6], **options)
-    sweep = FreeShapAttributor(kernel, n_permutations=300, random_state=0).fit(X, y)
+    sweep = FreeShapAttributor(kernel, n_permutations=150, random_state=0).fit(X, y)
     values, std = sweep.attribute(X[:6], y[:6], **options)
     for key in expected:
         if key[1] == "loo":

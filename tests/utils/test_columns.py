@@ -388,3 +388,16 @@ def test_missing_values_are_to_be_filled_in_front_of_a_removal(number):
     with pytest.raises(ValueError, match=r"in front .of DataRemoval too"):
         removal.fit(X, y)
     make_pipeline(SimpleImputer(), removal).fit(X, y)
+
+
+def test_columns_of_arrays_are_no_numbers():
+    """Such as embeddings, which polars hands on as two dimensions."""
+    rows = np.arange(24.0).reshape(8, 3)
+    for frame in (
+        pl.DataFrame({"x": rows[:, 0], "vectors": rows}),
+        pl.DataFrame({"x": rows[:, 0], "vectors": rows.tolist()}),
+        pd.DataFrame({"x": rows[:, 0], "vectors": [*rows]}),
+    ):
+        message = r"Columns \['vectors'\] hold neither numbers nor texts"
+        with pytest.raises(ValueError, match=message):
+            KernelRidgeClassifier(kernel="rbf").fit(frame, np.arange(8) % 2)
