@@ -147,10 +147,11 @@ def named_columns(table):
     """Yield the columns of a table as arrays, with their names or positions."""
     is_frame = hasattr(table, "columns")
     for name in list(table.columns) if is_frame else range(table.shape[1]):
-        values = np.asarray(table[name] if is_frame else table[:, name])
-        if values.ndim > 1:  # polars' columns of arrays
+        column = table[name] if is_frame else table[:, name]
+        values = np.asarray(column)
+        if values.ndim > 1 and is_series(column):  # of arrays, as polars has them
             values = np.fromiter(values.tolist(), dtype=object)
-        yield name, values
+        yield name, values.ravel()
 
 
 def warn_of_target(X, y, names):
