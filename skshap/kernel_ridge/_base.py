@@ -177,8 +177,8 @@ class BaseKernelRidgeClassifier(ClassifierMixin, BaseKernelRidge):
     def predict(self, X):
         """Return the class of largest decision value, the first of equal ones.
 
-        Equal are those that differ by less than 1e-9 of their size, which is that of a
-        row's own kernel value beside `alpha`.
+        Equal are those that differ by less than 1e-9, or by less than 1e-9 of what a
+        row's own kernel value makes beside `alpha` where nothing is added to that.
 
         Parameters
         ----------
