@@ -162,8 +162,11 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
     for all classes, from the same predictions, unless nearly all rows are sure, as an
     overlap seldom leaves them. Labels that went wrong mostly in one class may not be
     called then either; and a part of a class that lies wholly inside another still
-    passes for wrong labels. Where no label is wrong at all, those few that are called
-    are all false alarms, more than `expected_false_alarms_` says. A class that rows do
+    passes for wrong labels. So do, in some tables of few columns, rows of classes that
+    overlap on both sides, many more than `expected_false_alarms_` says: it looks as if
+    annotators had swapped some labels, which the likelihood does not tell apart. With
+    ``noise="symmetric"`` fewer did where tried. Where no label is wrong at all, those
+    that are called are all false alarms, more than are expected. A class that rows do
     not tell from others, often a rare one, would vanish, all its labels taken for wrong
     ones: where about a third of its labels or fewer are expected to be right, and no
     rows are surely of it, it is assumed that no other labels were turned into it, and
