@@ -14,8 +14,13 @@ from skshap.utils._warn import warn_caller
 __all__ = ["compare_without"]
 
 
-def compare_without(estimator, X, y, splits, split_values, params, *, share, n_jobs):
+def compare_without(
+    estimator, X, y, splits, split_values, params, *, labels, share, n_jobs
+):
     """Say whether an estimator predicts others better without a share of the rows.
+
+    Better by their true labels: given ones that went wrong in one way more than in
+    others are predicted best by a model that has learned how they do.
 
     Parameters
     ----------
@@ -32,6 +37,8 @@ def compare_without(estimator, X, y, splits, split_values, params, *, share, n_j
         evaluated on its rows; the lowest are removed.
     params : dict
         Of the estimator's `fit`; those with an entry a row are cut down.
+    labels : ndarray of shape (n, n_classes)
+        Probability of each true label, by row.
     share : float
         Of the rows that a split trains on, to remove; half of a class stays.
     n_jobs : int or None
@@ -53,7 +60,7 @@ def compare_without(estimator, X, y, splits, split_values, params, *, share, n_j
         If the estimator cannot be trained, or does not predict, without the share; it
         is then no better, and the results are those with all rows, of shape (1,).
     """
-    classes, y_index = np.unique(y, return_inverse=True)
+    classes = np.unique(y)
     kept = []
     for (train, _), values in zip(splits, split_values, strict=True):
         order, n_removable = spare_classes(np.argsort(values, kind="stable"), y[train])
@@ -66,7 +73,7 @@ def compare_without(estimator, X, y, splits, split_values, params, *, share, n_j
     )
     everyone, without, errors = zip(*found, strict=True)
     rows = np.concatenate([test for _, test in splits])
-    scores = [log_probabilities(np.concatenate(everyone), y_index[rows])]
+    scores = [log_probabilities(np.concatenate(everyone), labels[rows])]
     failed = [error for error in errors if error is not None]
     if failed:
         warn_caller(
@@ -75,7 +82,7 @@ def compare_without(estimator, X, y, splits, split_values, params, *, share, n_j
             FitFailedWarning,
         )
     else:
-        scores.append(log_probabilities(np.concatenate(without), y_index[rows]))
+        scores.append(log_probabilities(np.concatenate(without), labels[rows]))
     ends = np.cumsum([len(test) for _, test in splits])[:-1]
     by_split = np.array([part.mean(1) for part in np.split(np.array(scores), ends, 1)])
     results = {

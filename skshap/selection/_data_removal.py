@@ -92,9 +92,9 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
         `probability_harmful`.
     cv_results_ : dict
         With "harmful", if any row looks so: without removal and without as large a
-        share, `share_removed`, the score on rows left out, by their given labels,
-        `mean_test_score` and `std_test_score` over the splits, and that of each,
-        `split0_test_score` and so on: minus the log loss, in nats, see Notes.
+        share, `share_removed`, the score on rows left out, by what their true labels
+        probably are, `mean_test_score` and `std_test_score` over the splits, and that
+        of each, `split0_test_score` and so on: minus the log loss, in nats, see Notes.
     support_ : ndarray of shape (n_samples,)
         True for rows that are kept.
     sample_indices_ : ndarray of shape (n_kept,)
@@ -156,12 +156,15 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
     predicts the rows left out better by more than one standard error. Predictions are
     scored by the log loss of the softmax of decision values, or else of probabilities
     or predicted labels, times the factor that suits them best [2]_: it says more than
-    the accuracy, and is not misled by how sure of itself the estimator is. The values
+    the accuracy, and how sure of itself the estimator is does not count. The loss is
+    that of each label, by how probably it is the true one, as with suspicion: given
+    labels that go wrong in one way more than in others, as those of two classes that
+    annotators confuse, are predicted best by an estimator that has learned how they go
+    wrong. Where leave-one-out predictions are misled, so is this choice. The values
     come from splits that evaluate on other rows than those the estimator is evaluated
     on, which are training rows there. (What is "auto" of the attributor is chosen by
-    all rows.) It is evaluated by the given labels; on few rows the choice depends on
-    the folds, less on repeated ones, as of
-    :class:`sklearn.model_selection.RepeatedStratifiedKFold`. Where `X_val` is given,
+    all rows.) On few rows the choice depends on the folds, less on repeated ones, as
+    of :class:`sklearn.model_selection.RepeatedStratifiedKFold`. Where `X_val` is given,
     values come from there and the choice from the splits. Half of each class is left,
     as with "auto". If some rows look harmful and none is removed, `cv_results_` has the
     scores that say why.

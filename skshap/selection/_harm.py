@@ -50,7 +50,8 @@ def choose_harmful(
     results : dict or None
         Of `compare_without`; None where the estimator is not asked.
     """
-    suspicion = label_suspicion(attributor)
+    labels = true_labels(attributor)
+    suspicion = 1 - labels[np.arange(len(y)), attributor._y]
     order, n_harmful, probability = harmful_rows(values.mean, values.error, suspicion)
     harmful = order[:n_harmful]
     order, n_removable = spare_classes(order, y)
@@ -62,7 +63,7 @@ def choose_harmful(
         of_splits = [values.mean[train] for train, _ in splits]
     else:
         of_splits = values_from_others(parts, is_other)
-    options = {"share": n_removed / len(y), "n_jobs": n_jobs}
+    options = {"labels": labels, "share": n_removed / len(y), "n_jobs": n_jobs}
     is_better, results = compare_without(
         estimator, X, y, splits, of_splits, params, **options
     )
@@ -96,8 +97,8 @@ def harmful_rows(values, errors, suspicion):
     return order, n_harmful, probability
 
 
-def label_suspicion(attributor):
-    """Compute how probably each label is wrong, by the kernel of an attributor.
+def true_labels(attributor):
+    """Compute how probable each true label is, by the kernel of an attributor.
 
     Parameters
     ----------
@@ -106,10 +107,9 @@ def label_suspicion(attributor):
 
     Returns
     -------
-    ndarray of shape (n,)
-        Probabilities.
+    ndarray of shape (n, n_classes)
+        Probabilities, given the labels that rows have.
     """
     given, n_classes = attributor._y, len(attributor.classes_)
     models = noise_models(given, n_classes, np.zeros(len(given), dtype=bool))
-    model, _ = fit_by_attributor(models, attributor)
-    return 1 - model.quality()
+    return fit_by_attributor(models, attributor)[0].posterior

@@ -12,7 +12,7 @@ from sklearn.model_selection import RepeatedStratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC, LinearSVC
 
-from skshap import DataRemoval, FreeShapAttributor
+from skshap import DataRemoval, FreeShapAttributor, LabelNoiseDetector
 from skshap.selection import _comparison, _harm
 from skshap.selection._amounts import spare_classes
 from skshap.selection._comparison import compare_without, is_ahead
@@ -48,7 +48,7 @@ def test_scores_are_those_of_a_loop(many, nearest):
         gains.append(dict(zip(train, values, strict=True)))
     none, share = results["share_removed"]
     assert none == 0
-    hits = [], []
+    hits, quality = ([], []), quality_of(attributor, X, y)
     for k, (train, test) in enumerate(splits):
         values = []
         for i in train:
@@ -58,13 +58,13 @@ def test_scores_are_those_of_a_loop(many, nearest):
         for found, n_removed in zip(hits, (0, round(share * len(train))), strict=True):
             kept = without_lowest(train, y, values, n_removed)
             hit = nearest.fit(X[kept], y[kept]).predict(X[test]) == y[test]
-            found.append(hit)
+            found.append(np.where(hit, quality[test], 1 - quality[test]))
     scores = []
     for found in hits:
         right = np.concatenate(found).mean()  # which is how sure to be at best
         assert 0.5 < right < 1
         scores.append(
-            [np.where(hit, np.log(right), np.log(1 - right)) for hit in found]
+            [hit * np.log(right) + (1 - hit) * np.log(1 - right) for hit in found]
         )
     for k in range(4):
         expected = [found[k].mean() for found in scores]
@@ -75,6 +75,11 @@ def test_scores_are_those_of_a_loop(many, nearest):
     by_split = np.array([results[f"split{k}_test_score"] for k in range(4)])
     assert_allclose(results["mean_test_score"], by_split.mean(0))
     assert_allclose(results["std_test_score"], by_split.std(0))
+
+
+def quality_of(attributor, X, y):
+    """How probably each of two labels is right; else the other one is."""
+    return LabelNoiseDetector(attributor).fit(X, y).label_quality_
 
 
 def without_lowest(train, y, values, n_removed):
@@ -181,6 +186,23 @@ def test_harmful_rows_go_where_the_estimator_is_better_off(removal, many):
     assert score[1] > score[0]
 
 
+def test_labels_that_go_wrong_in_one_way_are_no_score(quick):
+    """A regression that has learned how predicts the wrong ones, and no true one."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 2))
+    truth = (X[:, 0] > 0).astype(int)
+    X[:, 0] += 2 * truth
+    y = np.where((truth == 0) & (rng.random(300) < 0.3), 1, truth)
+    removal = DataRemoval(
+        LogisticRegression(), quick, n_samples_to_remove="harmful", random_state=0
+    )
+    removal.fit(X, y)
+    wrong = y != truth
+    assert wrong[~removal.support_].sum() > 0.8 * wrong.sum()
+    none, some = removal.cv_results_["mean_test_score"]
+    assert some > none
+
+
 def test_a_row_counts_once_however_many_splits_evaluate_on_it():
     gains = np.tile([1.1, -0.9], 10)
     assert not is_ahead(gains, np.arange(20))
@@ -202,10 +224,11 @@ def test_validation_rows_give_values_and_splits_the_choice(removal, many):
     none, share = results["share_removed"]
     assert none == 0 < share
     splits = make_splits(5, y, CLASSES, removal.attributor_.random_state)
+    quality = quality_of(removal.attributor, X, y)
     for k, (train, test) in enumerate(splits):
         kept = without_lowest(train, y, values[train], round(share * len(train)))
         hit = removal.estimator.fit(X[kept], y[kept]).predict(X[test]) == y[test]
-        found[0].append(hit.mean())
+        found[0].append(np.where(hit, quality[test], 1 - quality[test]).mean())
         found[1].append(results[f"split{k}_test_score"][-1])
     right = np.mean(found[0])
     expected = np.log([1 - right, right])
@@ -279,7 +302,7 @@ def test_a_split_keeps_half_of_each_class_too(nearest):
     y = np.array([0, 1, 2] * 4)
     halves = [(np.arange(4), np.arange(4, 12)), (np.arange(12), np.arange(12))]
     known = [np.arange(4.0), np.arange(12.0)]
-    options = {"share": 0.5, "n_jobs": None}
+    options = {"labels": np.eye(3)[y], "share": 0.5, "n_jobs": None}
     compare_without(Watched(1), y[:, None], y, halves, known, {}, **options)
     assert seen[1] == [1, 2, 0]  # of four rows one goes
     assert seen[3] == [0, 1, 2] * 2
@@ -361,7 +384,7 @@ def test_repeated_folds_tell_only_of_other_rows(removal, many, monkeypatch):
     rng = np.random.default_rng(0)
     y = rng.permutation(y)  # nothing can be learned
     monkeypatch.setattr(  # one scale for all would tell
-        _comparison, "log_probabilities", lambda v, y: 1.0 * (v.argmax(1) == y)
+        _comparison, "log_probabilities", lambda v, q: q[np.arange(len(q)), v.argmax(1)]
     )
     monkeypatch.setattr(  # as many whatever the errors
         _harm, "harmful_rows", lambda v, e, q: (np.arange(200), 60, q)

@@ -7,14 +7,14 @@ from numpy.testing import assert_allclose
 from skshap.selection._row_scores import log_probabilities
 
 
-def naive(values, y_index):
-    """The best of many factors, each row on its own."""
+def naive(values, labels):
+    """The best of many factors, each label on its own."""
     best = None
     for factor in np.geomspace(1e-3, 1e3, 3001) / np.sqrt(np.mean(values**2)):
-        scores = []
-        for row, own in zip(values, y_index, strict=True):
-            odds = np.exp(np.minimum(factor * (row - row[own]), 700))
-            scores.append(-np.log(odds.sum()))
+        scores = np.zeros(len(values))
+        for k, share in enumerate(labels.T):
+            odds = np.exp(np.minimum(factor * (values - values[:, [k]]), 700))
+            scores -= share * np.log(odds.sum(1))
         if best is None or np.mean(scores) > np.mean(best):
             best = scores
     return best
@@ -22,21 +22,24 @@ def naive(values, y_index):
 
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
-def test_log_probabilities_at_the_best_scale(n_classes, unit):
+@pytest.mark.parametrize("doubt", [0.0, 0.2])
+def test_log_probabilities_at_the_best_scale(n_classes, unit, doubt):
     rng = np.random.default_rng(0)
     y_index = rng.integers(0, n_classes, 30)
     values = unit * (rng.normal(size=(30, n_classes)) + np.eye(n_classes)[y_index])
-    found = log_probabilities(values, y_index)
-    assert_allclose(found, naive(values, y_index), rtol=0.01)
-    assert_allclose(found.mean(), np.mean(naive(values, y_index)), rtol=1e-5)
+    labels = np.eye(n_classes)[y_index]
+    labels[::2] = (1 - doubt) * labels[::2] + doubt / n_classes
+    expected = naive(values, labels)
+    found = log_probabilities(values, labels)
+    assert_allclose(found, expected, rtol=0.01)
+    assert_allclose(found.mean(), expected.mean(), rtol=1e-5)
 
 
 def test_values_that_say_nothing_or_the_contrary():
-    y_index = np.array([0, 1] * 10)
-    for values in (np.zeros((20, 2)), -np.eye(2)[y_index]):
-        assert_allclose(log_probabilities(values, y_index), -np.log(2), atol=1e-3)
-    values = 1e150 * np.eye(2)[y_index]
-    assert_allclose(log_probabilities(values, y_index), 0, atol=1e-9)
+    labels = np.eye(2)[[0, 1] * 10]
+    for values in (np.zeros((20, 2)), -labels):
+        assert_allclose(log_probabilities(values, labels), -np.log(2), atol=1e-3)
+    assert_allclose(log_probabilities(1e150 * labels, labels), 0, atol=1e-9)
 
 
 @pytest.mark.parametrize("unit", [1.0, 1e250, 1e-250])
@@ -46,5 +49,5 @@ def test_one_wild_value_does_not_decide(unit, is_right):
     values = rng.normal(size=(500, 2))
     y_index = (values[:, 1] > values[:, 0]).astype(int)
     values[0], y_index[0] = [-1e6, 1e6], int(is_right)
-    scores = log_probabilities(unit * values, y_index)
+    scores = log_probabilities(unit * values, np.eye(2)[y_index])
     assert scores.mean() > (-1e-3 if is_right else -0.25)
