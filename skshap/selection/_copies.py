@@ -26,6 +26,7 @@ MOST = 0.2  # share of the rows that may be copies: with more, cells of a table 
 # Share of rows that have copies which all have their label, and of rows that differ,
 # where rows were sampled rather than cells of a table recur.
 AGREED, DISTINCT = 0.95, 0.05
+FEWEST = 50  # rows that are worth a warning
 OFTEN, OFTEN_SHARE = 10, 0.01  # rows that are the same, from which on they recur
 BLOCK = 256  # rows looked at at a time
 
@@ -127,7 +128,7 @@ def warn_of_copies(number, given):
     given : ndarray of shape (n,)
         Index of each label.
     """
-    if not is_table(number):
+    if not is_table(number) or len(number) < FEWEST:
         return
     _, first, counts = np.unique(number, return_index=True, return_counts=True)
     differ = np.bincount(number, given != given[first][number]) > 0

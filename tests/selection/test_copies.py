@@ -114,6 +114,7 @@ def test_copies_with_other_labels_are_those_of_a_table(n_other, is_warned):
         warnings.simplefilter("always")
         warn_of_copies(number, given)
     assert len(caught) == is_warned
+    warn_of_copies(np.arange(49) % 30, np.zeros(49, dtype=int))
     warn_of_copies(np.arange(200) % 9, np.arange(200) % 9)  # of nine cells
     few = np.append(np.arange(4 * 110 + 1), np.arange(110))  # a fifth of them
     warn_of_copies(few, np.zeros(len(few), dtype=int))
