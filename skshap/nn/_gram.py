@@ -58,28 +58,26 @@ def gram(layout, left, right=None, *, is_sign=False, device="cpu", advance=None)
     pairs = zip(left.vectors(), other.vectors(), strict=True)
     for G, H in pairs:
         add_product(K, take(G), None if right is None else take_other(H))
-    plans = []
+    plans = {}
     for index, factor in enumerate(layout.factors):
         if factor.is_lookup:
             sides = (left, take), (other, take_other)
             _add_lookups(K, *(_taken(rows.lookups(index), f) for rows, f in sides))
         else:
-            plans.append((index, _product_tasks(factor, index, left, right, is_sign)))
-    steps = [(task, index) for index, tasks in plans for task in tasks]
-    current, buffers = None, ([], [])
-    for part, index in steps:
-        if index != current:
-            current = index
-            factors = _wider_last(left.buckets(index))
-            others = None if right is None else _wider_last(right.buckets(index))
-        if part is None:
-            _add_token_products(K, factors, others)
-        else:
-            G = _multiply_out(factors, part, buffers[0])
-            H = None if others is None else _multiply_out(others, part, buffers[1])
-            add_product(K, take(G), None if H is None else take_other(H))
-        if advance is not None:
-            advance(1 / len(steps))
+            plans[index] = _product_tasks(factor, index, left, right, is_sign)
+    n_tasks, buffers = sum(map(len, plans.values())), ([], [])
+    for index, tasks in plans.items():
+        factors = _wider_last(left.buckets(index))
+        others = None if right is None else _wider_last(right.buckets(index))
+        for part in tasks:
+            if part is None:
+                _add_token_products(K, factors, others)
+            else:
+                G = _multiply_out(factors, part, buffers[0])
+                H = None if others is None else _multiply_out(others, part, buffers[1])
+                add_product(K, take(G), None if H is None else take_other(H))
+            if advance is not None:
+                advance(1 / n_tasks)
     if right is None:
         K.tril_()
         K += torch.tril(K, -1).T
