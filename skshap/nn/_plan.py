@@ -69,9 +69,8 @@ class Plan:
         calls : dict of list of Call
             Of a batch of one example, by layer.
         """
-        for name in self.wanted.keys() - self.general:
-            used = [calls[layer] for layer, _ in self._users[name]]
-            if not any(used):
+        for name in self.ruled:
+            if not any(calls[layer] for layer, _ in self._users[name]):
                 self.general.add(name)
         groups = {}
         self._vectors = []
