@@ -252,7 +252,7 @@ def _add_lookups(K, left, right):
         K[index[0][:, None].to(K.device), index[1].to(K.device)] += block
 
 
-def _add_token_products(K, left, right=None):
+def _add_token_products(K, left, right):
     """Add the sums over pairs of tokens, bucket by bucket."""
     row = 0
     for i, (a, d) in enumerate(left):
