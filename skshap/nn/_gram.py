@@ -141,16 +141,12 @@ def _arrange(layout, rows, device):
     return rows if isinstance(rows, BatchedRows) else SortedRows(layout, rows, device)
 
 
-def longest_chunk(device):
+def _most_columns(device, column_bytes):
     """Return how many columns of multiplied-out gradients are made at once, at most."""
-    return CHUNK_COLUMNS if device.type == "cpu" else GPU_COLUMNS
-
-
-def chunk_bytes(device):
-    """Return how much memory multiplied-out gradients take at once, at most."""
     if device.type == "cpu":
-        return CHUNK_BYTES
-    return torch.cuda.get_device_properties(device).total_memory // GPU_SHARE
+        return min(CHUNK_COLUMNS, CHUNK_BYTES // column_bytes)
+    n_bytes = torch.cuda.get_device_properties(device).total_memory // GPU_SHARE
+    return min(GPU_COLUMNS, n_bytes // column_bytes)
 
 
 def _make_signs(layout, rows, is_sign):
@@ -208,10 +204,7 @@ def _product_tasks(factor, index, left, right, is_sign):
     if by_tokens < multiplied_out and not is_sign:
         return [None]
     n = len(left) + (0 if right is None else len(right))
-    columns = min(
-        longest_chunk(left.device), chunk_bytes(left.device) // (n * left.itemsize)
-    )
-    step = max(1, columns // p)
+    step = max(1, _most_columns(left.device, n * left.itemsize) // p)
     return [slice(i, min(i + step, q)) for i in range(0, q, step)]
 
 
