@@ -17,7 +17,7 @@ from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MaxAbsScaler
-from sklearn.utils import get_tags
+from sklearn.utils import InputTags, get_tags
 
 from skshap.kernels._dates import check_dates
 from skshap.kernels._features import last_step
@@ -193,8 +193,8 @@ def check_takes_tables(kernel):
     """Raise if a kernel begins with a step that reads texts alone, by its tags."""
     while isinstance(kernel, Pipeline):
         kernel = kernel.steps[0][1]
-    tags = get_tags(kernel).input_tags if hasattr(kernel, "__sklearn_tags__") else None
-    if tags and tags.string and not (tags.two_d_array or tags.categorical):
+    tags = input_tags(kernel)
+    if tags.string and not (tags.two_d_array or tags.categorical):
         raise ValueError(
             f"kernel's {type(kernel).__name__} reads texts, but X is a table; pass one "
             'text a row, in a list or a column as df["text"], or give each kind of '
@@ -220,14 +220,18 @@ def takes_sparse(kernel):
         # Where tags do not say, steps that take none raise errors of their own.
         steps = kernel.steps if TAGS_TELL_SPARSE else kernel.steps[-1:]
         return all(takes_sparse(step) for _, step in steps if step is not None)
-    has_tags = hasattr(kernel, "__sklearn_tags__")
-    return has_tags and get_tags(kernel).input_tags.sparse
+    return input_tags(kernel).sparse
 
 
 def selects_columns(kernel):
     """Whether ``kernel=`` is an object that reads the columns of a table by itself."""
+    return input_tags(kernel).categorical
+
+
+def input_tags(kernel):
+    """Return the input tags of ``kernel=``; those of an array where it has none."""
     has_tags = hasattr(kernel, "__sklearn_tags__")
-    return has_tags and get_tags(kernel).input_tags.categorical
+    return get_tags(kernel).input_tags if has_tags else InputTags()
 
 
 def set_kernel_tags(tags, kernel):

@@ -15,7 +15,7 @@ from skshap.nn._sorted_rows import BUCKET, CHUNK_COLUMNS
 from skshap.nn._texts import cut_batches
 from skshap.utils._timing import timed
 
-__all__ = ["padded_tokens", "predict_cost", "typical_rows"]
+__all__ = ["predict_cost", "typical_rows"]
 
 N_MEASURED = 1000  # rows whose lengths are looked at
 N_PASSED = 8, 64  # rows that go through the network, at least and at most
@@ -41,12 +41,11 @@ def predict_cost(gradients, rows, *, is_stored):
     Bunch
         `seconds` of wall time, `memory` and `disk` in bytes.
     """
-    lengths, sample = typical_rows(gradients, rows)
-    n_padded = padded_tokens(gradients.reader, sample)
+    sample, share = typical_rows(gradients, rows)
     passing, flat = timed(
         lambda: gradients.compute(sample), lambda: gradients.compute(sample[:2])
     )
-    passing *= lengths.mean() / n_padded  # seconds a row
+    passing *= share  # seconds a row
     norming, _ = timed(
         lambda: _norms(gradients, flat), lambda: _norms(gradients, flat[:1])
     )
@@ -82,14 +81,18 @@ def predict_cost(gradients, rows, *, is_stored):
 
 
 def typical_rows(gradients, rows):
-    """Return lengths of rows, and a few rows whose lengths are spread as they are."""
+    """Return a few rows of lengths as those of all, and what share of them one row is.
+
+    It is that of all rows' mean length in the tokens of the few, with padding.
+    """
     chosen = np.random.default_rng(0).permutation(len(rows))[:N_MEASURED]
     lengths = gradients.reader.lengths([rows[i] for i in chosen])
     least, most = N_PASSED
     n = min(len(chosen), max(least, min(most, int(PASSED_SHARE * len(rows)))))
     spread = (np.arange(n) + 0.5) / n * len(chosen)
     order = np.argsort(lengths, kind="stable")[spread.astype(np.intp)]
-    return lengths, [rows[i] for i in chosen[order]]
+    sample = [rows[i] for i in chosen[order]]
+    return sample, lengths.mean() / _padded_tokens(gradients.reader, sample)
 
 
 def _norms(gradients, flat):
@@ -97,7 +100,7 @@ def _norms(gradients, flat):
         gradients.norms_of(flat[start : start + gradients.reader.batch_size])
 
 
-def padded_tokens(reader, rows):
+def _padded_tokens(reader, rows):
     """Count the tokens of batches by length, with those of padding."""
     longest = -np.sort(-reader.lengths(rows))
     batches = cut_batches(longest, reader.batch_size)

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from sklearn.utils import Bunch
 
-from skshap.kernels._cost import padded_tokens, typical_rows
+from skshap.kernels._cost import typical_rows
 from skshap.kernels._gpu_gram import GPU_TILE_ROWS, SIDE_SHARE, free_bytes
 from skshap.kernels._row_gram import count_products
 from skshap.nn._product import add_product
@@ -33,8 +33,7 @@ def predict_gpu_cost(gradients, rows, *, is_stored):
     Bunch
         `seconds` of wall time on one GPU, `memory` of the CPU and `disk` in bytes.
     """
-    lengths, sample = typical_rows(gradients, rows)
-    n_padded = padded_tokens(gradients.reader, sample)
+    sample, share = typical_rows(gradients, rows)
     passing, _ = timed(
         lambda: list(gradients.captured(sample)),
         lambda: list(gradients.captured(sample[:2])),
@@ -49,7 +48,7 @@ def predict_gpu_cost(gradients, rows, *, is_stored):
     K = G.new_zeros(size, size, dtype=torch.float64)
     product, _ = timed(lambda: add_product(K, G), lambda: add_product(K, G))
     one = product / (size**2 * CHUNK_COLUMNS)  # seconds an operation
-    passing *= lengths.mean() / n_padded  # seconds a row
+    passing *= share  # seconds a row
     seconds = n * passing * (n_blocks + 1) / 2 + operations * one
     network = sum(p.nbytes for p in gradients.network.parameters())
     disk = 8 * n**2 + 64 * n if is_stored else 0

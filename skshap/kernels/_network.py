@@ -40,16 +40,12 @@ def make_gradients(kernel):
     RowGradients
     """
     is_text = isinstance(kernel.X_fit_, list)
-    network, tokenizer, template, is_seeded = build_network(kernel, is_text)
-    store = MemoryStore()
-    if kernel.memory is not None:
-        if is_seeded:
-            check_seed(kernel, "weights")
+    network, tokenizer, template = build_network(kernel, is_text)
+    folder, store = memory_folder(kernel.memory), MemoryStore()
+    if folder is not None:
         digest = network_digest(network, tokenizer, kernel.max_length, template)
-        folder = memory_folder(kernel.memory)
-        if folder is not None:  # joblib.Memory(None) keeps nothing
-            name = f"{digest}-{kernel.outputs}{'-signs' * kernel.sign_gradient}"
-            store = DiskStore(folder / name)
+        name = f"{digest}-{kernel.outputs}{'-signs' * kernel.sign_gradient}"
+        store = DiskStore(folder / name)
     reader = RowReader(
         network,
         tokenizer,
@@ -94,15 +90,14 @@ def build_network(kernel, is_text):
     tokenizer : PreTrainedTokenizerBase or None
         None for tables of numbers.
     template : Template or None
-    is_seeded : bool
-        Whether some of the weights are drawn.
 
     Raises
     ------
     ModelNotFoundError
         If a model given by name cannot be loaded.
     ValueError
-        If parameters do not fit together, or not to the rows.
+        If parameters do not fit together, or not to the rows; or if weights are drawn
+        that would not be found again in the store.
     """
     model, tokenizer = kernel.model, kernel.tokenizer
     _check_kind_of_rows(model, tokenizer, is_text)
@@ -113,7 +108,9 @@ def build_network(kernel, is_text):
         check_lora_params(kernel.lora_params, kernel.parameters)
         _refuse_template(template, "model=None")
         network = TableNetwork(kernel.n_features_in_, seed=kernel._seed).eval()
-        return network.to(kernel.device, torch.float64), None, None, True
+        network = network.to(kernel.device, torch.float64)
+        check_seed(kernel, "weights")
+        return network, None, None
     is_loaded = not isinstance(model, torch.nn.Module)
     tokenizer = copy.deepcopy(tokenizer)  # tokenizing changes its state
     if is_loaded:
@@ -136,8 +133,9 @@ def build_network(kernel, is_text):
         device=kernel.device,
         dtype=getattr(torch, kernel.dtype),
     )
-    is_seeded = isinstance(network, EncoderWithHead) or kernel.parameters == "lora"
-    return network, tokenizer, template, is_seeded
+    if isinstance(network, EncoderWithHead) or kernel.parameters == "lora":
+        check_seed(kernel, "weights")
+    return network, tokenizer, template
 
 
 def _check_kind_of_rows(model, tokenizer, is_text):

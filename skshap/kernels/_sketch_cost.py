@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from sklearn.utils import Bunch
 
-from skshap.kernels._cost import padded_tokens, typical_rows
+from skshap.kernels._cost import typical_rows
 from skshap.kernels._sketched import CHUNK, N_HELD_OUT, SAMPLE_BYTES, SAMPLE_ROWS
 from skshap.nn._factors import BatchGradients, Layout, squared_norms_of_batch
 from skshap.nn._gram import gram
@@ -37,14 +37,13 @@ def predict_sketch_cost(sketched, rows, *, is_stored):
         `seconds` of wall time, `memory` and `disk` in bytes.
     """
     gradients, n = sketched.gradients, len(rows)
-    lengths, some = typical_rows(gradients, rows)
-    ratio = lengths.mean() / padded_tokens(gradients.reader, some)
+    some, share = typical_rows(gradients, rows)
     passing, held = timed(
         lambda: list(gradients.captured(some)),
         lambda: list(gradients.captured(some[:2])),
     )
     batches = [batch for _, batch in held]
-    held_bytes = sum(a.nbytes + d.nbytes for b in batches for a, d in b.pairs) * ratio
+    held_bytes = sum(a.nbytes + d.nbytes for b in batches for a, d in b.pairs) * share
     held_bytes = max(1, held_bytes)  # of a network without matrices
     n_found = min(n, SAMPLE_ROWS, CHUNK * -int(-SAMPLE_BYTES // (CHUNK * held_bytes)))
 
@@ -54,7 +53,7 @@ def predict_sketch_cost(sketched, rows, *, is_stored):
     norming, _ = timed(
         lambda: [squared_norms_of_batch(sketch.layout, batch) for batch in batches]
     )
-    one_row = (passing + mapping + norming) * ratio
+    one_row = (passing + mapping + norming) * share
     n_sample, width = min(n, 2 * sketched.n_components), first[0].shape[1]
     n_kept = min(n_sample, sketched.n_components)
     second, flops = _second_stage(first[0], n, n_sample, n_kept)
@@ -63,7 +62,7 @@ def predict_sketch_cost(sketched, rows, *, is_stored):
     exact = exact[: min(n_held_out, N_MEASURED)]
     measuring, _ = timed(lambda: gram(sketch.layout, exact)) if exact else (0.0, None)
 
-    seconds = n * one_row + fixed + growing * ratio * n_found + second * flops
+    seconds = n * one_row + fixed + growing * share * n_found + second * flops
     seconds += measuring * (n_held_out / max(1, len(exact))) ** 2
     seconds += (
         timed(lambda: np.ones((512, n_kept)) @ np.ones((n_kept, 512)))[0]

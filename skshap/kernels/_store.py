@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from skshap.exceptions import DamagedStoreWarning
+from skshap.kernels._tiles import set_missing
 from skshap.utils._describe import short_hash
 from skshap.utils._files import DAMAGE, is_damage, read_arrays, write_arrays
 from skshap.utils._warn import warn_caller
@@ -97,7 +98,7 @@ class DiskStore:
                 shape = (len(self._list(name)),)
                 norms = self._read(self._path("norms", name), "norms", shape)
                 if norms is not None:
-                    _fill(out, i, norms[places])
+                    set_missing(out, i, norms[places])
         return out
 
     def put_norms(self, keys, norms):
@@ -142,7 +143,7 @@ class DiskStore:
             K = self._read(self._path("gram", name), "K", shape)
             if K is not None:
                 for values, (target, places) in zip((K, K.T), targets, strict=True):
-                    _fill(out, target, values[places])
+                    set_missing(out, target, values[places])
         return out
 
     def put_gram(self, left, right, K):
@@ -236,9 +237,3 @@ def _matches(index, keys):
     found = np.array([index.get(key, -1) for key in keys], dtype=np.intp)
     places = np.flatnonzero(found >= 0)
     return found[places], places
-
-
-def _fill(out, target, values):
-    """Set what is NaN: what was found first stays, the same for both orders."""
-    known = out[target]
-    out[target] = np.where(np.isnan(known), values, known)

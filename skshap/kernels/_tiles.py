@@ -2,7 +2,7 @@
 
 import numpy as np
 
-__all__ = ["Tiles"]
+__all__ = ["Tiles", "set_missing"]
 
 
 class Tiles:
@@ -81,11 +81,13 @@ class Tiles:
             block[np.ix_(a, b)] = np.tril(square) + np.tril(square, -1).T
         a, b = self.column_of[i] >= 0, self.row_of[j] >= 0
         mirror = np.ix_(self.row_of[j[b]], self.column_of[i[a]])
-        for target, values in (
-            (np.ix_(i, j), block),
-            (mirror, block[np.ix_(a, b)].T),
-        ):
-            known = self.K[target]
-            self.K[target] = np.where(np.isnan(known), values, known)
+        set_missing(self.K, np.ix_(i, j), block)
+        set_missing(self.K, mirror, block[np.ix_(a, b)].T)
         keys = [self.left[k] for k in i], [self.right[k] for k in j]
         self.store.put_gram(*keys, self.K[np.ix_(i, j)])
+
+
+def set_missing(K, target, values):
+    """Set what is NaN: what was found first stays, the same for both orders."""
+    known = K[target]
+    K[target] = np.where(np.isnan(known), values, known)

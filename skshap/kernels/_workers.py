@@ -34,7 +34,7 @@ def find_devices(device):
     return [device]
 
 
-def map_batches(function, capture, batches, devices=(None,)):
+def map_batches(function, capture, batches, devices):
     """Call a function on batches, in joblib's workers if it is told to have several.
 
     They are what :func:`joblib.parallel_config` says. Without it, several devices are
@@ -49,7 +49,7 @@ def map_batches(function, capture, batches, devices=(None,)):
         Itself with one worker, else a copy for each task.
     batches : iterable of (ndarray, ndarray or None, batch)
         Positions of rows, their lengths, and what the network reads.
-    devices : sequence of torch.device or None, default=(None,)
+    devices : sequence of torch.device or None
         From `find_devices`.
 
     Yields
@@ -77,7 +77,7 @@ def count_workers(devices):
     return len(devices) if n_workers == 1 else n_workers
 
 
-def map_tasks(function, capture, tasks, devices=(None,)):
+def map_tasks(function, capture, tasks, devices):
     """Call a function on tasks, in joblib's workers or in a thread for each device.
 
     Parameters
@@ -87,7 +87,7 @@ def map_tasks(function, capture, tasks, devices=(None,)):
     capture : GradientCapture
         Itself with one worker, else a copy for each task.
     tasks : iterable
-    devices : sequence of torch.device or None, default=(None,)
+    devices : sequence of torch.device or None
         From `find_devices`.
 
     Yields

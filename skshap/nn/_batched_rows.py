@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from skshap.nn._factors import pad_tokens
+from skshap.nn._factors import join_pairs
 from skshap.nn._sorted_rows import CHUNK_COLUMNS, sum_lookups
 
 __all__ = ["BatchedRows"]
@@ -59,10 +59,10 @@ class BatchedRows:
         for a, d in (batch.pairs[index] for batch in self.batches):
             n, most = n + len(a), max(most, a.shape[1])
             if pairs and n * most > MERGED_TOKENS:
-                buckets.append(_merge(pairs))
+                buckets.append(join_pairs(pairs))
                 pairs, n, most = [], len(a), a.shape[1]
             pairs.append((a, d))
-        return [*buckets, _merge(pairs)]
+        return [*buckets, join_pairs(pairs)]
 
     def lookups(self, index):
         """Return which rows looked up which numbers; see `sum_lookups`."""
@@ -78,10 +78,3 @@ class BatchedRows:
             start += len(a)
         numbers, owners = np.concatenate(numbers), np.concatenate(owners)
         return sum_lookups(numbers, owners, torch.cat(grads), len(self))
-
-
-def _merge(pairs):
-    """Put pairs of batches together; tokens that a row lacks are zero."""
-    if len(pairs) == 1:
-        return pairs[0]
-    return tuple(pad_tokens(side) for side in zip(*pairs, strict=True))

@@ -92,7 +92,7 @@ def largest_rounding(outputs):
     return eps**0.5 * spread + 4 * eps**0.75 * outputs.abs().amax(0)
 
 
-def check_finite(found, *, is_text=False):
+def check_finite(found, *, is_text):
     """Raise if gradients are not; those of texts may be in float32 only."""
     parts = [found.vector, *(part for pair in found.pairs for part in pair)]
     # A sum is finite only if all are, unless it overflows: then look at each.

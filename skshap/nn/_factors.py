@@ -16,7 +16,7 @@ __all__ = [
     "Layout",
     "concatenate",
     "drop_zeros",
-    "pad_tokens",
+    "join_pairs",
     "squared_norms_of_batch",
     "squared_norms_of_pair",
 ]
@@ -223,14 +223,19 @@ def concatenate(batches):
     BatchGradients
     """
     vectors, pairs, counts = zip(*batches, strict=True)
-    joined = []
-    for parts in zip(*pairs, strict=True):
-        joined.append(tuple(pad_tokens(side) for side in zip(*parts, strict=True)))
+    joined = [join_pairs(parts) for parts in zip(*pairs, strict=True)]
     counts = [np.concatenate(parts) for parts in zip(*counts, strict=True)]
     return BatchGradients(torch.cat(vectors), joined, counts)
 
 
-def pad_tokens(parts):
+def join_pairs(pairs):
+    """Put (a, d) of one factor, of several batches, together."""
+    if len(pairs) == 1:
+        return pairs[0]
+    return tuple(_pad_tokens(side) for side in zip(*pairs, strict=True))
+
+
+def _pad_tokens(parts):
     """Put tensors of shape (n, n_tokens, size) together, with zeros behind the last."""
     n, most = sum(len(part) for part in parts), max(part.shape[1] for part in parts)
     out, start = parts[0].new_zeros(n, most, parts[0].shape[2]), 0

@@ -58,28 +58,26 @@ def gram(layout, left, right=None, *, is_sign=False, device="cpu", advance=None)
     pairs = zip(left.vectors(), other.vectors(), strict=True)
     for G, H in pairs:
         add_product(K, take(G), None if right is None else take_other(H))
-    plans = []
+    plans = {}
     for index, factor in enumerate(layout.factors):
         if factor.is_lookup:
             sides = (left, take), (other, take_other)
             _add_lookups(K, *(_taken(rows.lookups(index), f) for rows, f in sides))
         else:
-            plans.append((index, _product_tasks(factor, index, left, right, is_sign)))
-    steps = [(task, index) for index, tasks in plans for task in tasks]
-    current, buffers = None, ([], [])
-    for part, index in steps:
-        if index != current:
-            current = index
-            factors = _wider_last(left.buckets(index))
-            others = None if right is None else _wider_last(right.buckets(index))
-        if part is None:
-            _add_token_products(K, factors, others)
-        else:
-            G = _multiply_out(factors, part, buffers[0])
-            H = None if others is None else _multiply_out(others, part, buffers[1])
-            add_product(K, take(G), None if H is None else take_other(H))
-        if advance is not None:
-            advance(1 / len(steps))
+            plans[index] = _product_tasks(factor, index, left, right, is_sign)
+    n_tasks, buffers = sum(map(len, plans.values())), ([], [])
+    for index, tasks in plans.items():
+        factors = _wider_last(left.buckets(index))
+        others = None if right is None else _wider_last(right.buckets(index))
+        for part in tasks:
+            if part is None:
+                _add_token_products(K, factors, others)
+            else:
+                G = _multiply_out(factors, part, buffers[0])
+                H = None if others is None else _multiply_out(others, part, buffers[1])
+                add_product(K, take(G), None if H is None else take_other(H))
+            if advance is not None:
+                advance(1 / n_tasks)
     if right is None:
         K.tril_()
         K += torch.tril(K, -1).T
@@ -143,16 +141,12 @@ def _arrange(layout, rows, device):
     return rows if isinstance(rows, BatchedRows) else SortedRows(layout, rows, device)
 
 
-def longest_chunk(device):
+def _most_columns(device, column_bytes):
     """Return how many columns of multiplied-out gradients are made at once, at most."""
-    return CHUNK_COLUMNS if device.type == "cpu" else GPU_COLUMNS
-
-
-def chunk_bytes(device):
-    """Return how much memory multiplied-out gradients take at once, at most."""
     if device.type == "cpu":
-        return CHUNK_BYTES
-    return torch.cuda.get_device_properties(device).total_memory // GPU_SHARE
+        return min(CHUNK_COLUMNS, CHUNK_BYTES // column_bytes)
+    n_bytes = torch.cuda.get_device_properties(device).total_memory // GPU_SHARE
+    return min(GPU_COLUMNS, n_bytes // column_bytes)
 
 
 def _make_signs(layout, rows, is_sign):
@@ -210,10 +204,7 @@ def _product_tasks(factor, index, left, right, is_sign):
     if by_tokens < multiplied_out and not is_sign:
         return [None]
     n = len(left) + (0 if right is None else len(right))
-    columns = min(
-        longest_chunk(left.device), chunk_bytes(left.device) // (n * left.itemsize)
-    )
-    step = max(1, columns // p)
+    step = max(1, _most_columns(left.device, n * left.itemsize) // p)
     return [slice(i, min(i + step, q)) for i in range(0, q, step)]
 
 
@@ -254,7 +245,7 @@ def _add_lookups(K, left, right):
         K[index[0][:, None].to(K.device), index[1].to(K.device)] += block
 
 
-def _add_token_products(K, left, right=None):
+def _add_token_products(K, left, right):
     """Add the sums over pairs of tokens, bucket by bucket."""
     row = 0
     for i, (a, d) in enumerate(left):

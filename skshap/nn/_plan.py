@@ -69,9 +69,8 @@ class Plan:
         calls : dict of list of Call
             Of a batch of one example, by layer.
         """
-        for name in self.wanted.keys() - self.general:
-            used = [calls[layer] for layer, _ in self._users[name]]
-            if not any(used):
+        for name in self.ruled:
+            if not any(calls[layer] for layer, _ in self._users[name]):
                 self.general.add(name)
         groups = {}
         self._vectors = []
@@ -81,7 +80,7 @@ class Plan:
                 continue
             # A matrix that is used once may share what it reads with others.
             used = [call for layer, _ in self._users[name] for call in calls[layer]]
-            rule = self._rules[self._users[name][0][0]]
+            rule, _ = self._rule(name)
             key = used[0].source if len(used) == 1 and rule.is_shared else name
             groups.setdefault(key, []).append(name)
         self._groups = list(groups.values())
@@ -174,23 +173,28 @@ class Plan:
         """
         if self._role(name) == "vector":
             return gradient.flatten() - self._vector(name, calls, 1)[0]
-        rule, parts = self._rules[self._users[name][0][0]], self._pair(name, calls, 1)
-        return rule.subtract(gradient, *(part.flatten(0, 1) for part in parts))
+        rule, _ = self._rule(name)
+        parts = (part.flatten(0, 1) for part in self._pair(name, calls, 1))
+        return rule.subtract(gradient, *parts)
 
     def _role(self, name):
         """Return what the rules make of a parameter; None if there is no one rule."""
         found = {
             (type(self._rules[layer]), self._rules[layer].roles[attribute])
             if layer in self._rules
-            else None
+            else (None, None)
             for layer, attribute in self._users[name]
         }
-        (only,) = found if len(found) == 1 else (None,)
-        return None if only is None else only[1]
+        return found.pop()[1] if len(found) == 1 else None
+
+    def _rule(self, name):
+        """Return the rule of a parameter, and the first of its layers."""
+        layer, _ = self._users[name][0]
+        return self._rules[layer], self.layers[layer]
 
     def _factor(self, name):
-        layer = self._users[name][0][0]
-        return self._rules[layer].factor(self.layers[layer])
+        rule, layer = self._rule(name)
+        return rule.factor(layer)
 
     def _contributions(self, method, name, calls):
         """Call a method of the rules for every call of every layer of a parameter."""

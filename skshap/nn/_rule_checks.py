@@ -36,22 +36,21 @@ def wrong_rules(passes, batch, calls, outputs):
         Names of parameters.
     """
     plan, weights = passes.plan, spread(outputs[0])
-    names = [name for name in plan.wanted if name not in plan.general]
+    ruled = plan.ruled
     again, wrong = passes.run(batch), set()
     rounding = largest_rounding(torch.stack(again, 1).detach())
     for output, plain, bound in zip(outputs, again, rounding, strict=True):
         if ((output - plain).detach().abs() > bound).any():
-            return set(names)  # hooks make another network of it
-        parameters = [plan.wanted[name] for name in names]
-        exact = exact_gradients(plain * weights, parameters)
+            return set(ruled)  # hooks make another network of it
+        exact = exact_gradients(plain * weights, list(ruled.values()))
         try:
             found = passes.backward(calls, output, weights)
         except RuntimeError as error:  # layers are run again, without hooks
             if is_memory_error(error):
                 raise
-            return set(names)
+            return set(ruled)
         whole = sum(gradient.double().norm() ** 2 for gradient in exact) ** 0.5
-        for name, gradient in zip(names, exact, strict=True):
+        for name, gradient in zip(ruled, exact, strict=True):
             if not holds(plan, name, found, gradient, whole):
                 wrong.add(name)
     return wrong

@@ -137,18 +137,12 @@ def find_rule(layer):
     return rule
 
 
-def _is_transposed(layer):
-    """Whether a layer is the linear one that `transformers` names Conv1D."""
-    kind = type(layer)
-    return kind.__name__ == "Conv1D" and kind.__module__.startswith("transformers.")
-
-
 def _rule_of_type(layer):
     kind = type(layer)
     forward = kind.forward
     if forward is nn.Linear.forward:
         return LinearRule()
-    if _is_transposed(layer):
+    if kind.__name__ == "Conv1D" and kind.__module__.startswith("transformers."):
         return TransposedRule()
     if forward in (nn.Conv1d.forward, nn.Conv2d.forward):
         is_plain = layer.groups == 1 and layer.padding_mode == "zeros"

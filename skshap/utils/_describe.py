@@ -103,7 +103,8 @@ def _text(value, seen):
     """Describe what has parts, or an identity of its own."""
     if isinstance(value, torch.Tensor):
         value = value.detach().cpu()
-        return f"{value.dtype} {joblib.hash(value.to(_numpy_dtype(value)).numpy())}"
+        known = value.float() if value.dtype == torch.bfloat16 else value  # to numpy
+        return f"{value.dtype} {joblib.hash(known.numpy())}"
     if type(value) in (np.ndarray, np.memmap) and value.dtype.kind != "O":
         return joblib.hash(np.ascontiguousarray(value))
     if isinstance(value, MappingProxyType):  # of names, see `unordered`
@@ -232,10 +233,6 @@ def _short(text):
 
 def _name(value):
     return f"{getattr(value, '__module__', None)}.{value.__qualname__}"
-
-
-def _numpy_dtype(tensor):
-    return torch.float32 if tensor.dtype == torch.bfloat16 else tensor.dtype
 
 
 @cache

@@ -81,9 +81,9 @@ def array_of(X):
 
 
 def check_collected(X):
-    """Raise if a table is not in memory yet, as a LazyFrame of polars.
+    """Raise if a table is not in memory yet, as a LazyFrame of polars, or of pyarrow.
 
-    Nor if it is one of pyarrow, whose columns have neither names nor types of numpy.
+    Columns of the latter have neither names nor types of numpy.
     """
     if hasattr(type(X), "collect"):
         raise ValueError(

@@ -89,13 +89,13 @@ def test_as_on_the_cpu(options, n_bytes, merged, make, monkeypatch):
     monkeypatch.setattr(RowGradients, "is_on_gpu", True)
     monkeypatch.setattr(_gpu_gram, "free_bytes", lambda device: n_bytes)
     monkeypatch.setattr(_batched_rows, "MERGED_TOKENS", merged)
-    sizes, merge = [], _batched_rows._merge
+    sizes, merge = [], _batched_rows.join_pairs
 
     def counting(pairs):
         sizes.append(len(pairs))
         return merge(pairs)
 
-    monkeypatch.setattr(_batched_rows, "_merge", counting)
+    monkeypatch.setattr(_batched_rows, "join_pairs", counting)
     found = kernel.fit_transform(rows), kernel.transform(others)
     for K, known in zip(found, expected, strict=True):
         assert_allclose(K, known, rtol=0, atol=1e-12 * np.abs(known).max())
