@@ -35,11 +35,11 @@ class ExactKernel:
 
     def fit_kernel(self):
         """Fit and return the kernel of the training rows, exactly symmetric."""
-        K = None
         if self.gradients.is_on_gpu:
             K = row_gram(self.gradients, self.rows_fit)  # with norms, in one go
-        self.fit()
-        if K is None:
+            self.fit()
+        else:
+            self.fit()
             K = row_gram(self.gradients, self.rows_fit)
         return self._normalized(K, self.rows_fit)
 
