@@ -177,8 +177,9 @@ class BaseKernelRidgeClassifier(ClassifierMixin, BaseKernelRidge):
     def predict(self, X):
         """Return the class of largest decision value, the first of equal ones.
 
-        Equal are those that differ by less than 1e-9, or by less than 1e-9 of what a
-        row's own kernel value makes beside `alpha` where nothing is added to that.
+        Equal are those that differ by less than 1e-9 or, where nothing is added to what
+        the ridge says, by less than 1e-9 of the median kernel value of a training row
+        with itself beside `alpha`.
 
         Parameters
         ----------

@@ -1,7 +1,10 @@
 """Missing dates, which scikit-learn's steps read as numbers far from all others."""
 
+from copy import deepcopy
+
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
@@ -55,6 +58,8 @@ def _misread(steps, table):
     if not gaps:
         return None
     first, *rest = steps
+    if isinstance(first, FrozenEstimator):
+        return _misread([first.estimator, *rest], table)
     if isinstance(first, Pipeline):
         return _misread([step for _, step in first.steps] + rest, table)
     if isinstance(first, (ColumnTransformer, FeatureUnion)):
@@ -62,7 +67,7 @@ def _misread(steps, table):
         return next((found for found in parts if found is not None), None)
     if _hands_on(first):
         try:
-            table = clone(first).fit_transform(table)
+            table = clone(first).fit_transform(deepcopy(table))  # it may change it
         except Exception:  # said by the step itself
             return None
         return _misread(rest, table)
@@ -84,8 +89,7 @@ def _is_identity(step):
 def _split(transformer, table):
     """Yield steps that go beside each other with the columns that each reads."""
     if isinstance(transformer, FeatureUnion):
-        steps = (step for _, step in transformer.transformer_list if step != "drop")
-        yield from ((step, table) for step in steps)
+        yield from ((step, table) for _, step in transformer.transformer_list)
         return
     rest = [*getattr(table, "columns", ())]
     for _, step, columns in transformer.transformers:

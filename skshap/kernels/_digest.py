@@ -1,7 +1,9 @@
 """Digests of rows and of networks: the names under which gradients are kept."""
 
+import copy
 import hashlib
 import json
+from contextlib import suppress
 from numbers import Number
 
 import numpy as np
@@ -220,18 +222,36 @@ def _add_tokenizer(digest, tokenizer, seen=None):
     else:
         _add(digest, str(sorted(tokenizer.get_vocab().items())))
     if not is_fast or not is_library(type(tokenizer).__module__):
-        _add(digest, describe(unordered(_own_rules(tokenizer)), seen))
+        _add(digest, _own_rules(tokenizer, seen))
 
 
-def _own_rules(tokenizer):
-    """Return what the code of a tokenizer may read of its attributes."""
+def _own_rules(tokenizer, seen):
+    """Describe what the code of a tokenizer may read of its attributes."""
+    before, used, seen = _attributes(tokenizer), copy.deepcopy(tokenizer), dict(seen)
+    with suppress(Exception):  # one that reads no such text says so elsewhere
+        used(["a text"])
+    after, found = _attributes(used), {}
+    for name, value in before.items():
+        one, other = (describe(v, dict(ANYWHERE)) for v in (value, after.get(name)))
+        if hasattr(value, "backend_tokenizer"):  # that it hands texts on to
+            found[name] = tokenizer_digest(value)
+        elif one == other:  # and no count of what it has read
+            found[name] = describe(value, seen)
+    return str(sorted(found.items()))
+
+
+def _attributes(tokenizer):
+    """Return the attributes of a tokenizer that are rules, or may be."""
+    state = tokenizer.__getstate__()  # without what cannot be pickled, as of slow ones
+    parts = state if isinstance(state, tuple) else (state,)  # with those in slots
     return {
         name: value
-        for name, value in tokenizer.__getstate__().items()
+        for part in parts
+        for name, value in (part or {}).items()
         if name not in NO_RULES and not name.startswith("cache")
         if not name.endswith(PATHS)
-        # Nor what has the rules of a fast one, with what its last call left in it.
-        if not hasattr(value, "backend_tokenizer") and not hasattr(value, "to_str")
+        # What its last call left in it is no rule; its rules are told by themselves.
+        if not hasattr(value, "to_str")
     }
 
 

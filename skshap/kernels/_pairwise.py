@@ -285,12 +285,12 @@ def centre_of(rows):
 def loses_digits(X, other, gamma):
     """Whether some squared distances have too few digits if had from inner products.
 
-    So it is with rows that are far from the middle as well, as two clusters or codes of
-    what is missing are: differences of each two are taken then, at several times the
-    work.
+    So it is with rows of both that are far from the middle, as of two clusters or with
+    codes of what is missing: differences of each two are taken then, at several times
+    the work. Far rows and near ones are so far apart that no digit counts.
     """
-    largest = np.square(X).sum(1).max() + np.square(other).sum(1).max()
-    return np.finfo(np.float64).eps * abs(gamma) * largest > ROUNDING
+    largest = min(np.square(rows).sum(1).max() for rows in (X, other))
+    return np.finfo(np.float64).eps * gamma * largest > ROUNDING
 
 
 def with_small_indices(rows):

@@ -23,9 +23,8 @@ __all__ = [
 SAME = 1e-8
 ROUNDING = 64 * np.finfo(float).eps  # of kernel values
 MOST = 0.2  # share of the rows that may be copies: with more, cells of a table recur
-# Share of rows that have copies which all have their label, and of rows that differ,
-# where rows were sampled rather than cells of a table recur.
-AGREED, DISTINCT = 0.95, 0.05
+# Share of rows that differ, where rows may have been sampled: in tables cells recur.
+DISTINCT = 0.05
 FEWEST = 50  # rows that are worth a warning
 OFTEN, OFTEN_SHARE = 10, 0.01  # rows that are the same, from which on they recur
 BLOCK = 256  # rows looked at at a time
@@ -116,7 +115,7 @@ def is_table(number):
 
 
 def warn_of_copies(number, given):
-    """Warn of copies that are too many to be left out, and have the same labels.
+    """Warn of copies that are too many to be left out, and all have the same labels.
 
     So it is where rows were sampled with replacement. In a table of few distinct rows
     a wrong label is another than those of the same rows.
@@ -124,23 +123,19 @@ def warn_of_copies(number, given):
     Parameters
     ----------
     number : ndarray of shape (n,)
-        From `number_rows`.
+        From `number_rows`, of the rows not known to be clean.
     given : ndarray of shape (n,)
         Index of each label.
     """
-    if not is_table(number) or len(number) < FEWEST:
+    n, (_, first, of_rows) = len(number), np.unique(number, True, True)
+    if n < FEWEST or not is_table(number) or len(first) < DISTINCT * n:
         return
-    _, first, counts = np.unique(number, return_index=True, return_counts=True)
-    differ = np.bincount(number, given != given[first][number]) > 0
-    copied, n_copies = counts > 1, len(number) - len(first)
-    agree = counts[copied & ~differ].sum() >= AGREED * counts[copied].sum()
-    if not agree or len(first) < DISTINCT * len(number):
-        return
-    warn_caller(
-        f"{n_copies} of {len(number)} rows of X are copies of others, with the same "
-        "labels: these speak for each other, so that those that are wrong are hardly "
-        "found. Drop copies, or look for wrong labels before rows are sampled."
-    )
+    if (given == given[first][of_rows]).all():
+        warn_caller(
+            f"{n - len(first)} of {n} rows of X are copies of others, with the same "
+            "labels. If rows were sampled with replacement, wrong labels vouch for "
+            "each other and are not found: look for them before, or drop copies."
+        )
 
 
 def find_recurring(number, given, is_clean):

@@ -128,8 +128,7 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
     "auto" goes by how probably each label is right, the `label_quality_` of
     :class:`skshap.LabelNoiseDetector` with this attributor, whose Notes say how that is
     found and where it is uncertain; `X_val` and `y_val` are rows of right labels there,
-    and no checkpoint is kept. No estimator is asked, since cross-validation itself goes
-    by the given labels: it cannot see noise that differs between classes. Where labels
+    and no checkpoint is kept. No estimator is asked, as "harmful" does. Where labels
     are right but hard to predict, as in overlapping classes, some right ones are
     removed. Half of the rows of each class, rounded down, are always left, and all of a
     class of fewer than ten rows or whose labels look mostly wrong: they may only be
@@ -279,7 +278,8 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
         UserWarning
             If the attributor has a `checkpoint`, but `random_state` is None, unless
             `n_samples_to_remove` is "auto"; with "auto", if wrong labels cannot be told
-            from rows that are hard to predict, whether some are removed or not; or if
+            from rows that are hard to predict, whether some are removed or not, or if
+            more than a fifth of the rows are copies of others with their labels; or if
             `X_val` looks like numbers in other units than `X`, as where only one of
             them was scaled, is `X` with most of its labels, or holds rows of `X` with
             their labels, mostly, of forty or more, or only, of ten or more; or if

@@ -11,6 +11,7 @@ from skshap.kernel_ridge._narrow import is_narrow
 from skshap.kernels._base import is_precomputed
 from skshap.selection._attributed import Attributed
 from skshap.selection._class_values import of_both
+from skshap.selection._copies import number_rows, warn_of_copies
 from skshap.selection._held_out import check_held_out
 from skshap.selection._issues import judge_labels
 from skshap.selection._noise_choice import choose_model, noise_models
@@ -267,7 +268,7 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         UserWarning
             If labels look misspelt: the same as others but for case, space or, where
             they are rare, one letter; if classes have a single row; if more than a
-            fifth of the rows are copies of others with their labels; if
+            fifth of 50 rows or more are copies of others, all with the same labels; if
             ``contamination="auto"`` calls none wrong because wrong labels cannot be
             told from hard rows, whether some look wrong or not, or because more than a
             quarter of the calls would be expected to be false alarms; or if `X_val`
@@ -297,6 +298,8 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         self._take_names()
         n = len(given) - n_clean
         warn_of_labels(self.classes_, given[:n])
+        number = number_rows(self.attributor_._training_kernel)
+        warn_of_copies(number[:n], given[:n])
         if n_clean:
             values = self.attributor_._training_kernel.values
             parts = values[:n], values[n:], given[n:], given[:n]

@@ -13,7 +13,6 @@ from skshap.selection._copies import (
     mean_of_copies,
     number_rows,
     often,
-    warn_of_copies,
 )
 from skshap.selection._noise_choice import choose_model
 from skshap.selection._noise_price import count_common
@@ -93,7 +92,6 @@ def fit_by_leaving_out(models, kernel, alpha=None, device=None):
         Of its ridges, among the rows not known to be clean.
     """
     number = number_rows(kernel)
-    warn_of_copies(number, models[0].given)
     recurs = find_recurring(number, models[0].given, models[0].is_clean)
     least = often(len(number))
     if not recurs.any():

@@ -23,7 +23,9 @@ __all__ = [
 ]
 
 BLOCK = 512  # rows worked on at a time, so that an interrupt is seen soon
-TIE = 1e-9  # decision values of size one this close are equal but for rounding
+# Decision values of size one this close are equal but for rounding; of rows of many
+# sizes this is a share of a usual one, but no less than the largest are rounded by.
+TIE, ROUNDING = 1e-9, 1e-13
 # Smallest pivot of a Cholesky factor that is trusted, as a share of the diagonal entry
 # it is left of: rounding of the entry is then about a 1e-6 of the pivot at most.
 SMALLEST_PIVOT = 1e-9
@@ -70,8 +72,10 @@ def tie_of(diagonal, alpha):
     float
     """
     sizes = diagonal[diagonal > 0]
-    size = float(np.median(sizes)) if len(sizes) else np.inf
-    return TIE / (1 + alpha / size)
+    if not len(sizes):
+        return TIE
+    rounding = ROUNDING / (1 + alpha / float(sizes.max()))
+    return max(TIE / (1 + alpha / float(np.median(sizes))), rounding)
 
 
 def with_ones(Y):

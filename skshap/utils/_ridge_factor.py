@@ -2,11 +2,15 @@
 
 import torch
 
-from skshap.utils._ridge import BLOCK, LEAST_LEFT, blocks, check_pivots, invert_factor
+from skshap.utils._ridge import (
+    BLOCK,
+    LEAST_LEFT,
+    blocks,
+    check_pivots,
+    invert_factor,
+)
 
 __all__ = ["FeatureRidgeFactor", "KernelRidgeFactor"]
-
-MOST_ALONE = 64  # rows that are left out one by one, where digits are lost
 
 
 class KernelRidgeFactor:
@@ -98,32 +102,33 @@ class FeatureRidgeFactor:
         self._whitened = torch.linalg.solve_triangular(self._L, F.T, upper=False)
         left = 1 - self._whitened.square().sum(0)
         inverse_diagonal = left / alpha
-        self._without = self._leave_out(torch.nonzero(left < LEAST_LEFT).flatten())
-        for i, L in self._without.items():
-            own = torch.linalg.solve_triangular(L, F[i, :, None], upper=False)
-            inverse_diagonal[i] = 1 / (alpha * (1 + own.square().sum()))
+        self._far = torch.nonzero(left < LEAST_LEFT).flatten()
+        if len(self._far):
+            self._leave_out(diagonal)
+            inverse_diagonal[self._far] = self._block.diagonal()
         # What the others leave of a row is at most all of it; rounding may say
         # otherwise.
         inverse_diagonal = torch.maximum(inverse_diagonal, 1 / diagonal)
         check_pivots(0.5 / inverse_diagonal, diagonal=diagonal, alpha=alpha)
         self.inverse_diagonal = inverse_diagonal.unsqueeze(1).cpu().numpy()
 
-    def _leave_out(self, rows):
-        """Return factors without each of some rows, of none if they are too many.
+    def _leave_out(self, diagonal):
+        """Find how the others predict rows of which the columns leave next to nothing.
 
-        Of a row that has a column nearly to itself, as one far from all others, what
-        the columns leave cancels to nothing. It is then told by the others.
+        What is left, one minus the rest, has lost its digits there, as of rows with a
+        code of what is missing. Columns of the others have all of theirs.
         """
-        if len(rows) > MOST_ALONE:
-            return {}
-        found = {}
-        for i in rows.tolist():
-            others = self._F.clone()
-            others[i] = 0
-            A = others.T @ others
-            A.diagonal().add_(self._alpha)
-            found[i] = torch.linalg.cholesky(A)
-        return found
+        some = self._F[self._far]
+        others = self._F.index_fill(0, self._far, 0)
+        A = others.T @ others
+        A.diagonal().add_(self._alpha)
+        L, info = torch.linalg.cholesky_ex(A)
+        check_pivots(diagonal, info=info, diagonal=diagonal, alpha=self._alpha)
+        self._along = torch.cholesky_solve(some.T, L)
+        A = torch.eye(len(some), dtype=A.dtype, device=A.device) + some @ self._along
+        L, info = torch.linalg.cholesky_ex(A)
+        check_pivots(diagonal, info=info, diagonal=diagonal, alpha=self._alpha)
+        self._block = torch.cholesky_inverse(L) / self._alpha  # of the inverse
 
     def solve(self, targets):
         """Solve for targets.
@@ -146,9 +151,8 @@ class FeatureRidgeFactor:
             self._L.T, self._whitened @ B, upper=True
         )
         solution = (B - self._F @ weights) / self._alpha
-        for i, L in self._without.items():
-            others = B.clone()
-            others[i] = 0
-            by_others = self._F[i] @ torch.cholesky_solve(self._F.T @ others, L)
-            solution[i] = (B[i] - by_others) * float(self.inverse_diagonal[i, 0])
+        if len(self._far):
+            others = B.index_fill(0, self._far, 0)
+            by_others = self._along.T @ (self._F.T @ others)
+            solution[self._far] = self._block @ (B[self._far] - by_others)
         return solution.cpu().numpy(), weights.cpu().numpy()

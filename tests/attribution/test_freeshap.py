@@ -752,6 +752,20 @@ def test_parameters_changed_after_fit_are_refused(name, seen, other, copy):
     attributor.set_params(**{name: other}).fit(X, y).attribute(X, y)
 
 
+@pytest.mark.parametrize("ratio", [1e-2, 1e-4, 1e-6])
+def test_rounding_of_large_rows_makes_no_difference_among_small_ones(ratio):
+    """Opposite labels of one row cancel, but for rounding, where most rows are tiny."""
+    X, y = np.zeros((14, 2)), np.arange(14) % 2
+    X[:6, 0] = 0.76
+    X[6:, 1] = ratio * np.random.default_rng(0).uniform(0.1, 1, 8)
+    attributor = FreeShapAttributor("linear", sampler="exact").fit(X, y)
+    expected = attributor.attribute(X[:5], y[:5])
+    attributor.set_params(sampler="sweep", n_permutations=200, random_state=0)
+    values, std = attributor.attribute(X[:5], y[:5], return_std=True)
+    check_errors(values[:6], expected[:6], std[:6])
+    assert_allclose(values[6:], expected[6:], atol=1e-12)  # that say nothing of these
+
+
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("sampler", ["sweep", "permutation", "exact"])
 def test_units_of_the_rows_do_not_count(sampler, n_classes):

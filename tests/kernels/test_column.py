@@ -19,6 +19,7 @@ from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline, make_union
@@ -43,6 +44,7 @@ from skshap import (
 )
 from skshap.exceptions import ModelNotFoundError
 from skshap.kernels import _column_cost
+from skshap.kernels._dates import check_dates
 from skshap.utils import _timing
 from tests.conftest import WORDS
 from tests.oracles import encoder_kernel
@@ -844,6 +846,36 @@ def test_missing_dates_of_all_kinds(day, as_kernel_of_columns):
             classifier.predict(gaps)
 
 
+def test_a_step_that_is_tried_changes_nothing():
+    """Steps that hand dates on are tried before they run, on a copy."""
+
+    def take(table):
+        table["x"] = np.log1p(table["x"])
+        table.pop("day")
+        return table
+
+    n_read = np.arange(8.0)
+    day = pd.to_datetime(["2026-01-01", None] * 4)
+    frame = pd.DataFrame({"x": n_read, "day": day})
+    kernel = make_pipeline(FunctionTransformer(take), PairwiseKernel())
+    check_dates("kernel", kernel, frame)
+    assert_array_equal(frame["x"], n_read)
+    assert list(frame) == ["x", "day"]
+
+
+def test_missing_dates_behind_frozen_steps_and_those_of_skrub():
+    skrub = pytest.importorskip("skrub", reason="TableVectorizer is in the extra skrub")
+    frame = pd.DataFrame({"day": pd.date_range("2026-01-01", periods=8), "x": 1.0})
+    frame.loc[3, "day"] = pd.NaT
+    vectorizer = skrub.TableVectorizer().fit(frame)
+    reads = make_pipeline(FrozenEstimator(vectorizer), SimpleImputer())
+    check_dates("kernel", make_pipeline(reads, PairwiseKernel()), frame)
+    for steps in ([skrub.SelectCols(["day"])], [FrozenEstimator(StandardScaler())]):
+        kernel = make_pipeline(*steps, StandardScaler(), PairwiseKernel())
+        with pytest.raises(ValueError, match="StandardScaler takes for numbers"):
+            check_dates("kernel", kernel, frame)
+
+
 def test_missing_dates_in_arrays():
     days = np.arange("2026-01-01", "2026-01-09", dtype="M8[D]")[:, None]
     days[3] = "NaT"
@@ -867,6 +899,11 @@ def test_steps_that_drop_rows_are_refused_of_new_rows_as_well():
         estimator.fit(frame, y)
         with pytest.raises(ValueError, match=message):
             estimator.predict(new)
+    wide = pd.DataFrame(np.random.default_rng(0).normal(size=(9, 20)))
+    wide.loc[1, 0] = np.nan  # with as many features as rows the matrix is asked for
+    linear = make_pipeline(dropping, PairwiseKernel("linear"))
+    with pytest.raises(ValueError, match="of 9 rows it gave values of 8"):
+        KernelRidgeClassifier(kernel=linear).fit(wide, y)
     for ask in ("transform", "diag"):
         with pytest.raises(ValueError, match=f"kernel 'a' fails .*{message}"):
             getattr(mixed.fit(frame), ask)(new)

@@ -491,6 +491,35 @@ def test_attributes_count_that_own_code_of_a_tokenizer_may_read(make, tiny_token
     assert len(set(digests)) == 3
 
 
+def test_attributes_of_a_tokenizer_that_another_one_hands_texts_to(tiny_tokenizer):
+    inner = own_class(copy.deepcopy(tiny_tokenizer))
+    digests = set()
+    for prefix in ("query: ", "passage: "):
+        inner.prefix = prefix
+        digests.add(tokenizer_digest(Prefixing(inner)))
+    assert len(digests) == 2
+
+
+def test_what_a_tokenizer_counts_is_no_rule(tiny_tokenizer):
+    class Counting(Prefixing):
+        __slots__ = ("n_read", "prefix")
+
+        def __init__(self, inner, prefix):
+            super().__init__(inner)
+            self.n_read, self.prefix = 0, prefix
+
+        def __call__(self, texts, **options):
+            self.n_read += len(texts)
+            return super().__call__(texts, **options)
+
+    tokenizer = Counting(copy.deepcopy(tiny_tokenizer), "a ")
+    before = tokenizer_digest(tokenizer)
+    tokenizer(["a film", "a plot"])
+    assert tokenizer.n_read == 2  # and not what a digest reads
+    assert tokenizer_digest(tokenizer) == before
+    assert tokenizer_digest(Counting(tokenizer.inner, "the ")) != before
+
+
 def test_digest_of_a_used_tokenizer(tiny_tokenizer, tiny_texts):
     network = nn.Linear(2, 1)
     tokenizer = copy.deepcopy(tiny_tokenizer)

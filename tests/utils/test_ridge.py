@@ -6,7 +6,7 @@ import torch
 from numpy.testing import assert_allclose
 
 from skshap.exceptions import NotPositiveDefiniteError
-from skshap.utils._ridge import check_pivots, leave_one_out
+from skshap.utils._ridge import check_pivots, leave_one_out, tie_of
 from skshap.utils._ridge_factor import KernelRidgeFactor
 
 
@@ -37,3 +37,14 @@ def test_leave_one_out_with_a_prior_held_fixed():
         A = K[np.ix_(rest, rest)] + alpha * np.eye(8)
         expected = prior + K[i, rest] @ np.linalg.solve(A, Y[rest] - prior)
         assert_allclose(found[i], expected, atol=1e-12)
+
+
+def test_ties_by_a_usual_row_and_by_the_rounding_of_the_largest():
+    for sizes, expected in (
+        ([1.0, 1.0, 1.0, 1.0], 1e-9 / 3),
+        ([1e-6, 1e-6, 1e-6, 0.0], 1e-9 / (1 + 2e6)),
+        ([1e-6, 1e-6, 1e-6, 8.0], 1e-9 / (1 + 2e6)),  # of one outlier nothing
+        ([1e-12, 1e-12, 1e-12, 2.0], 1e-13 / 2),
+        ([0.0, 0.0], 1e-9),
+    ):
+        assert_allclose(tie_of(np.array(sizes), 2.0), expected)
