@@ -43,7 +43,7 @@ def test_ties_by_a_usual_row_and_by_the_rounding_of_the_largest():
     for sizes, expected in (
         ([1.0, 1.0, 1.0, 1.0], 1e-9 / 3),
         ([1e-6, 1e-6, 1e-6, 0.0], 1e-9 / (1 + 2e6)),
-        ([1e-6, 1e-6, 1e-6, 8.0], 1e-9 / (1 + 2e6)),  # of one outlier nothing
+        ([1e-2, 1e-2, 1e-2, 8.0], 1e-9 / 201),  # whatever one outlier is
         ([1e-12, 1e-12, 1e-12, 2.0], 1e-13 / 2),
         ([0.0, 0.0], 1e-9),
     ):
