@@ -236,7 +236,7 @@ def _own_rules(tokenizer, seen):
         if hasattr(value, "backend_tokenizer"):  # that it hands texts on to
             found[name] = tokenizer_digest(value)
         elif one == other:  # and no count of what it has read
-            found[name] = describe(value, seen)
+            found[name] = describe(unordered(value), seen)
     return str(sorted(found.items()))
 
 
