@@ -90,7 +90,7 @@ def test_rows_that_few_others_are_evaluated_on_are_mostly_harmful():
     """On twelve, that is, many of which lack those that a row matters for."""
     n, m = 60, 12
     removed = harmless = n_flipped = 0
-    for seed in range(100, 115):
+    for seed in range(100, 125):
         X, y = make_classification(
             *(n + m + 500, 6), n_informative=4, flip_y=0, random_state=seed
         )
@@ -108,4 +108,4 @@ def test_rows_that_few_others_are_evaluated_on_are_mostly_harmful():
         removed += (~removal.support_).sum()
         harmless += (truth[~removal.support_] > 0).sum()
         n_flipped += is_wrong[~removal.support_].sum()
-    assert n_flipped > 30 and harmless < 0.2 * removed  # .17; .40 by variances alone
+    assert n_flipped > 50 and harmless < 0.2 * removed  # .17; .40 by variances alone
