@@ -4,6 +4,7 @@ from functools import partial
 
 import numpy as np
 
+from skshap.kernels._digest import row_keys, text_key
 from skshap.kernels._gpu_gram import complete_on_gpus
 from skshap.kernels._row_reader import distinct
 from skshap.kernels._tiles import Tiles
@@ -61,6 +62,9 @@ def row_gram(gradients, rows, other=None):
 def count_products(gradients, rows):
     """Predict what all products between the gradients of rows take.
 
+    It is kept in the store: where all kernel values are there too, the network need
+    not be run at all.
+
     Parameters
     ----------
     gradients : RowGradients
@@ -73,9 +77,14 @@ def count_products(gradients, rows):
     n_operations : float
         Multiplications and additions.
     """
-    layout = gradients.find_layout(rows)
-    counts = gradients.token_counts(rows, gradients.reader.lengths(rows).mean())
-    return gram_cost(layout, len(rows), counts, gradients.itemsize)
+    name = text_key("products", *row_keys(rows))
+    found = gradients.store.get_row(name)
+    if found is None:
+        layout = gradients.find_layout(rows)
+        counts = gradients.token_counts(rows, gradients.reader.lengths(rows).mean())
+        found = np.array(gram_cost(layout, len(rows), counts, gradients.itemsize))
+        gradients.store.put_row(name, found)
+    return found
 
 
 def _complete(gradients, tiles, left, right):

@@ -42,6 +42,7 @@ from skshap.kernels._row_reader import RowReader
 from skshap.kernels._store import DiskStore
 from skshap.nn import _gram
 from skshap.nn._capture import GradientCapture
+from skshap.nn._passes import Passes
 from skshap.nn._factors import Factor, Layout
 from skshap.nn._gram import gram
 from skshap.nn._loading import load_model
@@ -102,12 +103,14 @@ def random_texts(n, seed=0):
 
 
 @pytest.mark.parametrize("kind", [str, Path, joblib.Memory])
-def test_a_second_run_computes_nothing(make, computed, kind, tmp_path):
+def test_a_second_run_computes_nothing(make, computed, kind, tmp_path, monkeypatch):
     memory = kind(tmp_path / "here")
     texts = random_texts(9)
     K = make(memory=memory).fit_transform(texts)
     assert sum(computed) == 9
     computed.clear()
+    monkeypatch.delattr(Passes, "run")  # not even to find out which parameters count
+    monkeypatch.delattr(Passes, "forward")
     kernel = make(memory=memory)
     assert_array_equal(kernel.fit_transform(texts), K)
     assert_array_equal(kernel.transform(texts[2:4]), K[2:4])
@@ -763,6 +766,7 @@ from tqdm import tqdm
 from skshap import EmpiricalNTK
 from skshap.kernels import _row_gram
 from skshap.nn._capture import GradientCapture
+from skshap.nn._passes import Passes
 
 folder, stop = sys.argv[1], int(sys.argv[2])
 _row_gram.TILE_ROWS = 8
