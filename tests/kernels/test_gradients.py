@@ -42,10 +42,10 @@ from skshap.kernels._row_reader import RowReader
 from skshap.kernels._store import DiskStore
 from skshap.nn import _gram
 from skshap.nn._capture import GradientCapture
-from skshap.nn._passes import Passes
 from skshap.nn._factors import Factor, Layout
 from skshap.nn._gram import gram
 from skshap.nn._loading import load_model
+from skshap.nn._passes import Passes
 from skshap.nn._sorted_rows import SortedRows
 from tests.conftest import WORDS, make_encoder
 from tests.kernels.conftest import files, printed_elsewhere
