@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+from skshap.utils._files import LEFT_OVER
 from skshap.utils._warn import warn_caller
 
 __all__ = ["memory_folder", "reduce_memory", "warn_of_other_folder"]
 
 UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
-ABANDONED = 3600.0  # seconds after which a file half written is a killed process's
 
 
 def memory_folder(memory):
@@ -96,7 +96,7 @@ def reduce_memory(memory, bytes_limit):
         with suppress(FileNotFoundError):
             stat = path.stat()
             is_half = path.suffix == ".tmp"
-            if is_half and time.time() - stat.st_mtime < ABANDONED:
+            if is_half and time.time() - stat.st_mtime < LEFT_OVER:
                 continue
             if path.is_file():
                 # Of a killed process: the first to go, whatever the limit. Last go

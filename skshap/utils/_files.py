@@ -14,7 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["DAMAGE", "is_damage", "read_arrays", "remove_leftovers", "write_arrays"]
+__all__ = [
+    "DAMAGE",
+    "LEFT_OVER",
+    "is_damage",
+    "read_arrays",
+    "remove_leftovers",
+    "write_arrays",
+]
 
 LEFT_OVER = 3600.0  # seconds after which nobody is writing a file any more
 
