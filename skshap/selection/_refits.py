@@ -14,8 +14,7 @@ from skshap.selection._copies import (
     number_rows,
     often,
 )
-from skshap.selection._noise_choice import choose_model
-from skshap.selection._noise_price import count_common
+from skshap.selection._noise_choice import choose_model, count_common
 from skshap.utils._ridge import leave_one_out, with_ones
 
 __all__ = ["Misses", "fit_by_attributor", "fit_by_leaving_out"]

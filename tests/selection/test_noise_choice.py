@@ -8,9 +8,8 @@ from sklearn.metrics import average_precision_score
 
 from skshap import FreeShapAttributor, LabelNoiseDetector, flip_labels
 from skshap.selection import _noise_choice
-from skshap.selection._noise_choice import choose_model, noise_models
+from skshap.selection._noise_choice import LEAST_GAIN, choose_model, noise_models
 from skshap.selection._noise_model import NoiseModel
-from skshap.selection._noise_price import LEAST_GAIN
 
 KINDS = ["class-conditional", "symmetric"]
 

@@ -7,10 +7,9 @@ from sklearn.datasets import load_digits, make_blobs
 from sklearn.metrics import average_precision_score
 
 from skshap import LabelNoiseDetector
-from skshap.selection import _own_rates
+from skshap.selection import _noise_choice
+from skshap.selection._noise_choice import margins, prune, worth
 from skshap.selection._noise_model import NoiseModel
-from skshap.selection._noise_price import worth
-from skshap.selection._own_rates import margins, prune
 from tests.oracles import lost_without_a_rate
 
 
@@ -105,9 +104,9 @@ def test_ties_end(monkeypatch):
     """Pairs that pay equally little are dropped one by one as well."""
     model = fitted({(0, 1): 0.15})
     monkeypatch.setattr(
-        _own_rates, "margins", lambda m: (-1.0 * m.own, 2.0 * np.ones((4, 4)))
+        _noise_choice, "margins", lambda m: (-1.0 * m.own, 2.0 * np.ones((4, 4)))
     )
-    monkeypatch.setattr(_own_rates, "worth", lambda m: m.own.sum())
+    monkeypatch.setattr(_noise_choice, "worth", lambda m: m.own.sum())
     assert prune(model).own.sum() == 12
 
 
