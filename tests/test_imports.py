@@ -226,9 +226,7 @@ HELPERS = {
         "_sorted_rows",
     },
     "selection": {
-        "_amounts",
         "_attributed",
-        "_choice",
         "_class_values",
         "_held_out",
         "_rare_labels",

@@ -19,7 +19,7 @@ from skshap.utils._seed import draw_seed, set_seeds
 from skshap.utils._sklearn import Interval
 from skshap.utils._warn import warn_caller
 
-__all__ = ["BaseRowChoice"]
+__all__ = ["BaseRowChoice", "as_count"]
 
 PERMUTED = 5000  # rows, in all permutations together, if values are without errors
 MOST_PERMUTATIONS = 10
@@ -149,3 +149,8 @@ class BaseRowChoice(Attributed, BaseEstimator):
         self.sample_indices_ = kept
         self.support_ = np.zeros(len(order), dtype=bool)
         self.support_[kept] = True
+
+
+def as_count(number, n):
+    """Turn a number of n rows or a share of them into a number, halves to even."""
+    return int(number) if isinstance(number, Integral) else round(number * n)

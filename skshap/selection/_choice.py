@@ -1,10 +1,11 @@
-"""The choice of rows to remove."""
+"""The choice of rows to remove: how many, which, and the report on them."""
 
 from typing import NamedTuple
 
 import numpy as np
+from sklearn.utils import Bunch
 
-__all__ = ["Choice"]
+__all__ = ["Choice", "count_doubted", "spare_classes"]
 
 
 class Choice(NamedTuple):
@@ -27,3 +28,80 @@ class Choice(NamedTuple):
     n_removed: int
     errors: np.ndarray | None = None
     probability: np.ndarray | None = None
+
+    def report(self, y, scoring):
+        """Say of removed rows what they are removed for.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n,)
+            Labels of all rows.
+        scoring : str, callable or None
+            Which gives values their unit; None where they are probabilities that labels
+            are right.
+
+        Returns
+        -------
+        Bunch
+            The `removal_report_` of :class:`skshap.DataRemoval`.
+        """
+        values, removed = self.values, self.order[: self.n_removed]
+        value = "label_quality" if scoring is None else "value"
+        report = {"sample_index": removed, "label": y[removed], value: values[removed]}
+        unit = scoring
+        if not isinstance(unit, str):
+            unit = getattr(unit, "__name__", type(unit).__name__)
+        if scoring is None:
+            reasons = [
+                f"its label is right with probability {values[i]:.3f}" for i in removed
+            ]
+        elif self.probability is not None:
+            report["standard_error"] = self.errors[removed]
+            report["probability_harmful"] = self.probability[removed]
+            reasons = [
+                f"{unit} {values[i]:.2g} ± {self.errors[i]:.1g}, with its label "
+                f"harmful with probability {self.probability[i]:.3f}"
+                for i in removed
+            ]
+        else:
+            reasons = [
+                f"{unit} {values[i]:.2g}, number {rank} of {len(y)} from the lowest"
+                for rank, i in enumerate(removed, start=1)
+            ]
+        return Bunch(**report, reason=np.array(reasons, dtype=object))
+
+
+def count_doubted(chances, share):
+    """Count the rows, of rising chances to be right, of which a share is right at most.
+
+    None of them is more probably right than wrong.
+    """
+    expected = np.cumsum(chances) / np.arange(1, len(chances) + 1)  # never falls
+    return int(((expected <= share) & (chances < 0.5)).sum())
+
+
+def spare_classes(order, y):
+    """Move the last half of each class to the end of an order of rows.
+
+    Half of the rows of a class, rounded down, are left to it, and one at least.
+
+    Parameters
+    ----------
+    order : ndarray of shape (n,)
+        Rows, the one to remove first on top.
+    y : ndarray of shape (n,)
+        Labels.
+
+    Returns
+    -------
+    order : ndarray of shape (n,)
+        The same with these rows last.
+    n_removable : int
+        How many of these may be removed: those not among the halves.
+    """
+    is_spared = np.zeros(len(order), dtype=bool)
+    for label in np.unique(y):
+        places = np.flatnonzero(y[order] == label)
+        is_spared[places[-max(1, len(places) // 2) :]] = True
+    order = np.concatenate([order[~is_spared], order[is_spared]])
+    return order, int((~is_spared).sum())

@@ -5,7 +5,7 @@ from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.exceptions import FitFailedWarning
 
-from skshap.selection._amounts import spare_classes
+from skshap.selection._choice import spare_classes
 from skshap.selection._class_values import class_values
 from skshap.selection._row_scores import log_probabilities
 from skshap.utils._sklearn import safe_split, slice_params

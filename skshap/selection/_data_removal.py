@@ -9,14 +9,12 @@ from sklearn.utils import indexable
 from sklearn.utils.metadata_routing import process_routing
 
 from skshap.kernel_ridge._narrow import is_narrow
-from skshap.selection._amounts import as_count
-from skshap.selection._base import BaseRowChoice
+from skshap.selection._base import BaseRowChoice, as_count
 from skshap.selection._choice import Choice
 from skshap.selection._delegated import Delegated, in_order_of
 from skshap.selection._doubt import doubted_rows, warn_of_doubt
 from skshap.selection._harm import choose_harmful
 from skshap.selection._label_noise import LabelNoiseDetector
-from skshap.selection._removal_report import removal_report
 from skshap.selection._splits import other_splits
 from skshap.utils._label_arrays import as_labels
 from skshap.utils._labels import encode_targets
@@ -315,7 +313,7 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
         self.sample_values_ = choice.values
         is_auto = self.n_samples_to_remove == "auto"
         scoring = None if is_auto else self.attributor_.scoring
-        self.removal_report_ = removal_report(choice, y, scoring)
+        self.removal_report_ = choice.report(y, scoring)
         return self
 
     def _choose_doubted(self, X, y, X_val, y_val):

@@ -8,8 +8,7 @@ from sklearn.utils import indexable
 from sklearn.utils.validation import check_is_fitted
 
 from skshap.attribution._own_rows import warn_of_own_rows
-from skshap.selection._amounts import as_count
-from skshap.selection._base import BaseRowChoice
+from skshap.selection._base import BaseRowChoice, as_count
 from skshap.selection._draft import order_by_class
 from skshap.selection._greedy import View, choose_greedily
 from skshap.selection._held_out import errors_name_held_out

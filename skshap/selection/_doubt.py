@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from skshap.selection._amounts import spare_classes
-from skshap.selection._choice import Choice
+from skshap.selection._choice import Choice, spare_classes
 from skshap.utils._warn import warn_caller
 
 __all__ = ["doubted_rows", "warn_of_doubt"]

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from skshap.selection._amounts import count_doubted, spare_classes
-from skshap.selection._choice import Choice
+from skshap.selection._choice import Choice, count_doubted, spare_classes
 from skshap.selection._comparison import compare_without
 from skshap.selection._negative import probability_negative
 from skshap.selection._noise_choice import noise_models

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skshap.selection._amounts import count_doubted
+from skshap.selection._choice import count_doubted
 from skshap.selection._refits import Misses
 
 __all__ = ["are_told", "find_issues", "judge_labels"]

@@ -14,7 +14,7 @@ from sklearn.svm import SVC, LinearSVC
 
 from skshap import DataRemoval, FreeShapAttributor, LabelNoiseDetector
 from skshap.selection import _comparison, _harm
-from skshap.selection._amounts import spare_classes
+from skshap.selection._choice import spare_classes
 from skshap.selection._comparison import compare_without, is_ahead
 from skshap.selection._splits import make_splits
 

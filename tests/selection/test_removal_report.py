@@ -6,7 +6,6 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from skshap.selection._choice import Choice
-from skshap.selection._removal_report import removal_report
 
 LABELS = np.array(["a", "b", "c"])
 VALUES = np.array([-0.125, 1.0, -0.25])
@@ -47,7 +46,7 @@ def test_reasons_name_a_function_that_scores(removal, table):
 
 
 def test_lowest_rows_have_a_rank():
-    report = removal_report(Choice(VALUES, ORDER, 2), LABELS, "accuracy")
+    report = Choice(VALUES, ORDER, 2).report(LABELS, "accuracy")
     assert list(report) == ["sample_index", "label", "value", "reason"]
     assert report.sample_index.tolist() == [2, 0]
     assert report.label.tolist() == ["c", "a"]
@@ -61,7 +60,7 @@ def test_lowest_rows_have_a_rank():
 def test_harmful_rows_have_an_error_and_a_probability():
     errors, probability = np.array([0.034, 0.5, 0.0625]), np.array([0.75, 0.1, 0.9996])
     choice = Choice(VALUES, ORDER, 2, errors, probability)
-    report = removal_report(choice, LABELS, "neg_log_loss")
+    report = choice.report(LABELS, "neg_log_loss")
     assert report.standard_error.tolist() == [0.0625, 0.034]
     assert report.probability_harmful.tolist() == [0.9996, 0.75]
     assert report.reason.tolist() == [
@@ -74,13 +73,13 @@ def test_a_score_without_a_name_has_that_of_its_class():
     class Margin:
         """A callable object."""
 
-    report = removal_report(Choice(VALUES, ORDER[::-1], 1), LABELS, Margin())
+    report = Choice(VALUES, ORDER[::-1], 1).report(LABELS, Margin())
     assert report.reason[0].startswith("Margin 1, number 1")
 
 
 @pytest.mark.parametrize("probability", [None, np.zeros(3)])
 def test_nothing_removed_is_a_report_without_rows(probability):
     choice = Choice(VALUES, ORDER, 0, VALUES, probability)
-    report = removal_report(choice, LABELS, "accuracy")
+    report = choice.report(LABELS, "accuracy")
     assert {len(column) for column in report.values()} == {0}
     assert pd.DataFrame(report).empty
