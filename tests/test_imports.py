@@ -230,7 +230,6 @@ HELPERS = {
         "_class_values",
         "_held_out",
         "_rare_labels",
-        "_row_scores",
         "_stack",
     },
 }

@@ -2,16 +2,20 @@
 
 import numpy as np
 from joblib import Parallel, delayed
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
 from sklearn.base import clone
 from sklearn.exceptions import FitFailedWarning
 
 from skshap.selection._choice import spare_classes
 from skshap.selection._class_values import class_values
-from skshap.selection._row_scores import log_probabilities
 from skshap.utils._sklearn import safe_split, slice_params
 from skshap.utils._warn import warn_caller
 
 __all__ = ["compare_without"]
+
+LOG_SCALES = (-8.0, 8.0)  # of values whose median is 1
+LARGEST = 20.0  # of these; a single wild one would decide the factor
 
 
 def compare_without(
@@ -134,3 +138,36 @@ def is_ahead(gains, rows):
     _, place, count = np.unique(rows, return_inverse=True, return_counts=True)
     gain = np.bincount(place, gains) / count
     return bool(gain.mean() > gain.std(ddof=1) / np.sqrt(len(gain)))
+
+
+def log_probabilities(values, labels):
+    """Score rows by the log probability of their label, as it is expected.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n, n_classes)
+        From `class_values`.
+    labels : ndarray of shape (n, n_classes)
+        Probability of each label, by row.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        In nats, of the softmax of the values times the factor, one for all rows, with
+        which it is largest on average (temperature scaling, Guo et al. (2017),
+        https://arxiv.org/abs/1706.04599); values more than 20 times as far from the
+        mean of their row as the median is are cut. Of indicators the mean rises with
+        the expected accuracy, once that is above chance.
+    """
+    values = values / (np.abs(values).max() or 1.0)  # so that no square overflows
+    values = values - values.mean(1, keepdims=True)
+    size = np.median(np.abs(values)) or np.abs(values).max() or 1.0
+    unit = np.clip(values / size, -LARGEST, LARGEST)
+
+    def scaled(log_scale):
+        return (labels * log_softmax(np.exp(log_scale) * unit, axis=1)).sum(1)
+
+    best = minimize_scalar(
+        lambda log_scale: -scaled(log_scale).mean(), bounds=LOG_SCALES, method="bounded"
+    )
+    return scaled(best.x)

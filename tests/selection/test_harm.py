@@ -8,9 +8,17 @@ from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
 
 from skshap import DataRemoval, FreeShapAttributor, flip_labels
-from skshap.selection import _negative
-from skshap.selection._harm import harmful_rows
-from tests.selection.simulated import simulate
+from skshap.selection import _harm
+from skshap.selection._harm import harmful_rows, probability_negative
+
+
+def simulate(harmful_share, seed, n=2000):
+    """Values with errors, of rows that help or harm in truth."""
+    rng = np.random.default_rng(seed)
+    is_harmful = rng.random(n) < harmful_share
+    truth = np.where(is_harmful, rng.normal(-2, 1, n), rng.normal(2, 1, n))
+    errors = rng.uniform(0.5, 2.0, n)
+    return truth, rng.normal(truth, errors), errors
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.3])
@@ -80,7 +88,7 @@ def test_more_iterations_would_hardly_remove_other_rows(monkeypatch):
     _, values, errors = simulate(0.2, 0)
     sets = []
     for times in (1, 10):
-        monkeypatch.setattr(_negative, "N_ITERATIONS", times * _negative.N_ITERATIONS)
+        monkeypatch.setattr(_harm, "N_ITERATIONS", times * _harm.N_ITERATIONS)
         order, n_removed, _ = harmful_rows(values, errors, np.zeros(len(values)))
         sets.append(set(order[:n_removed].tolist()))
     assert len(sets[0] ^ sets[1]) <= 0.01 * len(sets[1])
@@ -109,3 +117,29 @@ def test_rows_that_few_others_are_evaluated_on_are_mostly_harmful():
         harmless += (truth[~removal.support_] > 0).sum()
         n_flipped += is_wrong[~removal.support_].sum()
     assert n_flipped > 50 and harmless < 0.2 * removed  # .17; .40 by variances alone
+
+
+def test_probabilities_are_calibrated():
+    truth, values, errors = simulate(0.2, 0, n=5000)
+    probability = probability_negative(values, errors, np.zeros(len(values)))
+    for low in np.arange(0, 1, 0.2):
+        inside = (probability >= low) & (probability < low + 0.2)
+        assert (truth[inside] < 0).mean() == pytest.approx(
+            probability[inside].mean(), abs=0.1
+        )
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1.0, 1e9])
+def test_units_do_not_matter(scale):
+    _, values, errors = simulate(0.2, 1, n=300)
+    expected = probability_negative(values, errors, np.zeros(len(values)))
+    found = probability_negative(scale * values, scale * errors, np.zeros(300))
+    assert_allclose(found, expected)
+
+
+def test_equal_suspicion_of_all_rows_says_nothing():
+    _, values, errors = simulate(0.2, 0, n=300)
+    expected = probability_negative(values, errors, np.zeros(300))
+    for suspicion in (0.3, 1.0):
+        found = probability_negative(values, errors, np.full(300, suspicion))
+        assert_allclose(found, expected, atol=1e-6)

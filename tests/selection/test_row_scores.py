@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from skshap.selection._row_scores import log_probabilities
+from skshap.selection._comparison import log_probabilities
 
 
 def naive(values, labels):
