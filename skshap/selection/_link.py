@@ -1,10 +1,10 @@
-"""How probable each class is by decision values: a softmax whose slopes are fitted."""
+"""Probabilities of classes: by decision values, a softmax whose slopes are fitted."""
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import softmax
+from scipy.optimize import brentq, minimize
+from scipy.special import expit, logit, softmax
 
-__all__ = ["Link"]
+__all__ = ["Link", "tilted", "unsure_share"]
 
 RIDGE = 1e-3  # on the biases
 MIXING_RIDGE = 3.0  # on how far the matrix is from a diagonal one, against all log loss
@@ -12,6 +12,7 @@ LARGEST_LOGIT = 25.0  # so that probabilities near 1 stay apart in floating poin
 MAX_STEPS = 30
 # Tight, or the order of rows would decide where expectation maximization stops.
 PRECISION = {"maxcor": 30, "ftol": 1e-12, "gtol": 1e-7}
+STEP = 0.2  # of how sure rows are, from all classes equally probable to one sure
 
 
 class Link:
@@ -29,20 +30,13 @@ class Link:
         On the spread of the slopes b, in logarithms, against the log loss of all rows.
     scaling : {"vector", "matrix"}, default="vector"
         Without or with the matrix M, which has a ridge of its own: vector and matrix
-        scaling [1]_, the latter regularized [2]_.
+        scaling (Guo et al. (2017), https://arxiv.org/abs/1706.04599), the latter
+        regularized (Kull et al. (2019), https://arxiv.org/abs/1910.12656).
 
     Attributes
     ----------
     weights : ndarray of shape (2 * n_classes,) or (2 * n_classes + n_classes**2,)
         Logarithms of slopes, then biases, then the matrix.
-
-    References
-    ----------
-    .. [1] Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks",
-       ICML 2017. https://arxiv.org/abs/1706.04599
-    .. [2] Kull et al., "Beyond temperature scaling: Obtaining well-calibrated
-       multiclass probabilities with Dirichlet calibration", NeurIPS 2019.
-       https://arxiv.org/abs/1910.12656
     """
 
     def __init__(self, n_classes, slope_ridge, scaling="vector"):
@@ -131,3 +125,49 @@ class Link:
 def behind(z):
     """How far each decision value of a row is behind the largest, negative."""
     return z - z.max(1, keepdims=True)
+
+
+def unsure_share(soft):
+    """Tell how far from sure predictions are, but for rows that say nothing.
+
+    Parameters
+    ----------
+    soft : ndarray of shape (n, n_classes)
+        Probabilities.
+
+    Returns
+    -------
+    float
+        Mean of 0 where a class is sure to 1 where all are equally probable. Of rows at
+        that end only as many count as are a step nearer to sure: more of them are rows
+        of another kind, such as empty ones, and tell nothing of how often the sure ones
+        are wrong.
+    """
+    n_classes = soft.shape[1]
+    unsure = (1 - soft.max(1)) * n_classes / (n_classes - 1)
+    is_blank = unsure > 1 - STEP
+    n_next = ((unsure > 1 - 2 * STEP) & ~is_blank).sum()
+    weight = min(1.0, max(n_next, 1) / max(is_blank.sum(), 1))
+    return float(np.average(unsure, weights=np.where(is_blank, weight, 1.0)))
+
+
+def tilted(probabilities, c, believed):
+    """Weigh class c against the others, so that it has a given mean probability.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (n, n_classes)
+    c : int
+    believed : float
+        The mean.
+
+    Returns
+    -------
+    ndarray of shape (n, n_classes)
+    """
+    own = logit(np.clip(probabilities[:, c], 1e-12, 1 - 1e-12))
+    shift = brentq(lambda s: expit(own + s).mean() - believed, -100, 100)
+    others = np.delete(probabilities, c, 1)
+    others /= others.sum(1, keepdims=True)
+    own = expit(own + shift)
+    return np.insert(others * (1 - own[:, None]), c, own, axis=1)

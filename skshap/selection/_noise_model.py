@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from skshap.selection._link import Link
-from skshap.selection._soft_labels import tilted, unsure_share
+from skshap.selection._link import Link, tilted, unsure_share
 from skshap.selection._transitions import end_of_path, uniform_noise
 
 __all__ = ["NoiseModel"]
@@ -90,10 +89,10 @@ class NoiseModel:
 
     def fit(self, decision):
         """Fit link and transitions, from where they are; return the posterior."""
-        self._z = z = scaled(decision)
+        self._z = scaled(decision)
         self._untold[:] = False
         for _ in range(self.n_classes):
-            self._maximize(z)
+            self._maximize()
             self.posterior = self._judge()
             vanished = self._vanished()
             if not vanished.any():
@@ -237,7 +236,7 @@ class NoiseModel:
         likelihood = (self.probabilities * self._evidence()).sum(1)
         return float(np.log(likelihood[~self.is_clean]).sum())
 
-    def _maximize(self, z):
+    def _maximize(self):
         """Fit link and transitions by expectation maximization.
 
         Where rows hardly tell how many labels are wrong its steps are short and many,
@@ -245,17 +244,17 @@ class NoiseModel:
         """
         self._blind = 0.0
         for _ in range(MAX_ROUNDS):
-            path = [self.transition, self._step(z), self._step(z)]
+            path = [self.transition, self._step(), self._step()]
             ahead = end_of_path(*path)
             steps = [path[2] - path[1], ahead - path[2]]
             if np.abs(steps).max() < TOL:
                 break
             self.transition = ahead
 
-    def _step(self, z):
+    def _step(self):
         """Fit the link, then the transitions; return these."""
-        self._link.fit(z, self._evidence(), self._blind)
-        soft = self._link.probabilities(z)
+        self._link.fit(self._z, self._evidence(), self._blind)
+        soft = self._link.probabilities(self._z)
         hard = self.hard_share = unsure_share(soft)
         self._blind = min(BLIND_SHARE, BLIND_GROWTH * hard) * hard
         self.probabilities = (1 - self._blind) * soft + self._blind / self.n_classes
