@@ -35,22 +35,6 @@ class View(NamedTuple):
     y_index: np.ndarray
 
 
-class GreedyOrder(NamedTuple):
-    """What `choose_greedily` returns.
-
-    Attributes
-    ----------
-    chosen : ndarray of shape (n_to_choose,)
-        Rows, in the order in which they were chosen.
-    gains : ndarray of shape (n,)
-        Fall of the Brier score when a row was chosen; for the others, the fall if they
-        were chosen next.
-    """
-
-    chosen: np.ndarray
-    gains: np.ndarray
-
-
 class GrowingRidge:
     """Kernel ridge regression on rows chosen one at a time, none at first.
 
@@ -143,7 +127,11 @@ def choose_greedily(
 
     Returns
     -------
-    GreedyOrder
+    chosen : ndarray of shape (n_to_choose,)
+        Rows, in the order in which they were chosen.
+    gains : ndarray of shape (n,)
+        Fall of the Brier score when a row was chosen; for the others, the fall if they
+        were chosen next.
 
     Notes
     -----
@@ -190,4 +178,4 @@ def choose_greedily(
                 if is_candidate[row]:
                     ridge.choose(row)
             bar.update()
-    return GreedyOrder(np.array(draft.chosen), gains)
+    return np.array(draft.chosen), gains
