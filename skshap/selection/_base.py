@@ -12,7 +12,7 @@ from skshap.selection._held_out import check_held_out, errors_name_held_out
 from skshap.selection._splits import make_splits
 from skshap.selection._values import combine, evaluate_splits, values_on
 from skshap.utils._label_arrays import as_labels
-from skshap.utils._labels import check_targets, encode_targets
+from skshap.utils._labels import encode_targets
 from skshap.utils._order import check_order
 from skshap.utils._rows import number_of_rows
 from skshap.utils._seed import draw_seed, set_seeds
@@ -72,7 +72,7 @@ class BaseRowChoice(Attributed, BaseEstimator):
             scoring="neg_brier_score", n_permutations=number
         )
         self.attributor_ = set_seeds(attributor, seed).fit(X, y)
-        self.classes_, y_index = check_targets(y, self.attributor_._training_kernel)
+        self.classes_, y_index = self.attributor_.classes_, self.attributor_._y
         self._take_names()
         if y_val is not None:
             encode_targets(y_val, self.classes_, X_val, "y_val")  # to check them

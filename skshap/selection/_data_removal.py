@@ -17,7 +17,6 @@ from skshap.selection._harm import choose_harmful
 from skshap.selection._label_noise import LabelNoiseDetector
 from skshap.selection._splits import other_splits
 from skshap.utils._label_arrays import as_labels
-from skshap.utils._labels import encode_targets
 from skshap.utils._order import check_entries
 from skshap.utils._rows import number_of_rows
 from skshap.utils._seed import draw_seed, set_seeds
@@ -327,8 +326,7 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
         detector._fit(X, y, X_val, y_val)  # it would warn of calls, not of removals
         self.attributor_, self.classes_ = detector.attributor_, detector.classes_
         self._take_names()
-        y, (X,) = as_labels(y), indexable(X)
-        y_index = encode_targets(y, self.classes_, X)
+        (X,), y_index = indexable(X), detector._judged.given
         choice = doubted_rows(detector.label_quality_, y_index)
         if not is_narrow(self.attributor_._training_kernel):  # of which it warned
             warn_of_doubt(detector._judged, choice.n_removed)

@@ -294,7 +294,7 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         else:
             rows, labels, n_clean = self._join(X, y, X_val, y_val)
         self.attributor_ = self._fitted_attributor(rows, labels, n_clean)
-        self.classes_, given = check_targets(labels, self.attributor_._training_kernel)
+        self.classes_, given = self.attributor_.classes_, self.attributor_._y
         self._take_names()
         n = len(given) - n_clean
         warn_of_labels(self.classes_, given[:n])
