@@ -126,15 +126,13 @@ def prune(model):
     Parameters
     ----------
     model : NoiseModel
-        Fitted.
+        Fitted, by pair.
 
     Returns
     -------
     NoiseModel
-        Fitted; `model` itself if it is none by pair.
+        Fitted.
     """
-    if model.noise != "by pair":
-        return model
     model, share = model.restrict(model.own), FIRST_SHARE
     while True:
         margin, n_gone = margins(model)
@@ -221,16 +219,16 @@ def price_of_rates(n_rates, n_gone, k):
 
     Parameters
     ----------
-    n_rates : int or ndarray
+    n_rates : int
         How many rates.
-    n_gone : float or ndarray
+    n_gone : float
         How many labels are expected to have gone wrong at them.
     k : int
         How many classes there are, see `count_common`.
 
     Returns
     -------
-    float or ndarray
+    float
 
     Notes
     -----

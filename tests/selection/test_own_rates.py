@@ -117,12 +117,6 @@ def test_no_pairs_are_worth_it_where_labels_went_wrong_alike(seed):
     assert worth(model) < worth(pruned) <= worth(model.symmetric()) + 0.1
 
 
-def test_a_model_without_rates_of_its_own_stays():
-    model = NoiseModel(np.arange(90) % 3, 3, np.zeros(90, bool), noise="symmetric")
-    model.fit(np.random.default_rng(0).normal(size=(90, 3)))
-    assert prune(model) is model
-
-
 def swapped(true, share, n_others, seed, pair=(0, 1)):
     """Labels of two classes swapped at random, and some others anything else."""
     rng = np.random.default_rng(seed)
