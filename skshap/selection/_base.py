@@ -130,8 +130,8 @@ class BaseRowChoice(Attributed, BaseEstimator):
                 f"{type(self).__name__}(..., random_state=0)."
             )
 
-    def _first(self, order, n_kept, y_index, advice):
-        """Return the first rows of an order, sorted, if every class has one of them."""
+    def _keep_first(self, order, n_kept, y_index, advice):
+        """Keep the first rows of an order, if every class has one of them."""
         kept = np.sort(order[:n_kept])
         counts = np.bincount(y_index[kept], minlength=len(self.classes_))
         if counts.min() == 0:
@@ -140,10 +140,6 @@ class BaseRowChoice(Attributed, BaseEstimator):
                 f"keeping {n_kept} of {len(order)} rows would leave none of class "
                 f"{label!r} ({int((y_index == counts.argmin()).sum())} rows); {advice}."
             )
-        return kept
-
-    def _keep(self, order, kept):
-        """Keep the rows that `_first` returns."""
         self.ranking_ = np.empty(len(order), dtype=int)
         self.ranking_[order] = np.arange(1, len(order) + 1)
         self.sample_indices_ = kept

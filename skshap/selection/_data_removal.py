@@ -302,13 +302,13 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
             X, y_index, choice = self._choose_lowest(X, y, X_val, y_val)
         y = self.classes_[y_index]  # numbers, of objects that are numbers
         order, n_kept = choice.order[::-1], len(y) - choice.n_removed
-        kept = self._first(order, n_kept, y_index, "lower n_samples_to_remove")
+        self._keep_first(order, n_kept, y_index, "lower n_samples_to_remove")
+        kept = self.sample_indices_
         X_kept, y_kept = safe_split(self.estimator, X, y, kept)
         self.estimator_ = clone(self.estimator).fit(
             X_kept, y_kept, **slice_params(X, params, kept)
         )
         self.classes_ = in_order_of(self.estimator_, self.classes_)
-        self._keep(order, kept)
         self.sample_values_ = choice.values
         is_auto = self.n_samples_to_remove == "auto"
         scoring = None if is_auto else self.attributor_.scoring
@@ -342,7 +342,7 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
                 "lower it."
             )
         X, y, y_index, splits = self._fit_attributor(X, y, X_val, y_val)
-        (values, _), _ = self._value(y, X_val, y_val, splits)
+        values = self._value(y, X_val, y_val, splits)[0].mean
         order = np.argsort(values, kind="stable")
         return X, y_index, Choice(values, order, as_count(number, len(order)))
 

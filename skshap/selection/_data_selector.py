@@ -233,7 +233,7 @@ class DataSelector(BaseRowChoice):
                 order = np.argsort(-values, kind="stable")
         self.sample_values_ = values
         advice = "use strategy='greedy' or 'balanced', or raise n_samples_to_select"
-        self._keep(order, self._first(order, n_kept, y_index, advice))
+        self._keep_first(order, n_kept, y_index, advice)
         return self
 
     def fit_resample(self, X, y, *, X_val=None, y_val=None):
