@@ -39,7 +39,7 @@ def class_values(model, X, classes):
             values = usable_values(model, method, X, classes)
             if values is not None:
                 return values
-    predicted, n = np.asarray(model.predict(X)), number_of_rows(X, "X")
+    predicted, n = np.asarray(model.predict(X)), number_of_rows(X)
     what = ""
     if predicted.shape not in ((n,), (n, 1)):
         what = f"an array of shape {predicted.shape}"
@@ -75,15 +75,5 @@ def usable_values(model, method, X, classes):
 
 
 def of_both(margin):
-    """Return decision values of both classes, half of the margin to either side.
-
-    Parameters
-    ----------
-    margin : ndarray of shape (n,)
-        Decision values of the second class minus those of the first.
-
-    Returns
-    -------
-    ndarray of shape (n, 2)
-    """
+    """Return decision values of both classes, half of the margin to either side."""
     return np.column_stack([-margin, margin]) / 2

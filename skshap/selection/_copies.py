@@ -44,7 +44,8 @@ def number_rows(kernel):
         From 0 on.
     """
     n = len(kernel)
-    graph = coo_array((np.ones(n, dtype=bool), same_rows(kernel)), shape=(n, n))
+    pairs = np.arange(n), same_rows(kernel)
+    graph = coo_array((np.ones(n, dtype=bool), pairs), shape=(n, n))
     return connected_components(graph, directed=False)[1]
 
 
@@ -175,7 +176,7 @@ def find_recurring(number, given, is_clean):
 
 
 def same_rows(kernel):
-    """Return all rows, and for each of them one that is the same, or itself."""
+    """Return for each row one that is the same, or itself."""
     n, sizes = len(kernel), replace(kernel, lost=0.0).diagonal()
     own = np.abs(sizes)  # of kernels that are no products, some are negative
     least = SAME * np.minimum(own, centred_sizes(kernel, sizes)) + ROUNDING * own
@@ -195,7 +196,7 @@ def same_rows(kernel):
         is_same = distances <= least[some, None] + least[near]
         is_same |= some[:, None] == near  # whatever rounding says
         same[some] = near[is_same.argmax(1)]
-    return np.arange(n), same
+    return same
 
 
 def centred_sizes(kernel, sizes):
