@@ -418,5 +418,5 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
             decision = fitted.loo_decision_function_
         if decision.ndim == 1:
             decision = of_both(decision)
-        _, model, _ = choose_model(models, lambda model: (model, model.fit(decision)))
+        model, _ = choose_model(models, lambda model: (model, model.fit(decision)))
         return model, Misses(0.0, 0.0, 0.0)

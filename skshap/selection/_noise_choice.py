@@ -79,19 +79,18 @@ def choose_model(models, fit):
 
     Returns
     -------
-    place : int
-        Of the model in the list, of equal ones the first.
     model : NoiseModel
-        It. If it is one by pair, what `prune` leaves of it is compared, fitted anew, as
-        what ridges are refitted to with too many rates would pass for evidence of few.
-        It is drawn to the one with all rates, as those that are too small to pay are
-        there too, and, the more rows are hard, to the one without, as hard rows look
-        the more like wrong labels the higher the rate of their pair is.
+        Of equal ones the first. If it is one by pair, what `prune` leaves of it is
+        compared, fitted anew, as what ridges are refitted to with too many rates would
+        pass for evidence of few. It is drawn to the one with all rates, as those that
+        are too small to pay are there too, and, the more rows are hard, to the one
+        without, as hard rows look the more like wrong labels the higher the rate of
+        their pair is.
     value : object
         The second of `fit`.
     """
     best, chosen, alike = -np.inf, None, {}  # alike: by scaling
-    for place, model in enumerate(models):
+    for model in models:
         if -price_of_matrix(model) <= best:  # no likelihood is above one
             continue
         without = alike.get(model.scaling)  # rates of pairs; None if not looked at yet
@@ -112,7 +111,7 @@ def choose_model(models, fit):
                 model.draw_to(full, FULL_SHARE)
                 share = min(ALIKE_SHARE, ALIKE_GROWTH * model.hard_share)
                 model.draw_to(without, share)
-            chosen = place, model, value
+            chosen = model, value
     return chosen
 
 

@@ -138,27 +138,26 @@ class NoiseModel:
         return other
 
     def part(self, rows):
-        """Return a model of some rows, not fitted, and which classes these have."""
+        """Return a model of some rows and the classes that they have, not fitted."""
         classes, given = np.unique(self.given[rows], return_inverse=True)
         kind = {"noise": self.noise, "scaling": self.scaling}
-        return NoiseModel(given, len(classes), self.is_clean[rows], **kind), classes
+        return NoiseModel(given, len(classes), self.is_clean[rows], **kind)
 
-    def take_over(self, part, classes, rows, probabilities):
+    def take_over(self, part, rows, probabilities):
         """Judge labels by a model of some rows, and the others' by given probabilities.
 
         Parameters
         ----------
         part : NoiseModel
-            Fitted.
-        classes : ndarray of int
-            Which of the classes it knows. None of their labels is turned into the
-            others, whose own go wrong at their mean rate.
+            Fitted. None of the labels of its classes is turned into the others, whose
+            own go wrong at their mean rate.
         rows : ndarray of int
             Which of the rows it is a model of.
         probabilities : ndarray of shape (n, n_classes)
             Of the true label; those of `rows` are not used.
         """
-        self._parts = part, classes, rows, probabilities
+        self._parts = part, rows, probabilities
+        classes = np.unique(self.given[rows])
         self.hard_share = part.hard_share
         rate = 1 - np.diagonal(part.transition).mean()
         self.transition = uniform_noise(rate, self.n_classes)

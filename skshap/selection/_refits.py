@@ -15,6 +15,7 @@ from skshap.selection._copies import (
     often,
 )
 from skshap.selection._noise_choice import choose_model, count_common
+from skshap.selection._noise_model import NoiseModel
 from skshap.utils._ridge import leave_one_out, with_ones
 
 __all__ = ["Misses", "fit_by_attributor", "fit_by_leaving_out"]
@@ -74,7 +75,7 @@ def fit_by_leaving_out(models, kernel, alpha=None, device=None):
     Parameters
     ----------
     models : list of NoiseModel
-        Of the same labels, from `noise_models`; are fitted.
+        Of the same labels, from `noise_models`.
     kernel : TrainingKernel
         Of their rows.
     alpha : float or None, default=None
@@ -90,17 +91,17 @@ def fit_by_leaving_out(models, kernel, alpha=None, device=None):
     misses : Misses
         Of its ridges, among the rows not known to be clean.
     """
-    number = number_rows(kernel)
-    recurs = find_recurring(number, models[0].given, models[0].is_clean)
+    number, first = number_rows(kernel), models[0]
+    recurs = find_recurring(number, first.given, first.is_clean)
     least = often(len(number))
     if not recurs.any():
-        return fit_to_others(models, kernel, number, least, alpha, device)[1:]
+        return fit_to_others(models, kernel, number, least, alpha, device)
     rows = np.flatnonzero(~recurs)
-    parts, (classes, *_) = zip(*(model.part(rows) for model in models), strict=True)
-    others = kernel.part(rows), number[rows]
-    place, part, misses = fit_to_others(parts, *others, least, None, device)
-    model = models[place]
-    model.take_over(part, classes, rows, shares_by_number(number, model))
+    parts, others = [model.part(rows) for model in models], kernel.part(rows)
+    part, misses = fit_to_others(parts, others, number[rows], least, None, device)
+    kind = {"noise": part.noise, "scaling": part.scaling}
+    model = NoiseModel(first.given, first.n_classes, first.is_clean, **kind)
+    model.take_over(part, rows, shares_by_number(number, model))
     return model, misses
 
 
@@ -132,8 +133,6 @@ def fit_to_others(models, kernel, number, least, alpha, device):
 
     Returns
     -------
-    place : int
-        See `choose_model`.
     model : NoiseModel
     misses : Misses
     """
@@ -150,8 +149,8 @@ def fit_to_others(models, kernel, number, least, alpha, device):
     predict = partial(leave_out, factor, copies, diagonal)
     decision = predict(labels)
     fit = partial(fit_and_refit, decision=decision, predict=predict)
-    place, model, missed_at_first = choose_model(models, fit)
-    return place, model, misses_of(model, missed_at_first)
+    model, missed_at_first = choose_model(models, fit)
+    return model, misses_of(model, missed_at_first)
 
 
 def fit_and_refit(model, decision, predict):

@@ -69,7 +69,7 @@ def test_rows_that_recur_are_judged_by_how_often_the_others_have_each_label():
     is_clean = np.arange(N + n) < 5
     model, alone = NoiseModel(given, 3, is_clean), NoiseModel(GIVEN, 3, is_clean[:N])
     # Alpha, tuned with these rows among the others, is tuned again.
-    _, missed = fit_by_leaving_out([model], kernel, 123.0)
+    model, missed = fit_by_leaving_out([model], kernel, 123.0)
     assert missed == fit_by_leaving_out([alone], kernel.part(np.arange(N)))[1]
     assert_allclose(model.posterior[:N], alone.posterior)
     for row in range(N, N + n):
