@@ -18,6 +18,9 @@ ENOUGH = 20  # rows of X_val of which quartiles tell
 NARROW = 0.1  # of the distance between quartiles of X: what has less is in other units
 MARGIN = 0.25  # of the range of a column of X: what lies as far from it is outside
 SHARE = 0.25  # of the columns of numbers, two at least, that tell of other units
+IN_PIPELINE = (
+    "Behind other steps of a Pipeline, transform_input=['X_val'] has them transform it"
+)
 
 
 def check_held_out(X, X_val, y_val):
@@ -62,15 +65,13 @@ def check_held_out(X, X_val, y_val):
         kinds = ["texts" if is_text(rows) else "no texts" for rows in (X, X_val)]
         raise ValueError(
             f"X_val must be rows of the same kind as X, but X holds {kinds[0]} and "
-            f"X_val {kinds[1]}. Behind other steps of a Pipeline, "
-            "transform_input=['X_val'] has them transform it."
+            f"X_val {kinds[1]}. {IN_PIPELINE}."
         )
     if None not in (shape, shape_val) and shape != shape_val:
         one_dimensional = ", one of texts as one-dimensional" * (shape == ())
         raise ValueError(
             f"X_val must have rows of the shape of those of X, {shape}, got "
-            f"{shape_val}; pass the same columns{one_dimensional}. Behind other steps "
-            "of a Pipeline, transform_input=['X_val'] has them transform it."
+            f"{shape_val}; pass the same columns{one_dimensional}. {IN_PIPELINE}."
         )
     names, names_val = (list(getattr(rows, "columns", [])) for rows in (X, X_val))
     if names and names_val and names != names_val:
@@ -86,8 +87,7 @@ def check_held_out(X, X_val, y_val):
             f"X_val is far from X in {n_outside} of {n_columns} columns, half of its "
             f"rows outside by {MARGIN:.0%} of the range of X, or close together by "
             f"{NARROW:.0%} of what half of X spans, as if only X were scaled."
-            f"{kinds} Behind other steps of a Pipeline, transform_input=['X_val'] has "
-            "them transform it; else pass X_val in the units of X."
+            f"{kinds} {IN_PIPELINE}; else pass X_val in the units of X."
         )
 
 

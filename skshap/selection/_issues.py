@@ -10,20 +10,14 @@ from skshap.selection._refits import Misses
 __all__ = ["are_told", "find_issues", "judge_labels"]
 
 FALSE_ALARM_SHARE = 0.25  # expected among the issues at most, by "auto"
-# Of rows that a ridge misses though their label is taken for right, the largest share
-# at which "auto" calls issues; and, where it is larger, the largest if each row counts
-# as much as its prediction is sure. With more of both it cannot be told how often the
-# surest predictions are wrong, and most of the issues may be labels that are right,
+# Of `are_told`: rows missed though their labels are taken for right, by the first
+# ridge, and by the last, where each counts as much as its prediction is sure,
 MISSED_SHARE = 0.085
 SURELY_MISSED_SHARE = 0.045
-# unless this is at least the sum of two shares of labels that are expected to be right:
-# of all that are surely missed, and of those that look wrong; and no more rows are hard
-# than this, as among more of them such shares are no more than guesses.
-MOST_DOUBT = 0.55
-MOST_HARD_SHARE = 0.22
-# Largest share of hard rows at which next to none lie between the classes: labels that
-# went wrong mostly in one class are then no rows among those of another.
+# and rows that are hard, next to none of them and not too many.
 FEW_HARD_SHARE = 0.025
+MOST_HARD_SHARE = 0.22
+MOST_DOUBT = 0.55  # sum of two shares of labels that are expected to be right
 
 
 class JudgedLabels(NamedTuple):
@@ -149,10 +143,14 @@ def are_told(misses, noise_rate, right, hard_share):
     -------
     bool
     """
+    # With more rows missed nobody knows how often the surest predictions are wrong.
     are_few = misses.at_first - noise_rate <= MISSED_SHARE
     is_rate_known = are_few or misses.surely <= SURELY_MISSED_SHARE
-    # Else rows of one class among those of another pass for its labels gone wrong.
+    # Else rows of one class among those of another pass for its labels gone wrong;
+    # where next to no row is hard, next to none lies there.
     is_noise = right <= 0.5 or hard_share < FEW_HARD_SHARE
     if is_rate_known and is_noise:
         return True
+    # Or wrong labels outnumber right ones, of those surely missed and of those that
+    # look wrong; with more hard rows such shares are no more than guesses.
     return misses.right_share + right <= MOST_DOUBT and hard_share <= MOST_HARD_SHARE
