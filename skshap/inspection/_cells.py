@@ -8,9 +8,7 @@ __all__ = ["cells_of", "column_name", "has_names"]
 
 def has_names(X):
     """Whether rows have names in an index, other than their positions."""
-    index = getattr(X, "index", None)
-    is_pandas = hasattr(X, "iloc") and index is not None
-    return is_pandas and list(index) != list(range(len(index)))
+    return hasattr(X, "iloc") and list(X.index) != list(range(len(X)))
 
 
 def cells_of(X, i):

@@ -309,9 +309,7 @@ class NoiseModel:
         others = others / np.maximum(others.sum(1, keepdims=True), 1)
         n_alike = counts.sum(1) @ (1 - (others * self.own).sum(1))
         rate = counts[~same & ~self.own].sum() / max(n_alike, 1e-300)
-        alike = rate * np.where(self.own, 0, others)
-
-        transition = np.minimum(own + alike, 1 - LEAST_RIGHT)
+        transition = own + rate * np.where(self.own, 0, others)
         transition[:, self._untold] = 0
         right = 1 - transition.sum(1)
         np.fill_diagonal(transition, np.maximum(right, LEAST_RIGHT))
