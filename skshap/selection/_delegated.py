@@ -26,18 +26,7 @@ def estimator_has(method):
 
 
 def in_order_of(estimator, classes):
-    """Return labels in the order in which an estimator has them, if it has all.
-
-    Parameters
-    ----------
-    estimator : classifier
-        Fitted.
-    classes : ndarray of shape (n_classes,)
-
-    Returns
-    -------
-    ndarray of shape (n_classes,)
-    """
+    """Return labels in the order in which a fitted classifier has them, if all."""
     places = {label: place for place, label in enumerate(classes.tolist())}
     own = np.asarray(getattr(estimator, "classes_", classes)).tolist()
     if len(own) != len(places) or set(own) != set(places):

@@ -144,18 +144,7 @@ def probability_negative(values, errors, suspicion):
 
 
 def true_labels(attributor):
-    """Compute how probable each true label is, by the kernel of an attributor.
-
-    Parameters
-    ----------
-    attributor : FreeShapAttributor
-        Fitted on the rows.
-
-    Returns
-    -------
-    ndarray of shape (n, n_classes)
-        Probabilities, given the labels that rows have.
-    """
+    """Return how probable each true label of each row is, by an attributor's kernel."""
     given, n_classes = attributor._y, len(attributor.classes_)
     models = noise_models(given, n_classes, np.zeros(len(given), dtype=bool))
     return fit_by_attributor(models, attributor)[0].posterior

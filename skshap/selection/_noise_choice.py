@@ -118,19 +118,9 @@ def choose_model(models, fit):
 def prune(model):
     """Leave rates of their own to those pairs of classes for which they pay.
 
-    Pairs between which hardly a label went wrong go first, then the worse half of those
-    that do not pay, and so on, the model fitted anew each time; fewer at once where it
-    would be worth less without them.
-
-    Parameters
-    ----------
-    model : NoiseModel
-        Fitted, by pair.
-
-    Returns
-    -------
-    NoiseModel
-        Fitted.
+    Of a fitted model, pairs between which hardly a label went wrong go first, then the
+    worse half of those that do not pay, and so on, the model fitted anew each time;
+    fewer at once where it would be worth less without them.
     """
     model, share = model.restrict(model.own), FIRST_SHARE
     while True:
@@ -189,17 +179,7 @@ def margins(model):
 
 
 def worth(model):
-    """Return the log-likelihood of a model, less what the model costs, in nats.
-
-    Parameters
-    ----------
-    model : NoiseModel
-        Fitted.
-
-    Returns
-    -------
-    float
-    """
+    """Return the log-likelihood of a fitted model, less what it costs, in nats."""
     k = count_common(model.given[~model.is_clean])
     n_gone = model.expected_counts()[model.own]
     n_rates = (n_gone >= 1).sum() + COST_OF_ANY * model.own.any()
@@ -216,26 +196,12 @@ def price_of_matrix(model):
 def price_of_rates(n_rates, n_gone, k):
     """Return the nats by which rates of their own must explain labels better.
 
-    Parameters
-    ----------
-    n_rates : int
-        How many rates.
-    n_gone : float
-        How many labels are expected to have gone wrong at them.
-    k : int
-        How many classes there are, see `count_common`.
-
-    Returns
-    -------
-    float
-
-    Notes
-    -----
-    A rate of a pair of classes is one of many that might have been chosen to explain
-    rows that are hard. It costs about the logarithm of the number of pairs, which it
-    takes to say which pair it is, as in the extended Bayesian information criterion
-    (Chen and Chen, 2008, :doi:`10.1093/biomet/asn034`); rates of pairs between which
-    less than one label is expected to have gone explain nothing, and cost nothing.
+    Each is the rate of one of the pairs of k classes, any of which might have been
+    chosen to explain rows that are hard. It costs about the logarithm of the number of
+    pairs, which it takes to say which pair it is, as in the extended Bayesian
+    information criterion (Chen and Chen, 2008, :doi:`10.1093/biomet/asn034`), and more
+    for each of the `n_gone` labels that are expected to have gone wrong by them. Pairs
+    between which less than one is explain nothing, and cost nothing.
     """
     return n_rates * (np.log(k * (k - 1)) - DISCOUNT) + LEAST_GAIN * n_gone
 
