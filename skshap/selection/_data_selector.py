@@ -284,7 +284,7 @@ class DataSelector(BaseRowChoice):
 
     def _order_greedily(self, kernel, y_index, views, n_kept):
         """Order rows by choice, the rest by what they would add; return all gains."""
-        chosen, gains = choose_greedily(
+        order, gains = choose_greedily(
             kernel,
             y_index,
             views,
@@ -298,9 +298,7 @@ class DataSelector(BaseRowChoice):
                 "the kernel is too large to square: its largest diagonal entry is "
                 f"{kernel.diagonal().max():.2g}; scale the rows or the kernel down."
             )
-        others = np.setdiff1d(np.arange(len(gains)), chosen)
-        others = others[np.argsort(-gains[others], kind="stable")]
-        return np.append(chosen, others), gains
+        return order, gains
 
     def _views(self, kernel, y_index, X_val, y_val, splits):
         """Yield what a greedy selection is evaluated on."""

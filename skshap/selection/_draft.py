@@ -38,6 +38,11 @@ class Draft:
         self._counts[self.y_index[row]] += 1
         return row
 
+    def order(self, scores):
+        """Return all rows: those chosen, then the others by score."""
+        rest = np.flatnonzero(self.is_free)
+        return np.append(self.chosen, rest[np.argsort(-scores[rest], kind="stable")])
+
 
 def order_by_class(scores, y_index, n_to_choose):
     """Order rows by score while classes keep their shares.
@@ -59,8 +64,7 @@ def order_by_class(scores, y_index, n_to_choose):
     draft = Draft(y_index, n_to_choose)
     for _ in range(n_to_choose):
         draft.choose(scores)
-    rest = np.flatnonzero(draft.is_free)
-    return np.append(draft.chosen, rest[np.argsort(-scores[rest], kind="stable")])
+    return draft.order(scores)
 
 
 def open_classes(counts, sizes, n_left):

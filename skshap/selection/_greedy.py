@@ -127,8 +127,8 @@ def choose_greedily(
 
     Returns
     -------
-    chosen : ndarray of shape (n_to_choose,)
-        Rows, in the order in which they were chosen.
+    order : ndarray of shape (n,)
+        Rows, in the order in which they were chosen; then the others, by gain.
     gains : ndarray of shape (n,)
         Fall of the Brier score when a row was chosen; for the others, the fall if they
         were chosen next.
@@ -178,4 +178,4 @@ def choose_greedily(
                 if is_candidate[row]:
                     ridge.choose(row)
             bar.update()
-    return np.array(draft.chosen), gains
+    return draft.order(gains), gains
