@@ -12,9 +12,9 @@ __all__ = [
     "diagonal_of_copies",
     "find_copies",
     "find_recurring",
+    "least_recurring",
     "mean_of_copies",
     "number_rows",
-    "often",
     "warn_of_copies",
 ]
 
@@ -62,7 +62,7 @@ def find_copies(number, given, is_clean, least):
         True where the label is known to be right: such a row says something of others
         that are the same.
     least : float
-        From how many rows that are the same on they recur often, see `often`.
+        From how many rows that are the same on they recur often, see `least_recurring`.
 
     Returns
     -------
@@ -84,7 +84,7 @@ def find_copies(number, given, is_clean, least):
     return np.unique(copies, return_inverse=True)[1]
 
 
-def often(n):
+def least_recurring(n):
     """Return from how many of n rows on the same row recurs often."""
     return max(OFTEN, OFTEN_SHARE * n)
 
@@ -128,7 +128,8 @@ def warn_of_copies(number, given):
     given : ndarray of shape (n,)
         Index of each label.
     """
-    n, (_, first, of_rows) = len(number), np.unique(number, True, True)
+    n = len(number)
+    _, first, of_rows = np.unique(number, return_index=True, return_inverse=True)
     if n < FEWEST or not is_table(number) or len(first) < DISTINCT * n:
         return
     if (given == given[first][of_rows]).all():
@@ -162,7 +163,7 @@ def find_recurring(number, given, is_clean):
         of their labels may be wrong.
     """
     counts = np.bincount(number)
-    recurs = counts[number] >= often(len(number))
+    recurs = counts[number] >= least_recurring(len(number))
     base = np.bincount(given) / len(given)
     shares = np.zeros((len(counts), len(base)))
     np.add.at(shares, (number, given), 1 / counts[number])

@@ -10,9 +10,9 @@ from skshap.selection._copies import (
     diagonal_of_copies,
     find_copies,
     find_recurring,
+    least_recurring,
     mean_of_copies,
     number_rows,
-    often,
 )
 from skshap.selection._noise_choice import choose_model, count_common
 from skshap.selection._noise_model import NoiseModel
@@ -93,7 +93,7 @@ def fit_by_leaving_out(models, kernel, alpha=None, device=None):
     """
     number, first = number_rows(kernel), models[0]
     recurs = find_recurring(number, first.given, first.is_clean)
-    least = often(len(number))
+    least = least_recurring(len(number))
     if not recurs.any():
         return fit_to_others(models, kernel, number, least, alpha, device)
     rows = np.flatnonzero(~recurs)
