@@ -48,10 +48,8 @@ class BaseRowChoice(Attributed, BaseEstimator):
         -------
         X : indexable
             The rows, as they are.
-        y : ndarray of shape (n,)
-            Their labels, as in `classes_`.
         y_index : ndarray of shape (n,)
-            Index of each label.
+            Index of each label in `classes_`.
         splits : list of (ndarray, ndarray) or None
             Of the rows, for cross-fitting.
         """
@@ -85,7 +83,7 @@ class BaseRowChoice(Attributed, BaseEstimator):
                 seed,
                 most_evaluated=self._most_evaluated,
             )
-        return X, self.classes_[y_index], y_index, splits
+        return X, y_index, splits
 
     def _n_permutations(self, n, with_error):
         """Return how many permutations of n rows are drawn, if nobody says so.
@@ -96,7 +94,7 @@ class BaseRowChoice(Attributed, BaseEstimator):
         least = 2 if with_error else 1
         return int(np.clip(least * PERMUTED // max(n, 1), least, MOST_PERMUTATIONS))
 
-    def _value(self, y, X_val, y_val, splits, *, with_error=False):
+    def _value(self, X_val, y_val, splits, *, with_error=False):
         """Compute values on the validation rows, or by cross-fitting.
 
         Returns
@@ -113,9 +111,9 @@ class BaseRowChoice(Attributed, BaseEstimator):
                 )
             return values, None
         parts = evaluate_splits(
-            self.attributor_, y, splits, with_error=with_error, n_jobs=self.n_jobs
+            self.attributor_, splits, with_error=with_error, n_jobs=self.n_jobs
         )
-        return combine(len(y), parts, with_error=with_error), parts
+        return combine(len(self.attributor_._y), parts, with_error=with_error), parts
 
     def _warn_of_checkpoint(self, X_val):
         """Warn of a checkpoint that no other fit goes on from."""

@@ -341,8 +341,8 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
                 f"n_samples_to_remove={number!r} leaves nothing of n_samples={n} rows; "
                 "lower it."
             )
-        X, y, y_index, splits = self._fit_attributor(X, y, X_val, y_val)
-        values = self._value(y, X_val, y_val, splits)[0].mean
+        X, y_index, splits = self._fit_attributor(X, y, X_val, y_val)
+        values = self._value(X_val, y_val, splits)[0].mean
         order = np.argsort(values, kind="stable")
         return X, y_index, Choice(values, order, as_count(number, len(order)))
 
@@ -354,15 +354,15 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
                 "one: of one row there is no standard error; pass more, or X_val=None "
                 "to evaluate on other folds."
             )
-        X, y, y_index, splits = self._fit_attributor(
+        X, y_index, splits = self._fit_attributor(
             X, y, X_val, y_val, with_error=True, always_split=True
         )
         options = {"params": params, "n_jobs": self.n_jobs}
         if X_val is None:  # else values from there serve every split
-            options["is_other"] = other_splits(len(y), splits)
-        values, parts = self._value(y, X_val, y_val, splits, with_error=True)
+            options["is_other"] = other_splits(len(y_index), splits)
+        values, parts = self._value(X_val, y_val, splits, with_error=True)
         choice, results = choose_harmful(
-            self.attributor_, self.estimator, X, y, splits, values, parts, **options
+            self.attributor_, self.estimator, X, splits, values, parts, **options
         )
         if results is not None:
             self.cv_results_ = results

@@ -212,7 +212,7 @@ class DataSelector(BaseRowChoice):
                 "rows; lower it."
             )
         is_greedy = self.strategy == "greedy"
-        X, y, y_index, splits = self._fit_attributor(
+        _, y_index, splits = self._fit_attributor(
             X, y, X_val, y_val, always_split=is_greedy
         )
         n_classes, n_kept = len(self.classes_), as_count(number, n)
@@ -226,7 +226,7 @@ class DataSelector(BaseRowChoice):
             views = self._views(kernel, y_index, X_val, y_val, splits)
             order, values = self._order_greedily(kernel, y_index, views, n_kept)
         else:
-            values = self._value(y, X_val, y_val, splits)[0].mean
+            values = self._value(X_val, y_val, splits)[0].mean
             if self.strategy == "balanced":
                 order = order_by_class(values, y_index, n_kept)
             else:

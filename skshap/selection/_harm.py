@@ -19,7 +19,7 @@ SMALLEST_ERROR = 1e-9  # as a share of the largest value
 
 
 def choose_harmful(
-    attributor, estimator, X, y, splits, values, parts, *, params, n_jobs, is_other=None
+    attributor, estimator, X, splits, values, parts, *, params, n_jobs, is_other=None
 ):
     """Choose the rows that harm, if an estimator is better off without as many.
 
@@ -31,8 +31,6 @@ def choose_harmful(
         Which is asked.
     X : indexable
         Rows.
-    y : ndarray of shape (n,)
-        Their labels.
     splits : list of (ndarray, ndarray) or None
         By which the estimator is asked; None: it is not.
     values : RowValues
@@ -53,7 +51,7 @@ def choose_harmful(
     results : dict or None
         Of `compare_without`; None where the estimator is not asked.
     """
-    labels = true_labels(attributor)
+    y, labels = attributor.classes_[attributor._y], true_labels(attributor)
     suspicion = 1 - labels[np.arange(len(y)), attributor._y]
     order, n_harmful, probability = harmful_rows(values.mean, values.error, suspicion)
     harmful = order[:n_harmful]

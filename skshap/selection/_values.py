@@ -73,15 +73,13 @@ def values_on(attributor, X_val, y_val, *, with_error):
     return combine(len(every), [(every, sums)], with_error=with_error)
 
 
-def evaluate_splits(attributor, y, splits, *, with_error, n_jobs):
+def evaluate_splits(attributor, splits, *, with_error, n_jobs):
     """Value the rows that each split trains on, on the rows that it evaluates on.
 
     Parameters
     ----------
     attributor : FreeShapAttributor
-        Fitted on all rows. Its kernel is used for every split; it knows no labels.
-    y : ndarray of shape (n,)
-        Labels.
+        Fitted on all rows. Its kernel, which knows no labels, serves for every split.
     splits : list of (ndarray, ndarray)
         From `make_splits`.
     with_error : bool
@@ -96,7 +94,7 @@ def evaluate_splits(attributor, y, splits, *, with_error, n_jobs):
     """
     # All results are needed at once, so that any of joblib's backends will do.
     parts = Parallel(n_jobs=n_jobs)(
-        delayed(evaluate_split)(attributor, y, splits, k, with_error)
+        delayed(evaluate_split)(attributor, splits, k, with_error)
         for k in range(len(splits))
     )
     n_splits = np.bincount(np.concatenate([test for _, test in splits]))
@@ -106,10 +104,11 @@ def evaluate_splits(attributor, y, splits, *, with_error, n_jobs):
     ]
 
 
-def evaluate_split(attributor, y, splits, k, with_error):
+def evaluate_split(attributor, splits, k, with_error):
     """Train on a part of the rows and evaluate these on another."""
     part, M_test = split_attributor(attributor, splits[k], k, len(splits))
-    return evaluate(part, M_test, y[splits[k][1]], with_error=with_error)
+    y_test = attributor.classes_[attributor._y[splits[k][1]]]
+    return evaluate(part, M_test, y_test, with_error=with_error)
 
 
 def evaluate(attributor, X, y, *, with_error):

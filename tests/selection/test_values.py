@@ -15,7 +15,7 @@ CLASSES = np.array(["a", "b"])
 
 
 def cross_fit(attributor, y, splits, *, with_error, n_jobs):
-    parts = evaluate_splits(attributor, y, splits, with_error=with_error, n_jobs=n_jobs)
+    parts = evaluate_splits(attributor, splits, with_error=with_error, n_jobs=n_jobs)
     return combine(len(y), parts, with_error=with_error)
 
 
