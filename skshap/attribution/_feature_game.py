@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from skshap.attribution._features import FeatureCoalitions, FeaturePrefixes
+from skshap.attribution._features import FeatureCoalitions
 from skshap.attribution._game import PASS_WORK, Game, Route
+from skshap.attribution._prefixes import FeaturePrefixes
 from skshap.attribution._subsets import FeatureSubsets
 
 __all__ = ["FeatureGame"]

@@ -11,11 +11,10 @@ from functools import partial
 
 import torch
 
-from skshap.attribution._coalitions import JOINED, Block, Prefixes
 from skshap.attribution._moves import Coalition, Product, Side
 from skshap.utils._ridge import check_pivots, factorize
 
-__all__ = ["FeatureCoalitions", "FeaturePrefixes"]
+__all__ = ["FeatureCoalitions"]
 
 ROWS = 1 << 13  # worked on at a time, so that an interrupt is seen soon
 LOOKED_AT = 32  # rows of a side, to see how far rows move predictions
@@ -136,60 +135,3 @@ class FeatureCoalitions:
             for part in [slice(None, None, max(1, len(side.rows) // LOOKED_AT))]
         ]
         return torch.cat(squares).mean().sqrt()
-
-
-class FeaturePrefixes(Prefixes):
-    """Ridge regression on every prefix of a permutation of the training rows.
-
-    Parameters
-    ----------
-    F, F_val, targets, alpha
-        See :class:`FeatureCoalitions`.
-
-    Notes
-    -----
-    Between blocks the members are summed up by their features; within a block the ridge
-    is one with the kernel that they leave, ``alpha F A^-1 F'``. A whole permutation
-    takes about ``4 n d (d + m)`` floating-point operations.
-    """
-
-    def __init__(self, F, F_val, targets, alpha):
-        self.F = F
-        self.F_val = F_val
-        self.targets = targets
-        self.alpha = alpha
-
-    @staticmethod
-    def count_floats(d, m, n_outputs):
-        """Count the floats that are written on the way, by m rows to predict."""
-        b = rows_a_step(d)
-        rows = b * (2 * d + 3 * b + Prefixes.row_floats(m, n_outputs))
-        return 5 * d * d + 3 * d * (m + n_outputs) + rows
-
-    def blocks(self, order):
-        """Grow the coalition along a permutation; see `Prefixes`."""
-        F, alpha = self.F, self.alpha
-        d = F.shape[1]
-        A = alpha * torch.eye(d, dtype=F.dtype, device=F.device)
-        right = torch.cat([self.F_val.T, F.new_zeros(d, self.targets.shape[1])], 1)
-        m = len(self.F_val)
-        for rows in order.split(rows_a_step(d)):
-            F_new, Y_new = F[rows], self.targets[rows]
-            L = factorize(A, alpha=alpha)
-            new = torch.linalg.solve_triangular(L, F_new.T, upper=False)
-            whitened = torch.linalg.solve_triangular(L, right, upper=False)
-            right[:, m:].addmm_(F_new.T, Y_new)
-            A = A.addmm(F_new.T, F_new)
-            local = alpha * (new.T @ new)
-            local.diagonal().add_(alpha)
-            corner = factorize(local, alpha=alpha)
-            explained = new.T @ whitened
-            explained[:, :m] *= alpha
-            explained[:, m:] = Y_new - explained[:, m:]
-            solved = torch.linalg.solve_triangular(corner, explained, upper=False)
-            yield Block(rows, solved[:, :m], solved[:, m:], corner.diagonal())
-
-
-def rows_a_step(d):
-    """Return how many rows join in one step, of d features."""
-    return max(JOINED, d // 2)

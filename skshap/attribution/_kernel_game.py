@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from skshap.attribution._coalitions import PrefixRidge
 from skshap.attribution._game import PASS_WORK, Game, Route
-from skshap.attribution._marginals import GrowingCoalitions
+from skshap.attribution._growing import GrowingCoalitions
+from skshap.attribution._prefixes import KernelPrefixes
 from skshap.attribution._shrinking import ShrinkingCoalitions
 from skshap.attribution._subsets import KernelSubsets
 from skshap.utils._ridge import BLOCK, invert_ridge, multiply
@@ -48,7 +48,7 @@ class KernelGame(Game):
     def prefixes(self):
         """Return the ridge on every prefix of a permutation of rows."""
         if "prefixes" not in self._ridges:
-            self._ridges["prefixes"] = PrefixRidge(*self.tensors[:3], self.alpha)
+            self._ridges["prefixes"] = KernelPrefixes(*self.tensors[:3], self.alpha)
         return self._ridges["prefixes"]
 
     def subsets(self):
@@ -89,7 +89,7 @@ class KernelGame(Game):
         return n**3 / 3 + n**2 * (m + self.n_outputs)
 
     def prefix_floats(self):
-        return PrefixRidge.count_floats(*self.arrays[1].shape, self.n_outputs)
+        return KernelPrefixes.count_floats(*self.arrays[1].shape, self.n_outputs)
 
     def subset_flops(self, size):
         k, m = self.players.usual_rows(size).astype(float), self.arrays[1].shape[1]

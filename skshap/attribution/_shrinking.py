@@ -6,7 +6,7 @@ targets ``P Y``: the algebra of growing coalitions with joining and leaving exch
 from one inverse for all permutations.
 """
 
-from skshap.attribution._marginals import GrowingCoalitions
+from skshap.attribution._growing import GrowingCoalitions
 from skshap.attribution._moves import Coalition
 
 __all__ = ["ShrinkingCoalitions"]

@@ -9,14 +9,13 @@ from numpy.testing import assert_allclose
 from scipy import sparse
 
 from skshap import FreeShapAttributor, KernelRidgeClassifier
-from skshap.attribution import _features, _moves
-from skshap.attribution._coalitions import PrefixRidge
+from skshap.attribution import _moves, _prefixes
 from skshap.attribution._feature_game import FeatureGame
-from skshap.attribution._features import FeaturePrefixes
 from skshap.attribution._kernel_game import KernelGame
 from skshap.attribution._method import read_method
 from skshap.attribution._moves import Product
 from skshap.attribution._plan import make_plan
+from skshap.attribution._prefixes import FeaturePrefixes, KernelPrefixes
 from skshap.exceptions import NotPositiveDefiniteError
 from skshap.kernels import PairwiseKernel
 from tests.patching import using
@@ -41,9 +40,9 @@ def test_prefixes_equal_those_of_the_kernel(n, m, d, q, joined, seed):
     rng = np.random.default_rng(seed)
     F, F_val, Y = (torch.tensor(rng.normal(size=s)) for s in ((n, d), (m, d), (n, q)))
     order = torch.tensor(rng.permutation(n))
-    by_kernel = PrefixRidge(F @ F.T, F @ F_val.T, Y, 0.3)
+    by_kernel = KernelPrefixes(F @ F.T, F @ F_val.T, Y, 0.3)
     by_features = FeaturePrefixes(F, F_val, Y, 0.3)
-    with using(_features, JOINED=joined):
+    with using(_prefixes, JOINED=joined):
         found, expected = (
             torch.cat([decision for _, decision in ridge.decisions(order)], 1)
             for ridge in (by_features, by_kernel)

@@ -9,12 +9,12 @@ from numpy.testing import assert_allclose
 
 from skshap import FreeShapAttributor
 from skshap.attribution import (
-    _coalitions,
     _cost,
     _enumeration,
     _estimation,
     _plan,
     _players,
+    _prefixes,
     _subsets,
 )
 from skshap.attribution._class_scores import CLASS_SCORINGS
@@ -68,7 +68,7 @@ def test_enumeration_by_features_equals_that_by_kernel(
 @pytest.mark.parametrize("joined", [1, 4, 128])
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_permutations_equal_naive_gains(n_classes, joined, monkeypatch):
-    monkeypatch.setattr(_coalitions, "JOINED", joined)
+    monkeypatch.setattr(_prefixes, "JOINED", joined)
     game = SmallGame(11, 4, n_classes, groups=GROUPS)
     orders = [[0, 1, 2, 3, 4], [4, 2, 0, 3, 1], [2, 4, 3, 1, 0]]
     gains = np.array([permutation_gains(game.value, o, game.null)[0] for o in orders])

@@ -9,9 +9,9 @@ from numpy.testing import assert_allclose
 from skshap import FreeShapAttributor
 from skshap.attribution import _plan
 from skshap.attribution._class_scores import CLASS_SCORINGS
-from skshap.attribution._coalitions import PrefixRidge
 from skshap.attribution._features import FeatureCoalitions
-from skshap.attribution._marginals import GrowingCoalitions
+from skshap.attribution._growing import GrowingCoalitions
+from skshap.attribution._prefixes import KernelPrefixes
 from skshap.attribution._semivalues import size_weights
 from skshap.attribution._shrinking import ShrinkingCoalitions
 from skshap.exceptions import NotPositiveDefiniteError
@@ -115,7 +115,7 @@ def test_moves_equal_exact_arithmetic(case, seed):
     dual = (P, P @ cross, weights, weights.T @ cross)
     growing = GrowingCoalitions(K, cross, Y, alpha)
     shrinking = ShrinkingCoalitions(*dual, most=n)
-    prefixes = PrefixRidge(K, cross, Y, alpha).decisions(torch.tensor(order))
+    prefixes = KernelPrefixes(K, cross, Y, alpha).decisions(torch.tensor(order))
     decisions = torch.cat([decision for _, decision in prefixes], 1)
     expected = np.stack([predict(order[:size]) for size in range(1, n + 1)], 1)
     atol = ROUNDING * max(1.0, abs(expected).max())

@@ -15,9 +15,9 @@ import torch
 from numpy.testing import assert_allclose
 
 from skshap import FreeShapAttributor
-from skshap.attribution import _coalitions, _cost, _enumeration, _marginals, _memory
-from skshap.attribution._coalitions import PrefixRidge
-from skshap.attribution._marginals import GrowingCoalitions
+from skshap.attribution import _cost, _enumeration, _growing, _memory, _prefixes
+from skshap.attribution._growing import GrowingCoalitions
+from skshap.attribution._prefixes import KernelPrefixes
 from tests.attribution.games import SmallGame
 
 LOSS = {"scoring": "neg_log_loss"}
@@ -120,7 +120,7 @@ def test_memory_is_foreseen(name, measured):
 
 def test_buffers_are_counted(monkeypatch):
     """All that is written, but for a triangle, of which whole pages are."""
-    for module in (_coalitions, _marginals):
+    for module in (_prefixes, _growing):
         monkeypatch.setattr(module, "JOINED", 5)
     n, m, largest = 90, 70, 60
     K, cross, targets, alpha = SmallGame(n, m, 3).tensors()
@@ -133,10 +133,10 @@ def test_buffers_are_counted(monkeypatch):
         n, m, targets.shape[1], largest, n_chosen_at=0
     )
     assert_allclose(found, expected, rtol=0.05)
-    ridge = PrefixRidge(K, cross, targets, alpha)
+    ridge = KernelPrefixes(K, cross, targets, alpha)
     found = written(ridge, ["_L", "_solved"], lambda: list(ridge.blocks(order)))
     joining = 5 * (2 * n + ridge.row_floats(m, targets.shape[1]))
-    expected = PrefixRidge.count_floats(n, m, targets.shape[1]) - joining
+    expected = KernelPrefixes.count_floats(n, m, targets.shape[1]) - joining
     assert_allclose(found, expected, rtol=0.05)
 
 

@@ -32,10 +32,10 @@ from skshap.attribution import (
     _sweep,
 )
 from skshap.attribution._class_scores import CLASS_SCORINGS
-from skshap.attribution._coalitions import PrefixRidge
 from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._kernel_game import KernelGame
 from skshap.attribution._permutations import Permutations
+from skshap.attribution._prefixes import KernelPrefixes
 from skshap.exceptions import DamagedStoreWarning
 from skshap.utils import _timing
 from skshap.utils._parallel import make_parallel
@@ -110,13 +110,13 @@ def test_values_do_not_depend_on_n_jobs(params, per_sample, adaptive):
 
 def test_what_truncation_compares_with_is_computed_once(monkeypatch):
     """And not for each task of a worker, of which there is one a draw."""
-    n_walks, blocks = count(), PrefixRidge.blocks
+    n_walks, blocks = count(), KernelPrefixes.blocks
 
     def counting(self, order):
         next(n_walks)
         return blocks(self, order)
 
-    monkeypatch.setattr(PrefixRidge, "blocks", counting)
+    monkeypatch.setattr(KernelPrefixes, "blocks", counting)
     monkeypatch.setattr(_parts, "TASK_FLOPS", 1)
     params = {"kernel": "rbf", "sampler": "permutation", "truncation_tol": 0.2}
     with parallel_config(backend="threading"):

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skshap.attribution import _coalitions, _enumeration
+from skshap.attribution import _enumeration, _prefixes
 from skshap.attribution._class_scores import CLASS_SCORINGS
-from skshap.attribution._coalitions import PrefixRidge
 from skshap.attribution._moments import RunningMoments
 from skshap.attribution._permutations import Permutations
+from skshap.attribution._prefixes import KernelPrefixes
 from skshap.attribution._semivalues import size_weights
 from skshap.exceptions import NotPositiveDefiniteError
 from tests.attribution.games import FixedOrder, SmallGame, average, draw_orders
@@ -55,7 +55,7 @@ def test_all_permutations_together_equal_enumeration(n_classes, scoring):
     orders = list(all_permutations(range(5)))
     expected = shapley_values(game.value, 5).T
     for joined in (1, 3, 128):
-        with using(_coalitions, JOINED=joined):
+        with using(_prefixes, JOINED=joined):
             kept_apart = game.sample(orders)[0]
             mean = game.sample(orders, per_sample=False)[0]
         assert_allclose(kept_apart, expected, atol=1e-12)
@@ -109,7 +109,7 @@ def test_values_and_errors_are_moments_of_naive_gains(n_classes, scoring):
     for joined in (1, 3, 128):
         for per_sample in (True, False):
             expected = gains if per_sample else gains.mean(2)
-            with using(_coalitions, JOINED=joined):
+            with using(_prefixes, JOINED=joined):
                 values, error = game.sample(orders, per_sample=per_sample)
             assert_allclose(values, expected.mean(0), atol=1e-11)
             expected_error = expected.std(0, ddof=1) / np.sqrt(len(orders))
@@ -134,14 +134,14 @@ def test_truncation_follows_the_rule(n_classes, scoring, joined, per_sample):
     stops = {n_scored for _, n_scored in found}
     assert len(stops) > 2 and min(stops) < 14
     gains = np.array([gains for gains, _ in found])
-    with using(_coalitions, JOINED=joined):
+    with using(_prefixes, JOINED=joined):
         values = game.sample(orders, per_sample=per_sample, truncation_tol=tol)[0]
     expected = gains if per_sample else gains.mean(2)
     assert_allclose(values, expected.mean(0), atol=1e-11)
 
 
 def test_a_tiny_truncation_tol_changes_nothing(monkeypatch):
-    monkeypatch.setattr(_coalitions, "JOINED", 4)
+    monkeypatch.setattr(_prefixes, "JOINED", 4)
     game = SmallGame(12, 5, 3, seed=1)
     orders = draw_orders(12, 5)
     expected = game.sample(orders)[0]
@@ -150,7 +150,7 @@ def test_a_tiny_truncation_tol_changes_nothing(monkeypatch):
 
 
 def test_truncation_stops_the_factor(monkeypatch):
-    n_blocks, blocks = 0, PrefixRidge.blocks
+    n_blocks, blocks = 0, KernelPrefixes.blocks
 
     def counting(self, order):
         nonlocal n_blocks
@@ -158,8 +158,8 @@ def test_truncation_stops_the_factor(monkeypatch):
             n_blocks += 1
             yield block
 
-    monkeypatch.setattr(_coalitions, "JOINED", 2)
-    monkeypatch.setattr(PrefixRidge, "blocks", counting)
+    monkeypatch.setattr(_prefixes, "JOINED", 2)
+    monkeypatch.setattr(KernelPrefixes, "blocks", counting)
     game = SmallGame(14, 9, 2, seed=3)
     orders = draw_orders(14, 12)
     made = {}
@@ -185,14 +185,14 @@ def test_what_truncation_compares_with_is_computed_once_for_all_workers(monkeypa
     sampler = Permutations(game.game(), game.problem(rngs=orders), 0.3)
     options = sampler.options  # that workers get, in which it is
     expected = [sampler.run(t, 0) for t in range(12)]
-    n_orders, blocks = 0, PrefixRidge.blocks
+    n_orders, blocks = 0, KernelPrefixes.blocks
 
     def counting(self, order):
         nonlocal n_orders
         n_orders += 1
         return blocks(self, order)
 
-    monkeypatch.setattr(PrefixRidge, "blocks", counting)
+    monkeypatch.setattr(KernelPrefixes, "blocks", counting)
     for t in range(12):
         there = Permutations(game.game(), **options)
         assert_array_equal(there.run(t, 0), expected[t])
@@ -205,8 +205,8 @@ def test_what_truncation_compares_with_is_computed_once_for_all_workers(monkeypa
 
 def test_what_truncation_compares_with_holds_no_predictions(monkeypatch):
     """But those of the last block."""
-    monkeypatch.setattr(_coalitions, "JOINED", 2)
-    held, decisions = [], PrefixRidge.decisions
+    monkeypatch.setattr(_prefixes, "JOINED", 2)
+    held, decisions = [], KernelPrefixes.decisions
 
     def watching(self, order):
         for rows, block in decisions(self, order):
@@ -216,7 +216,7 @@ def test_what_truncation_compares_with_holds_no_predictions(monkeypatch):
             yield rows, block
             del block
 
-    monkeypatch.setattr(PrefixRidge, "decisions", watching)
+    monkeypatch.setattr(KernelPrefixes, "decisions", watching)
     game = SmallGame(14, 9, 2, seed=3)
     full = Permutations(game.game(), game.problem(), 0.3)._full
     assert_allclose(full, game.full)

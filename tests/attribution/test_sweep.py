@@ -11,14 +11,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_iris
 
 from skshap import FreeShapAttributor
-from skshap.attribution import _marginals, _schedule, _utility
+from skshap.attribution import _growing, _schedule, _utility
 from skshap.attribution._allocation import size_bins
 from skshap.attribution._class_scores import CLASS_SCORINGS
 from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._features import FeatureCoalitions
+from skshap.attribution._growing import GrowingCoalitions
 from skshap.attribution._kernel_game import KernelGame
 from skshap.attribution._leave_one_out import leave_one_out_values
-from skshap.attribution._marginals import GrowingCoalitions
 from skshap.attribution._moves import Moves
 from skshap.attribution._semivalues import size_weights
 from skshap.attribution._shrinking import ShrinkingCoalitions
@@ -192,7 +192,7 @@ def test_moves_equal_fresh_solves(n, m, n_classes, joined, seed):
             game.K, game.cross = game.F @ game.F.T, game.F_val @ game.F.T
         coalitions = ridge.coalitions(torch.tensor(order), stops.tolist())
         for stop in stops:
-            with using(_marginals, JOINED=joined):
+            with using(_growing, JOINED=joined):
                 coalition = next(coalitions)
             size, decision, joining, leaving, _ = coalition
             is_shrinking = isinstance(ridge, ShrinkingCoalitions)
@@ -303,7 +303,7 @@ def test_rows_are_chosen_by_predictions_and_steps(n_classes, is_shrinking, joine
         ridge = GrowingCoalitions(K, cross, targets, alpha, largest=10)
     order = torch.tensor(np.random.default_rng(0).permutation(12))
     at, seen = [0, 1, 4, 4, 10], []
-    with using(_marginals, JOINED=joined):
+    with using(_growing, JOINED=joined):
         found = ridge.coalitions(order, at, lambda *args: seen.extend(args))
         expected = torch.stack([coalition.decision.clone() for coalition in found])
     decisions, reach = seen

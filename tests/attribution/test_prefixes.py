@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skshap.attribution import _coalitions
-from skshap.attribution._coalitions import PrefixRidge
+from skshap.attribution import _prefixes
+from skshap.attribution._prefixes import KernelPrefixes
 from skshap.exceptions import NotPositiveDefiniteError
 from tests.oracles import ridge_predictions
 from tests.patching import using
@@ -25,7 +25,7 @@ def make_problem(n, m, n_outputs, seed=0):
 
 def make_ridge(K, cross, y, n_outputs, alpha):
     targets = torch.tensor(np.eye(n_outputs)[y])
-    return PrefixRidge(torch.tensor(K), torch.tensor(cross.T), targets, alpha)
+    return KernelPrefixes(torch.tensor(K), torch.tensor(cross.T), targets, alpha)
 
 
 def all_decisions(ridge, order):
@@ -47,7 +47,7 @@ def test_every_prefix_equals_a_fresh_solve(n, m, n_outputs, joined, seed):
     ridge = make_ridge(K, cross, y, n_outputs, 0.3)
     # A second permutation reuses the buffers of the first.
     for order in np.random.default_rng(seed).permuted([range(n)] * 2, axis=1):
-        with using(_coalitions, JOINED=joined):
+        with using(_prefixes, JOINED=joined):
             rows, decisions = all_decisions(ridge, order)
         assert_array_equal(rows, order)
         for k, decision in enumerate(decisions, 1):
@@ -59,7 +59,7 @@ def test_every_prefix_equals_a_fresh_solve(n, m, n_outputs, joined, seed):
 def test_every_prefix_on_a_real_kernel_with_a_small_alpha(
     real_kernel, joined, monkeypatch
 ):
-    monkeypatch.setattr(_coalitions, "JOINED", joined)
+    monkeypatch.setattr(_prefixes, "JOINED", joined)
     K, cross, y = real_kernel.K, real_kernel.cross, real_kernel.y
     alpha = 1e-6 * K.diagonal().mean()
     ridge = make_ridge(K, cross, y, 2, alpha)
@@ -73,7 +73,7 @@ def test_every_prefix_on_a_real_kernel_with_a_small_alpha(
 
 
 def test_prefixes_may_be_shorter_than_all_rows(monkeypatch):
-    monkeypatch.setattr(_coalitions, "JOINED", 4)
+    monkeypatch.setattr(_prefixes, "JOINED", 4)
     K, cross, y = make_problem(9, 2, 2)
     ridge = make_ridge(K, cross, y, 2, 0.3)
     rows, decisions = all_decisions(ridge, [8, 1, 5, 0, 3])
@@ -83,7 +83,7 @@ def test_prefixes_may_be_shorter_than_all_rows(monkeypatch):
 
 
 def test_blocks_are_made_one_at_a_time(monkeypatch):
-    monkeypatch.setattr(_coalitions, "JOINED", 3)
+    monkeypatch.setattr(_prefixes, "JOINED", 3)
     K, cross, y = make_problem(10, 2, 2)
     K[7, 7] = -5  # spoils the third block, which is never asked for
     ridge = make_ridge(K, cross, y, 2, 0.3)
@@ -98,7 +98,7 @@ def test_blocks_are_made_one_at_a_time(monkeypatch):
 def test_prequential_decisions_are_those_of_the_rows_before(
     joined, n_outputs, monkeypatch
 ):
-    monkeypatch.setattr(_coalitions, "JOINED", joined)
+    monkeypatch.setattr(_prefixes, "JOINED", joined)
     n = 13
     K, _, y = make_problem(n, 1, n_outputs, seed=2)
     ridge = make_ridge(K, np.empty((0, n)), y, n_outputs, 0.2)
@@ -112,7 +112,7 @@ def test_prequential_decisions_are_those_of_the_rows_before(
 
 
 def test_the_inputs_are_left_as_they_were(monkeypatch):
-    monkeypatch.setattr(_coalitions, "JOINED", 4)
+    monkeypatch.setattr(_prefixes, "JOINED", 4)
     K, cross, y = make_problem(9, 2, 2)
     ridge = make_ridge(K, cross, y, 2, 0.3)
     for _ in ridge.blocks(torch.arange(9)):

@@ -15,8 +15,8 @@ from functools import partial
 
 import torch
 
-from skshap.attribution._coalitions import JOINED, TRIANGLE
 from skshap.attribution._moves import Coalition, Side
+from skshap.attribution._prefixes import JOINED, TRIANGLE
 from skshap.utils._ridge import blocks, check_pivots, factorize, take_columns
 
 __all__ = ["GrowingCoalitions"]
