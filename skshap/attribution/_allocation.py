@@ -1,4 +1,4 @@
-"""Allocation: which sizes to visit, and how often, from variances and costs.
+"""Allocation: how often each size is visited, from variances and costs of a pilot.
 
 A pilot tells the covariance of what the stops of a permutation contribute. Permutations
 that stop early then leave work for more of them. Counts are fixed before the draws that
@@ -9,56 +9,47 @@ count as well.
 
 import numpy as np
 
-__all__ = ["allocate", "size_bins"]
+from skshap.attribution._sweep import Sweep
 
-NEGLIGIBLE = 1e-15  # share of the semivalue of a size that is never visited
+__all__ = ["adapted", "allocate"]
+
 MOST_WORK = 3.0  # of a draw, in units of one by the schedule that is given
 MOST_STEPS = 100
 
 
-def size_bins(weights, largest_share, growth):
-    """Cut the sizes of coalitions into bins, of each of which one size is drawn.
-
-    Bins grow with the size, since marginals change with its logarithm, but hold only so
-    much of the semivalue.
+def adapted(sweep, profiles):
+    """Return a sweep with the schedule that its draws so far speak for.
 
     Parameters
     ----------
-    weights : ndarray of shape (n,)
-        Share of each size in the semivalue.
-    largest_share : float
-        Of the semivalue, that a bin may hold.
-    growth : float
-        Of the sizes at the two ends of a bin, at most.
+    sweep : Sweep
+    profiles : list of (ndarray, ndarray)
+        What each stop contributed, and the share of the rows to predict that it was
+        scored on, of each part of some draws; see :meth:`Sweep.profile`.
 
     Returns
     -------
-    list of tuple of int
-        First and last size of each bin, from 1 to n, in increasing order.
+    Sweep
     """
-    n = len(weights)
-    # At size k, outsiders tell of coalitions of size k and members of size k - 1.
-    mass = np.zeros(n + 1)
-    mass[1:n] += weights[1:] / 2
-    mass[2:] += weights[1:] / 2
-    bins, first, held = [], None, 0.0
-    for size in range(1, n + 1):
-        if mass[size] <= NEGLIGIBLE:
-            if first is not None:
-                bins.append((first, size - 1))
-            first, held = None, 0.0
-            continue
-        full = first is not None and (
-            size >= growth * first or held + mass[size] > largest_share
-        )
-        if full:
-            bins.append((first, size - 1))
-        if full or first is None:
-            first, held = size, 0.0
-        held += mass[size]
-    if first is not None:
-        bins.append((first, n))
-    return bins
+    n_draws = len(profiles) // len(sweep.parts)
+    indices = [part.route for part in sweep.parts] * n_draws
+    covariances, kept = [], []
+    for index in range(len(sweep.routes)):
+        own = [p for i, p in zip(indices, profiles, strict=True) if i == index]
+        stops, shares = zip(*own, strict=True)
+        stacked = np.stack(stops)  # permutations, stops, outputs, entries
+        stacked = stacked - stacked.mean(0)
+        by_output = np.einsum("pioe,pjoe->oij", stacked, stacked) / (len(own) - 1)
+        covariances.append(by_output)
+        kept.append(np.mean(shares, 0))
+    # Every output counts the same, whatever its unit.
+    scale = sum(np.trace(c, axis1=1, axis2=2) for c in covariances)
+    scale = np.where(scale > 0, scale, 1)
+    covariances = [(c / scale[:, None, None]).sum(0) for c in covariances]
+    known = Sweep(sweep.game, sweep.problem, sweep.counts, kept)
+    costs = [known.stop_flops(index) for index in range(len(known.routes))]
+    counts = allocate(covariances, costs, known.counts)
+    return Sweep(sweep.game, sweep.problem, counts, kept)
 
 
 def allocate(covariances, costs, counts):

@@ -8,9 +8,9 @@ has been added up is all the state there is.
 import numpy as np
 import torch
 
+from skshap.attribution._allocation import adapted
 from skshap.attribution._moments import Estimate, RunningMoments
 from skshap.attribution._parts import compute_parts
-from skshap.attribution._pilot import adapted
 from skshap.attribution._stopping import SMALLEST_SAMPLE
 from skshap.attribution._sweep import Sweep
 from skshap.attribution._together import is_small

@@ -12,8 +12,8 @@ __all__ = ["SAMPLERS", "make_sampler"]
 # ``resumed(seed, state)`` goes on. ``flops()`` and ``count_floats()`` say what a draw
 # takes, `_cost.py` times it, and `draws` is what they are called. Sweeps alone have the
 # inverse of their game, of which leave-one-out values come exactly; give way to
-# enumeration where that takes less work; are adapted by a pilot (`_pilot.py`), scores
-# that other schedules suit by themselves; and run together (`_together.py`).
+# enumeration where that takes less work; are adapted by a pilot (`_allocation.py`),
+# scores that other schedules suit by themselves; and run together (`_together.py`).
 SAMPLERS = {"sweep": Sweep, "permutation": Permutations, "exact": None}
 
 

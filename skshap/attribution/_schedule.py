@@ -4,11 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skshap.attribution._allocation import size_bins
-
 __all__ = [
     "list_parts",
     "scoring_work",
+    "size_bins",
     "stop_costs",
     "stop_shares",
     "usual_bins",
@@ -31,6 +30,7 @@ GROWTH = {"growing": 1.8, "direct": 1.4}
 FEWEST_STOPS = {True: 6, False: 40}
 ALONE = 75
 NEAREST = 20
+NEGLIGIBLE = 1e-15  # share of the semivalue of a size that is never visited
 SCORED_SHARE = 0.2  # of the rows to predict, where a sample of them is enough
 
 # Permutations of one draw that grow coalitions, by whether scores are smooth: the
@@ -87,6 +87,44 @@ def usual_bins(game, problem):
         n_sizes = 1 / (problem.weights**2).sum(1).min()  # that count in a semivalue
         n_stops = max(n_stops, min(best, n_sizes / NEAREST))
     return size_bins(weights, 1 / n_stops, GROWTH[route.kind])
+
+
+def size_bins(weights, largest_share, growth):
+    """Cut the sizes of coalitions into bins, of each of which one size is drawn.
+
+    Bins grow with the size, since marginals change with its logarithm, but hold only so
+    much of the semivalue.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n,)
+        Share of each size in the semivalue.
+    largest_share : float
+        Of the semivalue, that a bin may hold.
+    growth : float
+        Of the sizes at the two ends of a bin, at most.
+
+    Returns
+    -------
+    list of tuple of int
+        First and last size of each bin, from 1 to n, in increasing order.
+    """
+    n = len(weights)
+    # At size k, outsiders tell of coalitions of size k and members of size k - 1.
+    mass = np.zeros(n + 1)
+    mass[1:n] += weights[1:] / 2
+    mass[2:] += weights[1:] / 2
+    bins, held = [], np.inf  # as if a bin before were full
+    for size in range(1, n + 1):
+        if mass[size] <= NEGLIGIBLE:
+            held = np.inf
+            continue
+        if held + mass[size] > largest_share or size >= growth * bins[-1][0]:
+            bins.append((size, size))
+            held = 0.0
+        bins[-1] = bins[-1][0], size
+        held += mass[size]
+    return bins
 
 
 def usual_counts(routes, is_smooth):

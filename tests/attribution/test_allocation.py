@@ -9,12 +9,11 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from skshap.attribution import _allocation, _running, _schedule
-from skshap.attribution._allocation import allocate
+from skshap.attribution._allocation import adapted, allocate
 from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._game import PASS_WORK, Route
 from skshap.attribution._kernel_game import KernelGame
 from skshap.attribution._permutations import Permutations
-from skshap.attribution._pilot import adapted
 from skshap.attribution._semivalues import size_weights
 from skshap.attribution._sweep import Sweep
 from tests.attribution.games import SmallGame, make_run

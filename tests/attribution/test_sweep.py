@@ -12,7 +12,6 @@ from sklearn.datasets import load_iris
 
 from skshap import FreeShapAttributor
 from skshap.attribution import _growing, _schedule, _utility
-from skshap.attribution._allocation import size_bins
 from skshap.attribution._class_scores import CLASS_SCORINGS
 from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._features import FeatureCoalitions
@@ -20,6 +19,7 @@ from skshap.attribution._growing import GrowingCoalitions
 from skshap.attribution._kernel_game import KernelGame
 from skshap.attribution._leave_one_out import leave_one_out_values
 from skshap.attribution._moves import Moves
+from skshap.attribution._schedule import size_bins
 from skshap.attribution._semivalues import size_weights
 from skshap.attribution._shrinking import ShrinkingCoalitions
 from skshap.attribution._sweep import Sweep
