@@ -62,7 +62,7 @@ def predict_cost(data, problem, method):
         if plan.is_loo.any() and kind is FeatureGame:
             compute = partial(leave_one_out_values, piece, problem)
             seconds += timed(compute, compute)[0]
-        for _, sampled in plan.runs if plan.needs_draws else []:
+        for _, sampled in plan.runs:
             sampler = make_sampler(plan.sampler, piece, sampled, method)
             samplers.append(sampler)
             n_parts = method.n_permutations * len(sampler.parts)

@@ -56,7 +56,7 @@ def estimate_values(data, problem, method, *, with_errors=False):
         If errors are asked for of a single draw, or values or errors are too large.
     """
     plan = make_plan(data, problem, method)
-    if with_errors and plan.needs_draws and method.n_permutations < 2:
+    if with_errors and plan.runs and method.n_permutations < 2:
         raise ValueError(
             "return_std=True needs n_permutations of at least 2, got 1: one "
             "permutation has no standard error."
@@ -76,11 +76,10 @@ def _estimate(data, problem, method, plan):
     if plan.sampler is Sweep:
         game = game.with_inverse()
     is_loo = plan.is_loo
-    if not is_loo.any():
-        return _sample(data, game, problem, plan, method)
-    values, errors = np.empty(problem.shape), np.zeros(problem.shape)
-    values[is_loo] = leave_one_out_values(game, problem).cpu().numpy()
-    if plan.needs_draws:
+    values, errors = np.zeros((2, *problem.shape))
+    if is_loo.any():
+        values[is_loo] = leave_one_out_values(game, problem).cpu().numpy()
+    if plan.runs:
         others = problem._replace(weights=problem.weights[~is_loo])
         found = _sample(data, game, others, plan, method)
         values[~is_loo], errors[~is_loo] = found
@@ -89,13 +88,12 @@ def _estimate(data, problem, method, plan):
 
 def _sample(data, game, problem, plan, method):
     """Estimate by sampling; return values and standard errors."""
-    identity = (
-        "" if method.checkpoint is None else _identify(data, game, problem, method)
-    )
+    is_kept = method.checkpoint is not None
+    identity = _identify(data, game, problem, method) if is_kept else ""
     seed = problem.seed if method.is_seeded else None
     checkpoint = Checkpoint(method.checkpoint, identity, seed)
     rule = StoppingRule(method.tol, PLAYERS, problem.size)
-    values, errors = (np.empty(problem.shape) for _ in range(2))
+    values, errors = np.empty((2, *problem.shape))
     task, n_runs = method.task, len(plan.runs)
     for stage, (scorings, sampled) in enumerate(plan.runs):
         checkpoint.begin(stage)

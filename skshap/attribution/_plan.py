@@ -36,6 +36,7 @@ class Plan(NamedTuple):
         Which semivalues are leave-one-out values that are known without draws.
     runs : sequence of (ndarray of int, Problem)
         Of the other semivalues: what is sampled together, by positions of scorings.
+        Empty if no draws are needed.
     """
 
     kind: type
@@ -47,11 +48,6 @@ class Plan(NamedTuple):
     def is_enumerated(self):
         """Whether all coalitions are looked at."""
         return self.sampler is None
-
-    @property
-    def needs_draws(self):
-        """Whether values are sampled, but for those that are known exactly."""
-        return self.sampler is not None and not self.is_loo.all()
 
 
 def make_plan(data, problem, method):
@@ -102,7 +98,7 @@ def make_plan(data, problem, method):
         )
     plan, work = least_sampling(data, problem, method, kinds)
     is_of_few = data.groups is not None and n <= LARGEST_GAME
-    if is_of_few and sampler is Sweep and plan.needs_draws:
+    if is_of_few and sampler is Sweep and plan.runs:
         by_all, work_by_all = least_enumeration(data, problem, kinds)
         if work_by_all <= work:
             return by_all
@@ -142,7 +138,7 @@ def least_sampling(data, problem, method, kinds):
     is_loo = problem.is_loo & (sampler is Sweep)
     sampled = problem._replace(weights=problem.weights[~is_loo])
     alike = sampled.kinds() if sampler is Sweep else [np.arange(len(problem.nulls))]
-    runs = [(scorings, sampled.part(scorings)) for scorings in alike]
+    runs = [(some, sampled.part(some)) for some in alike if not is_loo.all()]
     plans = [Plan(kind, sampler, is_loo, runs) for kind in kinds]
     works = [sampling_work(data, plan, method) for plan in plans]
     best = int(np.argmin([setup + USUAL_DRAWS * draw for setup, draw in works]))
@@ -165,9 +161,8 @@ def sampling_work(data, plan, method):
     if plan.sampler is Sweep:
         fixed, by_row = outline.walk_flops(outline.to_everyone)
         setup += (fixed + len(data.to_predict) * by_row).sum() + outline.setup_flops()
-    if plan.needs_draws:
-        for _, sampled in plan.runs:
-            draw += make_sampler(plan.sampler, outline, sampled, method).flops()
+    for _, sampled in plan.runs:
+        draw += make_sampler(plan.sampler, outline, sampled, method).flops()
     return setup, draw
 
 
