@@ -10,7 +10,6 @@ from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._leave_one_out import leave_one_out_values
 from skshap.attribution._moments import Estimate
 from skshap.attribution._plan import make_plan, warn_of_matrix
-from skshap.attribution._problem import PLAYERS
 from skshap.attribution._running import Run
 from skshap.attribution._samplers import make_sampler
 from skshap.attribution._stopping import SMALLEST_SAMPLE, StoppingRule
@@ -92,7 +91,7 @@ def _sample(data, game, problem, plan, method):
     identity = _identify(data, game, problem, method) if is_kept else ""
     seed = problem.seed if method.is_seeded else None
     checkpoint = Checkpoint(method.checkpoint, identity, seed)
-    rule = StoppingRule(method.tol, PLAYERS, problem.size)
+    rule = StoppingRule(method.tol, problem.size)
     values, errors = np.empty((2, *problem.shape))
     task, n_runs = method.task, len(plan.runs)
     for stage, (scorings, sampled) in enumerate(plan.runs):

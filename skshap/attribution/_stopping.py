@@ -5,6 +5,8 @@ from numbers import Integral, Real
 import torch
 from scipy.stats import t as student_t
 
+from skshap.attribution._problem import PLAYERS
+
 __all__ = ["SMALLEST_SAMPLE", "StoppingRule", "check_tol"]
 
 SMALLEST_SAMPLE = 10  # draws before errors are trusted
@@ -20,16 +22,8 @@ class StoppingRule:
         A float: once every standard error is at most that. "sign": once the sign of
         every value is settled. "lowest": once the set of the k lowest values is. None:
         never.
-    axis : int, default=-1
-        Along which players lie, the k lowest of which are looked for.
-    n_values : int or None, default=None
-        How many values are decided on in all, with those of other runs; None for those
-        of this one.
-
-    Raises
-    ------
-    ValueError
-        If `tol` is none of these.
+    n_values : int
+        How many values are decided on in all, with those of other runs.
 
     Notes
     -----
@@ -39,8 +33,8 @@ class StoppingRule:
     for the j-th look). A value all of whose draws agree counts as exact.
     """
 
-    def __init__(self, tol, axis=-1, n_values=None):
-        self.tol, self.axis, self.n_values = check_tol(tol), axis, n_values
+    def __init__(self, tol, n_values):
+        self.tol, self.n_values = tol, n_values
 
     def is_met(self, moments, is_last=False):
         """Whether the draws suffice; a decision is looked at from time to time."""
@@ -57,12 +51,11 @@ class StoppingRule:
         """Mark values that stand in the way of a decision, the lowest ones first."""
         kind, *k, confidence = self.tol
         mean, error = moments.mean, moments.errors()
-        n_values = self.n_values or mean.numel()
-        share = (1 - confidence) / (look * (look + 1)) / n_values
+        share = (1 - confidence) / (look * (look + 1)) / self.n_values
         half = float(student_t.isf(share / 2, moments.count - 1)) * error
         if kind == "sign":
             return ~((mean.abs() > half) | (error == 0))
-        mean, half = mean.movedim(self.axis, -1), half.movedim(self.axis, -1)
+        mean, half = mean.movedim(PLAYERS, -1), half.movedim(PLAYERS, -1)
         ranked = torch.argsort(mean, dim=-1, stable=True)
         lowest, others = ranked.split([k[0], mean.shape[-1] - k[0]], dim=-1)
         upper = (mean + half).gather(-1, lowest)
@@ -97,17 +90,17 @@ def look_at(count):
 
 
 def check_tol(tol):
-    """Return `tol`, or raise if it is no stopping rule."""
+    """Raise if `tol` is no stopping rule."""
     if tol is None or (isinstance(tol, Real) and not isinstance(tol, bool) and tol > 0):
-        return tol
+        return
     if isinstance(tol, tuple):
         match tol:
             case ("sign", Real() as confidence) if 0 < confidence < 1:
-                return tol
+                return
             case ("lowest", Integral() as k, Real() as confidence) if (
                 not isinstance(k, bool) and k >= 1 and 0 < confidence < 1
             ):
-                return tol
+                return
     raise ValueError(
         f"tol={tol!r} is no stopping rule; use None, a positive number in the units of "
         "scoring, ('sign', confidence) or ('lowest', k, confidence), k a positive "

@@ -10,7 +10,7 @@ from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._kernel_game import KernelGame
 from skshap.attribution._method import Method
 from skshap.attribution._permutations import Permutations
-from skshap.attribution._problem import PLAYERS, Problem
+from skshap.attribution._problem import Problem
 from skshap.attribution._running import Run
 from skshap.attribution._semivalues import size_weights
 from skshap.attribution._stopping import StoppingRule
@@ -146,7 +146,8 @@ class FixedOrder:
 def make_run(sampler, n_draws, *, tol=None, n_jobs=None):
     """A run that keeps no checkpoint."""
     method = Method("", n_draws, tol, None, n_jobs, None, True, 0, "")
-    return Run(sampler, StoppingRule(tol, PLAYERS), Checkpoint(None, ""), method)
+    rule = StoppingRule(tol, sampler.problem.size)
+    return Run(sampler, rule, Checkpoint(None, ""), method)
 
 
 def average(sampler, n_draws, **options):

@@ -13,7 +13,6 @@ from sklearn.exceptions import ConvergenceWarning
 from skshap import FreeShapAttributor
 from skshap.attribution._moments import RunningMoments
 from skshap.attribution._permutations import Permutations
-from skshap.attribution._problem import PLAYERS
 from skshap.attribution._stopping import StoppingRule
 from skshap.attribution._sweep import Sweep
 from tests.attribution.games import SmallGame, average
@@ -22,7 +21,7 @@ from tests.rows import class_rows
 
 def settled_after(draws, tol):
     """Moments once the rule is met, or after all draws."""
-    rule, moments = StoppingRule(tol), RunningMoments()
+    rule, moments = StoppingRule(tol, draws[0].size), RunningMoments()
     for draw in draws:
         moments.update(torch.tensor(draw))
         if rule.is_met(moments):
@@ -30,7 +29,7 @@ def settled_after(draws, tol):
     return moments, rule.is_met(moments, is_last=True)
 
 
-@pytest.mark.parametrize("n_values", [None, 20])
+@pytest.mark.parametrize("n_values", [7, 20])
 @pytest.mark.parametrize("look, count", [(1, 10), (2, 12), (3, 15)])
 @pytest.mark.parametrize("kind", ["sign", "lowest"])
 def test_the_error_allowed_is_shared_out_over_values_and_looks(
@@ -38,15 +37,16 @@ def test_the_error_allowed_is_shared_out_over_values_and_looks(
 ):
     """To both sides of each value: to the last digit, as chance seldom tells."""
     n, confidence = 7, 0.9
-    share = (1 - confidence) / (look * (look + 1)) / (n_values or n) / 2
+    share = (1 - confidence) / (look * (look + 1)) / n_values / 2
     bar = student_t.isf(share, count - 1)
     tol = (kind, 3, confidence) if kind == "lowest" else (kind, confidence)
-    rule = StoppingRule(tol, n_values=n_values)
+    rule = StoppingRule(tol, n_values)
+    error = torch.full((1, 1, n), 0.3, dtype=torch.float64)
     for factor, is_met in ((1 + 1e-9, True), (1 - 1e-9, False)):
-        moments, error = RunningMoments(), torch.full((n,), 0.3, dtype=torch.float64)
+        moments = RunningMoments()
         moments.count, moments.squares = count, error**2 * count * (count - 1)
         moments.mean = error * bar * factor
-        moments.mean[:3] *= -1
+        moments.mean[..., :3] *= -1
         assert rule.is_met(moments) == is_met
 
 
@@ -60,10 +60,11 @@ def test_the_error_allowed_is_shared_out_over_values_and_looks(
 def test_values_that_are_not_settled_are_counted(tol, words):
     moments = RunningMoments()
     moments.count = 10
-    moments.mean = torch.tensor([-9.0, 0.1, 0.2, 5.0, -0.0, 0.9], dtype=torch.float64)
-    error = torch.tensor([0.1, 0.1, 0.1, 0.1, 0.0, 0.1], dtype=torch.float64)
+    mean = [[[-9.0, 0.1, 0.2, 5.0, -0.0, 0.9]]]
+    moments.mean = torch.tensor(mean, dtype=torch.float64)
+    error = torch.tensor([[[0.1, 0.1, 0.1, 0.1, 0.0, 0.1]]], dtype=torch.float64)
     moments.squares = error**2 * 10 * 9
-    assert words in StoppingRule(tol).describe_lack(moments)
+    assert words in StoppingRule(tol, 6).describe_lack(moments)
 
 
 @settings(deadline=None, max_examples=40)
@@ -230,7 +231,8 @@ def test_lowest_rows_of_each_row_predicted(k):
     game = SmallGame(8, 3, 2, "neg_brier_score", seed=3)
     exact = game.enumerate()  # by player and row predicted
     sampler = Sweep(game.game(), game.problem(per_sample=True))
-    rule, moments, t = StoppingRule(("lowest", k, 0.95), PLAYERS), RunningMoments(), 0
+    rule = StoppingRule(("lowest", k, 0.95), sampler.problem.size)
+    moments, t = RunningMoments(), 0
     while not rule.is_met(moments) and t < 4000:
         moments.update(sum(sampler.run(t, part) for part in range(len(sampler.parts))))
         t += 1

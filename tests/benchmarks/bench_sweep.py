@@ -51,7 +51,7 @@ def draw(sampler, t):
 def adapted(sweep):
     """Return the sweep with the schedule that its pilot leads to."""
     method = Method("sweep", PILOT_DRAWS, None, None, None, None, True, 0, "")
-    run = Run(sweep, StoppingRule(None), Checkpoint(None, ""), method)
+    run = Run(sweep, StoppingRule(None, 0), Checkpoint(None, ""), method)
     run.estimate()
     return run.sampler
 
