@@ -231,7 +231,7 @@ class BaseFreeShap:
         if self._names_of_own is not None:
             parts = data.rows, data.to_predict, y, self._y
             warn_of_own_rows(*parts, self._names_of_own)
-        method = read_method(self, checkpoint=self.checkpoint)
+        method = read_method(self)
         estimate = estimate_values(data, problem, method, with_errors=return_std)
         if scorings is None and semivalues is None:
             values, std = (part[0, 0] for part in estimate)
@@ -341,7 +341,8 @@ class BaseFreeShap:
             y = self.predict(X)
         asked = self._check_asked(None, None)
         data, problem = self._pose(M, self._encode(y, M), None, asked, True)
-        estimate = estimate_values(data, problem, read_method(self))
+        method = read_method(self)._replace(checkpoint=None)
+        estimate = estimate_values(data, problem, method)
         values, std = (part[0, 0] for part in estimate)
         order = np.argsort(values, axis=1, kind="stable")
         found = Bunch(helpful=order[:, ::-1][:, :k], harmful=order[:, :k], y=y)
@@ -361,11 +362,11 @@ class BaseFreeShap:
         self._validate_params()  # they may have changed since `fit`
         self._check_parameters()
         check_device(self.device)
-        remedies = {"alpha": "", "null_score": ""}
+        check_same("alpha", self.alpha, self._alpha)
+        check_same("null_score", self.null_score, self._null_score)
         if scorings is None:
-            remedies["scoring"] = " or pass scorings=[...] to attribute,"
-        for name, remedy in remedies.items():
-            check_same(name, getattr(self, name), getattr(self, f"_{name}"), remedy)
+            remedy = " or pass scorings=[...] to attribute,"
+            check_same("scoring", self.scoring, self._scoring, remedy)
         one = self._scoring, self.semivalue
         asked = check_asked(scorings, semivalues, one, self._check_scoring)
         check_units(asked, self._scoring, self._null_score)

@@ -73,8 +73,8 @@ class Game:
     @property
     def rows_of_players(self):
         """The training rows of each player, a list of Tensors."""
-        alone = map(np.array, range(self.n_players))
-        return [self.players.arrange(player[None])[0] for player in alone]
+        one_each = np.arange(self.n_players)[:, None]
+        return [self.players.arrange(player)[0] for player in one_each]
 
     @property
     def options(self):
@@ -227,7 +227,7 @@ class Game:
         return 0, 0
 
 
-def as_tensor(array, device=None):
+def as_tensor(array, device):
     """Return a tensor that shares memory with an array where it can."""
     if array.flags.writeable:
         return torch.from_numpy(array).to(device)

@@ -77,26 +77,15 @@ def check_method(attributor):
         )
 
 
-def read_method(attributor, *, checkpoint=None):
-    """Return the method that an attributor's parameters ask for.
-
-    Parameters
-    ----------
-    attributor : BaseFreeShap
-    checkpoint : path or None, default=None
-        Its own, where it is to be used.
-
-    Returns
-    -------
-    Method
-    """
+def read_method(attributor):
+    """Return the `Method` that an attributor's parameters ask for."""
     return Method(
         sampler=attributor.sampler,
         n_permutations=attributor.n_permutations,
         tol=attributor.tol,
         truncation_tol=attributor.truncation_tol,
         n_jobs=attributor.n_jobs,
-        checkpoint=checkpoint,
+        checkpoint=attributor.checkpoint,
         is_seeded=attributor.random_state is not None,
         verbose=attributor.verbose,
         task=attributor._task,
