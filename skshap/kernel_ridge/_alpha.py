@@ -1,5 +1,7 @@
 """The strength of the ridge: the alpha of least leave-one-out error."""
 
+from functools import cache
+
 import numpy as np
 
 from skshap.exceptions import NotPositiveDefiniteError
@@ -159,13 +161,9 @@ def downhill(error, start, n):
 
     Of equal ones, the last is better: where there is no factor, alpha is to be raised.
     """
-    errors, here = {}, None
-    best = start
+    error, here, best = cache(error), None, start
     while best != here:
         here = best
         near = range(max(here - 1, 0), min(here + 2, n))
-        for i in near:
-            if i not in errors:
-                errors[i] = error(i)
-        best = min(near, key=lambda i: (errors[i], -i))
+        best = min(near, key=lambda i: (error(i), -i))
     return here

@@ -4,15 +4,16 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.kernel_approximation import Nystroem
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import RobustScaler, StandardScaler
+from sklearn.utils import check_array
 
 from skshap.kernel_ridge._alpha import (
     candidate_alphas,
     in_largest,
     leave_one_out_errors,
 )
-from skshap.kernel_ridge._landmarks import Landmarks
 from skshap.kernel_ridge._some_rows import some_rows
 from skshap.kernel_ridge._training_kernel import fit_training_kernel
 from skshap.kernels import PairwiseKernel
@@ -35,6 +36,15 @@ OUTLYING = 30  # interquartile ranges from the median of a column, of an outlier
 # of them take memory and time that few have.
 LARGE = 5000
 N_LANDMARKS = 500
+
+
+class Landmarks(Nystroem):
+    """Nystroem whose landmarks are the same in whatever order rows come."""
+
+    def fit(self, X, y=None):
+        """Draw landmarks among the rows, sorted along a fixed random direction."""
+        rows = check_array(X, accept_sparse="csr", dtype=np.float64)
+        return super().fit(rows[np.argsort(along(rows), kind="stable")], y)
 
 
 class Candidate(NamedTuple):
@@ -67,7 +77,7 @@ class Candidate(NamedTuple):
         if kernel.kernel != "linear" and number_of_rows(self.rows) > LARGE:
             landmarks = Landmarks(
                 kernel.kernel,
-                **(kernel.kernel_params or {}),
+                **kernel.kernel_params,
                 n_components=N_LANDMARKS,
                 random_state=0,
             )
@@ -129,8 +139,7 @@ def choose_kernel(rows, Y, has_prior):
         If rows are sparse, and columns far from zero.
     """
     candidates, Y = candidates_of(rows), in_largest(Y)
-    direction = np.random.default_rng(0).normal(size=rows.shape[1])
-    tried = some_rows(rows @ direction, Y.argmax(1))
+    tried = some_rows(along(rows), Y.argmax(1))
     errors = [candidate.error(Y, has_prior, tried) for candidate in candidates]
     return candidates[np.argmin(errors)].unfitted()
 
@@ -140,7 +149,7 @@ def candidates_of(rows):
     varies = columns_that_vary(rows)
     spread = squared_spread(rows[:, varies])
     is_sparse = issparse(rows)
-    centre = as_arrays(StandardScaler(with_std=False))
+    centre = None if is_sparse else as_arrays(StandardScaler(with_std=False))
     moved = rows if is_sparse else centre.fit_transform(rows)
     is_far = not is_sparse and ROUNDING * np.square(rows).sum(1).mean() > spread
     first = rbf_of(moved, spread, centre) if is_far else rbf_of(rows, spread)
@@ -151,7 +160,7 @@ def candidates_of(rows):
     # Of columns around their means, as of dense rows, which are centred.
     within = scaler.var_[varies].sum()
     if spread > OFFSET * within > 0:
-        candidates.append(rbf_of(moved, within, None if is_sparse else centre))
+        candidates.append(rbf_of(moved, within, centre))
     deviations = np.sqrt(scaler.var_[varies])
     if varies.any() and deviations.max() > UNEQUAL * deviations.min():
         scaled, spread = scaler.transform(rows), (scaler.var_ / scaler.scale_**2).sum()
@@ -180,6 +189,11 @@ def check_near_zero(scaler):
             "these columns before they are put beside others, as with StandardScaler, "
             "or pass X.toarray()."
         )
+
+
+def along(rows):
+    """Return how far rows are along a random direction, the same each time."""
+    return rows @ np.random.default_rng(0).normal(size=rows.shape[1])
 
 
 def as_arrays(transformer):
