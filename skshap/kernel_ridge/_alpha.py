@@ -5,9 +5,9 @@ from functools import cache
 import numpy as np
 
 from skshap.exceptions import NotPositiveDefiniteError
+from skshap.kernel_ridge._ridge_path import RidgePath
 from skshap.kernel_ridge._some_rows import MOST_ROWS, some_rows
 from skshap.utils._ridge import leave_one_out, means_of_others, with_ones
-from skshap.utils._ridge_path import RidgePath
 
 __all__ = [
     "ALPHAS",

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from skshap.kernel_ridge._ridge_factor import FeatureRidgeFactor, KernelRidgeFactor
 from skshap.kernels._base import fit_gram
 from skshap.kernels._features import explicit_features, has_features, lost_diagonal
 from skshap.utils._kernel_values import check_gram, check_kernel_values
-from skshap.utils._ridge_factor import FeatureRidgeFactor, KernelRidgeFactor
 from skshap.utils._rows import number_of_rows
 from skshap.utils._sklearn import safe_indexing
 

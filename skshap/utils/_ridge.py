@@ -7,7 +7,6 @@ from skshap.exceptions import NotPositiveDefiniteError
 
 __all__ = [
     "BLOCK",
-    "LEAST_LEFT",
     "TIE",
     "blocks",
     "check_pivots",
@@ -29,7 +28,6 @@ TIE, ROUNDING = 1e-9, 1e-13
 # Smallest pivot of a Cholesky factor that is trusted, as a share of the diagonal entry
 # it is left of: rounding of the entry is then about a 1e-6 of the pivot at most.
 SMALLEST_PIVOT = 1e-9
-LEAST_LEFT = 1e-6  # of a row, by columns: had as one minus the rest, less loses digits
 
 
 def leave_one_out(Y, solved, inverse_diagonal, prior):

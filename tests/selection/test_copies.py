@@ -15,6 +15,7 @@ from skshap import (
     LabelNoiseDetector,
     flip_labels,
 )
+from skshap.kernel_ridge._ridge_factor import KernelRidgeFactor
 from skshap.kernel_ridge._training_kernel import TrainingKernel
 from skshap.selection import _refits
 from skshap.selection._copies import (
@@ -24,7 +25,6 @@ from skshap.selection._copies import (
     number_rows,
     warn_of_copies,
 )
-from skshap.utils._ridge_factor import KernelRidgeFactor
 from tests.conftest import WORDS
 
 # Row by row: which distinct row it is, and its label.

@@ -6,8 +6,8 @@ import torch
 from numpy.testing import assert_allclose
 
 from skshap.exceptions import NotPositiveDefiniteError
+from skshap.kernel_ridge._ridge_factor import KernelRidgeFactor
 from skshap.utils._ridge import check_pivots, leave_one_out, tie_of
-from skshap.utils._ridge_factor import KernelRidgeFactor
 
 
 @pytest.mark.parametrize("shape", [(4,), (2, 4)])

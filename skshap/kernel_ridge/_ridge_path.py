@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from skshap.utils._ridge import LEAST_LEFT
+from skshap.kernel_ridge._ridge_factor import LEAST_LEFT
 
 __all__ = ["RidgePath"]
 

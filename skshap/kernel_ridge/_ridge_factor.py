@@ -2,15 +2,11 @@
 
 import torch
 
-from skshap.utils._ridge import (
-    BLOCK,
-    LEAST_LEFT,
-    blocks,
-    check_pivots,
-    invert_factor,
-)
+from skshap.utils._ridge import BLOCK, blocks, check_pivots, invert_factor
 
-__all__ = ["FeatureRidgeFactor", "KernelRidgeFactor"]
+__all__ = ["LEAST_LEFT", "FeatureRidgeFactor", "KernelRidgeFactor"]
+
+LEAST_LEFT = 1e-6  # of a row, by columns: had as one minus the rest, less loses digits
 
 
 class KernelRidgeFactor:

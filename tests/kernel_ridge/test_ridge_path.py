@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from skshap.utils._ridge_path import RidgePath
+from skshap.kernel_ridge._ridge_path import RidgePath
 
 F = np.random.default_rng(0).normal(size=(12, 4))
 TARGETS = np.random.default_rng(1).normal(size=(12, 3))

@@ -7,8 +7,9 @@ import pytest
 from numpy.testing import assert_allclose
 
 from skshap.exceptions import NotPositiveDefiniteError
-from skshap.utils import _ridge, _ridge_factor
-from skshap.utils._ridge_factor import FeatureRidgeFactor, KernelRidgeFactor
+from skshap.kernel_ridge import _ridge_factor
+from skshap.kernel_ridge._ridge_factor import FeatureRidgeFactor, KernelRidgeFactor
+from skshap.utils import _ridge
 
 
 def test_what_the_others_leave_of_an_outlier_is_not_nothing():
