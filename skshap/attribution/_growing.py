@@ -35,8 +35,8 @@ class GrowingCoalitions:
         What is regressed on.
     alpha : float
         Strength of the ridge.
-    largest : int or None, default=None
-        Size of the largest coalition; None for all rows.
+    most : int
+        Size of the largest coalition.
 
     Notes
     -----
@@ -47,25 +47,23 @@ class GrowingCoalitions:
     Buffers are made once, but for those of rows that are chosen.
     """
 
-    def __init__(self, K, cross, targets, alpha, *, largest=None):
+    def __init__(self, K, cross, targets, alpha, *, most):
         self.K = K
         self.cross = cross
         self.targets = targets
         self.alpha = alpha
-        n = len(K)
-        largest = n if largest is None else largest
         self._right = torch.cat([targets, cross], 1)
         self._diagonal = K.diagonal() + alpha
-        self._factor = K.new_empty(largest, n)  # its transpose is the factor
-        self._inverse = K.new_zeros(largest, largest)  # of the factor; triangular
+        self._factor = K.new_empty(most, len(K))  # its transpose is the factor
+        self._inverse = K.new_zeros(most, most)  # of the factor; triangular
         q, width = targets.shape[1], self._right.shape[1]
         # Factor's inverse times targets, which rows to predict are chosen by.
-        self._whitened = K.new_empty(largest, q)
-        self._unexplained = K.new_empty(n, width)
-        self._solved = K.new_empty(largest, width)
+        self._whitened = K.new_empty(most, q)
+        self._unexplained = K.new_empty(len(K), width)
+        self._solved = K.new_empty(most, width)
 
     @staticmethod
-    def count_floats(n, m, q, largest, *, n_chosen_at):
+    def count_floats(n, m, q, most, *, n_chosen_at):
         """Count the floats that are written on the way.
 
         Parameters
@@ -76,7 +74,7 @@ class GrowingCoalitions:
             Rows to predict.
         q : int
             Outputs.
-        largest : int
+        most : int
             Size of the largest coalition.
         n_chosen_at : int
             At how many sizes rows to predict are chosen.
@@ -86,7 +84,7 @@ class GrowingCoalitions:
         kept, passing : float
             In buffers, and at most in what is made anew for each permutation.
         """
-        k, width, is_chosen = largest, m + q, n_chosen_at > 0
+        k, width, is_chosen = most, m + q, n_chosen_at > 0
         factor = n * k - (1 - TRIANGLE) * k * k
         kept = factor + k * k + k * q + (n + k) * width + n * width * (not is_chosen)
         passing = 3 * min(k, JOINED) * n + 2 * n * width * is_chosen
@@ -100,7 +98,7 @@ class GrowingCoalitions:
         order : Tensor of shape (n,)
             The permutation.
         sizes : list of int
-            Increasing sizes, from 0 to `largest`.
+            Increasing sizes, from 0 to `most`.
         choose : callable or None, default=None
             Of the predictions at all stops, (n_stops, n_outputs, m), and of how far a
             row moves them there, (n_stops,); returns `KeptRows`, or None for all.

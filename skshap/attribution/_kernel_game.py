@@ -63,7 +63,7 @@ class KernelGame(Game):
         if size < most:
             if kind == "growing":
                 game = (*self.tensors[:3], self.alpha)
-                ridge = GrowingCoalitions(*game, largest=most)
+                ridge = GrowingCoalitions(*game, most=most)
             else:
                 ridge = ShrinkingCoalitions(*self.tensors[3:], most=most)
             self._ridges[kind] = ridge, most

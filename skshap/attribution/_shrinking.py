@@ -35,7 +35,7 @@ class ShrinkingCoalitions:
 
     def __init__(self, P, cross, weights, decision, *, most):
         self._decision = decision
-        self._taken = GrowingCoalitions(P, cross, weights, 0.0, largest=most)
+        self._taken = GrowingCoalitions(P, cross, weights, 0.0, most=most)
 
     def coalitions(self, order, numbers, choose=None):
         """Take rows out along a permutation and stop at some numbers of them.

@@ -113,7 +113,7 @@ def test_moves_equal_exact_arithmetic(case, seed):
     P = invert_ridge(K, alpha)
     weights = P @ Y
     dual = (P, P @ cross, weights, weights.T @ cross)
-    growing = GrowingCoalitions(K, cross, Y, alpha)
+    growing = GrowingCoalitions(K, cross, Y, alpha, most=n)
     shrinking = ShrinkingCoalitions(*dual, most=n)
     prefixes = KernelPrefixes(K, cross, Y, alpha).decisions(torch.tensor(order))
     decisions = torch.cat([decision for _, decision in prefixes], 1)

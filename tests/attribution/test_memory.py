@@ -125,7 +125,7 @@ def test_buffers_are_counted(monkeypatch):
     n, m, largest = 90, 70, 60
     K, cross, targets, alpha = SmallGame(n, m, 3).tensors()
     order = torch.from_numpy(np.random.default_rng(0).permutation(n))
-    grow = GrowingCoalitions(K, cross, targets, alpha, largest=largest)
+    grow = GrowingCoalitions(K, cross, targets, alpha, most=largest)
     empty = ["_factor", "_whitened", "_unexplained", "_solved"]
     sizes = [*range(largest + 1)]
     found = written(grow, empty, lambda: list(grow.coalitions(order, sizes)))

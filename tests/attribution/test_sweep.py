@@ -183,7 +183,7 @@ def test_moves_equal_fresh_solves(n, m, n_classes, joined, seed):
     dual = (P, P @ cross, solved, solved.T @ cross)
     features = (torch.tensor(game.F), torch.tensor(game.F_val), targets, alpha)
     ridges = [
-        GrowingCoalitions(K, cross, targets, alpha, largest=n),
+        GrowingCoalitions(K, cross, targets, alpha, most=n),
         ShrinkingCoalitions(*dual, most=n),
         FeatureCoalitions(*features),
     ]
@@ -300,7 +300,7 @@ def test_rows_are_chosen_by_predictions_and_steps(n_classes, is_shrinking, joine
         solved = P @ targets
         ridge = ShrinkingCoalitions(P, P @ cross, solved, solved.T @ cross, most=10)
     else:
-        ridge = GrowingCoalitions(K, cross, targets, alpha, largest=10)
+        ridge = GrowingCoalitions(K, cross, targets, alpha, most=10)
     order = torch.tensor(np.random.default_rng(0).permutation(12))
     at, seen = [0, 1, 4, 4, 10], []
     with using(_growing, JOINED=joined):
@@ -382,6 +382,6 @@ def test_draws_are_reproducible():
 def test_singular_kernel_names_alpha():
     game = SmallGame(4, 2, 2)
     game.K[2, 2] = -3
-    grow = GrowingCoalitions(*game.tensors())
+    grow = GrowingCoalitions(*game.tensors(), most=4)
     with pytest.raises(NotPositiveDefiniteError, match="alpha"):
         list(grow.coalitions(torch.arange(4), [4]))
