@@ -24,17 +24,7 @@ INTERVAL = 10.0  # seconds between writes
 
 
 def digest(*parts):
-    """Hash arrays and whatever else has a telling `repr`.
-
-    Parameters
-    ----------
-    *parts : ndarray or object
-
-    Returns
-    -------
-    str
-        Hexadecimal.
-    """
+    """Hash arrays and whatever else has a telling `repr`; return it in hexadecimal."""
     hashed = hashlib.sha256()
     for part in parts:
         if isinstance(part, np.ndarray):

@@ -84,18 +84,7 @@ def coalition_floats(game, problem, size):
 
 
 def enumeration_flops(game, problem):
-    """Count the floating-point operations of scores of all coalitions.
-
-    Parameters
-    ----------
-    game : KernelGame or FeatureGame
-        Of the right shapes.
-    problem : Problem
-
-    Returns
-    -------
-    float
-    """
+    """Count the floating-point operations of scores of all coalitions."""
     n = game.n_players
     solving = sum(comb(n, size) * game.subset_flops(size) for size in range(1, n + 1))
     # Each score goes to every player.
@@ -106,18 +95,7 @@ def enumeration_flops(game, problem):
 
 
 def enumeration_floats(game, problem):
-    """Count the floats, of 8 bytes each, that enumeration takes on the way.
-
-    Parameters
-    ----------
-    game : KernelGame or FeatureGame
-        Of the right shapes.
-    problem : Problem
-
-    Returns
-    -------
-    float
-    """
+    """Count the floats, of 8 bytes each, that enumeration takes on the way."""
     n, largest = game.n_players, 0.0
     for size in range(1, n + 1):
         one = coalition_floats(game, problem, size)

@@ -145,14 +145,7 @@ def _identify(data, game, problem, method):
 
 
 def warn_of_what_no_other_finds(scorings, described):
-    """Warn of callables that no other process will know again.
-
-    Parameters
-    ----------
-    scorings : list of str or callable
-    described : list of str
-        From `describe`.
-    """
+    """Warn of callables that no other process will know again by their description."""
     for scoring, text in zip(scorings, described, strict=True):
         if callable(scoring) and describe(scoring, {"unknown": ""}) != text:
             warn_caller(

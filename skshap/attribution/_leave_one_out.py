@@ -28,19 +28,7 @@ def leave_one_out_values(game, problem):
 
 
 def leave_one_out_floats(game, problem):
-    """Count the floats, of 8 bytes each, that these values take on the way.
-
-    Parameters
-    ----------
-    game : KernelGame or FeatureGame
-        Of the right shapes.
-    problem : Problem
-
-    Returns
-    -------
-    kept, passing, own : float
-        As those of a draw; see :meth:`Sweep.count_floats`.
-    """
+    """Count what these values take on the way, as :meth:`Sweep.count_floats` does."""
     n, q, utility = game.n_players, game.n_outputs, problem.utilities[0]
     walk = game.walk_floats(game.to_everyone, is_chosen=False)
     moves = game.players.moves_floats(problem.n_scored, q)

@@ -55,18 +55,6 @@ def peak_bytes(data, game, problem, sampler, *, n_workers, is_inverted):
 
 
 def enumeration_bytes(data, game, problem):
-    """Count the bytes that enumerating all coalitions takes at its peak.
-
-    Parameters
-    ----------
-    data : Data
-    game : KernelGame or FeatureGame
-        Of the right shapes.
-    problem : Problem
-
-    Returns
-    -------
-    int
-    """
+    """Count the bytes that enumerating all coalitions takes at its peak."""
     held = data.to_predict.size + sum(array.size for array in game.arrays)
     return int(8 * (held + enumeration_floats(game, problem) + LIBRARIES))

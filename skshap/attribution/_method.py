@@ -55,11 +55,6 @@ class Method(NamedTuple):
 def check_method(attributor):
     """Check what the table of constraints cannot.
 
-    Parameters
-    ----------
-    attributor : BaseFreeShap
-        Has these parameters.
-
     Raises
     ------
     ValueError

@@ -18,20 +18,7 @@ SAMPLERS = {"sweep": Sweep, "permutation": Permutations, "exact": None}
 
 
 def make_sampler(kind, game, problem, method):
-    """Return a sampler of a game.
-
-    Parameters
-    ----------
-    kind : type
-        Of `SAMPLERS`.
-    game : KernelGame or FeatureGame
-    problem : Problem
-    method : Method
-
-    Returns
-    -------
-    Sweep or Permutations
-    """
+    """Return a sampler of a kind of `SAMPLERS`."""
     if kind is Permutations:
         return Permutations(game, problem, method.truncation_tol)
     return Sweep(game, problem)

@@ -76,12 +76,7 @@ class Sweep:
         return {"problem": self.problem, "counts": self.counts, "kept": self.kept}
 
     def state(self):
-        """Return what a checkpoint holds of the sampler besides the seed.
-
-        Returns
-        -------
-        dict of ndarray
-        """
+        """Return what a checkpoint holds of the sampler besides the seed."""
         return {
             "counts": np.concatenate(self.counts),
             "kept": np.concatenate(self.kept),

@@ -157,17 +157,7 @@ class Permuted:
 
 
 def is_small(sampler, limits=CPU):
-    """Whether parts of draws are best computed together, by default on a CPU.
-
-    Parameters
-    ----------
-    sampler : Sweep or Permutations
-    limits : Limits, default=CPU
-
-    Returns
-    -------
-    bool
-    """
+    """Whether parts of draws are best computed together, by default on a CPU."""
     game = sampler.game
     if type(game) is not KernelGame or not isinstance(sampler, Sweep):
         return False
@@ -176,16 +166,7 @@ def is_small(sampler, limits=CPU):
 
 
 def count_together(sampler):
-    """Return how many parts of draws are best computed together; 1 if none are.
-
-    Parameters
-    ----------
-    sampler : Sweep or Permutations
-
-    Returns
-    -------
-    int
-    """
+    """Return how many parts of draws are best computed together; 1 if none are."""
     problem = sampler.problem
     limits = CPU if problem.device.type == "cpu" else GPU
     if not is_small(sampler, limits):

@@ -68,14 +68,6 @@ def candidate_alphas(kernel):
 
     That is its mean diagonal or, where little of it is left if rows are centred, that.
     Of rows of zeros, where it is zero, no alpha is better.
-
-    Parameters
-    ----------
-    kernel : TrainingKernel
-
-    Returns
-    -------
-    ndarray of float
     """
     values, n = kernel.values, len(kernel)
     common = np.square(values.mean(0)).sum() if kernel.is_explicit else values.mean()
