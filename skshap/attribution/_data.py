@@ -58,9 +58,10 @@ class Data(NamedTuple):
         # Tensors begin where vector instructions like it, so that bits do not depend
         # on where numpy put the arrays.
         rows, others, targets = (torch.tensor(array) for array in self[:3])
-        if kind is KernelGame:
-            is_explicit = self.is_explicit
-            others = multiply(rows, others.T) if is_explicit else others.T.contiguous()
-            rows = multiply(rows, rows.T) if is_explicit else rows
+        if kind is KernelGame and self.is_explicit:
+            others = multiply(rows, others.T)
+            rows = multiply(rows, rows.T)
+        elif kind is KernelGame:
+            others = others.T.contiguous()
         arrays = tuple(array.numpy() for array in (rows, others, targets))
         return kind(arrays, self.alpha, self.groups, self.device)

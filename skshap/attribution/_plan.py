@@ -80,8 +80,8 @@ def make_plan(data, problem, method):
         if largest_eigenvalue(data.rows) <= limit:
             kinds.insert(0, FeatureGame)
     sampler = SAMPLERS[method.sampler]
-    is_told = method.tol is not None and data.groups is None and n <= ENUMERATED
-    if sampler is None or is_told:
+    are_few = data.groups is None and n <= ENUMERATED
+    if sampler is None or (method.tol is not None and are_few):
         if n > LARGEST_GAME:
             raise ValueError(
                 f"sampler='exact' enumerates the coalitions of at most {LARGEST_GAME} "

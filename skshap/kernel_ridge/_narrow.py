@@ -60,31 +60,30 @@ def warn_of_narrow(kernel, given):
     if not is_narrow(kernel):
         return
     last = last_step(given)
-    name = getattr(last, "kernel", None) if isinstance(last, PairwiseKernel) else last
+    name = last.kernel if isinstance(last, PairwiseKernel) else last
     shown = getattr(last, "__name__", type(last).__name__)  # of functions, their own
     if isinstance(given, str):
         shown = f"kernel={given!r}"
     if is_precomputed(given):
         advice = (
-            "compute the values by a wider kernel, such as rbf of a smaller gamma, or "
+            "Compute the values by a wider kernel, such as rbf of a smaller gamma, or "
             "of columns scaled by StandardScaler"
         )
     elif name in ("rbf", "laplacian", "chi2"):
         advice = (
-            "columns have very different scales, or gamma is too large: pass "
+            "Columns have very different scales, or gamma is too large: pass "
             "kernel='auto', which chooses scaling and width, put a StandardScaler in "
             f"front, as kernel={SCALED} with skshap.PairwiseKernel, or lower gamma in "
             "kernel_params"
         )
     else:
         advice = (
-            "check what it makes of these rows, or pass a kernel by which they have "
+            "Check what it makes of these rows, or pass a kernel by which they have "
             "more in common"
         )
     # The same text for each fold: filters can then merge them.
     warn_caller(
         f"rows resemble only themselves by {shown}: of half of them, all others "
         f"together are less than {LEAST:.1%} of what each is to itself, so that "
-        "predictions stay near zero and most values say little. "
-        f"{advice[0].upper()}{advice[1:]}."
+        f"predictions stay near zero and most values say little. {advice}."
     )
