@@ -28,15 +28,8 @@ class Method(NamedTuple):
 
     Attributes
     ----------
-    sampler : {"sweep", "permutation", "exact"}
-    n_permutations : int
-    tol : float, tuple or None
-    truncation_tol : float or None
-    n_jobs : int or None
-    checkpoint : path or None
     is_seeded : bool
         Whether the seed is the user's, so that a checkpoint of another is refused.
-    verbose : int
     task : str
         What the progress bar says first, as "split 1 of 5, ".
     """

@@ -121,11 +121,11 @@ def keep_rows(p, draws):
     KeptRows
         Perhaps none.
     """
-    lasting = (draws < p).sum(0)  # at how many stops each is kept
+    is_kept = draws < p
+    lasting = is_kept.sum(0)  # at how many stops each is kept
     index = torch.argsort(lasting, descending=True, stable=True)
     index = index[: int((lasting > 0).sum())]
-    counts = (draws < p).sum(1).tolist()
-    return KeptRows(index, counts, 1 / p[:, index])
+    return KeptRows(index, is_kept.sum(1).tolist(), 1 / p[:, index])
 
 
 def make_choice(game, problem, route, shares, rng):

@@ -93,8 +93,7 @@ class FeatureRidgeFactor:
         A = F.T @ F
         A.diagonal().add_(alpha)
         diagonal = F.square().sum(1).add_(alpha)
-        self._L, info = torch.linalg.cholesky_ex(A)
-        check_pivots(diagonal, info=info, diagonal=diagonal, alpha=alpha)
+        self._L = factorize_columns(A, diagonal, alpha)
         self._whitened = torch.linalg.solve_triangular(self._L, F.T, upper=False)
         left = 1 - self._whitened.square().sum(0)
         inverse_diagonal = left / alpha
@@ -118,12 +117,10 @@ class FeatureRidgeFactor:
         others = self._F.index_fill(0, self._far, 0)
         A = others.T @ others
         A.diagonal().add_(self._alpha)
-        L, info = torch.linalg.cholesky_ex(A)
-        check_pivots(diagonal, info=info, diagonal=diagonal, alpha=self._alpha)
+        L = factorize_columns(A, diagonal, self._alpha)
         self._along = torch.cholesky_solve(some.T, L)
         A = torch.eye(len(some), dtype=A.dtype, device=A.device) + some @ self._along
-        L, info = torch.linalg.cholesky_ex(A)
-        check_pivots(diagonal, info=info, diagonal=diagonal, alpha=self._alpha)
+        L = factorize_columns(A, diagonal, self._alpha)
         self._block = torch.cholesky_inverse(L) / self._alpha  # of the inverse
 
     def solve(self, targets):
@@ -152,3 +149,10 @@ class FeatureRidgeFactor:
             by_others = self._along.T @ (self._F.T @ others)
             solution[self._far] = self._block @ (B[self._far] - by_others)
         return solution.cpu().numpy(), weights.cpu().numpy()
+
+
+def factorize_columns(A, diagonal, alpha):
+    """Return a Cholesky factor whose pivots are not those of rows: `diagonal` is."""
+    L, info = torch.linalg.cholesky_ex(A)
+    check_pivots(diagonal, info=info, diagonal=diagonal, alpha=alpha)
+    return L
