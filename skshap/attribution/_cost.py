@@ -230,7 +230,8 @@ def _prefix_seconds(sampler):
     # Later blocks take more: they lean on all rows before them.
     share = (done**3 / 3 + done**2 * m) / (n**3 / 3 + n**2 * m)
     linear = done / n
-    return elapsed / (share if type(game) is KernelGame else linear)
+    whole = elapsed / (share if type(game) is KernelGame else linear)
+    return len(sampler.parts) * whole
 
 
 def _product_seconds(n, device):
