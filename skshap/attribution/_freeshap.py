@@ -185,10 +185,11 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
     "sweep" takes what every row adds to nobody exactly, and tells all rows at every
     size that it visits.
 
-    ``kernel="auto"`` is linear, or rbf of the width that :class:`sklearn.svm.SVC`
-    calls "scale", of columns as they are; where their standard deviations differ
-    tenfold, also of standardized ones; where their means are far apart beside these,
-    rbf of centred ones; and where a value is more than 30 interquartile ranges from the
+    ``kernel="auto"`` is linear, or rbf with the (root mean square) distance between two
+    rows as its length scale, which is a quarter of the gamma that
+    :class:`sklearn.svm.SVC` calls "scale", of columns as they are; where their standard
+    deviations differ tenfold, also of standardized ones; where their means are far
+    apart beside these, rbf of centred ones; and where a value is more than 30 interquartile ranges from the
     median of its column, rbf of columns scaled by these ranges. It is the one of least
     leave-one-out error, with the best alpha, on at most 1,000 of the rows. Of more than
     5,000 rows, rbf is approximated by 500 features

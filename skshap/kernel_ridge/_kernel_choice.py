@@ -222,9 +222,12 @@ def linear_of(rows, scaler=None):
 
 
 def rbf_of(rows, spread, scaler=None):
-    """Return the rbf kernel of rows, as wide as `SVC` calls "scale"."""
+    """Return the rbf kernel of rows whose length scale is their mean distance.
+
+    That is the root of twice their squared spread, as of distances squared.
+    """
     tiny = np.finfo(float).tiny  # its inverse is finite, that of what is below not
-    gamma = float(1 / spread) if spread > tiny else 1.0
+    gamma = float(0.25 / spread) if spread > tiny else 1.0
     kernel = as_arrays(PairwiseKernel("rbf", kernel_params={"gamma": gamma}))
     return Candidate(rows, scaler, kernel)
 
