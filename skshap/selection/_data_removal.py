@@ -18,7 +18,7 @@ from skshap.selection._label_noise import LabelNoiseDetector
 from skshap.selection._splits import other_splits
 from skshap.utils._label_arrays import as_labels
 from skshap.utils._order import check_entries
-from skshap.utils._rows import number_of_rows
+from skshap.utils._rows import check_number, number_of_rows
 from skshap.utils._seed import draw_seed, set_seeds
 from skshap.utils._sklearn import (
     HasMethods,
@@ -265,7 +265,7 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
             split to be valued by that evaluates on other rows, as with two folds, or if
             the estimator predicts no labels of `y`; or if rows or labels are malformed
             or if rows, labels and entries a row of `fit_params` are, by names in their
-            indices, not in one order.
+            indices, not in one order, or `sample_weight` is not one a row.
 
         Warns
         -----
@@ -287,6 +287,8 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
         params = process_routing(self, "fit", **fit_params).estimator.fit
         for name, values in params.items():
             check_entries(values, name, X, y)
+            if name == "sample_weight":  # what else must be one a row is not known
+                check_number(values, X, name)
         self._check_estimator()
         with unchanged_on_error(self):
             return self._fit(X, y, X_val, y_val, params)

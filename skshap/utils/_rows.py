@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
 __all__ = [
+    "check_number",
     "check_real",
     "check_several",
     "check_unmasked",
@@ -106,6 +107,32 @@ def number_of_rows(X, name="X"):
         raise ValueError(
             f"{name} must hold rows, got {X!r:.40} of type {type(X).__name__}: {error}."
         ) from error
+
+
+def check_number(entries, X, name):
+    """Raise if entries that are one a row are more or fewer than the rows.
+
+    Parameters
+    ----------
+    entries : array-like or None
+        A single number stands for all rows.
+    X : rows
+    name : str
+        Of the entries, in messages.
+
+    Raises
+    ------
+    ValueError
+        If their number is another than that of the rows.
+    """
+    if np.ndim(entries) == 0:
+        return
+    n_entries, n_rows = number_of_rows(entries, name), number_of_rows(X)
+    if n_entries != n_rows:
+        raise ValueError(
+            f"{name} must hold one entry a row of X, got {n_entries} entries for "
+            f"{n_rows} rows; pass X and {name} of the same length."
+        )
 
 
 def check_weights(sample_weight, rows):

@@ -261,6 +261,33 @@ def test_sample_weight_in_another_order_is_refused(removal, table):
         removal.fit(X, y, sample_weight=weight)
 
 
+@pytest.mark.parametrize("n_weights", [44, 45, 49, 51])  # 45 rows are kept
+@pytest.mark.parametrize("make", [np.array, list, pd.Series, pl.Series])
+def test_more_or_fewer_weights_than_rows_are_refused(
+    make, n_weights, removal, table, monkeypatch
+):
+    X, y, _ = table
+    monkeypatch.setattr(FreeShapAttributor, "fit", None)  # nothing is computed
+    with sklearn.config_context(enable_metadata_routing=True):
+        removal.set_params(
+            estimator=LogisticRegression().set_fit_request(sample_weight=True)
+        )
+        message = rf"sample_weight must .* got {n_weights} entries for 50 rows"
+        with pytest.raises(ValueError, match=message):
+            removal.fit(X, y, sample_weight=make(np.ones(n_weights)))
+
+
+@pytest.mark.parametrize("weight", [None, 2.0])
+def test_a_weight_may_stand_for_all_rows(weight, removal, table):
+    X, y, _ = table
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = LogisticRegression().set_fit_request(sample_weight=True)
+        removal.set_params(estimator=model).fit(X, y, sample_weight=weight)
+    kept = removal.sample_indices_
+    expected = LogisticRegression().fit(X[kept], y[kept], weight)
+    assert_allclose(removal.estimator_.coef_, expected.coef_)
+
+
 class TestValidationRowsInPipelines:
     """Where X_val goes, and the two ways in which it goes wrong."""
 

@@ -8,7 +8,12 @@ import pytest
 from numpy.testing import assert_array_equal
 from scipy import sparse
 
-from skshap.utils._rows import check_several, check_weights, number_of_rows
+from skshap.utils._rows import (
+    check_number,
+    check_several,
+    check_weights,
+    number_of_rows,
+)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +39,17 @@ def test_a_single_entry_goes_into_a_list(y):
     check_several([y], "Z")
     check_several(np.array([y]), "Z")
     check_several(None)
+
+
+@pytest.mark.parametrize("make", [list, np.array, pd.DataFrame, sparse.csr_array])
+def test_entries_are_as_many_as_rows(make):
+    entries = make([[1], [0], [2]])
+    check_number(entries, ["a", "b", "c"], "Z")
+    message = "Z must hold one entry a row of X, got 3 entries for 2 rows"
+    with pytest.raises(ValueError, match=message):
+        check_number(entries, ["a", "b"], "Z")
+    for single in (None, 1.0, np.array(1)):
+        check_number(single, ["a", "b"], "Z")
 
 
 def test_weights_are_numbers_of_which_some_count():
