@@ -132,6 +132,88 @@ def test_other_indices_are_fine(other):
     check_order(twice, pd.Series(0, other))
 
 
+DAYS = pd.date_range("2020-01-01", periods=3)
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        pd.interval_range(0, 3),
+        pd.IntervalIndex.from_tuples([(0, 2.5), (1, 3.5), (2, 4.5)]),
+        pd.interval_range(DAYS[0], periods=3),
+        pd.MultiIndex.from_arrays([pd.interval_range(0, 3), ["a", "a", "b"]]),
+        pd.MultiIndex.from_arrays([[1, 1, None], DAYS]),
+        pd.MultiIndex.from_arrays([[1.0, 2.0, np.nan]]),
+        DAYS,
+        DAYS.tz_localize("Europe/Berlin"),
+        pd.DatetimeIndex([DAYS[1], "NaT", DAYS[0]]),
+        pd.timedelta_range("1s", periods=3),
+        pd.period_range("2020", periods=3, freq="M"),
+        pd.Index([1, None, 3], dtype="Int64"),
+        pd.Index([1, pd.NA, "x"], dtype=object),
+        pd.Index([[1], [2], 3], dtype=object),
+        pd.CategoricalIndex(["a", None, "c"]),
+        [True, False, None],
+    ],
+    ids=lambda index: type(index).__name__,
+)
+def test_names_of_all_kinds_in_another_order(index):
+    rows = pd.DataFrame({"a": [1, 2, 3]}, index)
+    check_order(rows, pd.Series(0, rows.index.copy(deep=True)))
+    check_order(rows, pd.Series(0, rows.index.astype(object)))
+    with pytest.raises(ValueError, match="another order"):
+        check_order(rows, pd.Series(0, rows.index[[0, 2, 1]]))
+    with pytest.warns(UserWarning, match="1 of 2 names"):
+        check_order(rows[:2], pd.Series(0, rows.index[[1, 2]]))
+
+
+def test_names_of_other_kinds_are_others():
+    day = DAYS.tz_localize("UTC")
+    indices = [
+        range(1, 4),
+        ["a", "b", "c"],
+        np.arange(3) + 0.5,
+        pd.interval_range(0, 3),
+        pd.IntervalIndex.from_tuples([(0, 2.5), (1, 3.5), (2, 4.5)], closed="left"),
+        pd.MultiIndex.from_arrays([["a", "a", "b"], [1, 2, 1]]),
+        pd.MultiIndex.from_arrays([["a", "a", "b"], [1, 2, 1], [1, 2, 3]]),
+        DAYS,
+        DAYS.asi8,
+        DAYS.astype(str),
+        day,
+        DAYS.to_period("D"),
+        DAYS - DAYS[0],
+        pd.Index([[1], [2], 3], dtype=object),
+    ]
+    for index in indices:
+        for other in indices:
+            check_order(pd.DataFrame({"a": [1, 2, 3]}, index), pd.Series(0, other))
+
+
+@pytest.mark.parametrize("points", [[1.5, 0.5, 2.5], [1, 2, 9], range(1, 4)])
+def test_intervals_are_not_named_by_points_inside(points):
+    windows = pd.DataFrame({"a": [1, 2, 3]}, pd.interval_range(0, 3))
+    check_order(windows, pd.Series(0, points))
+
+
+def test_levels_that_only_labels_have_or_lack_say_nothing():
+    names = [np.arange(12) // 2, np.arange(12) % 2, np.arange(12)]
+    index = pd.MultiIndex.from_arrays(names, names=["patient", "visit", "day"])
+    for rows, labels in (
+        (X.set_axis(index), Y.set_axis(index.droplevel("day"))),
+        (X.set_axis(index.droplevel("day")), Y.set_axis(index)),
+    ):
+        KernelRidgeClassifier().fit(rows, labels)
+
+
+def test_a_date_is_the_same_in_whatever_units():
+    rows = pd.DataFrame({"a": [1, 2, 3]}, DAYS.as_unit("ns"))
+    labels = pd.Series(0, DAYS.as_unit("s"))
+    check_order(rows, labels)
+    with pytest.raises(ValueError, match="another order"):
+        check_order(rows, labels[::-1])
+
+
 def test_names_that_are_there_twice_in_another_order():
     index = ["a", "a", "b", "c"]
     X = pd.DataFrame({"x": range(4)}, index=index)
