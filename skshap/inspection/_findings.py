@@ -128,6 +128,7 @@ def summarize(detector, detected, is_noisy):
         "contamination, the share of labels to call wrong"
     )
     n_doubted = int((detector.label_quality_ < 0.5).sum())
+    contamination = detector._judged.contamination  # the parameter may have changed
     if not detector._judged.are_told:
         guess = ", only a guess: right labels of rows hard to predict look alike"
         false, wrong = false + guess, wrong + guess
@@ -136,11 +137,9 @@ def summarize(detector, detected, is_noisy):
             "none: some labels look wrong, but so do too many right ones of rows that "
             f"are hard to predict, to tell which are; {advice}"
         )
-    elif detector.contamination != "auto" and detector.contamination * n < 0.5:
-        called = (
-            f"none: contamination={detector.contamination:g} is less than one label"
-        )
-    elif not n_issues and n_doubted and detector.contamination == "auto":
+    elif contamination != "auto" and contamination * n < 0.5:
+        called = f"none: contamination={contamination:g} is less than one label"
+    elif not n_issues and n_doubted and contamination == "auto":
         called = (
             f"none: {n_doubted} are more probably wrong than right, but not surely "
             f"enough that few of those called wrong would be right; {advice}"

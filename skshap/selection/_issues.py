@@ -41,6 +41,8 @@ class JudgedLabels(NamedTuple):
         How many are not called wrong because they cannot.
     misses : Misses
         Of the ridges that labels are judged by.
+    contamination : "auto" or float
+        By which labels are called wrong.
     """
 
     given: np.ndarray
@@ -51,6 +53,7 @@ class JudgedLabels(NamedTuple):
     are_told: bool
     n_withheld: int
     misses: Misses
+    contamination: object
 
 
 def judge_labels(model, n, misses, contamination):
@@ -90,6 +93,7 @@ def judge_labels(model, n, misses, contamination):
         are_told=told,
         n_withheld=n_withheld,
         misses=misses,
+        contamination=contamination,
     )
 
 

@@ -665,6 +665,15 @@ def test_a_share_of_less_than_a_label(n_wrong):
     assert called == "none: contamination=0.001 is less than one label"
 
 
+@pytest.mark.parametrize(("before", "after"), [("auto", 1e-3), (1e-3, "auto")])
+def test_a_contamination_set_after_fit_is_not_told_of(before, after, fitted):
+    _, X, y, _ = fitted
+    detector = LabelNoiseDetector(contamination=before).fit(X, y)
+    expected = LabelNoiseReport.from_detector(detector, X, y).summary
+    detector.set_params(contamination=after)
+    assert LabelNoiseReport.from_detector(detector, X, y).summary == expected
+
+
 def test_one_rate_of_all_pairs_is_said_once():
     pairs = [("a", "b", 0.1), ("b", "c", 0.1 + 1e-16), ("c", "a", 0.1 - 1e-16)]
     found = transitions_table(pairs)
