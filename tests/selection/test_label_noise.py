@@ -109,6 +109,17 @@ def test_flipped_labels_come_first(load, kept, method):
     assert_array_equal(detector.suggested_labels_[~issues], y_noisy[~issues])
 
 
+def test_prequential_is_random_unless_the_attributor_has_a_seed(noisy_iris):
+    X, _, y, _ = noisy_iris
+    for attributor, is_same in (
+        (None, False),
+        (FreeShapAttributor("auto", alpha="auto", random_state=0), True),
+    ):
+        detector = LabelNoiseDetector(attributor, method="prequential")
+        first, second = (detector.fit(X, y).label_quality_ for _ in range(2))
+        assert (first == second).all() == is_same
+
+
 def test_prequential_and_leave_one_out_agree_mostly(noisy_iris):
     X, _, y, _ = noisy_iris
     qualities = [
