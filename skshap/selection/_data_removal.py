@@ -8,12 +8,13 @@ from sklearn.base import ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.utils import indexable
 from sklearn.utils.metadata_routing import process_routing
 
+from skshap.attribution import FreeShapAttributor
 from skshap.kernel_ridge._narrow import is_narrow
 from skshap.selection._base import BaseRowChoice, as_count
 from skshap.selection._choice import Choice
 from skshap.selection._delegated import Delegated, in_order_of
 from skshap.selection._doubt import doubted_rows, warn_of_doubt
-from skshap.selection._harm import choose_harmful
+from skshap.selection._harm import check_draws, choose_harmful
 from skshap.selection._label_noise import LabelNoiseDetector
 from skshap.selection._splits import other_splits
 from skshap.utils._label_arrays import as_labels
@@ -261,11 +262,12 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
             a label that `y` has not, there are fewer rows than folds or no more than
             `n_samples_to_remove`, a split trains on no row of a class, or the removal
             would leave a class without a row; with "harmful", if `X_val` is a single
-            row, by which values have no standard error, if without `X_val` a row has no
-            split to be valued by that evaluates on other rows, as with two folds, or if
-            the estimator predicts no labels of `y`; or if rows or labels are malformed
-            or if rows, labels and entries a row of `fit_params` are, by names in their
-            indices, not in one order, or `sample_weight` is not one a row.
+            row or the attributor draws a single permutation, by which values have no
+            standard error, if without `X_val` a row has no split to be valued by that
+            evaluates on other rows, as with two folds, or if the estimator predicts no
+            labels of `y`; or if rows or labels are malformed or if rows, labels and
+            entries a row of `fit_params` are, by names in their indices, not in one
+            order, or `sample_weight` is not one a row.
 
         Warns
         -----
@@ -356,6 +358,8 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
                 "one: of one row there is no standard error; pass more, or X_val=None "
                 "to evaluate on other folds."
             )
+        if isinstance(self.attributor, FreeShapAttributor):
+            check_draws(self.attributor)
         X, y_index, splits = self._fit_attributor(
             X, y, X_val, y_val, with_error=True, always_split=True
         )

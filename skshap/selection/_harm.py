@@ -9,13 +9,37 @@ from skshap.selection._noise_choice import noise_models
 from skshap.selection._refits import fit_by_attributor
 from skshap.selection._values import values_from_others
 
-__all__ = ["choose_harmful", "harmful_rows"]
+__all__ = ["check_draws", "choose_harmful", "harmful_rows"]
 
 HARMLESS_SHARE = 0.1  # of the rows removed, expected at most
 N_CENTRES = 61  # of the normal distributions that the values' one is mixed from
 N_ITERATIONS = 300
 SMALLEST_WEIGHT = 1e-9  # of a normal distribution, in rows
 SMALLEST_ERROR = 1e-9  # as a share of the largest value
+
+
+def check_draws(attributor):
+    """Raise if the values of an attributor would have no standard errors.
+
+    Parameters
+    ----------
+    attributor : FreeShapAttributor
+        Fitted or not.
+
+    Raises
+    ------
+    ValueError
+        If it draws a single permutation. Values of the sampler "exact", and leave-one-
+        out values of sweeps, come without any.
+    """
+    is_exact = attributor.sampler == "exact" or (
+        attributor.sampler == "sweep" and attributor.semivalue == "loo"
+    )
+    if attributor.n_permutations == 1 and not is_exact:
+        raise ValueError(
+            'n_samples_to_remove="harmful" needs an attributor with n_permutations of '
+            "at least 2, got 1: by one permutation values have no standard error."
+        )
 
 
 def choose_harmful(

@@ -413,6 +413,29 @@ def test_harm_is_not_judged_by_a_single_row(quick, table):
     removal.fit(X, y, X_val=X[:2], y_val=y[:2])
 
 
+@pytest.mark.parametrize("sampler", ["sweep", "permutation"])
+def test_harm_is_not_judged_by_a_single_permutation(sampler, quick, table, monkeypatch):
+    X, y, _ = table
+    quick.set_params(n_permutations=1, sampler=sampler)
+    removal = DataRemoval(LogisticRegression(), quick, random_state=0)
+    assert removal.fit(X, y).support_.sum() == 45
+    removal.set_params(n_samples_to_remove="harmful")
+    monkeypatch.setattr(FreeShapAttributor, "fit", None)  # nothing is fitted
+    message = '"harmful" needs an attributor with n_permutations of at least 2, got 1'
+    for options in ({}, {"X_val": X[:9], "y_val": y[:9]}):
+        with pytest.raises(ValueError, match=message):
+            removal.fit(X, y, **options)
+
+
+def test_values_without_permutations_need_none_for_harm(quick, table):
+    X, y, _ = table
+    quick.set_params(n_permutations=1, semivalue="loo")
+    removal = DataRemoval(LogisticRegression(), quick, n_samples_to_remove="harmful")
+    removal.fit(X, y)
+    quick.set_params(semivalue="shapley", sampler="exact")
+    removal.fit(X[:12], y[:12])
+
+
 def test_metadata_are_refused_before_anything_is_computed(removal, table, monkeypatch):
     X, y, _ = table
     monkeypatch.setattr(FreeShapAttributor, "fit", None)
