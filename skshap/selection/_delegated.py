@@ -1,9 +1,14 @@
 """What is left to the estimator that is trained on the rows kept."""
 
 import numpy as np
+from sklearn import get_config
 from sklearn.base import is_regressor
 from sklearn.utils import get_tags
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    process_routing,
+)
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -133,6 +138,30 @@ class Delegated:
         rows = self._rows(X)
         return self.estimator_.decision_function(rows)
 
+    @available_if(estimator_has("score"))
+    def score(self, X, y, **params):
+        """Score the estimator trained on the rows kept, by its own `score`.
+
+        Parameters
+        ----------
+        X : rows as in `fit`
+            Rows.
+        y : array-like of shape (n_samples,)
+            Their labels.
+        **params : dict
+            Parameters of the estimator's `score`, such as `sample_weight`; if metadata
+            routing is enabled, those that it requests.
+
+        Returns
+        -------
+        float
+            The accuracy, of most classifiers.
+        """
+        rows = self._rows(X)
+        if get_config()["enable_metadata_routing"]:
+            params = process_routing(self, "score", **params).estimator.score
+        return self.estimator_.score(rows, y, **params)
+
     def get_metadata_routing(self):
         """Return how metadata are routed: `X_val` and `y_val` here, others on.
 
@@ -141,7 +170,9 @@ class Delegated:
         MetadataRouter
             The routing.
         """
-        mapping = MethodMapping().add(caller="fit", callee="fit")
+        mapping = MethodMapping()
+        for method in ("fit", "score"):
+            mapping.add(caller=method, callee=method)
         router = MetadataRouter(owner=self).add_self_request(self)
         return router.add(estimator=self.estimator, method_mapping=mapping)
 

@@ -5,12 +5,16 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import NotFittedError, UnsetMetadataPassedError
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import get_scorer
+from sklearn.metrics import accuracy_score, get_scorer, log_loss
 from sklearn.metrics.pairwise import rbf_kernel
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
 from sklearn.svm import SVC, LinearSVC
 
 from skshap import DataRemoval
@@ -55,6 +59,7 @@ def test_of_kernel_values_those_with_the_rows_kept(method, table):
     expected = getattr(SVC(gamma=1.0).fit(X[KEPT], y[KEPT]), method)(X[:7])
     values = getattr(found, method)(rbf_kernel(X[:7], X, gamma=1.0))
     assert_allclose(values, expected)
+    assert found.score(K, y) == SVC(gamma=1.0).fit(X[KEPT], y[KEPT]).score(X, y)
     with pytest.raises(ValueError, match=rf"{len(X)} columns, .* got shape \(7, 3\)"):
         getattr(found, method)(np.ones((7, 3)))
 
@@ -70,6 +75,48 @@ def test_once_fitted_methods_are_those_of_what_was_fitted(table):
     found = OddRows(LogisticRegression()).fit(X, y).set_params(estimator=LinearSVC())
     assert all(hasattr(found, method) for method in METHODS)
     assert not hasattr(found.fit(X, y), "predict_log_proba")
+
+
+def test_the_score_is_the_own_one_of_the_estimator(table):
+    X, y, _ = table
+    search = GridSearchCV(LogisticRegression(), {"C": [1.0]}, scoring="neg_log_loss")
+    found = OddRows(search).fit(X, y)
+    model = LogisticRegression().fit(X, y)
+    assert_allclose(found.score(X, y), -log_loss(y, model.predict_proba(X)))
+    weight = np.linspace(0, 5, len(y))
+    for options in ({}, {"sample_weight": weight}):
+        expected = accuracy_score(y, model.predict(X), **options)
+        score = OddRows(LogisticRegression()).fit(X, y).score(X, y, **options)
+        assert_allclose(score, expected)
+
+
+def test_there_is_no_score_without_one_of_the_estimator(table):
+    class Silent(LogisticRegression):
+        score = property()
+
+    assert not hasattr(OddRows(Silent()), "score")
+    with pytest.raises(NotFittedError):
+        OddRows(LogisticRegression()).score(*table[:2])
+
+
+def test_weights_reach_a_score_that_requests_them(table, quick):
+    X, y, _ = table
+    weight = np.linspace(0, 5, len(y))
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = LogisticRegression().set_fit_request(sample_weight=True)
+        with pytest.raises(
+            UnsetMetadataPassedError, match=r"LogisticRegression\.score"
+        ):
+            OddRows(model).fit(X, y).score(X, y, sample_weight=weight)
+        model.set_score_request(sample_weight=True)
+        removal = DataRemoval(model, quick, n_samples_to_remove=2, random_state=0)
+        pipeline = make_pipeline(MinMaxScaler(), removal)
+        pipeline.fit(X, y, sample_weight=weight)
+        labels = pipeline.predict(X)
+        expected = accuracy_score(y, labels, sample_weight=weight)
+        assert_allclose(pipeline.score(X, y, sample_weight=weight), expected)
+        assert pipeline.score(X, y) == accuracy_score(y, labels) != expected
+        cross_val_score(pipeline, X, y, cv=2, params={"sample_weight": weight})
 
 
 class Backwards(LogisticRegression):
