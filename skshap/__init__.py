@@ -3,6 +3,7 @@
 from skshap.attribution import FreeShapAttributor, FreeShapRegressor
 from skshap.datasets import flip_labels, load_bbc_news, load_rotten_tomatoes
 from skshap.evaluation import detection_curve
+from skshap.exceptions import ModelNotFoundError, NotPositiveDefiniteError
 from skshap.inspection import DetectionCurveDisplay, LabelNoiseReport
 from skshap.kernel_ridge import KernelRidgeClassifier, KernelRidgeClassifierCV
 from skshap.kernels import (
@@ -26,6 +27,8 @@ __all__ = [
     "KernelRidgeClassifierCV",
     "LabelNoiseDetector",
     "LabelNoiseReport",
+    "ModelNotFoundError",
+    "NotPositiveDefiniteError",
     "PairwiseKernel",
     "detection_curve",
     "flip_labels",

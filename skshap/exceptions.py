@@ -16,7 +16,7 @@ class ModelNotFoundError(ValueError, OSError):
 
     Examples
     --------
-    >>> from skshap.exceptions import ModelNotFoundError
+    >>> from skshap import ModelNotFoundError
     >>> issubclass(ModelNotFoundError, ValueError)
     True
     """
@@ -27,7 +27,7 @@ class NotPositiveDefiniteError(np.linalg.LinAlgError):
 
     Examples
     --------
-    >>> from skshap.exceptions import NotPositiveDefiniteError
+    >>> from skshap import NotPositiveDefiniteError
     >>> issubclass(NotPositiveDefiniteError, ValueError)
     True
     """

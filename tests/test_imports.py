@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import skshap
+
 PACKAGE = Path(__file__).parents[1] / "skshap"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
@@ -179,6 +181,17 @@ def test_importing_skshap_loads_no_slow_or_optional_package():
         check=True,
     )
     assert run.stdout.split() == []
+
+
+def test_errors_come_from_the_top_level_and_warnings_from_exceptions():
+    errors = {
+        name
+        for name in skshap.exceptions.__all__
+        if not issubclass(getattr(skshap.exceptions, name), Warning)
+    }
+    assert errors == set(skshap.exceptions.__all__) & set(skshap.__all__)
+    for name in errors:
+        assert getattr(skshap, name) is getattr(skshap.exceptions, name)
 
 
 def exported(path):
