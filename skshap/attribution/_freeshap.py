@@ -189,10 +189,10 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
     rows as its length scale, which is a quarter of the gamma that
     :class:`sklearn.svm.SVC` calls "scale", of columns as they are; where their standard
     deviations differ tenfold, also of standardized ones; where their means are far
-    apart beside these, rbf of centred ones; and where a value is more than 30 interquartile ranges from the
-    median of its column, rbf of columns scaled by these ranges. It is the one of least
-    leave-one-out error, with the best alpha, on at most 1,000 of the rows. Of more than
-    5,000 rows, rbf is approximated by 500 features
+    apart beside these, rbf of centred ones; and where a value is more than 30
+    interquartile ranges from the median of its column, rbf of columns scaled by these
+    ranges. It is the one of least leave-one-out error, with the best alpha, on at most
+    1,000 of the rows. Of more than 5,000 rows, rbf is approximated by 500 features
     (:class:`sklearn.kernel_approximation.Nystroem`): no kernel matrix is formed then,
     nor with other kernels of fewer explicit features than rows.
 
