@@ -5,7 +5,8 @@ import warnings
 
 __all__ = ["warn_caller"]
 
-INNER = {"contextlib", "imblearn", "joblib", "sklearn", "skshap"}  # callers in between
+# Callers in between; NumPy is where `np.errstate` decorates a function.
+INNER = {"contextlib", "imblearn", "joblib", "numpy", "sklearn", "skshap"}
 
 
 def warn_caller(message, category=UserWarning):

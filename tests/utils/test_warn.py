@@ -9,7 +9,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
-from skshap import DataRemoval, FreeShapAttributor, LabelNoiseDetector
+from skshap import (
+    DataRemoval,
+    FreeShapAttributor,
+    FreeShapRegressor,
+    LabelNoiseDetector,
+)
 from skshap.utils._warn import warn_caller
 
 X = np.random.default_rng(0).normal(size=(40, 2))
@@ -26,6 +31,10 @@ def swapped():
     [
         (lambda: LabelNoiseDetector().fit(X, Y), "single row"),
         (lambda: LabelNoiseDetector().fit_predict(X, Y), "single row"),
+        (
+            lambda: FreeShapRegressor("rbf").fit(X, [*X[1:, 0], 1e6]),
+            "interquartile ranges",
+        ),
         (lambda: FreeShapAttributor("rbf").fit(*swapped()), "in the order"),
         (lambda: DataRemoval(LogisticRegression()).fit(*swapped()), "in the order"),
         (
