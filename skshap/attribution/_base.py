@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 from sklearn.utils import Bunch
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 
 from skshap.attribution._asked import check_asked, check_same, check_units
 from skshap.attribution._cost import predict_cost
@@ -21,6 +21,7 @@ from skshap.attribution._semivalues import size_weights
 from skshap.kernel_ridge._alpha import choose_alpha
 from skshap.kernels._base import is_precomputed
 from skshap.utils._device import check_device
+from skshap.utils._label_arrays import as_column
 from skshap.utils._order import check_entries, check_order, named_rows
 from skshap.utils._rows import check_weights, number_of_rows
 from skshap.utils._seed import draw_seed
@@ -334,7 +335,7 @@ class BaseFreeShap:
         check_order(X, y)
         M = self._map(X)
         if y is not None:
-            y = column_or_1d(y, warn=True)
+            y = as_column(y)
         elif type(self).predict.__module__.startswith("skshap."):
             y = self._predict(M)
         else:  # that of a subclass, which maps rows once more

@@ -17,7 +17,6 @@ from skshap.selection._doubt import doubted_rows, warn_of_doubt
 from skshap.selection._harm import check_draws, choose_harmful
 from skshap.selection._label_noise import LabelNoiseDetector
 from skshap.selection._splits import other_splits
-from skshap.utils._label_arrays import as_labels
 from skshap.utils._order import check_entries
 from skshap.utils._rows import check_number, number_of_rows
 from skshap.utils._seed import draw_seed, set_seeds
@@ -339,7 +338,7 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
     def _choose_lowest(self, X, y, X_val, y_val):
         """Choose the rows of lowest value."""
         number = self.n_samples_to_remove
-        n = 0 if y is None else len(as_labels(y))
+        n = 0 if y is None else number_of_rows(y, "y")
         if 0 < n <= as_count(number, n):  # before what takes long
             raise ValueError(
                 f"n_samples_to_remove={number!r} leaves nothing of n_samples={n} rows; "

@@ -12,8 +12,8 @@ from skshap.selection._base import BaseRowChoice, as_count
 from skshap.selection._draft import order_by_class
 from skshap.selection._greedy import View, choose_greedily
 from skshap.selection._held_out import errors_name_held_out
-from skshap.utils._label_arrays import as_labels
 from skshap.utils._labels import encode_targets
+from skshap.utils._rows import number_of_rows
 from skshap.utils._sklearn import (
     Interval,
     RealNotInt,
@@ -205,7 +205,7 @@ class DataSelector(BaseRowChoice):
 
     def _fit(self, X, y, X_val, y_val):
         number = self.n_samples_to_select
-        n = 0 if y is None else len(as_labels(y))
+        n = 0 if y is None else number_of_rows(y, "y")
         if 0 < n < as_count(number, n):  # before what takes long
             raise ValueError(
                 f"n_samples_to_select={number!r} is more than all of n_samples={n} "

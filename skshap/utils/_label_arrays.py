@@ -1,5 +1,6 @@
 """Labels as arrays: one a row, none missing, none made into something else."""
 
+import warnings
 from enum import Enum
 from numbers import Integral, Real
 
@@ -8,8 +9,9 @@ from sklearn.utils.validation import check_array, column_or_1d
 
 from skshap.utils._columns import is_missing
 from skshap.utils._rows import check_real, check_several, number_of_rows
+from skshap.utils._warn import warn_caller
 
-__all__ = ["as_labels", "check_labels"]
+__all__ = ["as_column", "as_labels", "check_labels"]
 
 
 def check_labels(y, rows, name="y", *, is_exact=True):
@@ -116,7 +118,7 @@ def as_labels(y, name="y", *, is_exact=True):
     if hasattr(getattr(y, "dtype", None), "numpy_dtype"):
         y = y.to_numpy()  # of pandas: integers that may be missing would be floats
     try:
-        labels = column_or_1d(y, warn=True)
+        labels = as_column(y, name)
     except ValueError as error:
         if "1d array" not in str(error):
             raise
@@ -138,3 +140,28 @@ def as_labels(y, name="y", *, is_exact=True):
         if not all(isinstance(v, str) and not isinstance(v, Enum) for v in given):
             return given
     return labels
+
+
+def as_column(y, name="y"):
+    """Return labels or targets on one axis; warn where there are two, the second of 1.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,) or (n_samples, 1)
+    name : str, default="y"
+        Of it, in messages.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        column = column_or_1d(y, warn=True)
+    for warning in caught:
+        warn_caller(
+            f"A column-vector {name} was passed when a 1d array was expected; pass "
+            f"{name}.ravel(), or of a frame one column, as {name}[column].",
+            warning.category,
+        )
+    return column

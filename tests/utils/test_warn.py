@@ -5,12 +5,14 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.exceptions import DataConversionWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from skshap import (
     DataRemoval,
+    DataSelector,
     FreeShapAttributor,
     FreeShapRegressor,
     LabelNoiseDetector,
@@ -19,6 +21,7 @@ from skshap.utils._warn import warn_caller
 
 X = np.random.default_rng(0).normal(size=(40, 2))
 Y = np.array([0, 1] * 19 + [0, 2])  # the last is a class of its own
+FIT = FreeShapAttributor("rbf").fit(X, np.arange(40) % 2)
 
 
 def swapped():
@@ -59,6 +62,24 @@ def test_the_place_is_that_of_the_caller(call, match):
     found = [w for w in caught if match in str(w.message).split("\n")[0]]
     assert found
     assert {warning.filename for warning in found} == {__file__}
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda X, y: LabelNoiseDetector().fit(X, y),
+        lambda X, y: DataRemoval(LogisticRegression()).fit(X, y),
+        lambda X, y: DataSelector(n_samples_to_select=9).fit(X, y),
+        lambda X, y: FreeShapRegressor("rbf").fit(X, y),
+        lambda X, y: FIT.explain(X, y, k=1),
+    ],
+    ids=["detector", "removal", "selector", "regressor", "explain"],
+)
+def test_a_column_of_labels_is_warned_of_once(call):
+    frame = pd.DataFrame({"label": np.arange(40) % 2})
+    with pytest.warns(DataConversionWarning, match="column-vector y was") as caught:
+        call(X, frame)
+    assert [warning.filename for warning in caught] == [__file__]
 
 
 def test_it_is_the_innermost_line_of_the_caller():
