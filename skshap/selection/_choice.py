@@ -5,7 +5,9 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.utils import Bunch
 
-__all__ = ["Choice", "count_doubted", "spare_classes"]
+from skshap.utils._warn import warn_caller
+
+__all__ = ["Choice", "count_doubted", "spare_classes", "warn_of_lost_class"]
 
 
 class Choice(NamedTuple):
@@ -105,3 +107,39 @@ def spare_classes(order, y):
         is_spared[places[-max(1, len(places) // 2) :]] = True
     order = np.concatenate([order[~is_spared], order[is_spared]])
     return order, int((~is_spared).sum())
+
+
+def warn_of_lost_class(is_removed, y_index, classes, number):
+    """Warn if most of a class goes, and of the others much less.
+
+    Predictions of most rows can be better without a rare class, though its labels are
+    right.
+
+    Parameters
+    ----------
+    is_removed : ndarray of shape (n,) of bool
+    y_index : ndarray of shape (n,)
+        Index of each label in `classes`.
+    classes : ndarray of shape (n_classes,)
+    number : int or float
+        The `n_samples_to_remove` of which to warn.
+
+    Warns
+    -----
+    UserWarning
+        If more than half of the rows of a class are removed, and more than twice the
+        share of those of other classes.
+    """
+    counts, n = np.bincount(y_index), len(y_index)
+    gone = np.bincount(y_index, is_removed)
+    share, of_others = gone / counts, (gone.sum() - gone) / (n - counts)
+    c = int(share.argmax())
+    if share[c] > max(0.5, 2 * of_others[c]):
+        warn_caller(
+            f"n_samples_to_remove={number!r} removes {gone[c]:.0f} of {counts[c]} rows "
+            f"of class {classes.tolist()[c]!r}, and {of_others[c]:.0%} of the others: "
+            "rows of a rare class have low values though their labels are right, where "
+            "predictions of the other rows are better without them. Lower it, or pass "
+            'n_samples_to_remove="auto", which goes by how probably labels are right '
+            "and leaves half of each class."
+        )

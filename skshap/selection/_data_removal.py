@@ -11,7 +11,7 @@ from sklearn.utils.metadata_routing import process_routing
 from skshap.attribution import FreeShapAttributor
 from skshap.kernel_ridge._narrow import is_narrow
 from skshap.selection._base import BaseRowChoice, as_count
-from skshap.selection._choice import Choice
+from skshap.selection._choice import Choice, warn_of_lost_class
 from skshap.selection._delegated import Delegated, in_order_of
 from skshap.selection._doubt import doubted_rows, warn_of_doubt
 from skshap.selection._harm import check_draws, choose_harmful
@@ -55,8 +55,9 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
         With its ``verbose=1`` a progress bar shows how far each split is.
     n_samples_to_remove : int, float, "auto" or "harmful", default=0.1
         How many rows to remove, or which share of them, rounded: those of lowest
-        value. "auto": those whose label is right with a probability of less than two
-        thirds; no other values are computed, so that it takes a small part of the time.
+        value, of a rare class maybe most, though its labels are right. "auto": those
+        whose label is right with a probability of less than two thirds; no other values
+        are computed, so that it takes a small part of the time.
         "harmful": only rows whose value is negative with confidence, and only if the
         estimator predicts rows left out clearly better without as many. See Notes.
     cv : int, splitter, iterable or None, default=5
@@ -274,7 +275,9 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
             If the estimator cannot be trained without the rows that look harmful; then
             none are removed.
         UserWarning
-            If the attributor has a `checkpoint`, but `random_state` is None, unless
+            If a number or share takes more than half of a class, and more than twice
+            the share of the others, as it may of a rare one whose labels are right;
+            if the attributor has a `checkpoint`, but `random_state` is None, unless
             `n_samples_to_remove` is "auto"; with "auto", if wrong labels cannot be told
             from rows that are hard to predict, whether some are removed or not, or if
             more than a fifth of the rows are copies of others with their labels; or if
@@ -305,7 +308,14 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
             X, y_index, choice = self._choose_lowest(X, y, X_val, y_val)
         y = self.classes_[y_index]  # numbers, of objects that are numbers
         order, n_kept = choice.order[::-1], len(y) - choice.n_removed
-        self._keep_first(order, n_kept, y_index, "lower n_samples_to_remove")
+        advice = (
+            "all are among those of lowest value, as a rare class may be; lower "
+            'n_samples_to_remove, or pass "auto", which leaves half of each class'
+        )
+        self._keep_first(order, n_kept, y_index, advice)
+        number = self.n_samples_to_remove
+        if not isinstance(number, str):  # which leaves half of each class
+            warn_of_lost_class(~self.support_, y_index, self.classes_, number)
         kept = self.sample_indices_
         X_kept, y_kept = safe_split(self.estimator, X, y, kept)
         self.estimator_ = clone(self.estimator).fit(

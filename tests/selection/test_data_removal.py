@@ -27,6 +27,7 @@ from skshap import (
     KernelRidgeClassifier,
     PairwiseKernel,
 )
+from skshap.selection._choice import warn_of_lost_class
 from skshap.utils import _progress
 
 
@@ -170,6 +171,26 @@ def test_precomputed_kernels(precomputed_removal, table):
         removal.fit(container(K), y)
         assert_array_equal(removal.sample_indices_, kept)
         assert_array_equal(removal.predict(container(K)), expected)
+
+
+def test_most_of_a_rare_class_does_not_go_without_a_word(removal):
+    rng = np.random.default_rng(0)
+    y = (np.arange(200) < 16).astype(int)  # all of them right
+    X = rng.normal(size=(200, 3)) + 2 * y[:, np.newaxis] * [1, 1, 0]
+    with pytest.warns(
+        UserWarning, match=r"=0\.1 removes \d+ of 16 rows .*'no'"
+    ) as found:
+        removal.fit(X, np.array(["yes", "no"])[y])
+    gone = y[~removal.support_].sum()
+    assert gone > 8
+    assert f" {gone} of 16 rows" in str(found[0].message)
+    assert f" {(20 - gone) / 184:.0%} of the others" in str(found[0].message)
+
+
+@pytest.mark.parametrize("gone", [[0, 1], [0, 1, 2, *range(4, 9)], []])
+def test_what_is_lost_by_a_class_is_not_warned_of_if_little_or_alike(gone):
+    y_index = np.repeat([0, 1], [4, 12])
+    warn_of_lost_class(np.isin(np.arange(16), gone), y_index, np.array(["a", "b"]), 0.1)
 
 
 @pytest.mark.parametrize(
