@@ -39,6 +39,9 @@ class JudgedLabels(NamedTuple):
         Whether wrong labels can be told from hard rows.
     n_withheld : int
         How many are not called wrong because they cannot.
+    look_swapped : bool
+        Whether they could if not most that look wrong looked right with one rate of
+        wrong labels for all classes.
     misses : Misses
         Of the ridges that labels are judged by.
     contamination : "auto" or float
@@ -52,6 +55,7 @@ class JudgedLabels(NamedTuple):
     issues: np.ndarray
     are_told: bool
     n_withheld: int
+    look_swapped: bool
     misses: Misses
     contamination: object
 
@@ -80,6 +84,7 @@ def judge_labels(model, n, misses, contamination):
         right = float(model.symmetric().quality()[suspects].mean())
     rate = float(1 - quality.mean())
     told = are_told(misses, rate, right, model.hard_share)
+    else_told = are_told(misses, rate, min(right, 0.5), model.hard_share)
     n_withheld = 0 if told or contamination != "auto" else len(suspects)
     issues = find_issues(quality, given, contamination) & (n_withheld == 0)
     others = model.posterior[:n].copy()
@@ -92,6 +97,7 @@ def judge_labels(model, n, misses, contamination):
         issues=issues,
         are_told=told,
         n_withheld=n_withheld,
+        look_swapped=else_told and not told,
         misses=misses,
         contamination=contamination,
     )

@@ -164,7 +164,7 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
     calls none where most of those that look wrong look right to a model with one rate
     for all classes, from the same predictions, unless nearly all rows are sure, as an
     overlap seldom leaves them. Labels that went wrong mostly in one class may not be
-    called then either; and a part of a class that lies wholly inside another still
+    called then, as `fit` warns; a part of a class that lies wholly inside another still
     passes for wrong labels. So do, in some tables of few columns, rows of classes that
     overlap on both sides, many more than `expected_false_alarms_` says: it looks as if
     annotators had swapped some labels, which the likelihood does not tell apart. With
@@ -339,6 +339,13 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
                 f"{none}, but {missed}, as by this kernel rows resemble only "
                 "themselves: mend the kernel first."
             )
+        elif judged.look_swapped:
+            why = (
+                f"labels look wrong, {n_suspects} of {n}, but none is called wrong: "
+                "most look like one class taken for another, as rows of classes that "
+                "overlap do too; transition_matrix_ says which"
+            )
+            such = f"contamination={n_suspects / n:.2g} if annotators confuse these"
         elif n_suspects:
             why = (
                 f"labels look wrong, {n_suspects} of {n}, but none is called wrong: "

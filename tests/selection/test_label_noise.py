@@ -296,7 +296,7 @@ def test_no_issues_where_hard_rows_are_many(noisy_iris, monkeypatch):
         assert not detector.issues_withheld_
     for name, share in zip(names, shares - 1e-9, strict=True):
         monkeypatch.setattr(_issues, name, share)
-    with pytest.warns(UserWarning, match="labels look wrong"):
+    with pytest.warns(UserWarning, match="labels look wrong.*: right labels of rows"):
         detector.fit(X, y)
     assert not detector.label_issues_.any()
     assert detector.issues_withheld_ is True
@@ -422,10 +422,12 @@ def test_rows_of_a_class_among_those_of_another_are_not_called_wrong(seed):
     y = rng.integers(0, 2, 600)
     X = (rng.gamma(2, 30, 600) + 60 * y)[:, None]  # below 60 only the first class
     detector = LabelNoiseDetector()
-    with pytest.warns(UserWarning, match="labels look wrong"):
+    with pytest.warns(UserWarning, match="one class taken for another") as told:
         detector.fit(X, y)
     assert not detector.label_issues_.any()
     assert detector.issues_withheld_
+    n_suspects = _issues.find_issues(detector.label_quality_, y, "auto").sum()
+    assert f"contamination={n_suspects / 600:.2g} if annot" in str(told[0].message)
     # Where labels are wrong in both classes, it can be told.
     y_noisy, is_flipped = flip_labels(y, rate=0.1, random_state=seed)
     detector.fit(X + 1000 * y[:, None], y_noisy)
