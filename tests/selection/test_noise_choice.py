@@ -125,6 +125,7 @@ def test_few_labels_that_went_from_one_class_of_many_to_another():
     assert precision > other + 0.2
 
 
+@pytest.mark.filterwarnings("ignore:none of 1000 labels")
 @pytest.mark.filterwarnings("ignore:labels look wrong")
 @pytest.mark.parametrize("rate", [0.05, 0.1])
 def test_overlap_of_many_classes_is_not_taken_for_labels_that_went_wrong(rate):

@@ -97,7 +97,7 @@ def test_a_removal_of_rows_that_may_be_hard_is_warned_of(removal):
     assert told[0].filename == __file__
     assert n_removed > 0
     message = str(told[0].message)
-    assert f'"auto": of 600 rows {n_removed} are removed, but 19% of labels' in message
+    assert f'"auto": of 600 rows {n_removed} are removed, but 20% of labels' in message
     assert "compare with 0 by cross-validation" in message
 
 
