@@ -9,7 +9,9 @@ __all__ = ["NoiseModel"]
 
 PRIOR_RATE = 0.2  # of wrong labels; where the search for the true one starts
 PRIOR_WEIGHT = 0.01  # of that, as a share of the rows
-SYMMETRY_WEIGHT = 0.1  # of the same rate for all classes, as a share of the rows
+# Of the same rate for all classes, as a share of the labels of each: as many rows for
+# every class would leave a rare one no rate of its own.
+SYMMETRY_WEIGHT = 0.1
 # Of the rows that are hard to predict, those that are blind: no decision value tells
 # them. Without them every hard row would pass for a wrong label. Where few rows are
 # hard it is less.
@@ -83,6 +85,7 @@ class NoiseModel:
         self.noise, self.scaling = noise, scaling
         self.transition = uniform_noise(PRIOR_RATE, n_classes)
         self.own = ~np.eye(n_classes, dtype=bool) & (noise != "symmetric")
+        self._n_given = np.bincount(given[~is_clean], minlength=n_classes)
         self._untold = np.zeros(n_classes, dtype=bool)  # classes
         self._link = Link(n_classes, SLOPE_RIDGE[noise], scaling)
         self._parts = None  # of `take_over`
@@ -299,10 +302,10 @@ class NoiseModel:
         Rows known to be clean say nothing on how labels go wrong.
         """
         k, counts = self.n_classes, self.expected_counts()
-        a_class = (~self.is_clean).sum() / k
-        counts += PRIOR_WEIGHT * a_class * uniform_noise(PRIOR_RATE, k)
+        counts += PRIOR_WEIGHT * self._n_given.mean() * uniform_noise(PRIOR_RATE, k)
         same, rate = np.eye(k, dtype=bool), 1 - np.trace(counts) / counts.sum()
-        drawn = counts + SYMMETRY_WEIGHT * a_class * uniform_noise(rate, k)
+        alike = self._n_given[:, None] * uniform_noise(rate, k)
+        drawn = counts + SYMMETRY_WEIGHT * alike
         own = np.where(self.own, drawn, 0) / drawn.sum(1, keepdims=True)
 
         others = ~self._untold & ~self._rare() & ~same  # that labels may go to
@@ -320,8 +323,8 @@ class NoiseModel:
 
         Noise alike in all classes turns as many labels into these as into others.
         """
-        n_given = np.bincount(self.given[~self.is_clean], minlength=self.n_classes)
-        return (n_given < RARE * n_given.mean()) & (self.n_classes > 2)
+        is_rare = self._n_given < RARE * self._n_given.mean()
+        return is_rare & (self.n_classes > 2)
 
 
 def scaled(decision):

@@ -295,3 +295,16 @@ def test_the_warning_that_none_is_called_counts_those_more_probably_wrong():
     words = f"but {n_doubted} are more probably wrong than right and "
     assert words in str(told[0].message)
     assert not detector.issues_withheld_
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_wrong_labels_of_a_rare_class_and_among_others_are_called(seed):
+    """A fifth of its labels, and one in seventy of the others."""
+    rng = np.random.default_rng(seed)
+    y = (rng.random(1000) < 0.05).astype(int)
+    X = rng.normal(size=(1000, 6)) + 5 * np.outer(y, np.eye(6)[:2].sum(0))
+    is_wrong = rng.random(1000) < np.where(y, 0.2, 1 / 70)
+    detector = LabelNoiseDetector().fit(X, np.where(is_wrong, 1 - y, y))
+    assert detector.label_issues_[is_wrong].mean() > 0.9
+    assert is_wrong[detector.label_issues_].mean() > 0.9
+    assert detector.noise_rate_ == pytest.approx(is_wrong.mean(), rel=0.15)

@@ -173,6 +173,18 @@ def test_a_class_of_harder_rows_passes_less_for_a_noisier_one(monkeypatch):
     assert 0 < np.mean(found) < 0.9 * np.mean(by_one_slope)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_rare_class_has_a_rate_of_its_own(seed):
+    rng = np.random.default_rng(seed)
+    true = (rng.random(2000) < 0.05).astype(int)
+    margin = 0.35 * rng.normal(size=2000) + np.where(true, 0.7, -1)
+    is_wrong = rng.random(2000) < np.where(true, 0.3, 0.01)
+    model = fitted(np.column_stack([-margin, margin]), true ^ is_wrong, 2)
+    rates = [is_wrong[true == c].mean() for c in range(2)]
+    assert_allclose(model.transition[[0, 1], [1, 0]], rates, rtol=0.25, atol=0.005)
+    assert 1 - model.quality().mean() == pytest.approx(is_wrong.mean(), rel=0.15)
+
+
 def test_without_signal_the_prior_remains():
     model = fitted(np.zeros((50, 2)), np.arange(50) % 2, 2)
     assert_allclose(model.transition, uniform_noise(0.2, 2), atol=1e-6)
