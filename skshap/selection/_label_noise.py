@@ -26,6 +26,8 @@ from skshap.utils._warn import warn_caller
 
 __all__ = ["LabelNoiseDetector"]
 
+LOW_RATE = 0.01  # of wrong labels, expected where none may be wrong
+
 
 class LabelNoiseDetector(Attributed, BaseEstimator):
     """Finds training rows whose label is probably wrong, from rows and labels alone.
@@ -273,7 +275,9 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
             fifth of 50 rows or more are copies of others, all with the same labels; if
             ``contamination="auto"`` calls none wrong because wrong labels cannot be
             told from hard rows, whether some look wrong or not, or because more than a
-            quarter of the calls would be expected to be false alarms; or if `X_val`
+            quarter of the calls would be expected to be false alarms, though two or
+            more are more probably wrong than right or more than two, and a hundredth of
+            all, are expected to be wrong; or if `X_val`
             looks like numbers in other units than `X`, is `X` with most of its labels,
             or holds rows of `X` with their labels, mostly, of forty or more, or only,
             of ten or more; or if indices are not in one order, but one only numbers its
@@ -281,8 +285,11 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         """
         with unchanged_on_error(self):
             self._fit(X, y, X_val, y_val)
-            doubted = (self.label_quality_ < 0.5).sum() > 1  # one may be by chance
-            is_silent = doubted and not self.label_issues_.any()
+            n, n_doubted = len(self.label_quality_), (self.label_quality_ < 0.5).sum()
+            # One may be by chance; of many, few are expected to be wrong if none is.
+            n_expected = self.noise_rate_ * n
+            looks_wrong = n_doubted > 1 or n_expected > max(2, LOW_RATE * n)
+            is_silent = looks_wrong and not self.label_issues_.any()
             withheld = not self._judged.are_told
             if self.contamination == "auto" and (is_silent or withheld):
                 warn_caller(self._why_none_is_called())
@@ -329,11 +336,14 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         none = f"none of {n} labels is called wrong"
         missed = f"{judged.misses.at_first:.0%} are not what other rows predict"
         if judged.are_told:
+            n_wrong, how = n_doubted, "more probably wrong than right"
+            if n_doubted < 2:
+                n_wrong, how = round(self.noise_rate_ * n), "expected to be wrong"
             why = (
                 f"{none}, as more than a quarter of the calls would be expected to be "
-                f"false alarms, but {n_doubted} are more probably wrong than right"
+                f"false alarms, but {n_wrong} are {how}"
             )
-            such = f"contamination={n_doubted / n:.2g}"
+            such = f"contamination={n_wrong / n:.2g}"
         elif is_narrow(self.attributor_._training_kernel):
             return (
                 f"{none}, but {missed}, as by this kernel rows resemble only "

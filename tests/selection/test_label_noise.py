@@ -1,6 +1,7 @@
 """Tests of the detector of wrong labels."""
 
 import tracemalloc
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -224,7 +225,11 @@ def test_confident_data_keep_their_order_whatever_predicts_them():
 
 
 def test_no_signal_is_no_issue():
-    detector = LabelNoiseDetector().fit(np.zeros((20, 1)), [0, 1] * 10)
+    detector = LabelNoiseDetector()
+    with pytest.warns(
+        UserWarning, match="none of 20 .* but 4 are expected to be wrong"
+    ):
+        detector.fit(np.zeros((20, 1)), [0, 1] * 10)
     assert not detector.label_issues_.any()
     assert not detector.issues_withheld_  # though hard rows are many
     assert_allclose(detector.label_quality_, 0.8, atol=0.01)
@@ -336,7 +341,7 @@ def test_a_rare_class_that_rows_tell_a_little_is_an_ordinary_one(seed):
 def test_silence_about_labels_that_look_wrong_is_warned_of():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(800, 5)), (rng.random(800) < 0.05).astype(int)
-    X[:, 0] += y
+    X[:, 0] += 1.5 * y
     detector = LabelNoiseDetector()
     with pytest.warns(UserWarning, match="none of 800 .* as more than a quarter") as w:
         detector.fit(X, y)
@@ -345,6 +350,23 @@ def test_silence_about_labels_that_look_wrong_is_warned_of():
     assert np.sort(detector.label_quality_)[0] > 0.25  # a single one would be too many
     share = float(str(w[0].message).split("contamination=")[1].rstrip("."))
     assert LabelNoiseDetector(contamination=share).fit(X, y).label_issues_.any()
+
+
+@pytest.mark.parametrize(("seed", "warned"), [(3, True), (4, False)])
+def test_silence_about_a_hundredth_that_is_expected_to_be_wrong(seed, warned):
+    rng = np.random.default_rng(seed)
+    X, y = rng.normal(size=(800, 5)), (rng.random(800) < 0.05).astype(int)
+    X[:, 0] += y
+    detector = LabelNoiseDetector()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        detector.fit(X, y)
+    assert (detector.label_quality_ > 0.5).all()
+    assert [w.category for w in caught] == [UserWarning] * warned
+    assert (detector.noise_rate_ > 0.01) == warned
+    if warned:
+        n_wrong = round(800 * detector.noise_rate_)
+        assert f"but {n_wrong} are expected to be wrong" in str(caught[0].message)
 
 
 @pytest.mark.parametrize("seed", [1, 5])
@@ -631,6 +653,7 @@ def test_held_out_rows_of_another_container_or_type(noisy_iris):
         assert_allclose(detector.label_quality_, expected, rtol=1e-4)
 
 
+@pytest.mark.filterwarnings("ignore:none of")
 def test_rows_of_zeros_say_nothing():
     K = np.zeros((20, 20))
     detector = LabelNoiseDetector(FreeShapAttributor("precomputed"))
