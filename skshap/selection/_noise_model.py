@@ -9,8 +9,9 @@ __all__ = ["NoiseModel"]
 
 PRIOR_RATE = 0.2  # of wrong labels; where the search for the true one starts
 PRIOR_WEIGHT = 0.01  # of that, as a share of the rows
-# Of the same rate for all classes, as a share of the labels of each: as many rows for
-# every class would leave a rare one no rate of its own.
+# Of the same rate for all classes, as a share of the rows of each, or of their mean
+# number if that is less: as much for every class would leave a rare one no rate of its
+# own, and more for a common one draws its rate to that of the rare one.
 SYMMETRY_WEIGHT = 0.1
 # Of the rows that are hard to predict, those that are blind: no decision value tells
 # them. Without them every hard row would pass for a wrong label. Where few rows are
@@ -302,10 +303,11 @@ class NoiseModel:
         Rows known to be clean say nothing on how labels go wrong.
         """
         k, counts = self.n_classes, self.expected_counts()
-        counts += PRIOR_WEIGHT * self._n_given.mean() * uniform_noise(PRIOR_RATE, k)
+        a_class = self._n_given.mean()
+        counts += PRIOR_WEIGHT * a_class * uniform_noise(PRIOR_RATE, k)
         same, rate = np.eye(k, dtype=bool), 1 - np.trace(counts) / counts.sum()
-        alike = self._n_given[:, None] * uniform_noise(rate, k)
-        drawn = counts + SYMMETRY_WEIGHT * alike
+        weight = SYMMETRY_WEIGHT * np.minimum(counts.sum(1, keepdims=True), a_class)
+        drawn = counts + weight * uniform_noise(rate, k)
         own = np.where(self.own, drawn, 0) / drawn.sum(1, keepdims=True)
 
         others = ~self._untold & ~self._rare() & ~same  # that labels may go to

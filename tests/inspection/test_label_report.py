@@ -424,6 +424,7 @@ def test_other_files_than_pages_are_refused(name, tmp_path, fitted):
         assert (tmp_path / name).read_text(encoding="utf-8") == report.to_html()
 
 
+@pytest.mark.filterwarnings("ignore:none of")
 def test_nothing_called_wrong():
     X = np.zeros((20, 1))
     detector = LabelNoiseDetector().fit(X, [0, 1] * 10)
