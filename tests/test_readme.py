@@ -19,8 +19,8 @@ def test_quick_start(tmp_path, monkeypatch):
     for block in blocks:
         exec(compile(block, str(README), "exec"), names)
     called = names["found"].label_issues_
-    assert abs(called.sum() - 57) <= 1
-    assert abs(names["is_wrong"][called].sum() - 51) <= 1
+    assert abs(called.sum() - 54) <= 1
+    assert abs(names["is_wrong"][called].sum() - 50) <= 1
     is_wrong = names["verdict"] == -1
     assert abs(is_wrong.sum() - 23) <= 1
     assert abs(names["detector"].expected_false_alarms_ - 3) <= 0.5

@@ -192,7 +192,9 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
     apart beside these, rbf of centred ones; and where a value is more than 30
     interquartile ranges from the median of its column, rbf of columns scaled by these
     ranges. It is the one of least leave-one-out error, with the best alpha, on at most
-    1,000 of the rows. Of more than 5,000 rows, rbf is approximated by 500 features
+    1,000 of the rows; or, where that makes the error of the best rbf kernel a tenth
+    less than this, one of eight times its gamma, as of classes that alternate. Of more
+    than 5,000 rows, rbf is approximated by 500 features
     (:class:`sklearn.kernel_approximation.Nystroem`): no kernel matrix is formed then,
     nor with other kernels of fewer explicit features than rows.
 

@@ -132,7 +132,12 @@ def summarize(detector, detected, is_noisy):
     if not detector._judged.are_told:
         guess = ", only a guess: right labels of rows hard to predict look alike"
         false, wrong = false + guess, wrong + guess
-    if detector.issues_withheld_:
+    if detector.issues_withheld_ and detector._judged.look_swapped:
+        called = (
+            "none: most that look wrong look like one class taken for another, as rows "
+            f"of classes that overlap do too; {advice}"
+        )
+    elif detector.issues_withheld_:
         called = (
             "none: some labels look wrong, but so do too many right ones of rows that "
             f"are hard to predict, to tell which are; {advice}"

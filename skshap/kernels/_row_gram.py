@@ -79,7 +79,7 @@ def count_products(gradients, rows):
     """
     name = text_key("products", *row_keys(rows))
     found = gradients.store.get_row(name)
-    if found is None:
+    if found is None or found.shape != (2,) or not np.isfinite(found).all():
         layout = gradients.find_layout(rows)
         counts = gradients.token_counts(rows, gradients.reader.lengths(rows).mean())
         found = np.array(gram_cost(layout, len(rows), counts, gradients.itemsize))

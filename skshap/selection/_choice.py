@@ -110,7 +110,7 @@ def spare_classes(order, y):
 
 
 def warn_of_lost_class(is_removed, y_index, classes, number):
-    """Warn if most of a class goes, and of the others much less.
+    """Warn of each class of which most goes, and of the others much less.
 
     Predictions of most rows can be better without a rare class, though its labels are
     right.
@@ -133,12 +133,11 @@ def warn_of_lost_class(is_removed, y_index, classes, number):
     counts, n = np.bincount(y_index), len(y_index)
     gone = np.bincount(y_index, is_removed)
     share, of_others = gone / counts, (gone.sum() - gone) / (n - counts)
-    c = int(share.argmax())
-    if share[c] > max(0.5, 2 * of_others[c]):
+    for c in np.flatnonzero(share > np.maximum(0.5, 2 * of_others)):
         warn_caller(
             f"n_samples_to_remove={number!r} removes {gone[c]:.0f} of {counts[c]} rows "
             f"of class {classes.tolist()[c]!r}, and {of_others[c]:.0%} of the others: "
-            "rows of a rare class have low values though their labels are right, where "
+            "rows of a class have low values though their labels are right, where "
             "predictions of the other rows are better without them. Lower it, or pass "
             'n_samples_to_remove="auto", which goes by how probably labels are right '
             "and leaves half of each class."

@@ -1,10 +1,13 @@
 """What is left to the estimator that is trained on the rows kept."""
 
+from typing import ClassVar
+
 import numpy as np
 from sklearn import get_config
 from sklearn.base import is_regressor
 from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import (
+    UNUSED,
     MetadataRouter,
     MethodMapping,
     process_routing,
@@ -41,6 +44,9 @@ def in_order_of(estimator, classes):
 
 class Delegated:
     """Mixin of classifiers whose `estimator_` is fitted on `sample_indices_`."""
+
+    # Weights of scores are the estimator's to request.
+    __metadata_request__score: ClassVar = {"sample_weight": UNUSED}
 
     def _check_estimator(self):
         """Raise if `estimator` is no classifier that could be trained."""
@@ -139,7 +145,7 @@ class Delegated:
         return self.estimator_.decision_function(rows)
 
     @available_if(estimator_has("score"))
-    def score(self, X, y, **params):
+    def score(self, X, y, sample_weight=None, **params):
         """Score the estimator trained on the rows kept, by its own `score`.
 
         Parameters
@@ -148,9 +154,11 @@ class Delegated:
             Rows.
         y : array-like of shape (n_samples,)
             Their labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of rows, if the estimator's `score` takes any.
         **params : dict
-            Parameters of the estimator's `score`, such as `sample_weight`; if metadata
-            routing is enabled, those that it requests.
+            Other parameters of the estimator's `score`; if metadata routing is enabled,
+            those that it requests.
 
         Returns
         -------
@@ -158,6 +166,8 @@ class Delegated:
             The accuracy, of most classifiers.
         """
         rows = self._rows(X)
+        if sample_weight is not None:
+            params["sample_weight"] = sample_weight
         if get_config()["enable_metadata_routing"]:
             params = process_routing(self, "score", **params).estimator.score
         return self.estimator_.score(rows, y, **params)

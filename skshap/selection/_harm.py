@@ -30,12 +30,14 @@ def check_draws(attributor):
     ------
     ValueError
         If it draws a single permutation. Values of the sampler "exact", and leave-one-
-        out values of sweeps, come without any.
+        out values of sweeps, come without any, and `tol` may enumerate.
     """
-    is_exact = attributor.sampler == "exact" or (
-        attributor.sampler == "sweep" and attributor.semivalue == "loo"
+    may_be_exact = (
+        attributor.sampler == "exact"
+        or (attributor.sampler == "sweep" and attributor.semivalue == "loo")
+        or attributor.tol is not None
     )
-    if attributor.n_permutations == 1 and not is_exact:
+    if attributor.n_permutations == 1 and not may_be_exact:
         raise ValueError(
             'n_samples_to_remove="harmful" needs an attributor with n_permutations of '
             "at least 2, got 1: by one permutation values have no standard error."

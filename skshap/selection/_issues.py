@@ -84,7 +84,6 @@ def judge_labels(model, n, misses, contamination):
         right = float(model.symmetric().quality()[suspects].mean())
     rate = float(1 - quality.mean())
     told = are_told(misses, rate, right, model.hard_share)
-    else_told = are_told(misses, rate, min(right, 0.5), model.hard_share)
     n_withheld = 0 if told or contamination != "auto" else len(suspects)
     issues = find_issues(quality, given, contamination) & (n_withheld == 0)
     others = model.posterior[:n].copy()
@@ -97,7 +96,7 @@ def judge_labels(model, n, misses, contamination):
         issues=issues,
         are_told=told,
         n_withheld=n_withheld,
-        look_swapped=else_told and not told,
+        look_swapped=are_told(misses, rate, min(right, 0.5), model.hard_share),
         misses=misses,
         contamination=contamination,
     )

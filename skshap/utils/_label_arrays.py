@@ -1,10 +1,10 @@
 """Labels as arrays: one a row, none missing, none made into something else."""
 
-import warnings
 from enum import Enum
 from numbers import Integral, Real
 
 import numpy as np
+from sklearn.exceptions import DataConversionWarning
 from sklearn.utils.validation import check_array, column_or_1d
 
 from skshap.utils._columns import is_missing
@@ -155,13 +155,11 @@ def as_column(y, name="y"):
     -------
     ndarray of shape (n_samples,)
     """
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        column = column_or_1d(y, warn=True)
-    for warning in caught:
+    column = column_or_1d(y)
+    if np.ndim(y) == 2:
         warn_caller(
             f"A column-vector {name} was passed when a 1d array was expected; pass "
             f"{name}.ravel(), or of a frame one column, as {name}[column].",
-            warning.category,
+            DataConversionWarning,
         )
     return column

@@ -47,13 +47,15 @@ def check_order(X, y, names=("X", "y")):
     if len(index) != len(other) or index.equals(other):
         return
     rows, labels = names
-    parts, others = parts_of(index), parts_of(other)
-    if list(map(is_of_dates, parts)) != list(map(is_of_dates, others)):
-        return  # names of another kind
-    of_rows, of_labels = plain_names(parts, others), plain_names(others, parts)
-    place_of = {name: place for place, name in enumerate(of_rows)}
-    if min(len(place_of), len(set(of_labels))) < len(index):
-        if of_rows != of_labels and Counter(of_rows) == Counter(of_labels):
+    if index.nlevels != other.nlevels:
+        index, other = index.to_flat_index(), other.to_flat_index()
+    if any(hasattr(part, "closed") for part in (index, other)):
+        # Names are equal or not: an index of intervals finds what lies inside of them.
+        index, other = index.astype(object), other.astype(object)
+    index, other = hashable(index), hashable(other)
+    if not (index.is_unique and other.is_unique):
+        is_moved = any(a != b for a, b in zip(index, other, strict=True))
+        if is_moved and Counter(index) == Counter(other):
             raise ValueError(
                 f"{labels} must be in the order of {rows}, but its index has the names "
                 f"of that of {rows} in another order, some of them more than once. "
@@ -61,8 +63,7 @@ def check_order(X, y, names=("X", "y")):
                 f"changed, or pass {labels}.to_numpy() if the order is right."
             )
         return
-    # -1 for a name that is not there
-    places = np.array([place_of.get(name, -1) for name in of_labels])
+    places = index.get_indexer(other)  # -1 for a name that is not there
     is_moved = places != np.arange(len(index))
     may_be_reset = is_reset(index) or is_reset(other)
     n_others = int((places < 0).sum())
@@ -113,42 +114,13 @@ def check_entries(entries, name, X, y):
     check_order(rows, entries, (of, name))
 
 
-def parts_of(index):
-    """Return the indices of what names consist of: levels, and bounds of intervals."""
-    if hasattr(index, "levels"):
-        levels = map(index.get_level_values, range(index.nlevels))
-    elif hasattr(index, "left"):
-        levels = index.left, index.right
-    else:
-        return [index]
-    return [part for level in levels for part in parts_of(level)]
-
-
-def plain_names(parts, others):
-    """Return names as tuples that are equal to those of others if the names are.
-
-    Indices look names up in ways of their own: intervals hold numbers, and are refused
-    if they overlap. Missing names are all the same.
-    """
-    return list(zip(*map(plain, parts, others), strict=True))
-
-
-def plain(index, other):
-    if is_of_dates(index) and index.dtype == other.dtype:
-        return index.asi8.tolist()  # much faster than dates as objects
-    names = index.tolist()
-    for place in np.flatnonzero(index.isna()):
-        names[place] = None
+def hashable(index):
+    """Return an index, by the texts of its names if these are lists or the like."""
     try:
-        set(names)
-    except TypeError:  # lists, say
-        names = list(map(repr, names))
-    return names
-
-
-def is_of_dates(index):
-    """Whether an index holds dates, periods or differences, as numbers within."""
-    return hasattr(index, "asi8")
+        hash(tuple(index))
+    except TypeError:
+        return index.map(repr)
+    return index
 
 
 def is_reset(index):

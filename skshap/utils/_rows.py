@@ -125,9 +125,13 @@ def check_number(entries, X, name):
     ValueError
         If their number is another than that of the rows.
     """
-    if np.ndim(entries) == 0:
+    try:
+        shape = np.shape(entries)
+    except ValueError as error:
+        raise ValueError(f"{name} must be numbers, one a row of X: {error}") from error
+    if not shape:
         return
-    n_entries, n_rows = number_of_rows(entries, name), number_of_rows(X)
+    n_entries, n_rows = shape[0], number_of_rows(X)
     if n_entries != n_rows:
         raise ValueError(
             f"{name} must hold one entry a row of X, got {n_entries} entries for "

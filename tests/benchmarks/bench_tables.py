@@ -93,7 +93,8 @@ def main():
                 f"{difference.mean():+.3f} +- {difference.sem():.3f}",
                 flush=True,
             )
-    print(f"mean over tables: {np.mean(ahead):+.3f}")
+    ahead = pd.Series(ahead)
+    print(f"mean over tables: {ahead.mean():+.3f} +- {ahead.sem():.3f}")
 
 
 if __name__ == "__main__":

@@ -35,9 +35,15 @@ from skshap.kernels import (
     _row_gram,
     reduce_memory,
 )
-from skshap.kernels._digest import network_digest, row_keys, tokenizer_digest
+from skshap.kernels._digest import (
+    network_digest,
+    row_keys,
+    text_key,
+    tokenizer_digest,
+)
 from skshap.kernels._gradients import RowGradients
 from skshap.kernels._memory_store import MemoryStore
+from skshap.kernels._row_gram import count_products
 from skshap.kernels._row_reader import RowReader
 from skshap.kernels._store import DiskStore
 from skshap.nn import _gram
@@ -135,6 +141,18 @@ def test_the_choice_of_a_method_is_found_again(make, most, monkeypatch):
     captured.clear()
     assert make().fit(texts).method_ == first.method_
     assert captured == []
+
+
+def test_the_cost_that_is_found_again_is_of_the_same_rows(make):
+    texts = random_texts(9)
+    gradients = make().fit(texts)._gradients
+    costs = [count_products(gradients, texts[:n]) for n in (9, 4, 9)]
+    assert (costs[1] < costs[0]).all()
+    assert_array_equal(costs[2], costs[0])
+    name = text_key("products", *row_keys(texts[:4]))
+    gradients.store._path("rows", name).unlink()
+    gradients.store.put_row(name, np.full(3, np.nan))  # of somebody else
+    assert_array_equal(count_products(gradients, texts[:4]), costs[1])
 
 
 def test_without_a_store_nothing_is_computed_twice_either(make, computed, tmp_path):

@@ -254,12 +254,13 @@ def test_many_wrong_labels_do_not_hide_each_other(rate, seed):
     assert (issues & ~is_wrong).sum() < detector.expected_false_alarms_ + 5
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_many_wrong_labels_of_rows_that_are_easy_are_called(seed):
+@pytest.mark.parametrize("seed", range(3))
+def test_most_wrong_labels_of_rows_that_are_easy_are_called_and_no_others(seed):
     X, y = make_blobs(500, centers=3, n_features=10, random_state=seed)
     y_noisy, is_wrong = flip_labels(y, rate=0.3, random_state=seed)
-    detector = LabelNoiseDetector().fit(X, y_noisy)
-    assert (detector.label_issues_ == is_wrong).mean() > 0.99
+    issues = LabelNoiseDetector().fit(X, y_noisy).label_issues_
+    assert not issues[~is_wrong].any()
+    assert issues[is_wrong].mean() > 0.75
 
 
 def test_of_equal_labels_the_first_are_called():

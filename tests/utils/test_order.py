@@ -161,10 +161,18 @@ def test_names_of_all_kinds_in_another_order(index):
     rows = pd.DataFrame({"a": [1, 2, 3]}, index)
     check_order(rows, pd.Series(0, rows.index.copy(deep=True)))
     check_order(rows, pd.Series(0, rows.index.astype(object)))
-    with pytest.raises(ValueError, match="another order"):
-        check_order(rows, pd.Series(0, rows.index[[0, 2, 1]]))
+    moved = rows.index[[0, 2, 1]]
+    for other in (moved, moved.astype(object)):
+        with pytest.raises(ValueError, match="another order"):
+            check_order(rows, pd.Series(0, other))
     with pytest.warns(UserWarning, match="1 of 2 names"):
         check_order(rows[:2], pd.Series(0, rows.index[[1, 2]]))
+
+
+def test_categories_are_compared_with_what_they_are_of():
+    rows = pd.DataFrame({"a": [1, 2, 3]}, DAYS)
+    with pytest.raises(ValueError, match="another order"):
+        check_order(rows, pd.Series(0, pd.CategoricalIndex(DAYS[[0, 2, 1]])))
 
 
 def test_names_of_other_kinds_are_others():

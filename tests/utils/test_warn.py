@@ -67,7 +67,7 @@ def test_the_place_is_that_of_the_caller(call, match):
 @pytest.mark.parametrize(
     "call",
     [
-        lambda X, y: LabelNoiseDetector().fit(X, y),
+        lambda X, y: LabelNoiseDetector(contamination=0.1).fit(X, y),
         lambda X, y: DataRemoval(LogisticRegression()).fit(X, y),
         lambda X, y: DataSelector(n_samples_to_select=9).fit(X, y),
         lambda X, y: FreeShapRegressor("rbf").fit(X, y),
