@@ -156,7 +156,7 @@ def as_column(y, name="y"):
     ndarray of shape (n_samples,)
     """
     column = column_or_1d(y)
-    if np.ndim(y) == 2:
+    if np.asarray(y).ndim == 2:
         warn_caller(
             f"A column-vector {name} was passed when a 1d array was expected; pass "
             f"{name}.ravel(), or of a frame one column, as {name}[column].",

@@ -102,6 +102,8 @@ def number_of_rows(X, name="X"):
     try:
         if isinstance(X, str):
             raise TypeError("a single text is no sequence of rows")
+        if hasattr(X, "__array__") and not hasattr(X, "shape"):
+            X = np.asarray(X)
         return X.shape[0] if hasattr(X, "shape") else len(X)
     except (TypeError, IndexError) as error:
         raise ValueError(
@@ -126,7 +128,8 @@ def check_number(entries, X, name):
         If their number is another than that of the rows.
     """
     try:
-        shape = np.shape(entries)
+        has_shape = hasattr(entries, "shape")
+        shape = entries.shape if has_shape else np.asarray(entries).shape
     except ValueError as error:
         raise ValueError(f"{name} must be numbers, one a row of X: {error}") from error
     if not shape:

@@ -1058,6 +1058,7 @@ def make_estimators(kernel):
     ]
 
 
+@pytest.mark.filterwarnings("ignore:none of 20 labels")
 def test_columns_of_pairs_that_are_swapped(make, tiny_texts):
     y = np.arange(20) % 2
     rng = np.random.default_rng(0)
