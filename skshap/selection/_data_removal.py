@@ -118,59 +118,44 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
     -----
     Values are evaluated on `X_val` and `y_val` if they are given. Without them they are
     cross-fitted: each row has its mean value over all rows evaluated on by the splits
-    in which it is trained on, so that large folds count more than small ones. Each
-    split has a `checkpoint` of its own then: "values.npz" of the attributor becomes
-    "values-0.npz", "values-1.npz" and so on, and in a folder each has a name of its
-    own. To go on from them needs the same splits and an integer as `random_state`.
+    in which it is trained on. Each split has a `checkpoint` of its own then:
+    "values.npz" of the attributor becomes "values-0.npz", "values-1.npz" and so on, and
+    in a folder each has a name of its own. To go on from them needs the same splits and
+    an integer as `random_state`.
 
     "auto" goes by how probably each label is right, the `label_quality_` of
-    :class:`skshap.LabelNoiseDetector` with this attributor, whose Notes say how that is
-    found and where it is uncertain; `X_val` and `y_val` are rows of right labels there,
-    and no checkpoint is kept. No estimator is asked, as "harmful" does. Where labels
-    are right but hard to predict, as in overlapping classes, some right ones are
-    removed. Half of the rows of each class, rounded down, are always left, and all of a
-    class of fewer than ten rows or whose labels look mostly wrong: they may only be
-    hard to predict. What share of lowest value an estimator is best off without,
+    :class:`skshap.LabelNoiseDetector` with this attributor; `X_val` and `y_val` are
+    rows of right labels there, and no checkpoint is kept. Where labels are right but
+    hard to predict, as in overlapping classes, some right ones are removed. All rows
+    are left of a class of fewer than ten or whose labels look mostly wrong: they may
+    only be hard to predict.
+
+    "harmful" removes rows that are more probably harmful than not, by their values and
+    the errors of these (empirical Bayes, as the local false sign rate [1]_, with
+    variances as in [3]_) and by how probably their label is wrong, as long as at most
+    10 % of those removed are expected to be harmless. Rows harm one by one, and without
+    all that do predictions may be worse. So the estimator is fitted twice a split, on
+    all rows that it trains on and without as large a share of lowest value there, and
+    nothing is removed unless the latter predicts the rows left out better by more than
+    one standard error: by the log loss of what their true labels probably are, at the
+    temperature that suits the estimator best [2]_. `cv_results_` has these scores. On
+    few rows the choice depends on the folds, less on repeated ones, as of
+    :class:`sklearn.model_selection.RepeatedStratifiedKFold`. Where `X_val` is given,
+    values come from there and the choice from the splits.
+
+    "auto" and "harmful" leave half of the rows of each class, rounded down. The
+    :ref:`notes on noise <noise>` of the documentation (``doc/noise.rst``) have each
+    step.
+
+    What share of lowest value an estimator is best off without,
     :class:`sklearn.model_selection.GridSearchCV` over `n_samples_to_remove` finds, by
     accuracy, the default: the log loss of labels some of which are wrong is best for a
     model that is unsure, and thus for one that kept them. A number that would leave a
-    class without a row, such as a tiny one, scores NaN there.
-
-    "harmful" removes rows that are more probably harmful than not, the most certainly
-    harmful first, as long as at most 10 % of those removed are expected to be harmless.
-    (With few rows in `X_val` more of them are, as errors over these are common to all
-    training rows: with 12, of simulated rows, one in six was.) How probably a row is
-    harmful comes from its value, the standard error of that over the rows evaluated on,
-    with variances drawn towards their mean [3]_, and over permutations, and how the
-    values of all rows are distributed once these errors are taken out (empirical Bayes,
-    as the local false sign rate [1]_). That is one distribution for right labels and
-    one for wrong ones; how probably a label is wrong comes from leave-one-out
-    predictions, as in :class:`skshap.LabelNoiseDetector`. Rows harm one by one: where
-    classes overlap, all that harm can be most of a class, and without them together
-    predictions are worse.
-    So the estimator is fitted twice a split, on all rows that it trains on and without
-    as large a share of lowest value there, and nothing is removed unless the latter
-    predicts the rows left out better by more than one standard error. Predictions are
-    scored by the log loss of the softmax of decision values, or else of probabilities
-    or predicted labels, times the factor that suits them best [2]_: it says more than
-    the accuracy, and how sure of itself the estimator is does not count. The loss is
-    that of each label, by how probably it is the true one, as with suspicion: given
-    labels that go wrong in one way more than in others, as those of two classes that
-    annotators confuse, are predicted best by an estimator that has learned how they go
-    wrong. Where leave-one-out predictions are misled, so is this choice. The values
-    come from splits that evaluate on other rows than those the estimator is evaluated
-    on, which are training rows there. (What is "auto" of the attributor is chosen by
-    all rows.) On few rows the choice depends on the folds, less on repeated ones, as
-    of :class:`sklearn.model_selection.RepeatedStratifiedKFold`. Where `X_val` is given,
-    values come from there and the choice from the splits. Half of each class is left,
-    as with "auto". If some rows look harmful and none is removed, `cv_results_` has the
-    scores that say why.
-
-    A grid search computes values anew for each candidate and fold, also where none is
-    removed, as by 0, unless `checkpoint` of the attributor is a folder: of candidates
-    that differ in nothing but the number of rows to remove, or in `estimator`, the
-    first computes the values of a fold then, and the others read them; all that start
-    at once compute them, as with more workers than folds.
+    class without a row scores NaN there. Values are computed anew for each candidate
+    and fold, also where none is removed, as by 0, unless `checkpoint` of the attributor
+    is a folder: of candidates that differ in nothing but the number of rows to remove,
+    or in `estimator`, the first computes the values of a fold then, and the others read
+    them; all that start at once compute them, as with more workers than folds.
 
     In scikit-learn's cross-validation an `X_val` with as many rows as `X` is taken for
     a parameter of each row and sliced with it. Give it another number of rows. In a

@@ -118,74 +118,30 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
     Notes
     -----
     The noise model is a mixture with a transition matrix as in [1]_, fitted to
-    leave-one-out predictions by expectation maximization; rows are flagged by their
-    mean posterior probability of being right, as in [2]_. Where rows say little about
-    labels, wrong labels cannot be told from hard rows. The model then assumes that one
-    label in five is wrong, and calls few rows issues or none. Where too many rows are
-    missed by leave-one-out predictions and yet not taken for wrong labels, more than
-    8.5 % of them by the first ridge and, counted by how sure predictions are, more than
-    4.5 % by the last, ``contamination="auto"`` with ``method="auto"`` calls none at
-    all: how often the surest of such predictions are wrong does not show. It does call
-    where wrong labels outnumber such rows: if the share of those surely missed that is
-    not taken for wrong labels, and the share of false alarms expected at one rate for
-    all classes, are .55 at most together, and predictions are unsure by 22 % at most.
-    Rows of which there are ten and a hundredth of all that are the same, but have all
-    kinds of labels, such as empty ones, are left out of this by ``method="auto"``,
-    unless many rows have copies; their labels are judged by how often such rows have
-    each. How fast a prediction gets surer with its decision value is fitted for each
-    predicted class, so that a class of hard rows passes less for one of wrong labels;
-    where noise is symmetric, not at all. As labels of one class that went wrong may
-    still look like hard rows, ``method="auto"`` begins twice where there are two
-    classes, by the given labels and by rows surely of the class that they are predicted
-    as, and takes the second fit if it raises the log-likelihood by a nat with fewer
-    hard rows. Of more than two classes, one that lies between others seldom has the
-    largest decision value; so the values of all classes may speak for each, by a matrix
-    as in [4]_, where that raises the log-likelihood of the labels by more than 1.5 nats
-    for each of its ``n_classes * (n_classes - 1)`` weights. Labels that were wrong
-    before any were flipped on purpose count as wrong labels too.
+    leave-one-out predictions by expectation maximization; labels are called by their
+    mean posterior probability of being right, as in [2]_. Which pairs of more than two
+    classes have rates of their own is chosen by what they add to the likelihood, about
+    as in [3]_, and a class that lies between others may be told by the decision values
+    of all, as in [4]_. The :ref:`notes on noise <noise>` of the documentation
+    (``doc/noise.rst``) have each step and its constants.
 
-    Where more than two classes overlap, rates of each pair take rows on the wrong side
-    for labels that went wrong, as many as the overlap has. So ``noise="auto"`` begins
-    with rates of all pairs and drops those that do not pay, few at a time, each time
-    fitted anew: the rate of a pair must raise the log-likelihood of the labels, against
-    the rate of all others, by 0.1 nats for each label that is then expected to have
-    gone from one class to the other, and the logarithm of the number of pairs, less
-    1/2, about as in [3]_; and by 0.45 times the logarithm of ``n_classes - 1`` for each
-    such label, half of what it tells of them that they went to one class and not to
-    any. What is left, ridges fitted anew, is compared with one rate for all: it must
-    raise the log-likelihood by what it costs, with two rates more, as some pair of many
-    classes that overlap always looks as if labels had gone wrong. Labels are then
-    judged by a mean of models: that with these rates and, as much, the one with rates
-    of all pairs, since small ones are there too; and the one with one rate, by twice
-    the share of hard rows and a tenth at most, since these look the more like wrong
-    labels the higher the rate of their pair is.
+    Where rows say little about their labels, wrong labels cannot be told from hard
+    rows. ``contamination="auto"`` with ``method="auto"`` then calls none, and `fit`
+    warns of it.
 
-    Two things look like wrong labels and are none. Where rows of one class lie among
-    those of another, as where two measurements overlap on one side, a constant share of
-    sure predictions is wrong, as if labels of one class had been swapped: so "auto"
-    calls none where most of those that look wrong look right to a model with one rate
-    for all classes, from the same predictions, unless nearly all rows are sure, as an
-    overlap seldom leaves them. Labels that went wrong mostly in one class may not be
-    called then, as `fit` warns; a part of a class that lies wholly inside another still
-    passes for wrong labels. So do, in some tables of few columns, rows of classes that
-    overlap on both sides, many more than `expected_false_alarms_` says: it looks as if
-    annotators had swapped some labels, which the likelihood does not tell apart. With
-    ``noise="symmetric"`` fewer did where tried. Where no label is wrong at all, those
-    that are called are all false alarms, more than are expected. A class that rows do
-    not tell from others, often a rare one, would vanish, all its labels taken for wrong
-    ones: where about a third of its labels or fewer are expected to be right, and no
-    rows are surely of it, it is assumed that no other labels were turned into it, and
-    that one in eight of its own is wrong. Iterations end by a tolerance: where rows say
-    little, qualities depend on the order of rows in the third digit, or on what of two
-    explanations is nearer.
+    Three things look like wrong labels and are none, so that more of the issues are
+    right than `expected_false_alarms_` says: a part of a class that lies wholly inside
+    another; in some tables of few columns, rows of classes that overlap on both sides;
+    and, where no label is wrong at all, whatever is called. Where one class lies among
+    another on one side, and where labels went wrong mostly in one class, none may be
+    called. A class that rows do not tell from others, often a rare one, keeps its
+    labels: one in eight of them is assumed to be wrong.
 
     Copies of a row may have been copied with their label, and would vouch for each
-    other, or where labels differ accuse the right one as well: with ``method="auto"``
-    each is predicted without the others, as long as at most a fifth of the rows have a
-    copy before them. What most of a few copies say is thus not used. In tables of few
-    distinct rows copies count, as do, where labels differ, rows of which there are ten
-    and a hundredth of all. Rows that are nearly the same, such as frames of one film or
-    versions of one picture, vouch for each other: keep one of each.
+    other: with ``method="auto"`` each is predicted without the others, as long as at
+    most a fifth of the rows have a copy before them. Rows that are nearly the same,
+    such as frames of one film or versions of one picture, do vouch for each other: keep
+    one of each.
 
     References
     ----------
