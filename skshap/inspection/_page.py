@@ -41,7 +41,7 @@ article { border: 1px solid var(--line); border-radius: .5rem; padding: .75rem 1
 article h3 { font-size: 1rem; margin: 0; } .label { font-weight: 600; }
 .suggested { color: var(--mark); }
 ul { padding-left: 1.2rem; margin: .25rem 0; }
-dl { display: grid; grid-template-columns: minmax(5rem, max-content) 1fr;
+dl { display: grid; grid-template-columns: fit-content(40%) minmax(0, 1fr);
   gap: 0 1rem; margin: .5rem 0; } dt { color: var(--calm); overflow-wrap: anywhere; }
 dd { margin: 0; unicode-bidi: isolate; } dd .text { margin: 0; }
 """

@@ -66,7 +66,8 @@ class EmpiricalNTK(
         "rte" or "mnli".
     label_words : list of str or None, default=None
         What may fill the blank, one word a class in the order of sorted labels, each
-        one token. Their logits are the network's outputs.
+        one token. Their logits are the outputs; the weights of these are parameters of
+        their own, as in [2]_, also where a model ties them to its embeddings.
     readout : {"auto", "mean", "first", "last"}, default="auto"
         What a fresh head reads: the mean over the tokens that are not padding, or the
         first or last of these. "auto" is the last for a model that reads from left to

@@ -39,7 +39,7 @@ def load_model(name, tokenizer=None, *, with_words=False):
     Raises
     ------
     ModelNotFoundError
-        If either cannot be loaded, or weights are missing.
+        If either cannot be loaded, or weights or the vocabulary are missing.
     """
     from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModel, AutoTokenizer
@@ -54,6 +54,7 @@ def load_model(name, tokenizer=None, *, with_words=False):
         with _silence(), torch.random.fork_rng(devices=[]):  # gaps are filled at random
             if tokenizer is None:
                 tokenizer = AutoTokenizer.from_pretrained(place, **options)
+                _check_vocabulary(name, tokenizer)
             kind = AutoModel
             if with_words:
                 kind = _word_model(name, AutoConfig.from_pretrained(place, **options))
@@ -78,6 +79,18 @@ def load_model(name, tokenizer=None, *, with_words=False):
         for key in gaps:
             model.get_parameter(key).zero_()
     return model, tokenizer
+
+
+def _check_vocabulary(name, tokenizer):
+    """Raise an error of a tokenizer that was made up, as where no file is there.
+
+    Each word would be the same unknown one.
+    """
+    if len(tokenizer) <= len(set(tokenizer.all_special_tokens)):
+        raise ModelNotFoundError(
+            f"model={str(name)!r} was found, but no vocabulary: save its tokenizer "
+            "there too, by tokenizer.save_pretrained, or pass tokenizer."
+        )
 
 
 def _word_model(name, config):

@@ -142,7 +142,7 @@ def test_outputs_are_those_of_the_words(make, tiny_tokenizer, tiny_texts):
 
 
 def test_tied_output_layer_has_weights_of_its_own(make, tiny_texts):
-    """As in the paper: the words' weights count beside those of embeddings."""
+    """As in the paper's code, which puts a layer of these words in place of all."""
     model = make_masked("bert")
     tied = copy.deepcopy(model)
     tied.config.tie_word_embeddings = True

@@ -276,6 +276,19 @@ def test_folder_without_weights(tmp_path, tiny_tokenizer):
         load_model(tmp_path)
 
 
+@pytest.mark.parametrize("family", ["bert", "roberta", "mpnet", "gpt2"])
+def test_folder_without_tokenizer(tmp_path, family):
+    # transformers makes one up, of special tokens, to which all words are the same.
+    import transformers as tr
+
+    ids = {"bos_token_id": 0, "eos_token_id": 2, "pad_token_id": 1}
+    sizes = {"hidden_size": 16, "num_attention_heads": 2, "vocab_size": 60, **ids}
+    config = tr.AutoConfig.for_model(family, num_hidden_layers=1, **sizes)
+    tr.AutoModel.from_config(config).save_pretrained(tmp_path)
+    with pytest.raises(ModelNotFoundError, match="found, but no vocabulary: save"):
+        load_model(tmp_path)
+
+
 def test_damaged_weights(tmp_path, tiny_tokenizer):
     make_encoder("bert").save_pretrained(tmp_path)
     tiny_tokenizer.save_pretrained(tmp_path)
