@@ -1,13 +1,15 @@
-"""The issues: which labels are called wrong, by how probably they are right."""
+"""The issues: which labels are called wrong, and a warning why none is."""
 
 from typing import NamedTuple
 
 import numpy as np
 
+from skshap.kernel_ridge._narrow import is_narrow
 from skshap.selection._choice import count_doubted
 from skshap.selection._refits import Misses
+from skshap.utils._warn import warn_caller
 
-__all__ = ["are_told", "find_issues", "judge_labels"]
+__all__ = ["are_told", "find_issues", "judge_labels", "warn_of_silence"]
 
 FALSE_ALARM_SHARE = 0.25  # expected among the issues at most, by "auto"
 # Of `are_told`: rows missed though their labels are taken for right, by the first
@@ -18,6 +20,7 @@ SURELY_MISSED_SHARE = 0.045
 FEW_HARD_SHARE = 0.025
 MOST_HARD_SHARE = 0.22
 MOST_DOUBT = 0.55  # sum of two shares of labels that are expected to be right
+LOW_RATE = 0.01  # of wrong labels, expected where none may be wrong
 
 
 class JudgedLabels(NamedTuple):
@@ -58,6 +61,11 @@ class JudgedLabels(NamedTuple):
     look_swapped: bool
     misses: Misses
     contamination: object
+
+    @property
+    def noise_rate(self):
+        """Share of the labels expected to be wrong."""
+        return float(1 - self.quality.mean())
 
 
 def judge_labels(model, n, misses, contamination):
@@ -163,3 +171,67 @@ def are_told(misses, noise_rate, right, hard_share):
     # Or wrong labels outnumber right ones, of those surely missed and of those that
     # look wrong; with more hard rows such shares are no more than guesses.
     return misses.right_share + right <= MOST_DOUBT and hard_share <= MOST_HARD_SHARE
+
+
+def warn_of_silence(judged, kernel):
+    """Warn where "auto" calls no label wrong, but some may be; say why.
+
+    Parameters
+    ----------
+    judged : JudgedLabels
+    kernel : TrainingKernel
+        By which rows are predicted.
+
+    Warns
+    -----
+    UserWarning
+        If wrong labels cannot be told from hard rows, or none is called wrong though
+        two or more are probably wrong or many expected to be.
+    """
+    n, n_suspects = len(judged.given), judged.n_withheld
+    n_doubted = int((judged.quality < 0.5).sum())
+    # One may be by chance; of many, few are expected to be wrong if none is.
+    n_expected = judged.noise_rate * n
+    looks_wrong = n_doubted > 1 or n_expected > max(2, LOW_RATE * n)
+    is_silent = looks_wrong and not judged.issues.any()
+    if judged.contamination != "auto" or (judged.are_told and not is_silent):
+        return
+    none = f"none of {n} labels is called wrong"
+    looks = f"labels look wrong, {n_suspects} of {n}, but none is called wrong: "
+    missed = f"{judged.misses.at_first:.0%} are not what other rows predict"
+    such = "contamination=0.1"
+    if judged.are_told:
+        n_wrong, how = n_doubted, "more probably wrong than right"
+        if n_doubted < 2:
+            n_wrong, how = round(n_expected), "expected to be wrong"
+        why = (
+            f"{none}, as more than a quarter of the calls would be expected to be "
+            f"false alarms, but {n_wrong} are {how}"
+        )
+        such = f"contamination={n_wrong / n:.2g}"
+    elif is_narrow(kernel):
+        warn_caller(
+            f"{none}, but {missed}, as by this kernel rows resemble only themselves: "
+            "mend the kernel first."
+        )
+        return
+    elif judged.look_swapped:
+        why = (
+            f"{looks}most look like one class taken for another, as rows of classes "
+            "that overlap do too; transition_matrix_ says which"
+        )
+        such = f"contamination={n_suspects / n:.2g} if annotators confuse these"
+    elif n_suspects:
+        why = f"{looks}right labels of rows that are hard to predict may look the same"
+        such = f"contamination={judged.noise_rate:.2g}, a rough guess at how many"
+    else:
+        if n_doubted:
+            missed = f"{n_doubted} are more probably wrong than right and {missed}"
+        why = (
+            f"{none}, but {missed}: wrong labels cannot be told from rows that are "
+            "hard to predict"
+        )
+    warn_caller(
+        f"{why}. Read rows from the lowest label_quality_ up, or pass the share of "
+        f"labels to call and suggest others for, such as {such}."
+    )

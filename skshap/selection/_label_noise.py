@@ -7,13 +7,12 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from skshap.attribution._own_rows import warn_of_own_rows
-from skshap.kernel_ridge._narrow import is_narrow
 from skshap.kernels._base import is_precomputed
 from skshap.selection._attributed import Attributed
 from skshap.selection._class_values import of_both
 from skshap.selection._copies import number_rows, warn_of_copies
 from skshap.selection._held_out import check_held_out
-from skshap.selection._issues import judge_labels
+from skshap.selection._issues import judge_labels, warn_of_silence
 from skshap.selection._noise_choice import choose_model, noise_models
 from skshap.selection._rare_labels import warn_of_labels
 from skshap.selection._refits import Misses, fit_by_attributor
@@ -22,11 +21,8 @@ from skshap.utils._labels import check_targets, encode_targets
 from skshap.utils._order import check_order
 from skshap.utils._sklearn import Interval, StrOptions, fit_context
 from skshap.utils._unchanged import unchanged_on_error
-from skshap.utils._warn import warn_caller
 
 __all__ = ["LabelNoiseDetector"]
-
-LOW_RATE = 0.01  # of wrong labels, expected where none may be wrong
 
 
 class LabelNoiseDetector(Attributed, BaseEstimator):
@@ -241,14 +237,7 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         """
         with unchanged_on_error(self):
             self._fit(X, y, X_val, y_val)
-            n, n_doubted = len(self.label_quality_), (self.label_quality_ < 0.5).sum()
-            # One may be by chance; of many, few are expected to be wrong if none is.
-            n_expected = self.noise_rate_ * n
-            looks_wrong = n_doubted > 1 or n_expected > max(2, LOW_RATE * n)
-            is_silent = looks_wrong and not self.label_issues_.any()
-            withheld = not self._judged.are_told
-            if self.contamination == "auto" and (is_silent or withheld):
-                warn_caller(self._why_none_is_called())
+            warn_of_silence(self._judged, self.attributor_._training_kernel)
         return self
 
     def _fit(self, X, y, X_val, y_val):
@@ -283,52 +272,7 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         suggested = np.where(issues, judged.rivals, judged.given)
         self.suggested_labels_ = self.classes_[suggested]
         self.expected_false_alarms_ = float(quality[issues].sum())
-        self.noise_rate_ = float(1 - quality.mean())
-
-    def _why_none_is_called(self):
-        judged, such = self._judged, "contamination=0.1"
-        n, n_suspects = len(judged.given), judged.n_withheld
-        n_doubted = int((self.label_quality_ < 0.5).sum())
-        none = f"none of {n} labels is called wrong"
-        missed = f"{judged.misses.at_first:.0%} are not what other rows predict"
-        if judged.are_told:
-            n_wrong, how = n_doubted, "more probably wrong than right"
-            if n_doubted < 2:
-                n_wrong, how = round(self.noise_rate_ * n), "expected to be wrong"
-            why = (
-                f"{none}, as more than a quarter of the calls would be expected to be "
-                f"false alarms, but {n_wrong} are {how}"
-            )
-            such = f"contamination={n_wrong / n:.2g}"
-        elif is_narrow(self.attributor_._training_kernel):
-            return (
-                f"{none}, but {missed}, as by this kernel rows resemble only "
-                "themselves: mend the kernel first."
-            )
-        elif judged.look_swapped:
-            why = (
-                f"labels look wrong, {n_suspects} of {n}, but none is called wrong: "
-                "most look like one class taken for another, as rows of classes that "
-                "overlap do too; transition_matrix_ says which"
-            )
-            such = f"contamination={n_suspects / n:.2g} if annotators confuse these"
-        elif n_suspects:
-            why = (
-                f"labels look wrong, {n_suspects} of {n}, but none is called wrong: "
-                "right labels of rows that are hard to predict may look the same"
-            )
-            such = f"contamination={self.noise_rate_:.2g}, a rough guess at how many"
-        else:
-            if n_doubted:
-                missed = f"{n_doubted} are more probably wrong than right and {missed}"
-            why = (
-                f"{none}, but {missed}: wrong labels cannot be told from rows that are "
-                "hard to predict"
-            )
-        return (
-            f"{why}. Read rows from the lowest label_quality_ up, or pass the share of "
-            f"labels to call and suggest others for, such as {such}."
-        )
+        self.noise_rate_ = judged.noise_rate
 
     def fit_predict(self, X, y, *, X_val=None, y_val=None):
         """Judge the label of every row and say which to keep.
