@@ -3,22 +3,20 @@
 import numpy as np
 
 from skshap.selection._link import Link, tilted, unsure_share
-from skshap.selection._transitions import end_of_path, uniform_noise
+from skshap.selection._transitions import (
+    PRIOR_RATE,
+    end_of_path,
+    expected_transition,
+    uniform_noise,
+)
 
 __all__ = ["NoiseModel"]
 
-PRIOR_RATE = 0.2  # of wrong labels; where the search for the true one starts
-PRIOR_WEIGHT = 0.01  # of that, as a share of the rows
-# Of the same rate for all classes, as a share of the rows of each, or of their mean
-# number if that is less: as much for every class would leave a rare one no rate of its
-# own, and more for a common one draws its rate to that of the rare one.
-SYMMETRY_WEIGHT = 0.1
 # Of the rows that are hard to predict, those that are blind: no decision value tells
 # them. Without them every hard row would pass for a wrong label. Where few rows are
 # hard it is less.
 BLIND_SHARE = 0.25
 BLIND_GROWTH = 0.8  # of that share, by the share of rows that are hard
-RARE = 0.05  # of the mean number of labels, where a class has no labels to look wrong
 # Of the link, by `noise`. With less of it, rates of wrong labels that differ between
 # classes are taken for rows that differ in how hard they are; with more, the reverse.
 SLOPE_RIDGE = {"class-conditional": 10.0, "by pair": 10.0, "symmetric": 1e4}
@@ -29,7 +27,6 @@ SLOPE_RIDGE = {"class-conditional": 10.0, "by pair": 10.0, "symmetric": 1e4}
 LEAST_BELIEVED = 0.35
 LEAST_SURE = 0.06
 UNTOLD_RATE = 0.125  # of wrong labels in such a class
-LEAST_RIGHT = 1e-3  # share of the labels of a class
 MAX_ROUNDS = 50
 TOL = 5e-5  # of a step, and of what is left to go, in probability
 
@@ -295,38 +292,12 @@ class NoiseModel:
         return joint / joint.sum(1, keepdims=True)
 
     def _count(self):
-        """Transitions that the posterior expects, drawn towards the same rate for all.
-
-        Rates that are not their own are a share of one rate, as large as the share of
-        the classes that labels may go to.
+        """Return the transitions that the posterior expects.
 
         Rows known to be clean say nothing on how labels go wrong.
         """
-        k, counts = self.n_classes, self.expected_counts()
-        a_class = self._n_given.mean()
-        counts += PRIOR_WEIGHT * a_class * uniform_noise(PRIOR_RATE, k)
-        same, rate = np.eye(k, dtype=bool), 1 - np.trace(counts) / counts.sum()
-        weight = SYMMETRY_WEIGHT * np.minimum(counts.sum(1, keepdims=True), a_class)
-        drawn = counts + weight * uniform_noise(rate, k)
-        own = np.where(self.own, drawn, 0) / drawn.sum(1, keepdims=True)
-
-        others = ~self._untold & ~self._rare() & ~same  # that labels may go to
-        others = others / np.maximum(others.sum(1, keepdims=True), 1)
-        n_alike = counts.sum(1) @ (1 - (others * self.own).sum(1))
-        rate = counts[~same & ~self.own].sum() / max(n_alike, 1e-300)
-        transition = own + rate * np.where(self.own, 0, others)
-        transition[:, self._untold] = 0
-        right = 1 - transition.sum(1)
-        np.fill_diagonal(transition, np.maximum(right, LEAST_RIGHT))
-        return transition / transition.sum(1, keepdims=True)
-
-    def _rare(self):
-        """Which of more than two classes have too few labels for any to be wrong.
-
-        Noise alike in all classes turns as many labels into these as into others.
-        """
-        is_rare = self._n_given < RARE * self._n_given.mean()
-        return is_rare & (self.n_classes > 2)
+        counts = self.expected_counts()
+        return expected_transition(counts, self._n_given, self.own, self._untold)
 
 
 def scaled(decision):

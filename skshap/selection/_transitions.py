@@ -2,8 +2,16 @@
 
 import numpy as np
 
-__all__ = ["end_of_path", "uniform_noise"]
+__all__ = ["PRIOR_RATE", "end_of_path", "expected_transition", "uniform_noise"]
 
+PRIOR_RATE = 0.2  # of wrong labels; where the search for the true one starts
+PRIOR_WEIGHT = 0.01  # of that, as a share of the rows
+# Of the same rate for all classes, as a share of the rows of each, or of their mean
+# number if that is less: as much for every class would leave a rare one no rate of its
+# own, and more for a common one draws its rate to that of the rare one.
+SYMMETRY_WEIGHT = 0.1
+RARE = 0.05  # of the mean number of labels, where a class has no labels to look wrong
+LEAST_RIGHT = 1e-3  # share of the labels of a class
 # Largest ratio of a step to the one before that is taken to go on: of steps that shrink
 # more slowly the end is far off, and a guess of it leads to another maximum.
 MOST_LASTING = 0.8
@@ -14,6 +22,44 @@ def uniform_noise(rate, n_classes):
     transition = np.full((n_classes, n_classes), rate / (n_classes - 1))
     np.fill_diagonal(transition, 1 - rate)
     return transition
+
+
+def expected_transition(counts, n_given, own, untold):
+    """Transitions that go with counts, drawn towards the same rate for all.
+
+    Rates that are not their own are a share of one rate, as large as the share of the
+    classes that labels may go to.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (n_classes, n_classes)
+        Labels, by true class (row) and given one.
+    n_given : ndarray of shape (n_classes,)
+        How many labels of each class are given.
+    own : ndarray of shape (n_classes, n_classes) of bool
+        Which transitions have rates of their own.
+    untold : ndarray of shape (n_classes,) of bool
+        Classes that no others are turned into.
+    """
+    k, a_class = len(counts), n_given.mean()
+    counts = counts + PRIOR_WEIGHT * a_class * uniform_noise(PRIOR_RATE, k)
+    same, rate = np.eye(k, dtype=bool), 1 - np.trace(counts) / counts.sum()
+    weight = SYMMETRY_WEIGHT * np.minimum(counts.sum(1, keepdims=True), a_class)
+    drawn = counts + weight * uniform_noise(rate, k)
+    kept = np.where(own, drawn, 0) / drawn.sum(1, keepdims=True)
+
+    # Of more than two, classes of too few labels for any to be wrong: noise alike in
+    # all turns as many labels into these as into others.
+    is_rare = (n_given < RARE * a_class) & (k > 2)
+    others = ~untold & ~is_rare & ~same  # that labels may go to
+    others = others / np.maximum(others.sum(1, keepdims=True), 1)
+    n_alike = counts.sum(1) @ (1 - (others * own).sum(1))
+    rate = counts[~same & ~own].sum() / max(n_alike, 1e-300)
+    transition = kept + rate * np.where(own, 0, others)
+    transition[:, untold] = 0
+    right = 1 - transition.sum(1)
+    np.fill_diagonal(transition, np.maximum(right, LEAST_RIGHT))
+    return transition / transition.sum(1, keepdims=True)
 
 
 def end_of_path(first, second, third):
