@@ -18,6 +18,7 @@ from skshap.attribution._method import METHOD_CONSTRAINTS, check_method, read_me
 from skshap.attribution._own_rows import warn_of_own_rows
 from skshap.attribution._problem import Problem
 from skshap.attribution._semivalues import size_weights
+from skshap.attribution._stopping import check_lowest
 from skshap.kernel_ridge._alpha import choose_alpha
 from skshap.kernels._base import is_precomputed
 from skshap.utils._device import check_device
@@ -382,12 +383,7 @@ class BaseFreeShap:
             groups = encode_groups(groups, self._training_kernel)
         data = self._data(M, self._targets(utilities), groups)
         n_players = data.n_players
-        k = self.tol[1] if isinstance(self.tol, tuple) and len(self.tol) == 3 else 0
-        if k >= n_players:
-            raise ValueError(
-                f"tol={self.tol!r} asks for the {k} lowest of {n_players} values; ask "
-                f"for {n_players - 1} at most."
-            )
+        check_lowest(self.tol, n_players)
         nulls = [
             self.null_score_ if scoring is self._scoring else self._null(scoring)
             for scoring in asked.scorings

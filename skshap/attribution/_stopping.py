@@ -7,7 +7,7 @@ from scipy.stats import t as student_t
 
 from skshap.attribution._problem import PLAYERS
 
-__all__ = ["SMALLEST_SAMPLE", "StoppingRule", "check_tol"]
+__all__ = ["SMALLEST_SAMPLE", "StoppingRule", "check_lowest", "check_tol"]
 
 SMALLEST_SAMPLE = 10  # draws before errors are trusted
 LOOK = 1.25  # growth of the number of draws between looks at a decision
@@ -106,3 +106,13 @@ def check_tol(tol):
         "scoring, ('sign', confidence) or ('lowest', k, confidence), k a positive "
         "integer and confidence between 0 and 1."
     )
+
+
+def check_lowest(tol, n_values):
+    """Raise if a valid `tol` asks for as many of the lowest values as there are."""
+    k = tol[1] if isinstance(tol, tuple) and tol[0] == "lowest" else 0
+    if k >= n_values:
+        raise ValueError(
+            f"tol={tol!r} asks for the {k} lowest of {n_values} values; ask for "
+            f"{n_values - 1} at most."
+        )

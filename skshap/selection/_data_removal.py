@@ -285,9 +285,10 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
     def _fit(self, X, y, X_val, y_val, params):
         vars(self).pop("cv_results_", None)
         check_column_names(self, X, reset=True)
-        if self.n_samples_to_remove == "auto":
+        number = self.n_samples_to_remove
+        if number == "auto":
             X, y_index, choice = self._choose_doubted(X, y, X_val, y_val)
-        elif self.n_samples_to_remove == "harmful":
+        elif number == "harmful":
             X, y_index, choice = self._choose_harmful(X, y, X_val, y_val, params)
         else:
             X, y_index, choice = self._choose_lowest(X, y, X_val, y_val)
@@ -298,7 +299,6 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
             'n_samples_to_remove, or pass "auto", which leaves half of each class'
         )
         self._keep_first(order, n_kept, y_index, advice)
-        number = self.n_samples_to_remove
         if not isinstance(number, str):  # which leaves half of each class
             warn_of_lost_class(~self.support_, y_index, self.classes_, number)
         kept = self.sample_indices_
@@ -308,8 +308,7 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
         )
         self.classes_ = in_order_of(self.estimator_, self.classes_)
         self.sample_values_ = choice.values
-        is_auto = self.n_samples_to_remove == "auto"
-        scoring = None if is_auto else self.attributor_.scoring
+        scoring = None if number == "auto" else self.attributor_.scoring
         self.removal_report_ = choice.report(y, scoring)
         return self
 
