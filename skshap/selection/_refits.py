@@ -15,7 +15,6 @@ from skshap.selection._copies import (
     number_rows,
 )
 from skshap.selection._noise_choice import choose_model, count_common
-from skshap.selection._noise_model import NoiseModel
 from skshap.utils._ridge import leave_one_out, with_ones
 
 __all__ = ["Misses", "fit_by_attributor", "fit_by_leaving_out"]
@@ -99,10 +98,8 @@ def fit_by_leaving_out(models, kernel, alpha=None, device=None):
     rows = np.flatnonzero(~recurs)
     parts, others = [model.part(rows) for model in models], kernel.part(rows)
     part, misses = fit_to_others(parts, others, number[rows], least, None, device)
-    kind = {"noise": part.noise, "scaling": part.scaling}
-    model = NoiseModel(first.given, first.n_classes, first.is_clean, **kind)
-    model.take_over(part, rows, shares_by_number(number, model))
-    return model, misses
+    first.take_over(part, rows, shares_by_number(number, first))
+    return first, misses
 
 
 def shares_by_number(number, model):
