@@ -43,8 +43,8 @@ class JudgedLabels(NamedTuple):
     n_withheld : int
         How many are not called wrong because they cannot.
     look_swapped : bool
-        Whether they could if not most that look wrong looked right with one rate of
-        wrong labels for all classes.
+        Whether they cannot, but could if of those that look wrong no more than half
+        looked right with one rate of wrong labels for all classes.
     misses : Misses
         Of the ridges that labels are judged by.
     contamination : "auto" or float
@@ -104,7 +104,7 @@ def judge_labels(model, n, misses, contamination):
         issues=issues,
         are_told=told,
         n_withheld=n_withheld,
-        look_swapped=are_told(misses, rate, min(right, 0.5), model.hard_share),
+        look_swapped=not told and are_told(misses, rate, 0.5, model.hard_share),
         misses=misses,
         contamination=contamination,
     )

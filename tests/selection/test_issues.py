@@ -1,6 +1,7 @@
 """Which labels are called wrong, by how probably they are right."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -267,6 +268,35 @@ def test_of_equal_labels_the_first_are_called():
     quality = np.tile([0.3, 0.4], 500)
     issues = find_issues(quality, np.zeros(1000, dtype=int), 0.25)
     assert_array_equal(np.flatnonzero(issues), np.arange(0, 500, 2))
+
+
+@pytest.mark.parametrize(
+    ("misses", "right", "told", "swapped"),
+    [
+        (Misses(0.0, 0.0, 0.9), 0.4, True, False),
+        (Misses(0.0, 0.0, 0.9), 0.6, False, True),
+        (Misses(0.5, 0.2, 0.9), 0.4, False, False),
+        (Misses(0.5, 0.2, 0.04), 0.6, False, True),
+        (Misses(0.5, 0.2, 0.06), 0.6, False, False),
+    ],
+)
+def test_labels_look_swapped_if_only_one_rate_speaks_for_them(
+    misses, right, told, swapped
+):
+    """If half of the suspects looked right at one rate they would be told."""
+    given, quality = np.array([0, 0, 1, 1]), np.array([0.1, 0.9, 0.9, 0.9])
+    alike = SimpleNamespace(quality=lambda: np.array([right, 0.9, 0.9, 0.9]))
+    model = SimpleNamespace(
+        given=given,
+        posterior=np.full((4, 2), 0.5),
+        hard_share=0.1,
+        quality=lambda: quality,
+        symmetric=lambda: alike,
+    )
+    judged = judge_labels(model, 4, misses, "auto")
+    assert (judged.are_told, judged.look_swapped) == (told, swapped)
+    assert judged.n_withheld == (not told)
+    assert_array_equal(judged.issues, quality < told * 0.5)
 
 
 @pytest.mark.parametrize("seed", [0, 3])
