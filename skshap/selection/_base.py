@@ -50,6 +50,8 @@ class BaseRowChoice(Attributed, BaseEstimator):
             The rows, as they are.
         y_index : ndarray of shape (n,)
             Index of each label in `classes_`.
+        y_val : ndarray of shape (n_val,) or None
+            The same of those of `X_val`.
         splits : list of (ndarray, ndarray) or None
             Of the rows, for cross-fitting.
         """
@@ -73,7 +75,7 @@ class BaseRowChoice(Attributed, BaseEstimator):
         self.classes_, y_index = self.attributor_.classes_, self.attributor_._y
         self._take_names()
         if y_val is not None:
-            encode_targets(y_val, self.classes_, X_val, "y_val")  # to check them
+            y_val = encode_targets(y_val, self.classes_, X_val, "y_val")
         splits = None
         if self.cv is not None and (X_val is None or always_split):
             splits = make_splits(
@@ -83,7 +85,7 @@ class BaseRowChoice(Attributed, BaseEstimator):
                 seed,
                 most_evaluated=self._most_evaluated,
             )
-        return X, y_index, splits
+        return X, y_index, y_val, splits
 
     def _n_permutations(self, n, with_error):
         """Return how many permutations of n rows are drawn, if nobody says so.
@@ -97,6 +99,8 @@ class BaseRowChoice(Attributed, BaseEstimator):
     def _value(self, X_val, y_val, splits, *, with_error=False):
         """Compute values on the validation rows, or by cross-fitting.
 
+        All but `X_val` are from `_fit_attributor`.
+
         Returns
         -------
         values : RowValues
@@ -105,9 +109,10 @@ class BaseRowChoice(Attributed, BaseEstimator):
         """
         self._warn_of_checkpoint(X_val)
         if X_val is not None:
+            labels = self.classes_[y_val]
             with errors_name_held_out():
                 values = values_on(
-                    self.attributor_, X_val, y_val, with_error=with_error
+                    self.attributor_, X_val, labels, with_error=with_error
                 )
             return values, None
         parts = evaluate_splits(

@@ -338,7 +338,7 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
                 f"n_samples_to_remove={number!r} leaves nothing of n_samples={n} rows; "
                 "lower it."
             )
-        X, y_index, splits = self._fit_attributor(X, y, X_val, y_val)
+        X, y_index, y_val, splits = self._fit_attributor(X, y, X_val, y_val)
         values = self._value(X_val, y_val, splits)[0].mean
         order = np.argsort(values, kind="stable")
         return X, y_index, Choice(values, order, as_count(number, len(order)))
@@ -353,7 +353,7 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
             )
         if isinstance(self.attributor, FreeShapAttributor):
             check_draws(self.attributor)
-        X, y_index, splits = self._fit_attributor(
+        X, y_index, y_val, splits = self._fit_attributor(
             X, y, X_val, y_val, with_error=True, always_split=True
         )
         options = {"params": params, "n_jobs": self.n_jobs}

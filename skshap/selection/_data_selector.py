@@ -12,7 +12,6 @@ from skshap.selection._base import BaseRowChoice, as_count
 from skshap.selection._draft import order_by_class
 from skshap.selection._greedy import View, choose_greedily
 from skshap.selection._held_out import errors_name_held_out
-from skshap.utils._labels import encode_targets
 from skshap.utils._rows import number_of_rows
 from skshap.utils._sklearn import (
     Interval,
@@ -212,7 +211,7 @@ class DataSelector(BaseRowChoice):
                 "rows; lower it."
             )
         is_greedy = self.strategy == "greedy"
-        _, y_index, splits = self._fit_attributor(
+        _, y_index, y_val, splits = self._fit_attributor(
             X, y, X_val, y_val, always_split=is_greedy
         )
         n_classes, n_kept = len(self.classes_), as_count(number, n)
@@ -306,10 +305,9 @@ class DataSelector(BaseRowChoice):
         if X_val is not None:
             with errors_name_held_out():
                 M = self.attributor_._map(X_val)
-            y_view = encode_targets(y_val, self.classes_, X_val, "y_val")
-            warn_of_own_rows(kernel.values, M, y_view, y_index, ("X_val", "y_val"))
+            warn_of_own_rows(kernel.values, M, y_val, y_index, ("X_val", "y_val"))
             cross = kernel.values @ M.T if kernel.is_explicit else M.T
-            yield View(np.ones(n, dtype=bool), cross, y_view)
+            yield View(np.ones(n, dtype=bool), cross, y_val)
             del M, cross
         for train, test in splits or []:
             is_candidate = np.zeros(n, dtype=bool)

@@ -434,10 +434,15 @@ def test_harm_is_not_judged_by_a_single_row(quick, table):
     removal.fit(X, y, X_val=X[:2], y_val=y[:2])
 
 
-@pytest.mark.parametrize("sampler", ["sweep", "permutation"])
-def test_harm_is_not_judged_by_a_single_permutation(sampler, quick, table, monkeypatch):
+@pytest.mark.parametrize(
+    ("sampler", "semivalue"),
+    [("sweep", "shapley"), ("permutation", "shapley"), ("permutation", "loo")],
+)
+def test_harm_is_not_judged_by_a_single_permutation(
+    sampler, semivalue, quick, table, monkeypatch
+):
     X, y, _ = table
-    quick.set_params(n_permutations=1, sampler=sampler)
+    quick.set_params(n_permutations=1, sampler=sampler, semivalue=semivalue)
     removal = DataRemoval(LogisticRegression(), quick, random_state=0)
     assert removal.fit(X, y).support_.sum() == 45
     removal.set_params(n_samples_to_remove="harmful")

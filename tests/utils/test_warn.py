@@ -82,6 +82,29 @@ def test_a_column_of_labels_is_warned_of_once(call):
     assert [warning.filename for warning in caught] == [__file__]
 
 
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        LabelNoiseDetector(contamination=0.1),
+        *(
+            DataRemoval(LogisticRegression(), FIT, n_samples_to_remove=n, cv=2)
+            for n in (1, "auto", "harmful")
+        ),
+        *(DataSelector(FIT, strategy=s, cv=2) for s in ("greedy", "balanced", "top")),
+    ],
+    ids=["detector", "lowest", "auto", "harmful", "greedy", "balanced", "top"],
+)
+@pytest.mark.filterwarnings("ignore:n_samples_to_remove")
+def test_a_column_of_labels_of_rows_held_out_is_warned_of_once(estimator):
+    y = np.arange(40) % 2
+    with pytest.warns(DataConversionWarning) as caught:
+        estimator.fit(X, y, X_val=X[:9] + 1, y_val=pd.DataFrame({"label": y[:9]}))
+    (told,) = [w for w in caught if w.category is DataConversionWarning]
+    assert str(told.message).startswith("A column-vector y_val was")
+    assert "y_val.ravel()" in str(told.message)
+    assert told.filename == __file__
+
+
 def test_it_is_the_innermost_line_of_the_caller():
     def outer():
         warn_caller("so")  # the line that is named
