@@ -228,6 +228,7 @@ HELPERS = {
         "_folder",
         "_kernels_on_columns",
         "_overridden",
+        "_pairwise_values",
     },
     "nn": {
         "_autograd",

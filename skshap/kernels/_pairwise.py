@@ -1,24 +1,23 @@
 """`PairwiseKernel`: a kernel of vectors, by name or as a function."""
 
 from copy import deepcopy
-from numbers import Real
 from os import PathLike
 from typing import ClassVar
 
 import numpy as np
 from scipy.sparse import issparse
-from scipy.spatial.distance import cdist
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
-from sklearn.metrics.pairwise import kernel_metrics, pairwise_kernels
+from sklearn.metrics.pairwise import kernel_metrics
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skshap.kernels._callables import check_callable, check_symmetric
 from skshap.kernels._overridden import Overridable
+from skshap.kernels._pairwise_values import centre_of, kernel_values
 from skshap.utils._columns import text_advice
 from skshap.utils._sklearn import fit_context
 from skshap.utils._texts import is_text
@@ -27,12 +26,6 @@ from skshap.utils._validation import check_rows
 
 __all__ = ["PairwiseKernel", "check_name"]
 
-# Kernels whose code in Cython asks for arrays that can be written, and for indices of
-# 32 bits.
-WRITABLE = "chi2", "additive_chi2"
-SMALL_INDICES = ("laplacian",)
-CENTRED = ("rbf",)  # kernels of differences that are had from inner products
-ROUNDING = 1e-8  # of exponents of theirs, above which differences are taken instead
 BLOCK = 64  # rows whose values with each other are computed for those with themselves
 
 
@@ -128,7 +121,7 @@ class PairwiseKernel(
                 check_callable(kernel, params, rows[0], rows[-1])
                 check_symmetric(kernel, params, rows)
         self.X_fit_, self._used = rows, (kernel, params)
-        self._centre = centre_of(rows) if kernel in CENTRED else None
+        self._centre = centre_of(kernel, rows)
         return self
 
     def fit_transform(self, X, y=None):
@@ -208,29 +201,7 @@ class PairwiseKernel(
         return kernel == "linear" and not params
 
     def _values(self, X, other):
-        kernel, params = self._used  # of `fit`, as the rows
-        if callable(kernel):
-            check_callable(kernel, params, X[0], other[0])
-        if kernel in WRITABLE and not (issparse(X) or issparse(other)):
-            X, other = (np.require(rows, requirements="W") for rows in (X, other))
-        if self._centre is not None:
-            new = (X.toarray() if issparse(X) else X) - self._centre
-            X, other = new, new if other is X else other - self._centre
-            gamma = params.get("gamma")
-            gamma = 1 / X.shape[1] if gamma is None else gamma
-            is_valid = params.keys() <= {"gamma"} and isinstance(gamma, Real)
-            if is_valid and loses_digits(X, other, gamma):
-                return np.exp(-gamma * cdist(X, other, "sqeuclidean"))
-        if kernel in SMALL_INDICES:
-            X, other = (with_small_indices(rows) for rows in (X, other))
-        try:
-            return pairwise_kernels(X, other, metric=kernel, **params)
-        except TypeError as error:
-            if not params:
-                raise
-            raise ValueError(
-                f"kernel_params={params!r} do not fit kernel={kernel!r}: {error}."
-            ) from error
+        return kernel_values(*self._used, self._centre, X, other)
 
     def _check_vectors(self, X, *, reset):
         kernel = self.kernel if reset else self._used[0]
@@ -268,34 +239,3 @@ def check_name(kernel):
                 f"kernel=EmpiricalNTK({str(kernel)!r})."
             )
         raise ValueError(message)
-
-
-def centre_of(rows):
-    """Return a row that is in the middle of each column, or None if rows are sparse.
-
-    Distances from inner products, as scikit-learn computes them, lose the digits that
-    rows far from zero have in common.
-    """
-    if issparse(rows):
-        return None
-    middle = len(rows) // 2
-    return np.partition(rows, middle, axis=0)[middle]  # unlike a mean, by no outlier
-
-
-def loses_digits(X, other, gamma):
-    """Whether some squared distances have too few digits if had from inner products.
-
-    So it is with rows of both that are far from the middle, as of two clusters or with
-    codes of what is missing: differences of each two are taken then, at several times
-    the work. Far rows and near ones are so far apart that no digit counts.
-    """
-    largest = min(np.square(rows).sum(1).max() for rows in (X, other))
-    return np.finfo(np.float64).eps * gamma * largest > ROUNDING
-
-
-def with_small_indices(rows):
-    """Return rows whose indices, if they are sparse and all fit, have 32 bits."""
-    if not issparse(rows) or max(rows.nnz, *rows.shape) > np.iinfo(np.int32).max:
-        return rows
-    indices, starts = (part.astype(np.int32) for part in (rows.indices, rows.indptr))
-    return type(rows)((rows.data, indices, starts), shape=rows.shape)
