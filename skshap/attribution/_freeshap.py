@@ -352,12 +352,10 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
         check_scoring(scoring, CLASS_SCORINGS, SIGNATURE)
 
     def _null(self, scoring):
-        n_classes = len(self.classes_)
-        return class_null(scoring, self._null_score, self._y, n_classes)
+        return class_null(scoring, self._null_score, self._y, len(self.classes_))
 
     def _utility(self, scoring, y):
-        n_classes = len(self.classes_)
-        return class_utility(scoring, y, n_classes, self.device, self._tie)
+        return class_utility(scoring, y, len(self.classes_), self.device, self._tie)
 
     def _targets(self, utilities):
         return class_targets(utilities, self._y, len(self.classes_))

@@ -223,7 +223,20 @@ class DataSelector(BaseRowChoice):
         if is_greedy:
             kernel = self.attributor_._training_kernel
             views = self._views(kernel, y_index, X_val, y_val, splits)
-            order, values = self._order_greedily(kernel, y_index, views, n_kept)
+            order, values = choose_greedily(
+                kernel,
+                y_index,
+                views,
+                alpha=self.attributor_.alpha_,
+                n_to_choose=n_kept,
+                device=self.attributor_.device,
+                verbose=self.attributor_.verbose,
+            )
+            if not np.isfinite(values).all():
+                raise ValueError(
+                    "the kernel is too large to square: its largest diagonal entry is "
+                    f"{kernel.diagonal().max():.2g}; scale the rows or the kernel down."
+                )
         else:
             values = self._value(X_val, y_val, splits)[0].mean
             if self.strategy == "balanced":
@@ -280,24 +293,6 @@ class DataSelector(BaseRowChoice):
         """
         check_is_fitted(self)
         return self.sample_indices_ if indices else self.support_
-
-    def _order_greedily(self, kernel, y_index, views, n_kept):
-        """Order rows by choice, the rest by what they would add; return all gains."""
-        order, gains = choose_greedily(
-            kernel,
-            y_index,
-            views,
-            alpha=self.attributor_.alpha_,
-            n_to_choose=n_kept,
-            device=self.attributor_.device,
-            verbose=self.attributor_.verbose,
-        )
-        if not np.isfinite(gains).all():
-            raise ValueError(
-                "the kernel is too large to square: its largest diagonal entry is "
-                f"{kernel.diagonal().max():.2g}; scale the rows or the kernel down."
-            )
-        return order, gains
 
     def _views(self, kernel, y_index, X_val, y_val, splits):
         """Yield what a greedy selection is evaluated on."""

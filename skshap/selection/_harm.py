@@ -77,8 +77,11 @@ def choose_harmful(
     results : dict or None
         Of `compare_without`; None where the estimator is not asked.
     """
-    y, labels = attributor.classes_[attributor._y], true_labels(attributor)
-    suspicion = 1 - labels[np.arange(len(y)), attributor._y]
+    y, given = attributor.classes_[attributor._y], attributor._y
+    is_clean = np.zeros(len(y), dtype=bool)
+    models = noise_models(given, len(attributor.classes_), is_clean)
+    labels = fit_by_attributor(models, attributor)[0].posterior  # the true ones
+    suspicion = 1 - labels[np.arange(len(y)), given]
     order, n_harmful, probability = harmful_rows(values.mean, values.error, suspicion)
     harmful = order[:n_harmful]
     order, n_removable = spare_classes(order, y)
@@ -165,10 +168,3 @@ def probability_negative(values, errors, suspicion):
         weights /= weights.sum(1, keepdims=True)
     mean = (spread * values[:, None] + variance * centres) / total
     return (share * ndtr(-mean / np.sqrt(spread * variance / total))).sum(1)
-
-
-def true_labels(attributor):
-    """Return how probable each true label of each row is, by an attributor's kernel."""
-    given, n_classes = attributor._y, len(attributor.classes_)
-    models = noise_models(given, n_classes, np.zeros(len(given), dtype=bool))
-    return fit_by_attributor(models, attributor)[0].posterior

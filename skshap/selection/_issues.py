@@ -181,12 +181,6 @@ def warn_of_silence(judged, kernel):
     judged : JudgedLabels
     kernel : TrainingKernel
         By which rows are predicted.
-
-    Warns
-    -----
-    UserWarning
-        If wrong labels cannot be told from hard rows, or none is called wrong though
-        two or more are probably wrong or many expected to be.
     """
     n, n_suspects = len(judged.given), judged.n_withheld
     n_doubted = int((judged.quality < 0.5).sum())
@@ -210,10 +204,8 @@ def warn_of_silence(judged, kernel):
         )
         such = f"contamination={n_wrong / n:.2g}"
     elif is_narrow(kernel):
-        warn_caller(
-            f"{none}, but {missed}, as by this kernel rows resemble only themselves: "
-            "mend the kernel first."
-        )
+        resemble = "as by this kernel rows resemble only themselves"
+        warn_caller(f"{none}, but {missed}, {resemble}: mend the kernel first.")
         return
     elif judged.look_swapped:
         why = (

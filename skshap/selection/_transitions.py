@@ -25,21 +25,11 @@ def uniform_noise(rate, n_classes):
 
 
 def expected_transition(counts, n_given, own, untold):
-    """Transitions that go with counts, drawn towards the same rate for all.
+    """Transitions of counted labels, by true class (row) and given one.
 
-    Rates that are not their own are a share of one rate, as large as the share of the
-    classes that labels may go to.
-
-    Parameters
-    ----------
-    counts : ndarray of shape (n_classes, n_classes)
-        Labels, by true class (row) and given one.
-    n_given : ndarray of shape (n_classes,)
-        How many labels of each class are given.
-    own : ndarray of shape (n_classes, n_classes) of bool
-        Which transitions have rates of their own.
-    untold : ndarray of shape (n_classes,) of bool
-        Classes that no others are turned into.
+    They are drawn towards the same rate for all. Those that have no rates of their own,
+    see `NoiseModel`, are a share of one rate, as large as the share of the classes that
+    labels may go to: none go to those that rows do not tell.
     """
     k, a_class = len(counts), n_given.mean()
     counts = counts + PRIOR_WEIGHT * a_class * uniform_noise(PRIOR_RATE, k)
