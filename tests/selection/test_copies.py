@@ -119,6 +119,8 @@ def test_copies_with_other_labels_are_those_of_a_table(n_other, is_warned):
         warn_of_copies(number, given)
     assert len(caught) == is_warned
     warn_of_copies(np.arange(49) % 30, np.zeros(49, dtype=int))
+    with pytest.warns(UserWarning, match="20 of 50 rows of X are copies"):
+        warn_of_copies(np.arange(50) % 30, np.zeros(50, dtype=int))
     warn_of_copies(np.arange(200) % 9, np.arange(200) % 9)  # of nine cells
     few = np.append(np.arange(4 * 110 + 1), np.arange(110))  # a fifth of them
     warn_of_copies(few, np.zeros(len(few), dtype=int))
