@@ -212,9 +212,9 @@ class GradientCapture:
             self._most = 1
             why = (
                 "the rows of a batch cannot be told apart inside of model: they change "
-                "places, or a layer reads parts of several in one, so that each goes "
-                "alone, which takes longer; set batch_size=1, or keep rows on the "
-                "first axis."
+                "places, or a layer reads parts of several in one, or what all share, "
+                "as positions, so that each goes alone, which takes longer; set "
+                "batch_size=1, keep rows on the first axis, or leave such layers out."
             )
         except RuntimeError as error:
             if n == 1 or not may_halve or not is_memory_error(error):

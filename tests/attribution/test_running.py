@@ -245,6 +245,18 @@ def test_a_run_killed_ten_times_goes_on_with_the_same_bits(tmp_path):
 @pytest.mark.filterwarnings(  # of files that an interrupt left open
     "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
 )
+def test_state_is_due_within_half_a_minute(tmp_path, monkeypatch):
+    """By a clock that starts at zero."""
+    now = 0.0
+    monkeypatch.setattr(_checkpoint.time, "monotonic", lambda: now)
+    state = _checkpoint.Checkpoint(tmp_path / "state.npz", "of this run")
+    assert not state.is_due()
+    now = 30.0
+    assert state.is_due()
+    state.save(total=np.zeros(3))
+    assert not state.is_due()
+
+
 @sklearn.config_context()  # an interrupt within scikit-learn's own leaves it set
 @pytest.mark.parametrize(
     ("params", "n_permutations", "per_sample"),

@@ -10,7 +10,11 @@ import transformers as tr
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skshap import EmpiricalNTK, KernelRidgeClassifier
-from skshap.exceptions import ModelNotFoundError, TruncatedTextWarning
+from skshap.exceptions import (
+    ModelNotFoundError,
+    SmallerBatchWarning,
+    TruncatedTextWarning,
+)
 from skshap.nn._template import make_template
 from tests.conftest import WORDS
 from tests.oracles import tangent_kernel
@@ -108,6 +112,22 @@ def test_masked_model(family, make, tiny_tokenizer, tiny_texts):
     assert len(names) > 16 * 2
     assert_close(K, naive(model, tiny_tokenizer, sentences, names, "bad"))
     assert_close(kernel.transform(tiny_texts[:2]), K[:2])
+
+
+def test_relative_positions_that_rows_share(make, tiny_tokenizer, tiny_texts):
+    """DeBERTa's layers read positions that all rows have in common: rows go alone."""
+    own = {"relative_attention": True, "pos_att_type": ["p2c", "c2p"]}
+    own |= {"share_att_key": True, "position_buckets": 8, "pooler_hidden_size": 16}
+    torch.manual_seed(0)
+    config = tr.AutoConfig.for_model("deberta-v2", **SIZES, **own)
+    model = tr.AutoModelForMaskedLM.from_config(config).eval()
+    kernel = make(model, template="the {text} was {mask} .", n_frozen_layers=1)
+    with pytest.warns(SmallerBatchWarning, match="each goes alone"):
+        K = kernel.fit_transform(tiny_texts)
+    sentences = [f"the {text} was [MASK] ." for text in tiny_texts]
+    names = names_of_layers(model, 1)
+    names += [name for name, _ in model.named_parameters() if name.startswith("cls.")]
+    assert_close(K, naive(model, tiny_tokenizer, sentences, names, "bad"))
 
 
 def test_embeddings_count_if_asked_for(make, tiny_tokenizer, tiny_texts):

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from cleanlab.filter import find_label_issues
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from scipy.stats import spearmanr
@@ -34,7 +35,6 @@ from skshap.selection import _issues, _refits
 from skshap.selection._noise_model import NoiseModel
 
 POLARS = "polars is in the extra test"
-CLEANLAB = "cleanlab is in no extra: only what it accepts is tested"
 
 
 def refits(K, targets, alpha, prior):
@@ -564,19 +564,19 @@ def test_right_labels_are_routed():
 
 
 def test_cleanlab_takes_the_probabilities(noisy_iris):
-    filtering = pytest.importorskip("cleanlab.filter", reason=CLEANLAB)
     X, _, y_noisy, is_flipped = noisy_iris
     detector = LabelNoiseDetector().fit(X, y_noisy)
-    found = filtering.find_label_issues(y_noisy, detector.probabilities_, n_jobs=1)
+    found = find_label_issues(y_noisy, detector.probabilities_, n_jobs=1)
     assert is_flipped[found].mean() > 0.7
     assert found[is_flipped].mean() > 0.7
 
 
 def test_datalab_takes_the_probabilities(noisy_iris):
     pytest.importorskip("datasets", reason="Datalab needs it")
-    cleanlab = pytest.importorskip("cleanlab", reason=CLEANLAB)
+    from cleanlab import Datalab
+
     X, _, y, is_flipped = noisy_iris
-    lab = cleanlab.Datalab({"y": y}, label_name="y", verbosity=0)
+    lab = Datalab({"y": y}, label_name="y", verbosity=0)
     lab.find_issues(
         pred_probs=LabelNoiseDetector().fit(X, y).probabilities_,
         issue_types={"label": {}},
