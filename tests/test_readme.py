@@ -39,6 +39,6 @@ def test_quick_start_and_guide(tmp_path, monkeypatch):
     assert (tmp_path / "kernel_cache").is_dir()
 
     code = r"^\.\. code-block:: python\n\n(.*?)(?=^\S|\Z)"
-    assert run(ROOT / "doc" / "guide.rst", code, names) == 5
+    assert run(ROOT / "doc" / "guide.rst", code, names) == 6
     assert len(names["by_words"].label_quality_) == len(names["df"])
     assert len(names["judged"].label_quality_) == len(names["df"])

@@ -164,11 +164,11 @@ class BaseFreeShap:
         groups : array-like of shape (n_samples_fit,), default=None
             What each training row belongs to, such as a document, an annotator or a
             source. Groups then join coalitions as one, and the values are those of
-            groups, in the order of ``np.unique(groups)``. They grow with the number of
-            rows: to compare annotators of unequal work, divide by that of each,
-            ``np.unique(groups, return_counts=True)[1]``. They are no sums of values of
-            rows, and the sign of a Shapley value does not tell whether to drop a group,
-            see Notes; ``semivalues=["loo"]`` does, exactly but for permutations.
+            groups, in the order of ``np.unique(groups)``. They are no sums of values of
+            rows, and grow with the number of rows, but more slowly: to compare
+            annotators of unequal work, take the mean of the values of their rows. The
+            sign of a Shapley value does not tell whether to drop a group, see Notes;
+            ``semivalues=["loo"]`` does, exactly but for permutations.
         scorings : list, default=None
             Several scorings at once, instead of `scoring`. Smooth ones are from the
             same permutations. Sweeps look at other sizes for accuracy, and at others

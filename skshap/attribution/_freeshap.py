@@ -233,8 +233,7 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
     >>> bool(abs(values.sum() - gain) < 0.05)
     True
     >>> annotators = ["Ada"] * 30 + ["Ben"] * 20
-    >>> values = attributor.attribute(X_val, y_val, groups=annotators)
-    >>> (values / [30, 20]).shape  # for each row, to compare them
+    >>> attributor.attribute(X_val, y_val, groups=annotators).shape  # Ada, Ben
     (2,)
     """
 
