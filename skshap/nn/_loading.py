@@ -13,7 +13,10 @@ from skshap.utils._optional import import_optional
 __all__ = ["load_model"]
 
 # Of transformers, where files lack or are damaged, or need a package that is not there.
-FAILURES = ImportError, KeyError, OSError, RuntimeError, ValueError
+FAILURES = ImportError, KeyError, OSError, RuntimeError, TypeError, ValueError
+
+SMALL_VOCABULARY = 1000  # tokens; one that is made up where none is kept is smaller
+SPACE = "\u2581"  # of a made-up one that marks where words begin
 
 
 def load_model(name, tokenizer=None, *, with_words=False):
@@ -86,7 +89,9 @@ def _check_vocabulary(name, tokenizer):
 
     Each word would be the same unknown one.
     """
-    if len(tokenizer) <= len(set(tokenizer.all_special_tokens)):
+    if len(tokenizer) > SMALL_VOCABULARY:
+        return
+    if set(tokenizer.get_vocab()) <= {*tokenizer.all_special_tokens, SPACE}:
         raise ModelNotFoundError(
             f"model={str(name)!r} was found, but no vocabulary: save its tokenizer "
             "there too, by tokenizer.save_pretrained, or pass tokenizer."

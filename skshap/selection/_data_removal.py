@@ -144,8 +144,8 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
     values come from there and the choice from the splits.
 
     "auto" and "harmful" leave half of the rows of each class, rounded down. The
-    :ref:`notes on noise <noise>` of the documentation (``doc/noise.rst``) have each
-    step.
+    :ref:`notes on noise <noise>` of the documentation (``doc/noise.rst``) have the
+    steps.
 
     What share of lowest value an estimator is best off without,
     :class:`sklearn.model_selection.GridSearchCV` over `n_samples_to_remove` finds, by

@@ -202,8 +202,11 @@ def test_bad_rules_are_named(tol):
 def test_more_lowest_than_values():
     X, y = np.eye(4), [0, 1, 0, 1]
     attributor = FreeShapAttributor(tol=("lowest", 4, 0.9)).fit(X, y)
-    with pytest.raises(ValueError, match="4 lowest of 4 values"):
+    with pytest.raises(ValueError, match="4 lowest of 4 values; ask for 3 at most"):
         attributor.attribute(X, y)
+    attributor.set_params(tol=("lowest", 2, 0.9))
+    with pytest.raises(ValueError, match="2 lowest of 2 values; ask for 1 at most"):
+        attributor.attribute(X, y, groups=[0, 0, 1, 1])
 
 
 def test_too_few_permutations_for_any_rule():

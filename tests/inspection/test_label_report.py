@@ -409,6 +409,8 @@ def test_saved_page_is_the_page(tmp_path, fitted):
     saved = (tmp_path / "report.html").read_text("utf-8")
     assert saved == report.to_html()
     assert '<meta name="viewport" content="width=device-width' in saved
+    # A long name of a column leaves its values room.
+    assert "grid-template-columns: fit-content(40%) minmax(0, 1fr);" in saved
     assert "default-src 'none'" in saved
 
 

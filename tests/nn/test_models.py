@@ -276,7 +276,7 @@ def test_folder_without_weights(tmp_path, tiny_tokenizer):
         load_model(tmp_path)
 
 
-@pytest.mark.parametrize("family", ["bert", "roberta", "mpnet", "gpt2"])
+@pytest.mark.parametrize("family", ["bert", "roberta", "mpnet", "gpt2", "deberta-v2"])
 def test_folder_without_tokenizer(tmp_path, family):
     # transformers makes one up, of special tokens, to which all words are the same.
     import transformers as tr
@@ -286,6 +286,26 @@ def test_folder_without_tokenizer(tmp_path, family):
     config = tr.AutoConfig.for_model(family, num_hidden_layers=1, **sizes)
     tr.AutoModel.from_config(config).save_pretrained(tmp_path)
     with pytest.raises(ModelNotFoundError, match="found, but no vocabulary: save"):
+        load_model(tmp_path)
+
+
+def test_a_small_vocabulary_is_one(tmp_path):
+    """Of bytes, each a token."""
+    import transformers as tr
+
+    make_encoder("bert").save_pretrained(tmp_path)
+    tr.ByT5Tokenizer().save_pretrained(tmp_path)
+    _, tokenizer = load_model(tmp_path)
+    assert type(tokenizer) is tr.ByT5Tokenizer
+
+
+def test_a_tokenizer_that_needs_a_file(tmp_path):
+    import transformers as tr
+
+    config = tr.EsmConfig(vocab_size=60, hidden_size=16, num_attention_heads=2)
+    config.num_hidden_layers, config.pad_token_id = 1, 0
+    tr.EsmModel(config).save_pretrained(tmp_path)
+    with pytest.raises(ModelNotFoundError, match="could not be loaded"):
         load_model(tmp_path)
 
 

@@ -14,7 +14,13 @@ from sklearn.datasets import (
 )
 
 from skshap import FreeShapAttributor, LabelNoiseDetector, flip_labels
-from skshap.selection._issues import are_told, find_issues, judge_labels
+from skshap.selection._issues import (
+    JudgedLabels,
+    are_told,
+    find_issues,
+    judge_labels,
+    warn_of_silence,
+)
 from skshap.selection._noise_model import NoiseModel
 from skshap.selection._refits import Misses
 
@@ -297,6 +303,45 @@ def test_labels_look_swapped_if_only_one_rate_speaks_for_them(
     assert (judged.are_told, judged.look_swapped) == (told, swapped)
     assert judged.n_withheld == (not told)
     assert_array_equal(judged.issues, quality < told * 0.5)
+
+
+def judged_by(n, n_doubted, n_wrong):
+    """None of n labels called, some of quality .49, `n_wrong` expected to be wrong."""
+    quality = np.full(n, 1 - (n_wrong - 0.51 * n_doubted) / (n - n_doubted))
+    quality[:n_doubted] = 0.49
+    known = dict.fromkeys(JudgedLabels._fields)
+    known |= {"given": np.zeros(n, dtype=int), "quality": quality}
+    known |= {"issues": np.zeros(n, dtype=bool), "n_withheld": 0, "are_told": True}
+    known |= {"misses": Misses(0.1, 0.1, 0.1), "contamination": "auto"}
+    return JudgedLabels(**known)
+
+
+@pytest.mark.parametrize(
+    ("n", "n_doubted", "n_wrong", "why"),
+    [
+        (100, 2, 1.9, "2 are more probably wrong than right"),
+        (100, 1, 5.1, "5 are expected to be wrong"),
+        (100, 0, 2.1, "2 are expected to be wrong"),
+        (1000, 0, 10.1, "10 are expected to be wrong"),
+    ],
+)
+def test_silence_is_explained_where_some_may_be_wrong(n, n_doubted, n_wrong, why):
+    with pytest.warns(UserWarning, match=f"none of {n} labels .* but {why}"):
+        warn_of_silence(judged_by(n, n_doubted, n_wrong), None)
+
+
+@pytest.mark.parametrize(
+    ("n", "n_doubted", "n_wrong"), [(100, 1, 1.9), (100, 0, 1.9), (1000, 1, 9.9)]
+)
+def test_silence_needs_no_word_where_hardly_any_is_wrong(n, n_doubted, n_wrong):
+    """A warning would be an error."""
+    judged = judged_by(n, n_doubted, n_wrong)
+    warn_of_silence(judged, None)
+    some = judged_by(100, 2, 1.9)._replace(contamination=0.1)
+    warn_of_silence(some, None)
+    kernel = FreeShapAttributor().fit(np.arange(9.0)[:, None], [0, 1, 0] * 3)
+    with pytest.warns(UserWarning, match="none of .* 10% are not what other rows"):
+        warn_of_silence(judged._replace(are_told=False), kernel._training_kernel)
 
 
 @pytest.mark.parametrize("seed", [0, 3])

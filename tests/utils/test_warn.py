@@ -96,7 +96,7 @@ def test_a_column_of_labels_is_warned_of_once(call):
 )
 @pytest.mark.filterwarnings("ignore:n_samples_to_remove")
 def test_a_column_of_labels_of_rows_held_out_is_warned_of_once(estimator):
-    y = np.arange(40) % 2
+    y = np.array(["ham", "spam"])[np.arange(40) % 2]
     with pytest.warns(DataConversionWarning) as caught:
         estimator.fit(X, y, X_val=X[:9] + 1, y_val=pd.DataFrame({"label": y[:9]}))
     (told,) = [w for w in caught if w.category is DataConversionWarning]
