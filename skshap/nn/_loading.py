@@ -16,7 +16,6 @@ __all__ = ["load_model"]
 FAILURES = ImportError, KeyError, OSError, RuntimeError, TypeError, ValueError
 
 SMALL_VOCABULARY = 1000  # tokens; one that is made up where none is kept is smaller
-SPACE = "\u2581"  # of a made-up one that marks where words begin
 
 
 def load_model(name, tokenizer=None, *, with_words=False):
@@ -91,7 +90,7 @@ def _check_vocabulary(name, tokenizer):
     """
     if len(tokenizer) > SMALL_VOCABULARY:
         return
-    if set(tokenizer.get_vocab()) <= {*tokenizer.all_special_tokens, SPACE}:
+    if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):
         raise ModelNotFoundError(
             f"model={str(name)!r} was found, but no vocabulary: save its tokenizer "
             "there too, by tokenizer.save_pretrained, or pass tokenizer."
