@@ -119,7 +119,7 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
     classes have rates of their own is chosen by what they add to the likelihood, about
     as in [3]_, and a class that lies between others may be told by the decision values
     of all, as in [4]_. The :ref:`notes on noise <noise>` of the documentation
-    (``doc/noise.rst``) have each step and its constants.
+    (``doc/noise.rst``) have the steps.
 
     Where rows say little about their labels, wrong labels cannot be told from hard
     rows. ``contamination="auto"`` with ``method="auto"`` then calls none, and `fit`

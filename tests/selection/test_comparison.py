@@ -134,7 +134,8 @@ def test_harmful_rows_stay_where_the_estimator_needs_them(overlapping):
     assert none == 0 < 0.05 < some
     score = removal.cv_results_["mean_test_score"]
     assert score[1] < score[0]
-    # With validation rows too, unless there are no splits to ask the estimator by.
+    # With validation rows too, unless there are no splits to ask the estimator by. (By
+    # other splits it may gain a little: of eight seeds, by two some ten rows go here.)
     removal.fit(X, y, X_val=X[::2] + 0.01, y_val=y[::2])
     assert removal.support_.all()
     removal.set_params(cv=None).fit(X, y, X_val=X[::2] + 0.01, y_val=y[::2])
