@@ -354,9 +354,9 @@ def greedy_gains(K, y_index, views, alpha, chosen):
     ----------
     K : ndarray of shape (n, n)
     y_index : ndarray of shape (n,)
-    views : list of (is_candidate, cross, y_view)
-        Which training rows predict, their kernel with the rows predicted, of shape
-        (n, m), and the labels of these.
+    views : list of (is_candidate, K_view, y_view)
+        Which training rows predict, the kernel of the rows predicted with them, of
+        shape (m, n), and the labels of these.
     alpha : float
     chosen : sequence of int
         Rows trained on already.
@@ -371,14 +371,14 @@ def greedy_gains(K, y_index, views, alpha, chosen):
     gains = np.full(n, np.nan)
     for i in set(range(n)) - set(chosen):
         falls = []
-        for is_candidate, cross, y_view in views:
+        for is_candidate, K_view, y_view in views:
             if not is_candidate[i]:
                 continue
             errors = []
             for rows in ([*chosen], [*chosen, i]):
                 rows = [r for r in rows if is_candidate[r]]
                 A = K[np.ix_(rows, rows)] + alpha * np.eye(len(rows))
-                f = cross[rows].T @ np.linalg.solve(A, centred[y_index[rows]])
+                f = K_view[:, rows] @ np.linalg.solve(A, centred[y_index[rows]])
                 error = ((centred[y_view] - f) ** 2).sum(1)
                 errors.append(error / 2 if n_classes == 2 else error)
             falls += (errors[0] - errors[1]).tolist()

@@ -1,20 +1,16 @@
-"""Greedy choice of training rows: always the one that adds most to those chosen.
-
-When row i joins a ridge regression, predictions move by ``c_i(x) r_i / s_i`` with the
-kernel ``c_i(x)`` between i and x given the rows chosen so far, the residual ``r_i`` of
-its target and its pivot ``s_i``, the kernel of i with itself given those rows plus
-alpha. One rank-one update of all three a row chosen gives the gain of every other row.
-"""
+"""Greedy choice of training rows: always the one that adds most to those chosen."""
 
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
+from skshap.attribution._plan import are_well_conditioned
 from skshap.selection._draft import Draft
+from skshap.selection._growing_ridges import FeatureGrowingRidges, KernelGrowingRidges
 from skshap.utils._progress import progress_bar
 
-__all__ = ["GrowingRidge", "View", "choose_greedily"]
+__all__ = ["View", "choose_greedily", "make_ridges"]
 
 
 class View(NamedTuple):
@@ -24,82 +20,16 @@ class View(NamedTuple):
     ----------
     is_candidate : ndarray of shape (n,)
         Which training rows predict.
-    cross : ndarray of shape (n, m)
-        Kernel between training rows and the rows predicted.
+    rows : ndarray of shape (m, d) or (m, n)
+        The rows predicted: their explicit features where training rows have such, else
+        their kernel with training rows.
     y_index : ndarray of shape (m,)
         Index of the label of each of these.
     """
 
     is_candidate: np.ndarray
-    cross: np.ndarray
+    rows: np.ndarray
     y_index: np.ndarray
-
-
-class GrowingRidge:
-    """Kernel ridge regression on rows chosen one at a time, none at first.
-
-    Parameters
-    ----------
-    kernel_row : callable
-        Returns the kernel of a training row with all of them, shape (n,), float64;
-        that with itself does not matter.
-    diagonal : Tensor of shape (n,)
-        The kernel of each with itself.
-    cross : Tensor of shape (n, m)
-        Kernel between training rows and the rows to predict; is overwritten.
-    targets : Tensor of shape (n, n_outputs)
-        What is regressed on.
-    wanted : Tensor of shape (m, n_outputs)
-        What should be predicted.
-    alpha : float
-        Strength of the ridge.
-    n_steps : int
-        How many rows may be chosen.
-
-    Notes
-    -----
-    Step k takes ``n (5 m + 2 k)`` multiplications or so; memory is
-    ``8 n (m + n_steps)`` bytes.
-    """
-
-    def __init__(self, kernel_row, diagonal, cross, targets, wanted, alpha, n_steps):
-        self.kernel_row = kernel_row
-        self.cross = cross
-        self.residuals = targets.clone()
-        # What should be predicted minus what is; by column, which multiplies faster.
-        self.misses = wanted.T.clone(memory_format=torch.contiguous_format).T
-        self.pivots = diagonal + alpha
-        self._factor = diagonal.new_empty(n_steps, len(diagonal))
-        self._n_chosen = 0
-
-    def gains(self):
-        """Compute what each row would add if it were chosen next.
-
-        Returns
-        -------
-        Tensor of shape (n,)
-            Fall of the squared error, summed over the rows predicted; without meaning
-            for rows that were chosen.
-        """
-        step = self.residuals / self.pivots.unsqueeze(1)
-        linear = (step * (self.cross @ self.misses)).sum(1)
-        squares = torch.linalg.vector_norm(self.cross, dim=1).square()
-        return 2 * linear - step.square().sum(1) * squares
-
-    def choose(self, row):
-        """Train on one more row."""
-        k = self._n_chosen
-        pivot = self.pivots[row].clone()
-        factor = self._factor[:k]
-        # Kernel between all rows and this one, given those chosen.
-        kernel = torch.addmv(self.kernel_row(row), factor.T, factor[:, row], alpha=-1)
-        cross, step = self.cross[row].clone(), self.residuals[row] / pivot
-        self.misses.addr_(cross, step, alpha=-1)
-        self.residuals.addr_(kernel, step, alpha=-1)
-        self.cross.addr_(kernel / pivot, cross, alpha=-1)
-        self._factor[k] = kernel / pivot.sqrt()
-        self.pivots -= self._factor[k].square()
-        self._n_chosen += 1
 
 
 def choose_greedily(
@@ -142,40 +72,52 @@ def choose_greedily(
     from the class furthest below its share of the training rows, or from one that is
     nearer to it by half a row at most.
     """
-    n, n_classes = len(y_index), int(y_index.max()) + 1
-    Y = np.eye(n_classes)[:, : 1 if n_classes == 2 else n_classes] - 1 / n_classes
-
-    def tensor(array):
-        return torch.tensor(array, dtype=torch.float64, device=device)
-
-    values, diagonal = tensor(kernel.values), tensor(kernel.diagonal())
-
-    def kernel_row(i):  # but for its own entry, which is on the diagonal
-        return values @ values[i] if kernel.is_explicit else values[i]
-
-    ridges, n_evaluated = [], np.zeros(n)
-    for view in views:  # one at a time, as each is as large as its ridge
-        is_candidate = view.is_candidate
-        columns = map(tensor, (view.cross, Y[y_index], Y[view.y_index]))
-        n_steps = min(n_to_choose, is_candidate.sum())
-        ridge = GrowingRidge(kernel_row, diagonal, *columns, alpha, n_steps)
-        ridges.append((ridge, is_candidate))
-        n_evaluated += is_candidate * len(view.y_index)
-        del view
+    ridges = make_ridges(kernel, y_index, views, alpha, n_to_choose, device)
+    n_evaluated = ridges.n_evaluated()
     draft = Draft(y_index, n_to_choose)
-    gains = np.zeros(n)
+    gains = np.zeros(len(y_index))
     options = {"desc": "selection", "unit": "row", "verbose": verbose}
     with progress_bar(total=n_to_choose, **options) as bar:
         for k in range(n_to_choose + 1):
-            total = np.zeros(n)
-            for ridge, is_candidate in ridges:
-                total += np.where(is_candidate, ridge.gains().cpu().numpy(), 0.0)
-            gains[draft.is_free] = (total / n_evaluated)[draft.is_free]
+            mean = (ridges.gains() / n_evaluated).cpu().numpy()
+            gains[draft.is_free] = mean[draft.is_free]
             if k == n_to_choose:
                 break
             row = draft.choose(gains)
-            for ridge, is_candidate in ridges:
-                if is_candidate[row]:
-                    ridge.choose(row)
+            ridges.choose(row)
             bar.update()
     return draft.order(gains), gains
+
+
+def make_ridges(kernel, y_index, views, alpha, n_to_choose, device):
+    """Return ridges, one for each view, on which no row is chosen yet."""
+    n_classes = int(y_index.max()) + 1
+    Y = np.eye(n_classes)[:, : 1 if n_classes == 2 else n_classes] - 1 / n_classes
+
+    def tensor(array, dtype=torch.float64):
+        return torch.tensor(array, dtype=dtype, device=device)
+
+    values, diagonal = tensor(kernel.values), tensor(kernel.diagonal())
+    targets, is_explicit = tensor(Y[y_index]), kernel.is_explicit
+    by_features = is_explicit and are_well_conditioned(kernel.values, alpha)
+    rows, wanted, may_use = [], [], []
+    for view in views:  # one at a time, as each is as large as what is kept of it
+        own = tensor(view.rows)
+        if not by_features:
+            own = values @ own.T if is_explicit else own.T
+        rows.append(own)
+        wanted.append(tensor(Y[view.y_index]))
+        may_use.append(tensor(view.is_candidate, torch.bool))
+        del view
+    may_use = torch.stack(may_use)
+    if by_features:
+        return FeatureGrowingRidges(
+            values, diagonal, rows, targets, wanted, may_use, alpha
+        )
+
+    def kernel_row(i):  # but for its own entry, which is on the diagonal
+        return values @ values[i] if is_explicit else values[i]
+
+    return KernelGrowingRidges(
+        kernel_row, diagonal, rows, targets, wanted, may_use, alpha, n_to_choose
+    )

@@ -51,11 +51,11 @@ def test_greedy_takes_gains_over_folds_and_validation_rows(has_val, selector, ta
     given = {"X_val": X_val, "y_val": y_val} if has_val else {}
     y = np.append(y[:-1], 1 - y[0])
     selector.set_params(cv=3, n_samples_to_select=6).fit(X, y, **given)
-    views = [(np.ones(30, bool), rbf_kernel(X, X_val), y_val)] if has_val else []
+    views = [(np.ones(30, bool), rbf_kernel(X_val, X), y_val)] if has_val else []
     K = rbf_kernel(X)
     seed = selector.attributor_.random_state
     for train, test in make_splits(3, y, np.unique(y), seed):
-        views.append((np.isin(np.arange(30), train), K[:, test], y[test]))
+        views.append((np.isin(np.arange(30), train), K[test], y[test]))
     order = np.argsort(selector.ranking_)
     for k in range(6):
         gains = greedy_gains(K, y, views, 1.0, order[:k])
@@ -107,7 +107,7 @@ def test_without_folds_validation_rows_alone_count(strategy, selector, table):
     X_val, y_val = X[::5], y[::5]
     found = selector.fit(X, y, X_val=X_val, y_val=y_val).sample_values_
     if strategy == "greedy":
-        view = (np.ones(50, bool), rbf_kernel(X, X_val), y_val)
+        view = (np.ones(50, bool), rbf_kernel(X_val, X), y_val)
         gains = greedy_gains(rbf_kernel(X), y, [view], 1.0, [])
         first = selector.ranking_.argmin()
         assert found[first] == pytest.approx(gains[first])

@@ -2,14 +2,15 @@
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
+from skshap.attribution import _plan
 from skshap.kernel_ridge._training_kernel import TrainingKernel
 from skshap.selection._draft import open_classes
-from skshap.selection._greedy import GrowingRidge, View, choose_greedily
+from skshap.selection._greedy import View, choose_greedily, make_ridges
+from skshap.selection._growing_ridges import FeatureGrowingRidges, KernelGrowingRidges
 from tests.oracles import greedy_gains
 
 
@@ -18,39 +19,29 @@ def problem(seed, n=14, m=9, n_classes=3):
     F = rng.normal(size=(n + m, 6))
     K = F[:n] @ F[:n].T
     y = np.append(np.arange(n_classes), rng.integers(n_classes, size=n - n_classes))
-    return K, F[:n] @ F[n:].T, y, rng.integers(n_classes, size=m), rng
+    return K, F[n:] @ F[:n].T, y, rng.integers(n_classes, size=m), rng
 
 
 def choose(K, *args, **options):
     return choose_greedily(TrainingKernel(K, is_explicit=False), *args, **options)
 
 
-def growing(K, cross, y, y_view, alpha, n_steps):
-    """A ridge of two classes on rows of which none is chosen yet."""
-    K, cross = map(torch.tensor, (K, cross))
-    targets, wanted = (torch.tensor(part[:, None] - 0.5) for part in (y, y_view))
-    row = K.__getitem__
-    return GrowingRidge(
-        row, K.diagonal(), cross.clone(), targets, wanted, alpha, n_steps
-    )
-
-
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("alpha", [0.1, 3.0])
 def test_one_view_equals_naive_refits(n_classes, alpha):
-    K, cross, y, y_view, _ = problem(0, n_classes=n_classes)
-    view = View(np.ones(len(y), bool), cross, y_view)
-    order, found = choose(K, y, [view], alpha=alpha, n_to_choose=8)
+    K, K_view, y, y_view, _ = problem(0, n_classes=n_classes)
+    views = [View(np.ones(len(y), bool), K_view, y_view)]
+    order, found = choose(K, y, views, alpha=alpha, n_to_choose=8)
     chosen = []
     for row in order[:8]:
-        gains = greedy_gains(K, y, [tuple(view)], alpha, chosen)
+        gains = greedy_gains(K, y, views, alpha, chosen)
         assert gains[row] == pytest.approx(found[row], abs=1e-12)
         counts = np.bincount(y[chosen], minlength=n_classes)
         is_open = open_classes(counts, np.bincount(y), 8 - len(chosen))[y]
         free = [i for i in np.flatnonzero(is_open) if i not in chosen]
         assert gains[row] == pytest.approx(max(gains[free]), abs=1e-12)
         chosen.append(row)
-    gains = greedy_gains(K, y, [tuple(view)], alpha, chosen)
+    gains = greedy_gains(K, y, views, alpha, chosen)
     rest = np.setdiff1d(np.arange(len(y)), chosen)
     assert_allclose(found[rest], gains[rest], atol=1e-12)
     assert_array_equal(order[8:], rest[np.argsort(-found[rest], kind="stable")])
@@ -58,45 +49,63 @@ def test_one_view_equals_naive_refits(n_classes, alpha):
 
 @pytest.mark.parametrize("n_classes", [2, 4])
 def test_several_views_equal_naive_refits(n_classes):
-    K, cross, y, y_view, rng = problem(1, n_classes=n_classes)
+    K, K_view, y, y_view, rng = problem(1, n_classes=n_classes)
     fold = rng.integers(3, size=len(y))
-    views = [View(fold != f, K[:, fold == f], y[fold == f]) for f in range(3)]
-    views.append(View(np.ones(len(y), bool), cross, y_view))
+    views = [View(fold != f, K[fold == f], y[fold == f]) for f in range(3)]
+    views.append(View(np.ones(len(y), bool), K_view, y_view))
     order, found = choose(K, y, views, alpha=0.5, n_to_choose=7)
     for k, row in enumerate(order[:7]):
         gains = greedy_gains(K, y, views, 0.5, order[:k])
         assert gains[row] == pytest.approx(found[row], abs=1e-12)
 
 
-def test_features_choose_as_their_kernel_does():
+@pytest.mark.parametrize("is_well_conditioned", [True, False])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_features_equal_naive_refits(monkeypatch, n_classes, is_well_conditioned):
+    if not is_well_conditioned:
+        monkeypatch.setattr(_plan, "LARGEST_CONDITION", 0)
     rng = np.random.default_rng(5)
-    F, y, y_view = rng.normal(size=(14, 4)), np.arange(14) % 3, np.arange(6) % 3
+    F, F_view = rng.normal(size=(14, 4)), rng.normal(size=(5, 4))
+    y, y_view = np.arange(14) % n_classes, np.arange(5) % n_classes
+    fold = rng.integers(3, size=len(y))
+    views = [View(fold != f, F[fold == f], y[fold == f]) for f in range(3)]
+    views.append(View(np.ones(14, bool), F_view, y_view))
     kernel = TrainingKernel(F, is_explicit=True, lost=0.3)
-    views = [
-        View(np.arange(14) % 2 == f, rng.normal(size=(14, 6)), y_view) for f in (0, 1)
-    ]
-    options = {"alpha": 0.5, "n_to_choose": 7}
-    order, gains = choose_greedily(kernel, y, views, **options)
-    expected = choose(F @ F.T + 0.3 * np.eye(14), y, views, **options)
-    assert_array_equal(order, expected[0])
-    assert_allclose(gains, expected[1], rtol=1e-9)
+    kind = FeatureGrowingRidges if is_well_conditioned else KernelGrowingRidges
+    assert type(make_ridges(kernel, y, views, 0.5, 9, None)) is kind
+    order, found = choose_greedily(kernel, y, views, alpha=0.5, n_to_choose=9)
+    K, by_kernel = F @ F.T + 0.3 * np.eye(14), []
+    for may_use, rows, y_rows in views:
+        by_kernel.append((may_use, rows @ F.T, y_rows))
+    for k, row in enumerate(order[:9]):
+        gains = greedy_gains(K, y, by_kernel, 0.5, order[:k])
+        assert gains[row] == pytest.approx(found[row], abs=1e-12)
+    gains = greedy_gains(K, y, by_kernel, 0.5, order[:9])
+    assert_allclose(found[order[9:]], gains[order[9:]], atol=1e-12)
 
 
-def test_long_runs_do_not_drift():
-    K, cross, y, y_view, rng = problem(2, n=100, m=20, n_classes=2)
-    order = rng.permutation(100)[:80]
-    ridge = growing(K, cross, y, y_view, 1e-3, 80)
-    for row in order:
-        ridge.choose(row)
-    solved = np.linalg.solve(
-        K[np.ix_(order, order)] + 1e-3 * np.eye(80), y[order] - 0.5
-    )
-    expected = y_view - 0.5 - cross[order].T @ solved
-    assert_allclose(ridge.misses[:, 0], expected, rtol=1e-7, atol=1e-9)
-    rest = np.setdiff1d(np.arange(100), order)
-    view = (np.ones(100, bool), cross, y_view)
-    gains = greedy_gains(K, y, [view], 1e-3, order)[rest]
-    assert_allclose(ridge.gains().numpy()[rest] / 20, gains, rtol=1e-6, atol=1e-10)
+def offset_features(seed):
+    """Features far from zero, beside which all that tells rows apart is small."""
+    rng = np.random.default_rng(seed)
+    F = np.hstack([rng.normal(size=(120, 6)), np.full((120, 1), 300.0)])
+    return F[:100], F[100:], rng.integers(2, size=100), rng.integers(2, size=20), rng
+
+
+@pytest.mark.parametrize("by_features", [True, False])
+def test_long_runs_do_not_drift(by_features):
+    F, F_view, y, y_view, rng = offset_features(2)
+    order, everyone = rng.permutation(100)[:80], np.ones(100, bool)
+    K, K_view = F @ F.T, F_view @ F.T
+    kernel = TrainingKernel(F if by_features else K, by_features)
+    view = View(everyone, F_view if by_features else K_view, y_view)
+    ridges = make_ridges(kernel, y, [view], 10.0, 80, None)
+    assert isinstance(ridges, FeatureGrowingRidges) == by_features
+    for k, row in enumerate(order):
+        gains = greedy_gains(K, y, [(everyone, K_view, y_view)], 10.0, order[:k])
+        rest = np.setdiff1d(np.arange(100), order[:k])
+        found = ridges.gains().numpy()[rest] / 20
+        assert_allclose(found, gains[rest], rtol=1e-6, atol=1e-7 * abs(found).max())
+        ridges.choose(row)
 
 
 @settings(deadline=None, max_examples=40)
@@ -110,7 +119,7 @@ def test_classes_keep_their_shares_and_none_is_empty(sizes, share, seed):
     y = rng.permutation(np.repeat(np.arange(len(sizes)), sizes))
     n, n_classes = len(y), len(sizes)
     F = rng.normal(size=(n + 5, 3))
-    view = View(np.ones(n, bool), F[:n] @ F[n:].T, rng.integers(n_classes, size=5))
+    view = View(np.ones(n, bool), F[n:] @ F[:n].T, rng.integers(n_classes, size=5))
     n_to_choose = round(n_classes + share * (n - n_classes))
     order, _ = choose(F[:n] @ F[:n].T, y, [view], alpha=1, n_to_choose=n_to_choose)
     assert_array_equal(np.sort(order), np.arange(n))
@@ -129,18 +138,20 @@ def test_a_row_never_evaluates_itself():
     K = K.copy()
     K[:2, 2:] = K[2:, :2] = K[0, 1] = K[1, 0] = 0
     fold = np.arange(len(y)) % 2
-    views = [View(fold != f, K[:, fold == f], y[fold == f]) for f in range(2)]
+    views = [View(fold != f, K[fold == f], y[fold == f]) for f in range(2)]
     _, gains = choose(K, y, views, alpha=1, n_to_choose=6)
     assert_array_equal(gains[:2], 0)
     assert np.abs(gains[2:]).max() > 0.01
 
 
 def test_a_twin_of_a_chosen_row_adds_next_to_nothing():
-    K, cross, y, y_view, _ = problem(4, n_classes=2)
+    K, K_view, y, y_view, _ = problem(4, n_classes=2)
     y[1] = y[0]
-    K[1], cross[1] = K[0], cross[0]
+    K[1], K_view[:, 1] = K[0], K_view[:, 0]
     K[:, 1] = K[:, 0]
-    ridge = growing(K, cross, y, y_view, 1e-8, 1)
-    assert abs(ridge.gains()[0]) > 0.01
-    ridge.choose(0)
-    assert abs(ridge.gains()[1]) < 1e-6
+    view = View(np.ones(len(y), bool), K_view, y_view)
+    kernel = TrainingKernel(K, is_explicit=False)
+    ridges = make_ridges(kernel, y, [view], 1e-8, 1, None)
+    assert abs(ridges.gains()[0]) > 0.01
+    ridges.choose(0)
+    assert abs(ridges.gains()[1]) < 1e-6
