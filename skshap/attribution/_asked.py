@@ -83,11 +83,12 @@ def check_asked(scorings, semivalues, one, check_scoring):
 def check_units(asked, scoring, null_score):
     """Raise if a number as `null_score` meets other scorings than that of its units."""
     others = [other for other in asked.scorings if other != scoring]
+    beside = " as well" * (len(others) < len(asked.scorings))
     if others and not isinstance(null_score, str):
         raise ValueError(
             f"null_score={null_score!r} is in the units of scoring={scoring!r}, but "
-            f"scorings asks for {others[0]!r} as well; name the null score, as "
-            "null_score='prior', or ask for one scoring at a time."
+            f"scorings asks for {others[0]!r}{beside}; name the null score, as "
+            "null_score='prior', or fit an attributor for each scoring."
         )
 
 

@@ -1,11 +1,13 @@
 """What attributors share: values of training rows and of groups, and their cost."""
 
+import warnings
 from dataclasses import replace
 from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
 import torch
+from sklearn.base import is_classifier
 from sklearn.utils import Bunch
 from sklearn.utils.validation import check_is_fitted
 
@@ -22,7 +24,7 @@ from skshap.attribution._stopping import check_lowest
 from skshap.kernel_ridge._alpha import choose_alpha
 from skshap.kernels._base import is_precomputed
 from skshap.utils._device import check_device
-from skshap.utils._label_arrays import as_column
+from skshap.utils._label_arrays import as_labels
 from skshap.utils._order import check_entries, check_order, named_rows
 from skshap.utils._rows import check_weights, number_of_rows
 from skshap.utils._seed import draw_seed
@@ -93,6 +95,15 @@ class BaseFreeShap:
         if self.random_state is not self._seeded_by:
             self._draw_seed()
         return self._drawn_seed
+
+    def __dir__(self):
+        # As scikit-learn has it, which reads whatever it lists: not a large matrix.
+        kernel = vars(self).get("_training_kernel")
+        is_made = {"gram_"} if kernel is None or kernel.is_explicit else set()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            names = set(object.__dir__(self)) - is_made
+            return [name for name in names if hasattr(self, name)]
 
     @property
     def gram_(self):
@@ -336,7 +347,7 @@ class BaseFreeShap:
         check_order(X, y)
         M = self._map(X)
         if y is not None:
-            y = as_column(y)
+            y = as_labels(y, is_exact=is_classifier(self))
         elif type(self).predict.__module__.startswith("skshap."):
             y = self._predict(M)
         else:  # that of a subclass, which maps rows once more

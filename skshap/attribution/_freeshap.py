@@ -185,9 +185,10 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
     "sweep" takes what every row adds to nobody exactly, and tells all rows at every
     size that it visits.
 
-    ``kernel="auto"`` is linear, or rbf with the (root mean square) distance between two
-    rows as its length scale, which is a quarter of the gamma that
-    :class:`sklearn.svm.SVC` calls "scale", of columns as they are; where their standard
+    ``kernel="auto"`` is linear, or rbf with a quarter of the gamma that
+    :class:`sklearn.svm.SVC` calls "scale", of columns as they are, but for constant
+    ones: the length scale is then the (root mean square) distance between two rows, or
+    up to twice that where means of columns differ; where their standard
     deviations differ tenfold, also of standardized ones; where their means are far
     apart beside these, rbf of centred ones; and where a value is more than 30
     interquartile ranges from the median of its column, rbf of columns scaled by these

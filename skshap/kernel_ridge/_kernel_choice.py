@@ -251,9 +251,9 @@ def linear_of(rows, scaler=None):
 
 
 def rbf_of(rows, spread, scaler=None):
-    """Return the rbf kernel whose length scale is the distance between two rows.
+    """Return the rbf kernel whose length scale is about the distance between two rows.
 
-    The root of its mean square, that is of twice their squared spread.
+    The root of twice their squared spread: of columns with one mean that distance.
     """
     tiny = np.finfo(float).tiny  # its inverse is finite, that of what is below not
     gamma = float(0.25 / spread) if spread > tiny else 1.0

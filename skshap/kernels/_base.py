@@ -100,7 +100,7 @@ def make_kernel(kernel, kernel_params=None):
         return clone(kernel)
     if is_precomputed(kernel):
         return PrecomputedKernel()
-    check_name(kernel)
+    check_name(kernel, "'auto', 'precomputed', ")
     return PairwiseKernel(kernel, kernel_params=kernel_params)
 
 

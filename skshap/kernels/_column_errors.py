@@ -7,7 +7,8 @@ import numpy as np
 
 from skshap.kernels._base import is_precomputed
 from skshap.kernels._features import last_step
-from skshap.utils._columns import column_advice
+from skshap.kernels._pairwise import check_name
+from skshap.utils._columns import ADVICE, column_advice
 from skshap.utils._sklearn import select_columns
 
 __all__ = [
@@ -57,6 +58,7 @@ def check_kernel(name, kernel):
             " and diag such as EmpiricalNTK or PairwiseKernel, or a pipeline "
             "that ends in one."
         )
+    check_name(last)
 
 
 def check_kernel_weights(weights, n):
@@ -149,9 +151,12 @@ def noted(name, columns, part):
             if is_single(columns) and re.search(WORDS, message):
                 part = part.to_frame() if hasattr(part, "to_frame") else part
             if re.search(DATA, message) and (advice := column_advice(part)):
-                # By names, in place of that by what a step before made of the columns.
+                # By names, in place of that by what a step before made of the columns,
+                # of the same kinds: it may have encoded others.
+                kinds = tuple(what for what in ADVICE.values() if what in message)
+                same = [hint for hint in advice if hint.endswith(kinds)]
                 message = message.split(" Columns [")[0]
-                hints += advice
+                hints += same or advice
         if hints:
             end = "" if message.endswith((".", "!", "?")) else "."
             said = [message + end, *(hint for hint in hints if hint not in message)]

@@ -60,10 +60,10 @@ class EmpiricalNTK(
     template : str or None, default=None
         Sentence that texts are put into, with a blank that a masked or causal language
         model fills, as in [2]_: "{text} It was {mask}." or, for pairs of texts,
-        "{first:bare}? {mask}, {second:lower}" (without the punctuation at its end; with
-        a small first letter). A causal model reads up to the blank, which must stand
-        behind all texts. Or the name of a preset, with its words: "sst2", "mr", "mrpc",
-        "rte" or "mnli".
+        "{first:bare}? {mask}, {second:lower}" (without a punctuation mark at its end;
+        with a small first letter). A causal model reads up to the blank, which must
+        stand behind all texts. Or the name of a preset, with its words: "sst2", "mr",
+        "mrpc", "rte" or "mnli".
     label_words : list of str or None, default=None
         What may fill the blank, one word a class in the order of sorted labels, each
         one token. Their logits are the outputs; the weights of these are parameters of

@@ -225,12 +225,19 @@ class PairwiseKernel(
         return tags
 
 
-def check_name(kernel):
-    """Raise unless a kernel given by name is one that scikit-learn knows."""
+def check_name(kernel, others=""):
+    """Raise unless a kernel given by name is one that scikit-learn knows.
+
+    Parameters
+    ----------
+    kernel : object
+    others : str, default=""
+        Names besides those, in the message.
+    """
     is_path = isinstance(kernel, PathLike)
     if is_path or (isinstance(kernel, str) and kernel not in kernel_metrics()):
         message = (
-            f"kernel={kernel!r} is not known; use 'auto', 'precomputed', one of "
+            f"kernel={kernel!r} is not known; use {others}one of "
             f"{sorted(kernel_metrics())}, a callable or a kernel object."
         )
         if is_path or set(kernel) & set("-/\\"):

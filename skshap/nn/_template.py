@@ -130,8 +130,8 @@ def _parse(template):
         if field not in FIELDS or conversion or change not in CHANGES:
             raise ValueError(
                 f"{what}; it has the field {field!r}. Texts can be changed as "
-                "{first:bare}, without punctuation at the end, and {second:lower}, "
-                "with a small first letter."
+                "{first:bare}, without a punctuation mark at the end, and "
+                "{second:lower}, with a small first letter."
             )
         side.append((literal, "" if is_blank else field, change))
         fields.append(field)

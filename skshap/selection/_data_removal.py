@@ -89,10 +89,11 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
         instead, `reason` and, with "harmful", `standard_error` and
         `probability_harmful`.
     cv_results_ : dict
-        With "harmful", if any row looks so: without removal and without as large a
-        share, `share_removed`, the score on rows left out, by what their true labels
-        probably are, `mean_test_score` and `std_test_score` over the splits, and that
-        of each, `split0_test_score` and so on: minus the log loss, in nats, see Notes.
+        With "harmful", if any row looks so and `cv` is not None: without removal and
+        without as large a share, `share_removed`, the score on rows left out, by what
+        their true labels probably are, `mean_test_score` and `std_test_score` over the
+        splits, and that of each, `split0_test_score` and so on: minus the log loss, in
+        nats, see Notes.
     support_ : ndarray of shape (n_samples,)
         True for rows that are kept.
     sample_indices_ : ndarray of shape (n_kept,)

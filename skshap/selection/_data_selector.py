@@ -107,7 +107,7 @@ class DataSelector(BaseRowChoice):
     multiplications or so, with m rows evaluated on in all splits and `X_val`, and
     memory of ``8 n (2 n + m + s cv)`` bytes, beside that of the attributor's fit; with
     d explicit features, as of linear kernels and large tables, ``2 s d cv (n + 2 d)``
-    multiplications and ``8 n (3 d + 10 cv)`` bytes. Its ridges regress indicators of the
+    multiplications and ``8 n (3 d + 10 cv)`` bytes. Its ridges regress indicators of
     classes minus one over their number, so that a ridge on no row predicts all alike.
 
     In scikit-learn's cross-validation an `X_val` with as many rows as `X` is taken for

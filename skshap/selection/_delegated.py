@@ -190,5 +190,6 @@ class Delegated:
         tags = super().__sklearn_tags__()
         of_estimator = get_tags(self.estimator)
         tags.input_tags.sparse &= of_estimator.input_tags.sparse
+        tags.input_tags.pairwise |= of_estimator.input_tags.pairwise
         tags.classifier_tags = of_estimator.classifier_tags
         return tags

@@ -156,6 +156,7 @@ def _numbers(rows):
     if isinstance(rows, (list, tuple)) and len({np.shape(row) for row in rows}) == 1:
         rows = np.asarray(rows)
     is_table = isinstance(rows, np.ndarray) and rows.ndim == 2
+    rows = np.asarray(rows)  # of a matrix, whose columns have two axes
     return rows if is_table and rows.dtype.kind in "fiu" else None
 
 

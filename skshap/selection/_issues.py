@@ -67,6 +67,12 @@ class JudgedLabels(NamedTuple):
         """Share of the labels expected to be wrong."""
         return float(1 - self.quality.mean())
 
+    @property
+    def say_little(self):
+        """Whether so many rows are missed, none surely, that no label looks wrong."""
+        is_doubted = self.quality < 0.5
+        return is_doubted.sum() < 2 and not are_few(self.misses, self.noise_rate)
+
 
 def judge_labels(model, n, misses, contamination):
     """Say how probably labels are right, and which are called wrong.
@@ -161,8 +167,8 @@ def are_told(misses, noise_rate, right, hard_share):
     bool
     """
     # With more rows missed nobody knows how often the surest predictions are wrong.
-    are_few = misses.at_first - noise_rate <= MISSED_SHARE
-    is_rate_known = are_few or misses.surely <= SURELY_MISSED_SHARE
+    is_rate_known = misses.surely <= SURELY_MISSED_SHARE
+    is_rate_known = is_rate_known or are_few(misses, noise_rate)
     # Else rows of one class among those of another pass for its labels gone wrong;
     # where next to no row is hard, next to none lies there.
     is_noise = right <= 0.5 or hard_share < FEW_HARD_SHARE
@@ -171,6 +177,11 @@ def are_told(misses, noise_rate, right, hard_share):
     # Or wrong labels outnumber right ones, of those surely missed and of those that
     # look wrong; with more hard rows such shares are no more than guesses.
     return misses.right_share + right <= MOST_DOUBT and hard_share <= MOST_HARD_SHARE
+
+
+def are_few(misses, noise_rate):
+    """Whether few rows are missed by the first ridge but for wrong labels."""
+    return misses.at_first - noise_rate <= MISSED_SHARE
 
 
 def warn_of_silence(judged, kernel):
@@ -194,7 +205,7 @@ def warn_of_silence(judged, kernel):
     looks = f"labels look wrong, {n_suspects} of {n}, but none is called wrong: "
     missed = f"{judged.misses.at_first:.0%} are not what other rows predict"
     such = "contamination=0.1"
-    if judged.are_told:
+    if judged.are_told and not judged.say_little:
         n_wrong, how = n_doubted, "more probably wrong than right"
         if n_doubted < 2:
             n_wrong, how = round(n_expected), "expected to be wrong"

@@ -8,6 +8,7 @@ import numpy as np
 from skshap.utils._warn import warn_caller
 
 __all__ = [
+    "ADVICE",
     "column_advice",
     "has_dates",
     "is_missing",
@@ -102,8 +103,7 @@ def column_advice(X):
     for name, values in named_columns(table):
         if values.dtype.kind in "mM" or holds_dates(values):
             found["dates"].append(name)
-            continue
-        if values.dtype.kind in "OUT" and any(map(is_word, values)):
+        elif values.dtype.kind in "OUT" and any(map(is_word, values)):
             found["days" if are_date_texts(values) else "texts"].append(name)
         elif values.dtype.kind in "OSV" and not all(map(is_number, values)):
             found["others"].append(name)
@@ -256,6 +256,8 @@ def has_gaps(values):
     """Whether a column has missing values."""
     if values.dtype.kind in "fc":
         return bool(np.isnan(values).any())
+    if values.dtype.kind in "mM":
+        return bool(np.isnat(values).any())
     return values.dtype.kind == "O" and any(map(is_missing, values))
 
 

@@ -137,7 +137,11 @@ def as_labels(y, name="y", *, is_exact=True):
     if labels.dtype.kind == "U" and isinstance(y, (list, tuple)):
         given = np.array(y, dtype=object).ravel()
         # NumPy cuts the names of members of an enum as long as their values.
+        # And NUL characters at the end of texts.
+        is_kept = [str(v) == text for v, text in zip(given, labels, strict=True)]
         if not all(isinstance(v, str) and not isinstance(v, Enum) for v in given):
+            return given
+        if not all(is_kept):
             return given
     return labels
 

@@ -26,6 +26,7 @@ from skshap import (
 )
 from skshap.attribution._class_scores import CLASS_SCORINGS
 from skshap.exceptions import NotPositiveDefiniteError
+from skshap.kernel_ridge._training_kernel import TrainingKernel
 from tests.attribution.games import check_errors, own_value
 from tests.oracles import (
     null_by_metrics,
@@ -312,6 +313,47 @@ def test_explain_goes_by_a_predict_that_is_overridden():
     found, expected = attributor.explain(X), attributor.explain(X, labels)
     assert_array_equal(found.y, labels)
     assert_array_equal(found.helpful, expected.helpful)
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [
+        pd.Series([2**60, 2**60 + 1], dtype="Int64"),  # a float for both
+        np.array(["0", "1"], dtype=object),
+    ],
+    ids=["large", "objects"],
+)
+def test_explain_reads_labels_as_attribute_does(classes):
+    X, y = class_rows(20, 2)
+    attributor = make_attributor(n_permutations=3).fit(X, classes.take(y).tolist())
+    labels = classes.take(y[:4])
+    values = attributor.attribute(X[:4], labels, per_sample=True)
+    found = attributor.explain(X[:4], labels, k=1)
+    assert_array_equal(found.helpful[:, 0], values.argmax(1))
+    assert found.y.tolist() == labels.tolist()
+
+
+def test_explain_refuses_the_labels_that_attribute_refuses():
+    X, y = class_rows(9, 2)
+    attributor = make_attributor().fit(X, y.astype(str))
+    for labels in ([1, "0"], np.ma.array(["0", "1"], mask=[False, True])):
+        for explain in (attributor.attribute, attributor.explain):
+            with pytest.raises(ValueError, match=r"y holds labels|y must not hold"):
+                explain(X[:2], labels)
+
+
+@pytest.mark.parametrize("is_explicit", [True, False])
+def test_a_kernel_matrix_is_not_made_to_list_attributes(is_explicit, monkeypatch):
+    X, y = class_rows(9, 2)
+    attributor = FreeShapAttributor("linear" if is_explicit else "rbf").fit(X, y)
+    n_listed = len(object.__dir__(attributor))
+    if is_explicit:
+        monkeypatch.setattr(TrainingKernel, "matrix", None)
+    names = dir(attributor)
+    assert ("gram_" in names) == (not is_explicit)
+    assert "FreeShapAttributor" in attributor._repr_html_()
+    assert len(names) == n_listed - is_explicit
+    assert "gram_" not in dir(FreeShapAttributor("rbf"))
 
 
 def test_explain_all_rows():
@@ -862,8 +904,11 @@ def test_one_permutation_is_enough_for_leave_one_out():
         attributor.attribute(X, y, return_std=True)
 
 
+MASKED = np.ma.array([1.0, 1e6], mask=[False, True])
+
+
 @pytest.mark.parametrize(
-    "weights", [[1, np.nan], [1, -1], [0, 0], [1, np.inf], [1e308] * 2]
+    "weights", [[1, np.nan], [1, -1], [0, 0], [1, np.inf], [1e308] * 2, MASKED]
 )
 def test_bad_weights_of_rows(weights):
     attributor = FreeShapAttributor().fit(np.eye(2), [0, 1])

@@ -178,5 +178,6 @@ def test_a_null_score_by_number_is_that_of_one_scoring(cls):
     assert_allclose(
         alone, fitted.attribute(X[:4], y[:4], scorings=both[:1]).popitem()[1]
     )
-    with pytest.raises(ValueError, match=r"null_score=-0\.5 is in the units of"):
-        fitted.attribute(X[:4], y[:4], scorings=both)
+    for scorings, words in ((both, "as well"), (both[1:], f"for {both[1]!r};")):
+        with pytest.raises(ValueError, match=rf"null_score=-0\.5 is in.*{words}"):
+            fitted.attribute(X[:4], y[:4], scorings=scorings)

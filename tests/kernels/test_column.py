@@ -409,6 +409,8 @@ def test_a_table_where_texts_are_read_is_refused(kind):
         ({"kernels": [("a", "rbf", ["price"])]}, "kernel 'a' reads.*'price'.*'weight'"),
         ({"kernels": [("a", "rbf", [7])]}, "kernel 'a' reads columns"),
         ({"kernels": [("a", "rfb", [3])]}, "kernel='rfb' is not known"),
+        ({"kernels": [("a", "rfb", [3])]}, "not known; use one of"),
+        ({"kernels": [("a", "auto", [3])]}, "kernel='auto' is not known; use one of"),
         ({"kernels": [("a", "precomputed", [3])]}, "'a' is 'precomputed', which is no"),
         ({"kernels": [("a", StandardScaler(), [3])]}, "kernel 'a' is Standard"),
         (
@@ -514,6 +516,17 @@ def test_columns_of_dates_and_with_gaps_are_named(make):
     numbers = np.array([[1.0, np.nan], [2.0, 3.0]])
     with pytest.raises(ValueError, match=r"Columns \[1\] have missing values"):
         make_column_kernel(("rbf", [0, 1])).fit(numbers)
+
+
+@pytest.mark.parametrize("make", FRAMES.values(), ids=FRAMES)
+def test_gaps_that_a_step_leaves_are_named_and_not_what_it_encoded(make):
+    skrub = pytest.importorskip("skrub", reason="TableVectorizer is in the extra skrub")
+    days = np.array(["2026-01-01", "NaT", "2026-02-03", "2026-01-04"], dtype="M8[ms]")
+    frame = make({"kind": ["x", "y", "x", "y"], "day": days})
+    kernel = make_pipeline(skrub.TableVectorizer(), PairwiseKernel())
+    with pytest.raises(ValueError, match=r"numbers\. Columns \['day'\] have") as caught:
+        make_column_kernel((kernel, ["kind", "day"])).fit(frame)
+    assert str(caught.value).count("Columns [") == 1
 
 
 # Explicit features, where all kernels have them

@@ -16,6 +16,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 from sklearn.svm import SVC, LinearSVC
+from sklearn.utils import get_tags
 
 from skshap import DataRemoval
 from skshap.selection._delegated import Delegated
@@ -161,3 +162,8 @@ def test_columns_named_by_numbers_are_in_one_order(number, table, quick):
     # Names that only number the columns say nothing.
     assert_allclose(removal.predict_proba(pd.DataFrame(X)), expected)
     assert_allclose(removal.fit(X, y).predict_proba(frame), expected)
+
+
+def test_an_estimator_of_a_kernel_matrix_has_its_columns_split():
+    assert get_tags(DataRemoval(SVC(kernel="precomputed"))).input_tags.pairwise
+    assert not get_tags(DataRemoval(SVC())).input_tags.pairwise

@@ -296,3 +296,10 @@ def test_missing_values_do_not_hide_other_units():
     X[:, 2] = np.nan
     with pytest.warns(UserWarning, match="far from X in 2 of 2 columns"):
         check_held_out(X, X_val, np.arange(30) % 2)
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+def test_ranges_of_a_matrix_are_those_of_its_array():
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    with pytest.warns(UserWarning, match="X_val is far from X in 3 of 3 columns"):
+        check_held_out(np.matrix(X), np.matrix(X + 100), np.zeros(40))

@@ -12,8 +12,9 @@ from sklearn.datasets import (
     make_blobs,
     make_classification,
 )
+from sklearn.naive_bayes import GaussianNB
 
-from skshap import FreeShapAttributor, LabelNoiseDetector, flip_labels
+from skshap import DataRemoval, FreeShapAttributor, LabelNoiseDetector, flip_labels
 from skshap.selection._issues import (
     JudgedLabels,
     are_told,
@@ -312,7 +313,7 @@ def judged_by(n, n_doubted, n_wrong):
     known = dict.fromkeys(JudgedLabels._fields)
     known |= {"given": np.zeros(n, dtype=int), "quality": quality}
     known |= {"issues": np.zeros(n, dtype=bool), "n_withheld": 0, "are_told": True}
-    known |= {"misses": Misses(0.1, 0.1, 0.1), "contamination": "auto"}
+    known |= {"misses": Misses(0.09, 0.1, 0.1), "contamination": "auto"}
     return JudgedLabels(**known)
 
 
@@ -330,6 +331,17 @@ def test_silence_is_explained_where_some_may_be_wrong(n, n_doubted, n_wrong, why
         warn_of_silence(judged_by(n, n_doubted, n_wrong), None)
 
 
+def test_more_rows_missed_than_expected_to_be_wrong_may_be_hard():
+    missed = {"misses": Misses(0.3, 0.1, 0.1)}
+    kernel = FreeShapAttributor().fit(np.arange(9.0)[:, None], [0, 1, 0] * 3)
+    with pytest.warns(UserWarning, match="30% are not .*: wrong labels cannot be told"):
+        warn_of_silence(
+            judged_by(100, 1, 5.1)._replace(**missed), kernel._training_kernel
+        )
+    with pytest.warns(UserWarning, match="but 2 are more probably wrong than right"):
+        warn_of_silence(judged_by(100, 2, 5.1)._replace(**missed), None)
+
+
 @pytest.mark.parametrize(
     ("n", "n_doubted", "n_wrong"), [(100, 1, 1.9), (100, 0, 1.9), (1000, 1, 9.9)]
 )
@@ -340,8 +352,21 @@ def test_silence_needs_no_word_where_hardly_any_is_wrong(n, n_doubted, n_wrong):
     some = judged_by(100, 2, 1.9)._replace(contamination=0.1)
     warn_of_silence(some, None)
     kernel = FreeShapAttributor().fit(np.arange(9.0)[:, None], [0, 1, 0] * 3)
-    with pytest.warns(UserWarning, match="none of .* 10% are not what other rows"):
+    with pytest.warns(UserWarning, match="none of .* 9% are not what other rows"):
         warn_of_silence(judged._replace(are_told=False), kernel._training_kernel)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rows_that_say_nothing_are_not_taken_for_wrong_labels(seed):
+    rng = np.random.default_rng(seed)
+    X, y = rng.normal(size=(400, 10)), rng.integers(0, 2, 400)
+    with pytest.warns(UserWarning, match="wrong labels cannot be told from") as told:
+        LabelNoiseDetector().fit(X, y)
+    assert len(told) == 1
+    removal = DataRemoval(GaussianNB(), n_samples_to_remove="auto")
+    with pytest.warns(UserWarning, match="400 rows none is removed, but") as told:
+        removal.fit(X, y)
+    assert len(told) == 1
 
 
 @pytest.mark.parametrize("seed", [0, 3])

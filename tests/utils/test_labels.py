@@ -289,3 +289,9 @@ def test_one_hot_labels_are_told_how_to_be_one_a_row(make):
     for estimator in (FreeShapAttributor(), removal, DataSelector()):
         with pytest.raises(ValueError, match=message):
             estimator.fit(X, y)
+
+
+def test_texts_keep_characters_at_their_end():
+    labels = ["a", "b", "b\0"] * 4
+    assert check_labels(labels, labels).tolist() == labels
+    assert FreeShapAttributor().fit(np.eye(12), labels).classes_.tolist() == labels[:3]
