@@ -12,7 +12,7 @@ from skshap.attribution._samplers import SAMPLERS, make_sampler
 from skshap.attribution._sweep import Sweep
 from skshap.utils._warn import warn_caller
 
-__all__ = ["are_well_conditioned", "make_plan", "warn_of_matrix"]
+__all__ = ["make_plan", "warn_of_matrix"]
 
 MOSTLY_OF_ALL = 0.5  # share of a semivalue
 LARGEST_CONDITION = 1e6  # of features, for values by them to be exact to 1e-5
@@ -76,7 +76,8 @@ def make_plan(data, problem, method):
     kinds, n = [KernelGame], data.n_players
     # By features, rounding grows with the square of the condition.
     if data.is_explicit:
-        if are_well_conditioned(data.rows, data.alpha):
+        limit = LARGEST_CONDITION * data.alpha
+        if largest_eigenvalue(data.rows) <= limit:
             kinds.insert(0, FeatureGame)
     sampler = SAMPLERS[method.sampler]
     are_few = data.groups is None and n <= ENUMERATED
@@ -102,11 +103,6 @@ def make_plan(data, problem, method):
         if work_by_all <= work:
             return by_all
     return plan
-
-
-def are_well_conditioned(F, alpha):
-    """Whether a ridge on features F may be computed by them, not by their kernel."""
-    return largest_eigenvalue(F) <= LARGEST_CONDITION * alpha
 
 
 def warn_of_matrix(data, problem, method, plan):

@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from skshap.attribution._plan import are_well_conditioned
 from skshap.selection._draft import Draft
 from skshap.selection._growing_ridges import FeatureGrowingRidges, KernelGrowingRidges
 from skshap.utils._progress import progress_bar
@@ -98,26 +97,16 @@ def make_ridges(kernel, y_index, views, alpha, n_to_choose, device):
         return torch.tensor(array, dtype=dtype, device=device)
 
     values, diagonal = tensor(kernel.values), tensor(kernel.diagonal())
-    targets, is_explicit = tensor(Y[y_index]), kernel.is_explicit
-    by_features = is_explicit and are_well_conditioned(kernel.values, alpha)
     rows, wanted, may_use = [], [], []
     for view in views:  # one at a time, as each is as large as what is kept of it
-        own = tensor(view.rows)
-        if not by_features:
-            own = values @ own.T if is_explicit else own.T
-        rows.append(own)
+        rows.append(tensor(view.rows))
         wanted.append(tensor(Y[view.y_index]))
         may_use.append(tensor(view.is_candidate, torch.bool))
         del view
-    may_use = torch.stack(may_use)
-    if by_features:
-        return FeatureGrowingRidges(
-            values, diagonal, rows, targets, wanted, may_use, alpha
-        )
-
-    def kernel_row(i):  # but for its own entry, which is on the diagonal
-        return values @ values[i] if is_explicit else values[i]
-
-    return KernelGrowingRidges(
-        kernel_row, diagonal, rows, targets, wanted, may_use, alpha, n_to_choose
-    )
+    may_use, targets = torch.stack(may_use), tensor(Y[y_index])
+    options = {"wanted": wanted, "is_candidate": may_use, "alpha": alpha}
+    if kernel.is_explicit:
+        return FeatureGrowingRidges(values, diagonal, targets, rows, **options)
+    cross = [own.T for own in rows]
+    options["n_steps"] = n_to_choose
+    return KernelGrowingRidges(values, diagonal, targets, cross, **options)

@@ -13,7 +13,7 @@ import torch
 __all__ = ["FeatureGrowingRidges", "KernelGrowingRidges"]
 
 DELAYED = 32  # rows chosen before the kernel given them is written
-# Of the largest gain, what may be rounded away where sums follow from those before.
+# Of a gain, or of the largest, what may be lost where sums follow from those before.
 ROUNDED = 1e-8
 
 
@@ -80,8 +80,10 @@ class GrowingRidges:
         step = torch.linalg.vector_norm(self.residuals, dim=2) / self.pivots
         moved = step * self._squares_before.sqrt()
         lost = torch.finfo(gains.dtype).eps * moved * (moved + 2 * self._largest_miss)
-        lost, gains = (torch.where(self._is_free, x, 0.0) for x in (lost, gains.abs()))
-        return bool(lost.amax() > ROUNDED * gains.amax())
+        lost, gains = (torch.where(self._is_free, x, 0.0).sum(0) for x in (lost, gains))
+        best = torch.where(self._is_free.any(0), gains, -torch.inf).amax()
+        scale = torch.maximum(gains.abs(), best.abs())
+        return bool((lost > ROUNDED * scale).any())
 
     def _start(self):
         """Compute the sums over rows predicted anew."""
@@ -127,15 +129,12 @@ class KernelGrowingRidges(GrowingRidges):
 
     Parameters
     ----------
-    kernel_row : callable
-        Returns the kernel of a training row with all of them, shape (n,), float64;
-        that with itself does not matter.
-    diagonal, targets, is_candidate, alpha
+    K : Tensor of shape (n, n)
+        Kernel of the training rows.
+    diagonal, targets, wanted, is_candidate, alpha
         See `GrowingRidges`.
     cross : list of Tensor of shape (n, m)
         By ridge, kernel between training rows and the rows to predict; are overwritten.
-    wanted : list of Tensor of shape (m, n_outputs)
-        See `GrowingRidges`.
     n_steps : int
         How many rows may be chosen.
 
@@ -146,9 +145,9 @@ class KernelGrowingRidges(GrowingRidges):
     """
 
     def __init__(
-        self, kernel_row, diagonal, cross, targets, wanted, is_candidate, alpha, n_steps
+        self, K, diagonal, targets, cross, *, wanted, is_candidate, alpha, n_steps
     ):
-        self.kernel_row = kernel_row
+        self.K = K
         self.cross = cross
         # What should be predicted minus what is; by column, which multiplies faster.
         self.misses = [
@@ -162,7 +161,7 @@ class KernelGrowingRidges(GrowingRidges):
 
     def choose(self, row):
         k, start = self._n_chosen, self._n_written
-        own, roots = self.kernel_row(row), self.pivots[:, row].sqrt()
+        own, roots = self.K[row], self.pivots[:, row].sqrt()
         kernel, products = self.residuals.new_zeros(2, *self.pivots.shape)
         square = torch.zeros_like(roots)
         missed = torch.zeros_like(self.residuals[:, row])
@@ -214,7 +213,7 @@ class FeatureGrowingRidges(GrowingRidges):
     outer products of those rows.
     """
 
-    def __init__(self, F, diagonal, rows, targets, wanted, is_candidate, alpha):
+    def __init__(self, F, diagonal, targets, rows, *, wanted, is_candidate, alpha):
         self.F = F
         eye = torch.eye(F.shape[1], dtype=F.dtype, device=F.device)
         self._left = eye.repeat(len(rows), 1, 1)  # A
