@@ -106,9 +106,10 @@ class DataSelector(BaseRowChoice):
     With a kernel matrix, a selection of s of n rows takes ``s n (2 m + s cv / 2)``
     multiplications or so, with m rows evaluated on in all splits and `X_val`, and
     memory of ``8 n (2 n + m + s cv)`` bytes, beside that of the attributor's fit; with
-    d explicit features, as of linear kernels and large tables, ``2 s d cv (n + 2 d)``
-    multiplications and ``8 n (3 d + 10 cv)`` bytes. Its ridges regress indicators of
-    classes minus one over their number, so that a ridge on no row predicts all alike.
+    d explicit features, as of linear kernels and large tables, where they are so few
+    that this is less, ``2 s d cv (n + 2 d)`` multiplications and ``8 n (3 d + cv (6 + 4
+    n_classes)) + 16 cv d^2`` bytes. Its ridges regress indicators of classes minus one
+    over their number, so that a ridge on no row predicts all alike.
 
     In scikit-learn's cross-validation an `X_val` with as many rows as `X` is taken for
     a parameter of each row and sliced with it. Give it another number of rows. The

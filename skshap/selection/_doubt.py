@@ -51,7 +51,7 @@ def warn_of_doubt(judged, n_removed):
     UserWarning
         If wrong labels cannot be told from rows that are hard to predict.
     """
-    if judged.are_told and (n_removed or not judged.say_little):
+    if judged.are_told and not judged.say_little:
         return
     done, advice = "none is", "If labels are wrong, try a share, such as 0.1"
     if n_removed:

@@ -97,16 +97,37 @@ def make_ridges(kernel, y_index, views, alpha, n_to_choose, device):
         return torch.tensor(array, dtype=dtype, device=device)
 
     values, diagonal = tensor(kernel.values), tensor(kernel.diagonal())
+    is_explicit = kernel.is_explicit
     rows, wanted, may_use = [], [], []
-    for view in views:  # one at a time, as each is as large as what is kept of it
+    for view in views:  # one at a time, as each may be as large as its ridge
         rows.append(tensor(view.rows))
         wanted.append(tensor(Y[view.y_index]))
         may_use.append(tensor(view.is_candidate, torch.bool))
         del view
     may_use, targets = torch.stack(may_use), tensor(Y[y_index])
     options = {"wanted": wanted, "is_candidate": may_use, "alpha": alpha}
-    if kernel.is_explicit:
+    n_predicted = sum(map(len, rows))
+    if is_explicit and are_few(values.shape, len(rows), n_predicted, n_to_choose):
         return FeatureGrowingRidges(values, diagonal, targets, rows, **options)
-    cross = [own.T for own in rows]
+
+    def kernel_row(i):  # but for its own entry, which is on the diagonal
+        return values @ values[i] if is_explicit else values[i]
+
+    cross = [values @ own.T if is_explicit else own.T for own in rows]
     options["n_steps"] = n_to_choose
-    return KernelGrowingRidges(values, diagonal, targets, cross, **options)
+    return KernelGrowingRidges(kernel_row, diagonal, targets, cross, **options)
+
+
+def are_few(shape, n_ridges, n_predicted, n_to_choose):
+    """Whether features are so few that ridges on them take less than by their kernel.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Number of training rows, and of features.
+    n_ridges, n_predicted, n_to_choose : int
+        How many ridges there are, rows that they predict together, and steps.
+    """
+    n, d = shape
+    by_kernel = n * (d + 2 * n_predicted + n_ridges * n_to_choose / 2)
+    return n_ridges * d * (2 * n + 4 * d) <= by_kernel

@@ -129,8 +129,9 @@ class KernelGrowingRidges(GrowingRidges):
 
     Parameters
     ----------
-    K : Tensor of shape (n, n)
-        Kernel of the training rows.
+    kernel_row : callable
+        Returns the kernel of a training row with all of them, shape (n,), float64;
+        that with itself does not matter.
     diagonal, targets, wanted, is_candidate, alpha
         See `GrowingRidges`.
     cross : list of Tensor of shape (n, m)
@@ -145,9 +146,18 @@ class KernelGrowingRidges(GrowingRidges):
     """
 
     def __init__(
-        self, K, diagonal, targets, cross, *, wanted, is_candidate, alpha, n_steps
+        self,
+        kernel_row,
+        diagonal,
+        targets,
+        cross,
+        *,
+        wanted,
+        is_candidate,
+        alpha,
+        n_steps,
     ):
-        self.K = K
+        self.kernel_row = kernel_row
         self.cross = cross
         # What should be predicted minus what is; by column, which multiplies faster.
         self.misses = [
@@ -161,7 +171,7 @@ class KernelGrowingRidges(GrowingRidges):
 
     def choose(self, row):
         k, start = self._n_chosen, self._n_written
-        own, roots = self.K[row], self.pivots[:, row].sqrt()
+        own, roots = self.kernel_row(row), self.pivots[:, row].sqrt()
         kernel, products = self.residuals.new_zeros(2, *self.pivots.shape)
         square = torch.zeros_like(roots)
         missed = torch.zeros_like(self.residuals[:, row])
@@ -207,7 +217,7 @@ class FeatureGrowingRidges(GrowingRidges):
 
     Notes
     -----
-    A step takes ``n_ridges d (2 n + 3 d)`` multiplications or so; memory is
+    A step takes ``n_ridges d (2 n + 4 d)`` multiplications or so; memory is
     ``16 n_ridges d^2`` bytes. The kernel given the rows chosen is ``F A F'``, of A that
     is alpha, with what features lack, times the inverse of the sum of that and of the
     outer products of those rows.

@@ -3,13 +3,20 @@
 from typing import NamedTuple
 
 import numpy as np
+from scipy.stats import beta
 
 from skshap.kernel_ridge._narrow import is_narrow
 from skshap.selection._choice import count_doubted
 from skshap.selection._refits import Misses
 from skshap.utils._warn import warn_caller
 
-__all__ = ["are_told", "find_issues", "judge_labels", "warn_of_silence"]
+__all__ = [
+    "are_told",
+    "clean_rows_tell",
+    "find_issues",
+    "judge_labels",
+    "warn_of_silence",
+]
 
 FALSE_ALARM_SHARE = 0.25  # expected among the issues at most, by "auto"
 # Of `are_told`: rows missed though their labels are taken for right, by the first
@@ -20,6 +27,7 @@ SURELY_MISSED_SHARE = 0.045
 FEW_HARD_SHARE = 0.025
 MOST_HARD_SHARE = 0.22
 MOST_DOUBT = 0.55  # sum of two shares of labels that are expected to be right
+CONFIDENCE = 0.95  # of how many rows at most look wrong, though their labels are right
 LOW_RATE = 0.01  # of wrong labels, expected where none may be wrong
 
 
@@ -98,6 +106,7 @@ def judge_labels(model, n, misses, contamination):
         right = float(model.symmetric().quality()[suspects].mean())
     rate = float(1 - quality.mean())
     told = are_told(misses, rate, right, model.hard_share)
+    told = told or clean_rows_tell(model, n, suspects)
     n_withheld = 0 if told or contamination != "auto" else len(suspects)
     issues = find_issues(quality, given, contamination) & (n_withheld == 0)
     others = model.posterior[:n].copy()
@@ -114,6 +123,33 @@ def judge_labels(model, n, misses, contamination):
         misses=misses,
         contamination=contamination,
     )
+
+
+def clean_rows_tell(model, n, suspects):
+    """Whether hardly any of the rows whose labels are right look like suspects.
+
+    Parameters
+    ----------
+    model : NoiseModel
+        Fitted.
+    n : int
+        See `judge_labels`.
+    suspects : ndarray of int
+        Rows whose labels look wrong.
+
+    Returns
+    -------
+    bool
+        Whether that share of all rows, at most, would make few enough false alarms.
+    """
+    n_clean = len(model.given) - n
+    if n_clean == 0 or len(suspects) == 0:
+        return False
+    quality = model.quality_unknown()
+    n_alike = (quality[n:] <= quality[suspects].max()).sum()
+    # By the upper end of the interval of Clopper and Pearson.
+    most = beta.ppf(CONFIDENCE, n_alike + 1, n_clean - n_alike)
+    return bool(n * most <= FALSE_ALARM_SHARE * len(suspects))
 
 
 def find_issues(quality, given, contamination):

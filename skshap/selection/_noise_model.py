@@ -226,6 +226,12 @@ class NoiseModel:
         """Return how probably the given label of each row is right."""
         return self.posterior[np.arange(len(self.given)), self.given]
 
+    def quality_unknown(self):
+        """Return the same as if no label were known to be right."""
+        joint = self.probabilities * self.transition[:, self.given].T
+        own = joint[np.arange(len(self.given)), self.given]
+        return own / joint.sum(1)
+
     def expected_counts(self):
         """Count labels not known to be clean, by true class (row) and given one."""
         judged = ~self.is_clean

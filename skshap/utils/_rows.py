@@ -161,11 +161,11 @@ def check_weights(sample_weight, rows):
         If a weight is masked, negative or not finite, all are zero, their sum is not
         finite, or their number is another than that of the rows.
     """
-    if np.ma.is_masked(sample_weight):
+    if isinstance(sample_weight, np.ma.MaskedArray) and np.ma.is_masked(sample_weight):
         raise ValueError(
-            "sample_weight must not be missing, but "
-            f"{np.ma.count_masked(sample_weight)} entries are masked: fill them, as "
-            "with sample_weight.filled(0), or drop these rows."
+            "sample_weight must not be missing; masked entries: "
+            f"{np.ma.count_masked(sample_weight)}. Fill them, as with "
+            "sample_weight.filled(0), or drop these rows."
         )
     weights = column_or_1d(sample_weight)
     check_consistent_length(rows, weights)

@@ -18,7 +18,7 @@ from sklearn.preprocessing import MinMaxScaler
 from sklearn.svm import SVC, LinearSVC
 from sklearn.utils import get_tags
 
-from skshap import DataRemoval
+from skshap import DataRemoval, FreeShapAttributor
 from skshap.selection._delegated import Delegated
 
 METHODS = ["predict", "predict_proba", "predict_log_proba", "decision_function"]
@@ -167,3 +167,5 @@ def test_columns_named_by_numbers_are_in_one_order(number, table, quick):
 def test_an_estimator_of_a_kernel_matrix_has_its_columns_split():
     assert get_tags(DataRemoval(SVC(kernel="precomputed"))).input_tags.pairwise
     assert not get_tags(DataRemoval(SVC())).input_tags.pairwise
+    for_rows = DataRemoval(SVC(), FreeShapAttributor("precomputed"))
+    assert get_tags(for_rows).input_tags.pairwise

@@ -15,9 +15,11 @@ from sklearn.datasets import (
 from sklearn.naive_bayes import GaussianNB
 
 from skshap import DataRemoval, FreeShapAttributor, LabelNoiseDetector, flip_labels
+from skshap.selection import _issues
 from skshap.selection._issues import (
     JudgedLabels,
     are_told,
+    clean_rows_tell,
     find_issues,
     judge_labels,
     warn_of_silence,
@@ -304,6 +306,43 @@ def test_labels_look_swapped_if_only_one_rate_speaks_for_them(
     assert (judged.are_told, judged.look_swapped) == (told, swapped)
     assert judged.n_withheld == (not told)
     assert_array_equal(judged.issues, quality < told * 0.5)
+
+
+def test_rows_of_right_labels_tell_what_else_cannot_be_told(monkeypatch):
+    kind = {"n_informative": 5, "n_redundant": 0, "n_classes": 3}
+    kind |= {"weights": [0.7, 0.2, 0.1], "flip_y": 0, "random_state": 1}
+    X, y = make_classification(2200, 8, **kind)
+    given, is_wrong = flip_labels(y[:1200], rate=0.1, random_state=1)
+    rows = {"X_val": X[1200:], "y_val": y[1200:]}
+    called = LabelNoiseDetector().fit(X[:1200], given, **rows).label_issues_
+    assert called.sum() > 90
+    assert is_wrong[called].mean() > 0.8
+    monkeypatch.setattr(_issues, "CONFIDENCE", 1.0)  # that any of them may look wrong
+    with pytest.warns(UserWarning, match="labels look wrong, .* but none is called"):
+        LabelNoiseDetector().fit(X[:1200], given, **rows)
+
+
+@pytest.mark.parametrize(
+    ("n_clean", "n_alike", "told"),
+    [
+        (0, 0, False),
+        (100, 0, False),
+        (300, 0, True),
+        (300, 2, False),
+        (1000, 5, True),
+        (1000, 9, False),
+    ],
+)
+def test_right_labels_that_look_wrong_tell_how_many_are_false_alarms(
+    n_clean, n_alike, told
+):
+    """Of 1,000 labels 60 look wrong: 15 of them may be right, by the surest bound."""
+    quality = np.full(1000 + n_clean, 0.9)
+    quality[:60], quality[1000 : 1000 + n_alike] = 0.3, 0.2
+    given = np.zeros(len(quality), dtype=int)
+    model = SimpleNamespace(given=given, quality_unknown=lambda: quality)
+    assert clean_rows_tell(model, 1000, np.arange(60)) == told
+    assert not clean_rows_tell(model, 1000, np.arange(0))
 
 
 def judged_by(n, n_doubted, n_wrong):
