@@ -59,15 +59,19 @@ def test_several_views_equal_naive_refits(n_classes):
         assert gains[row] == pytest.approx(found[row], abs=1e-12)
 
 
+@pytest.mark.parametrize("n_features", [4, 12])
 @pytest.mark.parametrize("n_classes", [2, 3])
-def test_features_equal_naive_refits(n_classes):
+def test_features_equal_naive_refits(n_classes, n_features):
+    """By ridges on them, or where they are many by their kernel."""
     rng = np.random.default_rng(5)
-    F, F_view = rng.normal(size=(14, 4)), rng.normal(size=(5, 4))
+    F, F_view = rng.normal(size=(14, n_features)), rng.normal(size=(5, n_features))
     y, y_view = np.arange(14) % n_classes, np.arange(5) % n_classes
     fold = rng.integers(3, size=len(y))
     views = [View(fold != f, F[fold == f], y[fold == f]) for f in range(3)]
     views.append(View(np.ones(14, bool), F_view, y_view))
     kernel = TrainingKernel(F, is_explicit=True, lost=0.3)
+    ridges = make_ridges(kernel, y, views, 0.5, 9, None)
+    assert isinstance(ridges, FeatureGrowingRidges) == (n_features == 4)
     order, found = choose_greedily(kernel, y, views, alpha=0.5, n_to_choose=9)
     K, by_kernel = F @ F.T + 0.3 * np.eye(14), []
     for may_use, rows, y_rows in views:
@@ -96,12 +100,15 @@ def test_long_runs_do_not_drift(by_features):
     view = View(everyone, F_view if by_features else K_view, y_view)
     ridges = make_ridges(kernel, y, [view], 10.0, 80, None)
     assert isinstance(ridges, FeatureGrowingRidges) == by_features
+    summed, real = [], ridges._sum
+    ridges._sum = lambda: summed.append(1) or real()
     for k, row in enumerate(order):
         gains = greedy_gains(K, y, [(everyone, K_view, y_view)], 10.0, order[:k])
         rest = np.setdiff1d(np.arange(100), order[:k])
         found = ridges.gains().numpy()[rest] / 20
         assert_allclose(found, gains[rest], rtol=1e-6, atol=1e-7 * abs(found.max()))
         ridges.choose(row)
+    assert len(summed) <= 6
 
 
 @pytest.mark.parametrize("by_features", [True, False])

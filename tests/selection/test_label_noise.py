@@ -227,7 +227,7 @@ def test_confident_data_keep_their_order_whatever_predicts_them():
 def test_no_signal_is_no_issue():
     detector = LabelNoiseDetector()
     with pytest.warns(
-        UserWarning, match="none of 20 .* but 4 are expected to be wrong"
+        UserWarning, match="none of 20 .* but 100% are not what other rows predict"
     ):
         detector.fit(np.zeros((20, 1)), [0, 1] * 10)
     assert not detector.label_issues_.any()
