@@ -20,7 +20,8 @@ ROUNDED = 1e-8
 class GrowingRidges:
     """Ridge regressions on rows chosen one at a time, none at first.
 
-    Subclasses define `choose`, and `_sum`, which computes sums anew.
+    Subclasses define ``choose(row)``, which trains the ridges that may use a row on it,
+    and `_sum`, which computes sums anew.
 
     Parameters
     ----------
@@ -65,10 +66,6 @@ class GrowingRidges:
             self._start()
             gains = self._gains()
         return torch.where(self.is_candidate, gains, 0.0).sum(0)
-
-    def choose(self, row):
-        """Train on one more row the ridges that may use it."""
-        raise NotImplementedError
 
     def _gains(self):
         step = self.residuals / self.pivots.unsqueeze(2)
