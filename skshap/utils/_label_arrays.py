@@ -136,12 +136,10 @@ def as_labels(y, name="y", *, is_exact=True):
         _check_exact(np.array(y, dtype=object).ravel(), labels, name)
     if labels.dtype.kind == "U" and isinstance(y, (list, tuple)):
         given = np.array(y, dtype=object).ravel()
-        # NumPy cuts the names of members of an enum as long as their values.
-        # And NUL characters at the end of texts.
-        is_kept = [str(v) == text for v, text in zip(given, labels, strict=True)]
-        if not all(isinstance(v, str) and not isinstance(v, Enum) for v in given):
-            return given
-        if not all(is_kept):
+        # NumPy cuts the names of members of an enum as long as their values, and NUL
+        # characters at the end of texts.
+        are_texts = all(isinstance(v, str) and not isinstance(v, Enum) for v in given)
+        if not are_texts or labels.tolist() != given.tolist():
             return given
     return labels
 
