@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+from scipy.special import logsumexp, softmax
 
 from skshap.utils._warn import warn_caller
 
@@ -12,6 +13,7 @@ __all__ = [
     "diagonal_of_copies",
     "find_copies",
     "find_recurring",
+    "judge_together",
     "least_recurring",
     "mean_of_copies",
     "number_rows",
@@ -27,6 +29,9 @@ MOST = 0.2  # share of the rows that may be copies: with more, cells of a table 
 DISTINCT = 0.05
 FEWEST = 50  # rows that are worth a warning
 OFTEN, OFTEN_SHARE = 10, 0.01  # rows that are the same, from which on they recur
+# Nats by which labels must be likelier if copies have one true label: cells of a table
+# may be the same by chance.
+LEAST_GAIN = 3.0
 BLOCK = 256  # rows looked at at a time
 
 
@@ -108,6 +113,40 @@ def mean_of_copies(values, number):
     sums = np.zeros((len(count), values.shape[1]))
     np.add.at(sums, number, values)
     return (sums / count[:, None])[number]
+
+
+def judge_together(probabilities, transition, given, copies):
+    """Judge labels of copies that differ as those of one row, of which one is true.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (n, n_classes)
+        Of the true label, the same for copies.
+    transition : ndarray of shape (n_classes, n_classes)
+        Probability of each given label (column) by true label (row).
+    given : ndarray of shape (n,)
+        Index of each label.
+    copies : ndarray of shape (n,)
+        From `find_copies`.
+
+    Returns
+    -------
+    rows : ndarray of int
+        Copies with more than one label. None, unless labels of all copies are likelier
+        if those of a row have one true label than if each has its own.
+    posterior : ndarray of shape (n_rows, n_classes)
+        Of the true label of each.
+    """
+    _, first = np.unique(copies, return_index=True)
+    with np.errstate(divide="ignore"):  # of labels that are never given
+        prior, evidence = np.log(probabilities), np.log(transition.T[given])
+    joint = prior[first]
+    np.add.at(joint, copies, evidence)
+    together, apart = logsumexp(joint, axis=1), logsumexp(prior + evidence, axis=1)
+    rows = np.flatnonzero(np.bincount(copies, given != given[first][copies])[copies])
+    if together.sum() - apart.sum() < LEAST_GAIN:
+        rows = rows[:0]
+    return rows, softmax(joint[copies[rows]], axis=1)
 
 
 def is_table(number):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from skshap.selection._copies import judge_together
 from skshap.selection._link import Link, tilted, unsure_share
 from skshap.selection._transitions import (
     PRIOR_RATE,
@@ -87,6 +88,7 @@ class NoiseModel:
         self._untold = np.zeros(n_classes, dtype=bool)  # classes
         self._link = Link(n_classes, SLOPE_RIDGE[noise], scaling)
         self._parts = None  # of `take_over`
+        self._copies = None  # of `judge_copies`
 
     def fit(self, decision):
         """Fit link and transitions, from where they are; return the posterior."""
@@ -179,6 +181,7 @@ class NoiseModel:
         other = self._alike("symmetric")
         if self._parts is None:
             other.fit(self._z)
+            other.judge_copies(self._copies)
         else:
             part, *known = self._parts
             other.take_over(part.symmetric(), *known)
@@ -212,6 +215,23 @@ class NoiseModel:
         other = NoiseModel(self.given, self.n_classes, self.is_clean, **kind)
         other._link.weights = self._link.weights.copy()
         return other
+
+    def judge_copies(self, copies):
+        """Judge labels of copies that differ together, see `judge_together`.
+
+        Parameters
+        ----------
+        copies : ndarray of shape (n,) or None
+            From `find_copies`; None for no copies.
+        """
+        self._copies = copies
+        if copies is None or self._untold.any():  # whose labels `_settle` judges
+            return
+        judged = np.flatnonzero(~self.is_clean)
+        number = np.unique(copies[judged], return_inverse=True)[1]
+        labels = self.probabilities[judged], self.transition, self.given[judged]
+        rows, posterior = judge_together(*labels, number)
+        self.posterior[judged[rows]] = posterior
 
     def predict(self):
         """Return the class that decision values speak for, by row.

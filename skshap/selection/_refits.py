@@ -147,6 +147,7 @@ def fit_to_others(models, kernel, number, least, alpha, device):
     decision = predict(labels)
     fit = partial(fit_and_refit, decision=decision, predict=predict)
     model, missed_at_first = choose_model(models, fit)
+    model.judge_copies(copies)
     return model, misses_of(model, missed_at_first)
 
 

@@ -22,6 +22,7 @@ from skshap.selection._copies import (
     diagonal_of_copies,
     find_copies,
     find_recurring,
+    judge_together,
     number_rows,
     warn_of_copies,
 )
@@ -287,6 +288,72 @@ def test_a_clean_copy_vouches_for_a_label(monkeypatch):
     assert not np.allclose(
         LabelNoiseDetector().fit(rows, given).label_quality_[0], expected[0]
     )
+
+
+def draw_copies(n_rows, n_copies, has_one_truth, rng):
+    """Rows of three classes: labels of copies, given by one true one each or more."""
+    transition = np.full((3, 3), 0.05) + 0.85 * np.eye(3)
+    copies = np.repeat(np.arange(n_rows), n_copies)
+    probabilities = rng.dirichlet(np.full(3, 2.0), n_rows)[copies]
+    cumulated = probabilities.cumsum(1)
+    thresholds = rng.random(n_rows)[copies] if has_one_truth else rng.random(len(copies))
+    true = (cumulated > thresholds[:, None]).argmax(1)
+    changed = rng.random(len(copies)) < 0.1
+    given = np.where(changed, (true + rng.integers(1, 3, len(copies))) % 3, true)
+    return probabilities, transition, given, copies
+
+
+@pytest.mark.parametrize("n_copies", [2, 3])
+def test_copies_of_one_truth_are_judged_together(n_copies):
+    rng = np.random.default_rng(0)
+    labels = draw_copies(40, n_copies, True, rng)
+    probabilities, transition, given, copies = labels
+    rows, posterior = judge_together(*labels)
+    expected = []
+    for i in range(len(given)):
+        same = [j for j in range(len(given)) if copies[j] == copies[i]]
+        if len({given[j] for j in same}) > 1:
+            joint = probabilities[i].copy()
+            for j in same:
+                joint *= transition[:, given[j]]
+            expected.append((i, *(joint / joint.sum())))
+    expected = np.array(expected)
+    assert 0 < len(expected) < len(given)
+    assert_array_equal(rows, expected[:, 0])
+    assert_allclose(posterior, expected[:, 1:])
+
+
+def test_rows_that_are_the_same_by_chance_are_judged_apart():
+    rng = np.random.default_rng(0)
+    rows, posterior = judge_together(*draw_copies(40, 2, False, rng))
+    assert rows.shape == (0,)
+    assert posterior.shape == (0, 3)
+
+
+def test_a_pair_alone_does_not_say_that_copies_have_one_truth():
+    probabilities, transition = np.full((4, 3), 1 / 3), np.full((3, 3), 0.1)
+    transition += 0.7 * np.eye(3)
+    given, copies = np.array([0, 0, 1, 2]), np.array([0, 0, 1, 1])
+    assert len(judge_together(probabilities, transition, given, copies)[0]) == 0
+
+
+def test_labels_of_copies_are_not_all_right_where_they_differ():
+    rng = np.random.default_rng(0)
+    y = np.arange(200) % 2
+    rows = rng.normal(size=(200, 4)) + 0.8 * y[:, None]
+    twice = np.concatenate([np.arange(200), np.arange(40)])
+    rows, y = rows[twice], y[twice]
+    given = y.copy()
+    given[:5] = 1 - y[:5]
+    detector = LabelNoiseDetector(contamination=0.1)
+    quality = detector.fit(rows, given).label_quality_
+    assert (quality[:5] + quality[200:205] <= 1 + 1e-9).all()
+    right = np.delete(np.arange(40), np.arange(5))  # copies whose labels agree
+    assert (quality[right] + quality[right + 200] > 1).mean() > 0.8
+    # And where some are known to be right, those are believed whatever others say.
+    known = {"X_val": rows[:5], "y_val": y[:5]}
+    other = detector.fit(rows, given, **known).label_quality_
+    assert (other[:5] + other[200:205] <= 1 + 1e-9).all()
 
 
 def test_copies_of_texts(tiny_encoder, tiny_tokenizer):
