@@ -395,3 +395,52 @@ def test_one_rate_for_all_classes_is_found_beside_a_class_that_is_not_told():
     assert T[0, 2] == T[1, 2] == 0
     assert T[0, 1] == pytest.approx(two.transition[0, 1], rel=0.2)
     assert_allclose(T[2], [T[0, 1] / 2, T[0, 1] / 2, 1 - T[0, 1]])
+
+
+def copied_labels(seed):
+    """Decision values and labels of 300 rows, of which 100 follow once more."""
+    decision, true, labels = draw_labels(
+        300, np.array([[0.97, 0.03], [0.1, 0.9]]), seed, slope=2.0
+    )
+    copies = np.concatenate([np.arange(300), np.arange(100)])
+    labels = np.append(labels, true[:100])
+    return decision[copies], labels, copies
+
+
+def test_copies_are_judged_together_also_as_if_rates_were_the_same():
+    decision, labels, copies = copied_labels(seed=0)
+    model = fitted(decision, labels, 2)
+    differ = np.flatnonzero(labels[:100] != labels[300:])
+    for judged in (model, model.symmetric()):
+        quality = judged.quality()
+        assert (quality[differ] + quality[300 + differ] > 1.1).any()
+    model.judge_copies(copies)
+    for judged in (model, model.symmetric()):
+        quality = judged.quality()
+        assert_allclose(quality[differ] + quality[300 + differ], 1)
+
+
+def test_clean_copies_stay_clean_whatever_other_clean_ones_say():
+    decision, labels, copies = copied_labels(seed=0)
+    differ = np.flatnonzero(labels[:100] != labels[300:])
+    is_clean = np.zeros(400, dtype=bool)
+    is_clean[[differ[0], 300 + differ[0]]] = True
+    model = fitted(decision, labels, 2, is_clean)
+    model.judge_copies(copies)
+    quality = model.quality()
+    assert (quality[is_clean] == 1).all()
+    assert_allclose(quality[differ[1:]] + quality[300 + differ[1:]], 1)
+
+
+def test_copies_are_judged_apart_where_rows_do_not_tell_a_class():
+    rng = np.random.default_rng(0)
+    decision = rng.normal(size=(900, 3))
+    decision[:, 2] = -9  # the same of all rows, and of none the largest
+    decision[450:] = decision[:450]
+    labels, copies = decision[:, :2].argmax(1), np.arange(900) % 450
+    labels[copies < 45] = 2
+    labels[450] = 0  # of all copies the only label that is another
+    model = fitted(decision, labels, 3)
+    before = model.posterior.copy()
+    model.judge_copies(copies)
+    assert_array_equal(model.posterior, before)
