@@ -11,7 +11,7 @@ from skshap.utils._columns import is_missing
 from skshap.utils._rows import check_real, check_several, number_of_rows
 from skshap.utils._warn import warn_caller
 
-__all__ = ["as_column", "as_labels", "check_labels"]
+__all__ = ["as_labels", "check_labels"]
 
 
 def check_labels(y, rows, name="y", *, is_exact=True):
@@ -118,7 +118,7 @@ def as_labels(y, name="y", *, is_exact=True):
     if hasattr(getattr(y, "dtype", None), "numpy_dtype"):
         y = y.to_numpy()  # of pandas: integers that may be missing would be floats
     try:
-        labels = as_column(y, name)
+        labels = column_or_1d(y)
     except ValueError as error:
         if "1d array" not in str(error):
             raise
@@ -128,6 +128,12 @@ def as_labels(y, name="y", *, is_exact=True):
             f"{name} must hold one entry a row: {error} Of one-hot labels, pass "
             f"{largest}axis=1); several labels a row are not supported."
         ) from error
+    if np.asarray(y).ndim == 2:
+        warn_caller(
+            f"A column-vector {name} was passed when a 1d array was expected; pass "
+            f"{name}.ravel(), or of a frame one column, as {name}[column].",
+            DataConversionWarning,
+        )
     if isinstance(y, np.ma.MaskedArray):
         _check_present(np.ma.getmaskarray(y).ravel(), "masked", name)
     if labels.dtype.kind == "T":
@@ -142,26 +148,3 @@ def as_labels(y, name="y", *, is_exact=True):
         if not are_texts or labels.tolist() != given.tolist():
             return given
     return labels
-
-
-def as_column(y, name="y"):
-    """Return labels or targets on one axis; warn where there are two, the second of 1.
-
-    Parameters
-    ----------
-    y : array-like of shape (n_samples,) or (n_samples, 1)
-    name : str, default="y"
-        Of it, in messages.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,)
-    """
-    column = column_or_1d(y)
-    if np.asarray(y).ndim == 2:
-        warn_caller(
-            f"A column-vector {name} was passed when a 1d array was expected; pass "
-            f"{name}.ravel(), or of a frame one column, as {name}[column].",
-            DataConversionWarning,
-        )
-    return column
