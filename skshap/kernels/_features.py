@@ -6,6 +6,7 @@ All of it works on a pipeline that ends in a kernel as well.
 import numpy as np
 from sklearn.pipeline import Pipeline
 
+from skshap.utils._kernel_values import check_rows_kept
 from skshap.utils._rows import number_of_rows
 
 __all__ = [
@@ -55,12 +56,7 @@ def explicit_features(kernel, X, n_columns=None):
     """
     n = number_of_rows(X)
     kernel, X = _reach_kernel(kernel, X)
-    if number_of_rows(X) != n:
-        raise ValueError(
-            f"kernel must keep rows apart, but of {n} rows the steps before "
-            f"{type(kernel).__name__} gave {number_of_rows(X)}. A step that reads "
-            'texts takes a column, df["text"], not a frame, df[["text"]].'
-        )
+    check_rows_kept((number_of_rows(X),), n)
     features = kernel.transform_features(X)
     name = f"transform_features of kernel {type(kernel).__name__}"
     wanted = f"({n}, {'n_components' if n_columns is None else n_columns})"

@@ -53,7 +53,8 @@ def fit_kernels(kernels, X, call):
         with noted(name, columns, part):
             result = call(fitted, part)
             own = diagonal(fitted, part)
-        scale = _scale(own, X.shape[0], name, columns)
+            check_rows_kept(np.shape(own), X.shape[0])
+        scale = _scale(own, name, columns)
         found[name] = (name, fitted, columns), scale, result
     return tuple(zip(*(found[name] for name, _, _ in kernels), strict=True))
 
@@ -78,7 +79,7 @@ def ask_kernels(kernels, X, call):
         check_dates(f"kernel {name!r}", kernel, part)
         with noted(name, columns, part):
             values = call(kernel, part)
-            check_rows_kept(values, len(part))
+            check_rows_kept(np.shape(values), len(part))
             yield values
 
 
@@ -113,14 +114,8 @@ def _is_network(triple):
     return isinstance(last_step(kernel), EmpiricalNTK)
 
 
-def _scale(own, n, name, columns):
-    """Return the mean of the diagonal that a kernel has of n rows."""
-    if len(own) != n:
-        raise ValueError(
-            f"kernel {name!r} has {len(own)} values for {n} rows of "
-            f"its columns {columns!r}; steps that read texts take a single "
-            "column by its name, without brackets."
-        )
+def _scale(own, name, columns):
+    """Return the mean of the diagonal that a kernel has of training rows."""
     scale = float(np.mean(own))
     if not 0 < scale < np.inf:
         raise ValueError(

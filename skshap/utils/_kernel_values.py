@@ -56,7 +56,7 @@ def check_kernel_values(K, n_rows=None):
     Nor may it have another number of rows than `n_rows`, if that is given.
     """
     if n_rows is not None:
-        check_rows_kept(K, n_rows)
+        check_rows_kept(np.shape(K), n_rows)
     if issparse(K):
         raise ValueError(
             f"the kernel must be a dense matrix, got a sparse one of shape {K.shape}; "
@@ -72,13 +72,13 @@ def check_kernel_values(K, n_rows=None):
     return K
 
 
-def check_rows_kept(values, n_rows):
-    """Raise unless a kernel, or a pipeline, gave values of each of the rows."""
-    found = np.shape(values)[:1]
-    if found != (n_rows,):
+def check_rows_kept(shape, n_rows):
+    """Raise unless what a kernel, or a pipeline, made of rows has as many."""
+    found = shape[0] if shape else "none"
+    if found != n_rows:
         raise ValueError(
             f"kernel must keep rows apart, but of {n_rows} rows it gave values of "
-            f"{found[0] if found else 'none'}: a step that drops rows, as those with "
+            f"{found}: a step that drops rows, as those with "
             "gaps, goes in front of all that reads them, X and y alike; and one that "
             'reads texts takes a column, df["text"], not a frame, df[["text"]].'
         )

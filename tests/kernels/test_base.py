@@ -179,7 +179,7 @@ def test_steps_that_do_not_keep_rows_apart_are_told():
     texts = pd.DataFrame({"text": ["a film", "a plot", "no film"]})
     step = Unlabelled()
     words = make_pipeline(step, PairwiseKernel("linear"))
-    with pytest.raises(ValueError, match=r'of 3 rows .* gave 1\..*df\["text"\]'):
+    with pytest.raises(ValueError, match=r'of 3 rows .* values of 1: .*df\["text"\]'):
         KernelRidgeClassifier(kernel=words).fit(texts, [0, 1, 0])
     KernelRidgeClassifier(kernel=words).fit(texts["text"], [0, 1, 0])
 

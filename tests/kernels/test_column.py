@@ -390,7 +390,8 @@ def test_a_table_where_texts_are_read_is_refused(kind):
 
     assert make("text").fit_transform(X).shape == (N, N)
     for call in ("fit", "fit_transform"):
-        with pytest.raises(ValueError, match=r"'words' has 1 values for 24 rows.*brac"):
+        message = r"'words' fails on columns \['text'\]: .* of 24 rows .* values of 1:"
+        with pytest.raises(ValueError, match=message):
             getattr(make(["text"]), call)(X)
 
 
