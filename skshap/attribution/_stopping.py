@@ -90,17 +90,16 @@ def look_at(count):
 
 
 def check_tol(tol):
-    """Raise if `tol` is no stopping rule."""
-    if tol is None or (isinstance(tol, Real) and not isinstance(tol, bool) and tol > 0):
-        return
-    if isinstance(tol, tuple):
-        match tol:
-            case ("sign", Real() as confidence) if 0 < confidence < 1:
-                return
-            case ("lowest", Integral() as k, Real() as confidence) if (
-                not isinstance(k, bool) and k >= 1 and 0 < confidence < 1
-            ):
-                return
+    """Raise if `tol`, of the types that constraints allow, is no stopping rule."""
+    match tol:
+        case None | Real():
+            return
+        case ("sign", Real() as confidence) if 0 < confidence < 1:
+            return
+        case ("lowest", Integral() as k, Real() as confidence) if (
+            not isinstance(k, bool) and k >= 1 and 0 < confidence < 1
+        ):
+            return
     raise ValueError(
         f"tol={tol!r} is no stopping rule; use None, a positive number in the units of "
         "scoring, ('sign', confidence) or ('lowest', k, confidence), k a positive "
