@@ -176,20 +176,11 @@ def check_path(path):
         full = Path(name).expanduser().absolute()
         with suppress(NotADirectoryError, FileNotFoundError):
             os.stat(full)
-    except RuntimeError as error:
-        raise ValueError(
-            f"checkpoint={str(path)!r} is in the home of a user that is not known "
-            f"({error}); pass another path, as './{path}' for one in this folder."
-        ) from error
-    except FileNotFoundError as error:
-        raise ValueError(
-            f"checkpoint={name!r:.60} cannot be a file: the working folder is gone; "
-            "pass an absolute path."
-        ) from error
-    except (OSError, UnicodeError) as error:
+    except (OSError, RuntimeError, UnicodeError) as error:
         raise ValueError(
             f"checkpoint={name!r:.60} cannot be a file "
-            f"({getattr(error, 'strerror', None) or error}); pass another path."
+            f"({getattr(error, 'strerror', None) or error}); pass another path, an "
+            "absolute one if this is relative."
         ) from error
 
 

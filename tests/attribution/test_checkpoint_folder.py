@@ -244,7 +244,7 @@ def test_a_folder_of_ones_home(table, tmp_path, monkeypatch):
     [
         ("", "names no file"),
         ("\0x", r"checkpoint='\\x00x' names no file"),
-        ("~no-such-user/values", "home of a user"),
+        ("~no-such-user/values", "cannot be a file .Could not determine home"),
         ("x" * 300 + ".npz", "cannot be a file .File name too long"),
         ("\ud800.npz", "cannot be a file"),
         ("~\ud800/values.npz", "cannot be a file"),
@@ -268,7 +268,7 @@ def test_paths_that_lead_nowhere(table, tmp_path, monkeypatch):
     gone.mkdir()
     monkeypatch.chdir(gone)
     gone.rmdir()
-    with pytest.raises(ValueError, match="the working folder is gone"):
+    with pytest.raises(ValueError, match=r"cannot be a file \(No such file"):
         values(table, "values.npz")
 
 
