@@ -57,12 +57,8 @@ class Checkpoint:
             self.path /= f"{digest(identity, seed)}.npz"
         self.identity = identity
         self._stages = {}  # arrays of each, by name
-        self._stage = 0
+        self.stage = 0  # the one that is loaded and saved
         self._written = time.monotonic()
-
-    def begin(self, stage):
-        """Go on to another stage, by its number; those before are kept."""
-        self._stage = stage
 
     def load(self):
         """Return the arrays of the state of this stage, by name, or None if none are.
@@ -120,7 +116,7 @@ class Checkpoint:
         for name, array in state.items():
             stage, name = name.split("_", 1)
             self._stages.setdefault(int(stage), {})[name] = array
-        return self._stages.get(self._stage)
+        return self._stages.get(self.stage)
 
     def is_due(self):
         """Whether the last write was some time ago."""
@@ -132,7 +128,7 @@ class Checkpoint:
         if self.path is None:
             return
         try:
-            self._stages[self._stage] = state
+            self._stages[self.stage] = state
             arrays = {
                 f"{stage}_{name}": array
                 for stage, kept in self._stages.items()

@@ -95,7 +95,7 @@ def _sample(data, game, problem, plan, method):
     values, errors = np.empty((2, *problem.shape))
     task, n_runs = method.task, len(plan.runs)
     for stage, (scorings, sampled) in enumerate(plan.runs):
-        checkpoint.begin(stage)
+        checkpoint.stage = stage
         if n_runs > 1:
             method = method._replace(task=f"{task}scores {stage + 1} of {n_runs}, ")
         sampler = make_sampler(plan.sampler, game, sampled, method)
