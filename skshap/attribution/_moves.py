@@ -44,13 +44,12 @@ class Product:
         return self.shape[0]
 
     def __getitem__(self, rows):
-        """Return a slice of rows, not to be changed, or those at some places."""
+        """Return rows that follow each other, not to be changed, or at some places."""
         if isinstance(rows, torch.Tensor):
             return self.left[rows] @ self.right
         start, stop, step = rows.indices(len(self))
         if step > 1:
             return self.left[rows] @ self.right
-        stop = max(start, stop)
         if not self._start <= start <= stop <= self._start + len(self._rows):
             n_ahead = rows_ahead(self.shape[1])
             self._start = start

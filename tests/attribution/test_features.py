@@ -63,7 +63,7 @@ def test_slices_of_a_product(slices, ahead):
     expected = np.einsum("ij,jk->ik", left, right)
     with using(_moves, AHEAD=ahead):
         product = Product(left, right)
-        for start, stop in slices:
+        for start, stop in map(sorted, slices):
             assert_allclose(product[start:stop], expected[start:stop], atol=1e-12)
         assert_allclose(product[::3], expected[::3], atol=1e-12)
 
