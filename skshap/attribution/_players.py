@@ -21,11 +21,11 @@ class Players:
         Player of each row, from 0 on; None if every row is one.
     n_rows : int
         Number of rows, n.
-    device : str, torch.device or None, default=None
+    device : str, torch.device or None
         Where orders of rows are put.
     """
 
-    def __init__(self, groups, n_rows, device=None):
+    def __init__(self, groups, n_rows, device):
         self.n_rows = n_rows
         self.device = device
         self.rows = None

@@ -10,7 +10,7 @@ from skshap.utils._progress import progress_bar
 __all__ = ["prequential_predictions"]
 
 
-def prequential_predictions(data, seed, n_permutations, verbose=0):
+def prequential_predictions(data, seed, n_permutations, verbose):
     """Predict each training row from random subsets of the others.
 
     Parameters
@@ -21,7 +21,7 @@ def prequential_predictions(data, seed, n_permutations, verbose=0):
         Of the orders.
     n_permutations : int
         How many of them.
-    verbose : int, default=0
+    verbose : int
         Whether to show a progress bar.
 
     Returns
