@@ -54,12 +54,12 @@ class RowReader:
 
         Warn, if told to, of rows that the network reads as others.
         """
-        if warn and not self.reads_text:
+        if self.reads_text:
+            encodings = self._encoder.encode(rows, warn=warn)
+            return np.array([len(e["input_ids"]) for e in encodings])
+        if warn:
             warn_of_rounding(rows, self._dtype)
-        if not self.reads_text or not len(rows):
-            return np.ones(len(rows), dtype=np.intp)
-        encodings = self._encoder.encode(rows, warn=warn)
-        return np.array([len(e["input_ids"]) for e in encodings])
+        return np.ones(len(rows), dtype=np.intp)
 
     def batches(self, rows):
         """Yield which rows, their lengths or None, and what the network reads of them.
