@@ -14,7 +14,7 @@ class FeatureGame(Game):
     """A game on explicit features, of which the kernel is the inner product.
 
     A coalition of any size is reached directly, so that each has a permutation of its
-    own and errors at different sizes are independent.
+    own and errors at different sizes are independent. Methods are as in `KernelGame`.
 
     Parameters
     ----------
@@ -26,11 +26,9 @@ class FeatureGame(Game):
     """
 
     def routes(self, bins):
-        """Return how bins of sizes, of players, are visited."""
         return [Route("direct", [sizes]) for sizes in bins]
 
     def prefixes(self):
-        """Return the ridge on every prefix of a permutation of rows."""
         return FeaturePrefixes(*self.tensors, self.alpha)
 
     def subsets(self):

@@ -41,7 +41,8 @@ class Route(NamedTuple):
 class Game:
     """Ridge regression on coalitions of players.
 
-    Subclasses say which ridges reach coalitions, and what that takes.
+    Subclasses say which ridges reach coalitions, and what that takes, by the methods of
+    `KernelGame`. Here are those that a game may do without.
 
     Parameters
     ----------
@@ -130,85 +131,6 @@ class Game:
     def with_inverse(self):
         """Return the same game with what large coalitions are reached from, if any."""
         return self
-
-    def routes(self, bins):
-        """Return how bins of sizes, of players, are visited."""
-        raise NotImplementedError
-
-    def prefixes(self):
-        """Return the ridge on every prefix of a permutation of rows."""
-        raise NotImplementedError
-
-    def _ridge(self, kind, most):
-        """Return the ridge that reaches coalitions, of so many rows at most."""
-        raise NotImplementedError
-
-    @property
-    def to_everyone(self):
-        """The route whose only stop is the coalition of all players."""
-        raise NotImplementedError
-
-    def walk_flops(self, route):
-        """Count what reaching each stop of a route takes after the one before it.
-
-        Parameters
-        ----------
-        route : Route
-
-        Returns
-        -------
-        fixed, by_row : ndarray of shape (n_stops,)
-            Floating-point operations, on average: whatever rows to predict are kept,
-            and for each of these.
-        """
-        raise NotImplementedError
-
-    def walk_floats(self, route, *, is_chosen):
-        """Count the floats, of 8 bytes each, that a route is walked with.
-
-        Parameters
-        ----------
-        route : Route
-        is_chosen : bool
-            Whether the rows to predict are.
-
-        Returns
-        -------
-        kept, passing : float
-            In buffers that the next permutation finds, and in those that last for one.
-        """
-        raise NotImplementedError
-
-    def prefix_flops(self):
-        """Count the floating-point operations of all prefixes of a permutation."""
-        raise NotImplementedError
-
-    def prefix_floats(self):
-        """Count the floats that all prefixes of a permutation are made with."""
-        raise NotImplementedError
-
-    def subsets(self):
-        """Return the ridge on any coalitions of few players."""
-        raise NotImplementedError
-
-    def subset_flops(self, size):
-        """Count the floating-point operations of a coalition of so many players."""
-        raise NotImplementedError
-
-    def subset_floats(self, size):
-        """Count the floats that are solved for such a coalition, and of what comes out.
-
-        Parameters
-        ----------
-        size : int
-            Number of players.
-
-        Returns
-        -------
-        solved, outputs : int
-            The latter are predictions, and weights.
-        """
-        raise NotImplementedError
 
     def subsets_setup_flops(self):
         """Count the floating-point operations that `subsets` takes by itself."""

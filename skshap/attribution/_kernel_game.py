@@ -52,13 +52,16 @@ class KernelGame(Game):
         return self._ridges["prefixes"]
 
     def subsets(self):
+        """Return the ridge on any coalitions of few players."""
         return KernelSubsets(*self.tensors[:3], self.alpha, self.rows_of_players)
 
     @property
     def to_everyone(self):
+        """The route whose only stop is the coalition of all players."""
         return Route("shrinking", [(0, 0)])
 
     def _ridge(self, kind, most):
+        """Return the ridge that reaches coalitions, of so many rows at most."""
         ridge, size = self._ridges.get(kind, (None, -1))
         if size < most:
             if kind == "growing":
@@ -70,6 +73,18 @@ class KernelGame(Game):
         return ridge
 
     def walk_flops(self, route):
+        """Count what reaching each stop of a route takes after the one before it.
+
+        Parameters
+        ----------
+        route : Route
+
+        Returns
+        -------
+        fixed, by_row : ndarray of shape (n_stops,)
+            Floating-point operations, on average: whatever rows to predict are kept,
+            and for each of these.
+        """
         n = self.n_rows
         k = np.array(route.ranges).mean(1) * n / self.n_players
         fixed = np.diff(n * k**2 - k**3 / 3, prepend=0.0)
@@ -78,6 +93,19 @@ class KernelGame(Game):
         return fixed + cubes / 3 + 2 * k * squares, by_row + squares
 
     def walk_floats(self, route, *, is_chosen):
+        """Count the floats, of 8 bytes each, that a route is walked with.
+
+        Parameters
+        ----------
+        route : Route
+        is_chosen : bool
+            Whether the rows to predict are.
+
+        Returns
+        -------
+        kept, passing : float
+            In buffers that the next permutation finds, and in those that last for one.
+        """
         n, m = self.arrays[1].shape
         most = self.players.most_rows(route.ranges[-1][1])
         n_sizes = len(route.ranges) * is_chosen
@@ -85,18 +113,33 @@ class KernelGame(Game):
         return GrowingCoalitions.count_floats(n, m, q, most, n_chosen_at=n_sizes)
 
     def prefix_flops(self):
+        """Count the floating-point operations of all prefixes of a permutation."""
         n, m = self.arrays[1].shape
         return n**3 / 3 + n**2 * (m + self.n_outputs)
 
     def prefix_floats(self):
+        """Count the floats that all prefixes of a permutation are made with."""
         return KernelPrefixes.count_floats(*self.arrays[1].shape, self.n_outputs)
 
     def subset_flops(self, size):
+        """Count the floating-point operations of a coalition of so many players."""
         k, m = self.players.usual_rows(size).astype(float), self.arrays[1].shape[1]
         by_output = 2 * k * (k + m) * self.n_outputs
         return float((k**3 / 3 + by_output + PASS_WORK * k * (k + m)).mean())
 
     def subset_floats(self, size):
+        """Count the floats that are solved for such a coalition, and of what comes out.
+
+        Parameters
+        ----------
+        size : int
+            Number of players.
+
+        Returns
+        -------
+        solved, outputs : int
+            The latter are predictions, and weights.
+        """
         k, m = self.players.most_rows(size), self.arrays[1].shape[1]
         # A matrix, its factor, and the copy that the factor is solved with.
         return k * (3 * k + m), (k + m) * self.n_outputs

@@ -44,28 +44,8 @@ class Block(NamedTuple):
 class Prefixes:
     """Ridge regression on every prefix of a permutation of the training rows.
 
-    Subclasses have `targets` and `blocks`.
+    Subclasses have `targets` and `blocks`, which yields :class:`Block`.
     """
-
-    def blocks(self, order):
-        """Grow the coalition along a permutation.
-
-        Parameters
-        ----------
-        order : Tensor of shape (n,)
-            The permutation.
-
-        Yields
-        ------
-        Block
-            The next rows. Its tensors are overwritten by the next permutation.
-
-        Raises
-        ------
-        NotPositiveDefiniteError
-            If the kernel plus alpha is not positive definite; the message names alpha.
-        """
-        raise NotImplementedError
 
     @staticmethod
     def row_floats(m, n_outputs):
@@ -152,7 +132,23 @@ class KernelPrefixes(Prefixes):
         return held + JOINED * (2 * n + Prefixes.row_floats(m, n_outputs))
 
     def blocks(self, order):
-        """Grow the coalition along a permutation; see `Prefixes`."""
+        """Grow the coalition along a permutation.
+
+        Parameters
+        ----------
+        order : Tensor of shape (n,)
+            The permutation.
+
+        Yields
+        ------
+        Block
+            The next rows. Its tensors are overwritten by the next permutation.
+
+        Raises
+        ------
+        NotPositiveDefiniteError
+            If the kernel plus alpha is not positive definite; the message names alpha.
+        """
         L, solved = self._L, self._solved
         inverses = []  # of the diagonal blocks
         spans = blocks(0, len(order), JOINED)
@@ -213,7 +209,7 @@ class FeaturePrefixes(Prefixes):
         return 5 * d * d + 3 * d * (m + n_outputs) + rows
 
     def blocks(self, order):
-        """Grow the coalition along a permutation; see `Prefixes`."""
+        """Grow the coalition along a permutation; see `KernelPrefixes`."""
         F, alpha = self.F, self.alpha
         d = F.shape[1]
         A = alpha * torch.eye(d, dtype=F.dtype, device=F.device)
