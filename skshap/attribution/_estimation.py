@@ -8,7 +8,6 @@ from skshap.attribution._checkpoint import Checkpoint, digest
 from skshap.attribution._enumeration import enumerate_coalitions
 from skshap.attribution._feature_game import FeatureGame
 from skshap.attribution._leave_one_out import leave_one_out_values
-from skshap.attribution._moments import Estimate
 from skshap.attribution._plan import make_plan, warn_of_matrix
 from skshap.attribution._running import Run
 from skshap.attribution._samplers import make_sampler
@@ -45,9 +44,11 @@ def estimate_values(data, problem, method, *, with_errors=False):
 
     Returns
     -------
-    Estimate
+    values : ndarray
         Of shape (n_semivalues, n_scorings, n_players), or (n_semivalues, n_scorings, m,
         n_players) if values are kept by the row scored.
+    errors : ndarray of the same shape
+        Standard errors: NaN after a single permutation, zero if values are exact.
 
     Raises
     ------
@@ -107,7 +108,7 @@ def _sample(data, game, problem, plan, method):
 def _run(sampler, rule, checkpoint, method):
     """Run a sampler; return values and standard errors, or warn."""
     if not sampler.parts:  # a single player: all there is is the empty coalition
-        return Estimate(sampler.start().cpu().numpy(), 0.0)
+        return sampler.start().cpu().numpy(), 0.0
     run = Run(sampler, rule, checkpoint, method)
     estimate, is_met = run.estimate()
     if not is_met:
@@ -172,4 +173,4 @@ def _arrange(problem, values, errors):
     values, errors = np.broadcast_arrays(values, errors)
     if problem.per_sample:
         values, errors = (np.swapaxes(part, 2, 3) for part in (values, errors))
-    return Estimate(np.ascontiguousarray(values), np.ascontiguousarray(errors))
+    return np.ascontiguousarray(values), np.ascontiguousarray(errors)

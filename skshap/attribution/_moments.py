@@ -1,27 +1,8 @@
 """Means of independent draws, and their standard errors."""
 
-from typing import NamedTuple
-
-import numpy as np
 import torch
 
-__all__ = ["Estimate", "RunningMoments"]
-
-
-class Estimate(NamedTuple):
-    """Values and their standard errors.
-
-    Attributes
-    ----------
-    values : ndarray
-        By semivalue, scoring and player, before players by the row scored if these are
-        kept apart.
-    standard_error : ndarray of the same shape
-        Of each value; NaN after a single permutation, zero if values are exact.
-    """
-
-    values: np.ndarray
-    standard_error: np.ndarray
+__all__ = ["RunningMoments"]
 
 
 class RunningMoments:

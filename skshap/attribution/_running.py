@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from skshap.attribution._allocation import adapted
-from skshap.attribution._moments import Estimate, RunningMoments
+from skshap.attribution._moments import RunningMoments
 from skshap.attribution._parts import compute_parts
 from skshap.attribution._stopping import SMALLEST_SAMPLE
 from skshap.attribution._sweep import Sweep
@@ -56,8 +56,8 @@ class Run:
 
         Returns
         -------
-        Estimate
-            Of the shape of a draw, as arrays.
+        estimate : tuple of ndarray
+            Means and standard errors, of the shape of a draw.
         is_met : bool
             Whether the stopping rule is; True if there is none.
         """
@@ -89,7 +89,7 @@ class Run:
                 is_met = is_met or self.rule.is_met(self.moments, is_last=True)
         self._save()
         mean, error = self.moments.mean, self.moments.errors()
-        return Estimate(mean.numpy(), error.numpy()), is_met or self.rule.tol is None
+        return (mean.numpy(), error.numpy()), is_met or self.rule.tol is None
 
     def _draw(self, stop, bar, is_pilot=False):
         """Take draws up to a number of them, or until the rule is met."""

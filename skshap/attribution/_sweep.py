@@ -201,7 +201,7 @@ class Sweep:
         Returns
         -------
         kept, passing : float
-            That coalitions are reached with; see :meth:`Game.walk_floats`.
+            That coalitions are reached with; see :meth:`KernelGame.walk_floats`.
         own : int
             Of moves, scores and values.
         """
