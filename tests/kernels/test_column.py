@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import sklearn
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -30,6 +31,7 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 from sklearn.utils import Bunch
+from sklearn.utils.fixes import parse_version
 
 from skshap import (
     ColumnKernel,
@@ -818,6 +820,9 @@ def test_methods_before_fit(method):
     ],
 )
 def test_missing_dates_are_no_numbers(steps, taker, make):
+    is_old = parse_version(sklearn.__version__) < parse_version("1.7")
+    if make is pl.DataFrame and is_old:
+        pytest.skip("some steps of this version of scikit-learn take no polars frames")
     days = np.arange("2026-01-01", "2026-01-09", dtype="M8[D]").astype("M8[ms]")
     kernel = ColumnKernel(
         [("days", make_pipeline(*steps, PairwiseKernel()), ["day", "other"])]

@@ -285,7 +285,9 @@ def test_folder_without_tokenizer(tmp_path, family):
     sizes = {"hidden_size": 16, "num_attention_heads": 2, "vocab_size": 60, **ids}
     config = tr.AutoConfig.for_model(family, num_hidden_layers=1, **sizes)
     tr.AutoModel.from_config(config).save_pretrained(tmp_path)
-    with pytest.raises(ModelNotFoundError, match="found, but no vocabulary: save"):
+    # Its version 4 fails by itself.
+    message = "found, but no vocabulary: save|weights and tokenizer files"
+    with pytest.raises(ModelNotFoundError, match=message):
         load_model(tmp_path)
 
 
