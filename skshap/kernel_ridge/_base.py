@@ -141,7 +141,8 @@ class BaseKernelRidgeClassifier(ClassifierMixin, BaseKernelRidge):
         loo = leave_one_out(Y, solved, factor.inverse_diagonal, priors)
         self.loo_decision_function_ = as_decision(loo + initial)
         is_ridge_alone = not class_prior and not np.any(initial)
-        self._tie = tie_of(kernel.diagonal(), alpha) if is_ridge_alone else TIE
+        tie = tie_of(kernel.diagonal(), alpha, factor.inverse_diagonal)
+        self._tie = tie if is_ridge_alone else max(tie, TIE)
         return kernel, y_index
 
     def _choose_alpha(self, kernel, Y):

@@ -23,7 +23,9 @@ __all__ = [
 
 BLOCK = 512  # rows worked on at a time, so that an interrupt is seen soon
 # Decision values of size one this close are equal but for rounding; of rows of many
-# sizes this is a share of a usual one, but no less than the largest are rounded by.
+# sizes this is a share of a usual one, but no less than the largest are rounded by, nor
+# than what is left where weights cancel that are large beside alpha, as those of copies
+# of a row with different labels.
 TIE, ROUNDING = 1e-9, 1e-13
 # Smallest pivot of a Cholesky factor that is trusted, as a share of the diagonal entry
 # it is left of: rounding of the entry is then about a 1e-6 of the pivot at most.
@@ -53,7 +55,7 @@ def leave_one_out(Y, solved, inverse_diagonal, prior):
     return loo + prior * solved[:, -1:] / inverse_diagonal
 
 
-def tie_of(diagonal, alpha):
+def tie_of(diagonal, alpha, inverse_diagonal):
     """Return how close decision values are that are equal but for rounding.
 
     Predictions from no prior are about as small as the kernel is beside alpha.
@@ -64,6 +66,8 @@ def tie_of(diagonal, alpha):
         Of the kernel of the training rows.
     alpha : float
         Strength of the ridge.
+    inverse_diagonal : ndarray of shape (n, 1)
+        Diagonal of ``(K + alpha I)^-1``.
 
     Returns
     -------
@@ -72,7 +76,8 @@ def tie_of(diagonal, alpha):
     sizes = diagonal[diagonal > 0]
     if not len(sizes):
         return TIE
-    rounding = ROUNDING / (1 + alpha / float(sizes.max()))
+    rounding = max(ROUNDING, 2 * len(diagonal) * np.finfo(float).eps)
+    rounding *= float((diagonal[:, None] * inverse_diagonal).max())
     return max(TIE / (1 + alpha / float(np.median(sizes))), rounding)
 
 

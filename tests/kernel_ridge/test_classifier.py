@@ -268,6 +268,17 @@ def test_probabilities_agree_with_predictions_even_when_tied(values, n_classes):
         assert_array_equal(predicted == LABELS[1], positive)
 
 
+@pytest.mark.parametrize("class_prior", [False, True])
+@pytest.mark.parametrize("alpha", [1e-4, 1e-6, 1e-8])
+def test_rows_that_have_all_labels_are_of_the_first_class(alpha, class_prior):
+    """Whatever is left of weights that cancel, which are large beside alpha."""
+    rng = np.random.default_rng(0)
+    rows = np.repeat(rng.normal(size=(100, 10)), 2, axis=0)
+    clf = KernelRidgeClassifier(alpha, kernel="rbf", class_prior=class_prior)
+    clf.fit(rows, np.arange(200) % 2)
+    assert (clf.predict(rng.normal(size=(300, 10))) == 0).all()
+
+
 @settings(deadline=None, max_examples=60)
 @given(
     points=st.lists(st.integers(-2, 2), min_size=2, max_size=6),

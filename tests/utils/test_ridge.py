@@ -47,4 +47,15 @@ def test_ties_by_a_usual_row_and_by_the_rounding_of_the_largest():
         ([1e-12, 1e-12, 1e-12, 2.0], 1e-13 / 2),
         ([0.0, 0.0], 1e-9),
     ):
-        assert_allclose(tie_of(np.array(sizes), 2.0), expected)
+        diagonal = np.array(sizes)
+        inverse = 1 / (diagonal[:, None] + 2)
+        assert_allclose(tie_of(diagonal, 2.0, inverse), expected)
+
+
+def test_ties_by_the_rounding_of_weights_that_are_large_beside_alpha():
+    for n, alpha in ((2, 1e-7), (1000, 1e-7), (1000, 1e-2)):
+        inverse = np.full((n, 1), 0.5 / alpha)  # as of copies of rows
+        expected = {2: 1e-13, 1000: 2000 * np.finfo(float).eps}[n] * 0.5 / alpha
+        assert_allclose(
+            tie_of(np.ones(n), alpha, inverse), max(expected, 0.99e-9), 0.01
+        )
