@@ -47,9 +47,8 @@ def row_gram(gradients, rows, other=None):
             complete_on_gpus(gradients, tiles, left, right)
         else:
             norms = gradients.norms(left)
-            if right.keys != left.keys:
-                gradients.norms(right)  # for the store
-            _complete(gradients, tiles, left, right)
+            others = norms if right.keys == left.keys else gradients.norms(right)
+            _complete(gradients, tiles, left, right, (norms, others))
     if shared:
         # The same diagonal as that of `squared_norms`, to the last bit.
         norms = gradients.norms(left) if norms is None else norms
@@ -87,7 +86,7 @@ def count_products(gradients, rows):
     return found
 
 
-def _complete(gradients, tiles, left, right):
+def _complete(gradients, tiles, left, right, norms):
     """Compute what is missing tile by tile, each of which is stored at once."""
     is_symmetric = left.keys == right.keys
     with progress_bar(
@@ -99,15 +98,15 @@ def _complete(gradients, tiles, left, right):
         for i, a in _blocks(gradients, left, tiles.missing_in_rows):
             if is_symmetric and (part := tiles.missing(i, i).any(1)).any():
                 a_part = [a[k] for k in np.flatnonzero(part)]
-                _fill(gradients, tiles, bar, i[part], i[part], a_part)
+                _fill(gradients, tiles, bar, norms, i[part], i[part], a_part)
             beside = partial(tiles.missing_in_columns, i)
             for j, b in _blocks(gradients, right, beside):
                 part = tiles.missing(i, j).any(1)
                 a_part = [a[k] for k in np.flatnonzero(part)]
-                _fill(gradients, tiles, bar, i[part], j, a_part, b)
+                _fill(gradients, tiles, bar, norms, i[part], j, a_part, b)
 
 
-def _fill(gradients, tiles, bar, i, j, a, b=None):
+def _fill(gradients, tiles, bar, norms, i, j, a, b=None):
     """Compute a tile, store it, and move the bar on the way."""
     n_new = tiles.count_new(i, j)
     end = bar.n + n_new
@@ -115,7 +114,8 @@ def _fill(gradients, tiles, bar, i, j, a, b=None):
     def advance(share):  # shares that are rounded may add up to more than all
         bar.update(min(round(share * n_new), end - bar.n))
 
-    tiles.keep(i, j, gram(gradients.layout, a, b, advance=advance, **gradients.options))
+    options = {"norms": [norms[0][i], norms[1][j]], **gradients.options}
+    tiles.keep(i, j, gram(gradients.layout, a, b, advance=advance, **options))
     bar.update(end - bar.n)
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from skshap.kernels._digest import array_key, row_keys, text_key
-from skshap.nn._factors import squared_norms_of_batch
-from skshap.nn._gram import gram
+from skshap.nn._batched_rows import BatchedRows
+from skshap.nn._gram import gram, squared_norms
 from skshap.nn._sketch import GradientSketch, first_width
 
 __all__ = ["CHUNK", "N_HELD_OUT", "SAMPLE_BYTES", "SAMPLE_ROWS", "SketchedRows"]
@@ -172,23 +172,25 @@ class SketchedRows:
     def _measure(self, keys, rows):
         """Compare the kernel of some rows, apart from its diagonal, with exact."""
         exact, features = [None] * len(rows), [None] * len(rows)
-        lengths = np.empty(len(rows))
+        norms = np.empty(len(rows))
         for indices, batch in self.gradients.captured(rows):
-            norms, found = _norms_and_features(self.sketch, batch)
-            self._store_features([keys[i] for i in indices], found, norms)
-            lengths[indices] = norms.sqrt().cpu()
+            squares, found = _norms_and_features(self.sketch, batch)
+            self._store_features([keys[i] for i in indices], found, squares)
+            norms[indices] = squares.cpu()
             for index, gradient, feature in zip(
                 indices, batch.rows(), found.double(), strict=True
             ):
                 exact[index], features[index] = gradient, feature
         if len(rows) < 2:
             return
-        K = gram(self.sketch.layout, exact, device=features[0].device)
+        device = features[0].device
+        K = gram(self.sketch.layout, exact, norms=[norms], device=device)
         features = torch.stack(features)
         wrong = (features @ features.T).cpu().numpy() - K
         for matrix in (K, wrong):
             np.fill_diagonal(matrix, 0)
-        lengths[lengths == 0] = 1.0  # of rows whose products are zero
+        norms[norms == 0] = 1.0  # of rows whose products are zero
+        lengths = np.sqrt(norms)
         for i, divisor in enumerate((1.0, np.outer(lengths, lengths))):
             size = np.linalg.norm(K / divisor)
             self.errors[i] = np.linalg.norm(wrong / divisor) / size if size else np.nan
@@ -228,4 +230,6 @@ def _sketch_batch(sketch, capture, batch, lengths):
 
 def _norms_and_features(sketch, batch):
     """Return the squared norms of gradients, and their features."""
-    return squared_norms_of_batch(sketch.layout, batch), sketch.features(batch)
+    features = sketch.features(batch)
+    norms = squared_norms(sketch.layout, BatchedRows(sketch.layout, [batch]))
+    return torch.from_numpy(norms).to(features.device), features

@@ -17,7 +17,6 @@ __all__ = [
     "concatenate",
     "drop_zeros",
     "join_pairs",
-    "squared_norms_of_batch",
     "squared_norms_of_pair",
 ]
 
@@ -165,30 +164,6 @@ def drop_zeros(a, d):
 def _own(part):
     """Copy a part of a tensor, which would keep the rest in memory."""
     return part.clone() if part.untyped_storage().nbytes() > part.nbytes else part
-
-
-def squared_norms_of_batch(layout, batch):
-    """Compute the squared norm of each gradient of a batch.
-
-    Parameters
-    ----------
-    layout : Layout
-    batch : BatchGradients
-        Of n rows.
-
-    Returns
-    -------
-    Tensor of shape (n,)
-        float64.
-    """
-    total = batch.vector.square().sum(1, dtype=torch.float64)
-    for factor, (a, d) in zip(layout.factors, batch.pairs, strict=True):
-        if factor.is_lookup:
-            squares = ((a == a.mT) * (d @ d.mT)).sum((1, 2), dtype=torch.float64)
-        else:
-            squares = squared_norms_of_pair(a, d)
-        total += squares
-    return total.clamp(min=0)
 
 
 def squared_norms_of_pair(a, d):

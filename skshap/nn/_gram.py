@@ -11,7 +11,6 @@ the rows count that both have looked up.
 import numpy as np
 import torch
 
-from skshap.nn._batched_rows import BatchedRows
 from skshap.nn._factors import squared_norms_of_pair
 from skshap.nn._gram_cost import count_operations
 from skshap.nn._product import add_product
@@ -22,9 +21,13 @@ __all__ = ["CHUNK_BYTES", "gram", "squared_norms"]
 CHUNK_BYTES = 1 << 29  # of multiplied-out gradients held at once, on a CPU
 GPU_COLUMNS = 1 << 17  # of multiplied-out gradients at once, on a GPU
 GPU_SHARE = 32  # one part in so many of its memory, for them
+# Of float32, as a share of norms, by which sums over pairs of tokens may be wrong.
+MOST_ROUNDING = 1e-5
 
 
-def gram(layout, left, right=None, *, is_sign=False, device="cpu", advance=None):
+def gram(
+    layout, left, right=None, *, norms=None, is_sign=False, device="cpu", advance=None
+):
     """Compute the inner products between gradients.
 
     Parameters
@@ -35,6 +38,9 @@ def gram(layout, left, right=None, *, is_sign=False, device="cpu", advance=None)
         n gradients, flat or in batches.
     right : list of ndarray, BatchedRows or None, default=None
         m gradients; None for those of `left`, which takes half the work.
+    norms : list of ndarray, default=None
+        `squared_norms` of either side, which tell where terms of float32 cancel so far
+        that they are summed in float64; None computes them where they are needed.
     is_sign : bool, default=False
         Take the signs of gradients instead, zero for what may be rounding, and of
         several outputs the mean.
@@ -66,12 +72,17 @@ def gram(layout, left, right=None, *, is_sign=False, device="cpu", advance=None)
         else:
             plans[index] = _product_tasks(factor, index, left, right, is_sign)
     n_tasks, buffers = sum(map(len, plans.values())), ([], [])
+    sides = [left] if right is None else [left, right]
+    if norms is None and [None] in plans.values():
+        norms = [squared_norms(layout, rows) for rows in sides]
     for index, tasks in plans.items():
         factors = _wider_last(left.buckets(index))
         others = None if right is None else _wider_last(right.buckets(index))
         for part in tasks:
             if part is None:
-                _add_token_products(K, factors, others)
+                parts = [factors] if right is None else [factors, others]
+                ratios = list(map(_most_cancelled, parts, sides, norms))
+                _add_token_products(K, parts[0], parts[-1], ratios)
             else:
                 G = _multiply_out(factors, part, buffers[0])
                 H = None if others is None else _multiply_out(others, part, buffers[1])
@@ -132,13 +143,13 @@ def squared_norms(layout, rows, *, is_sign=False, device="cpu"):
     if is_sign:
         total /= layout.n_outputs
     out = np.empty(len(rows))
-    out[rows.order] = total.cpu().numpy()
+    out[rows.order] = total.clamp_(min=0).cpu().numpy()
     return out
 
 
 def _arrange(layout, rows, device):
     """Return rows in the tensors that products need."""
-    return rows if isinstance(rows, BatchedRows) else SortedRows(layout, rows, device)
+    return SortedRows(layout, rows, device) if isinstance(rows, list) else rows
 
 
 def _most_columns(device, column_bytes):
@@ -245,21 +256,53 @@ def _add_lookups(K, left, right):
         K[index[0][:, None].to(K.device), index[1].to(K.device)] += block
 
 
-def _add_token_products(K, left, right):
-    """Add the sums over pairs of tokens, bucket by bucket."""
+def _most_cancelled(buckets, rows, norms):
+    """Return how far terms cancel, for each bucket of rows.
+
+    That is by how much the norms of a row's outer products, one a token, add up to more
+    than the norm of its gradient, at most.
+    """
+    norms = torch.from_numpy(norms[rows.order]).to(rows.device).sqrt()
+    largest, start = [], 0
+    for a, d in buckets:
+        terms = (a.norm(dim=2) * d.norm(dim=2)).sum(1, dtype=torch.float64)
+        size = norms[start : start + len(a)].clamp_min(torch.finfo(a.dtype).tiny)
+        largest.append((terms / size).amax())
+        start += len(a)
+    return torch.stack(largest).tolist()
+
+
+def _add_token_products(K, left, right, ratios):
+    """Add the sums over pairs of tokens, bucket by bucket.
+
+    Parameters
+    ----------
+    K : Tensor of shape (n, m)
+    left, right : list of (Tensor, Tensor)
+        Buckets of either side; `right` is `left` for half the products of these.
+    ratios : list of list of float
+        From `_most_cancelled`, of either side, or of the only one.
+    """
     row = 0
-    for i, (a, d) in enumerate(left):
+    for (a, d), ratio in zip(left, ratios[0], strict=True):
         column = 0
         n, t, _ = a.shape
-        if t == 1:  # one product a pair: no sum to keep in the working precision
-            a, d = a.double(), d.double()
-        for j, (b, e) in enumerate(left if right is None else right):
+        error = torch.finfo(a.dtype).eps * ratio
+        for (b, e), other in zip(right, ratios[-1], strict=True):
             m, u, _ = b.shape
-            if right is not None or j <= i:
-                b, e = b.to(a.dtype), e.to(a.dtype)
-                products = a.flatten(0, 1) @ b.flatten(0, 1).T
-                products *= d.flatten(0, 1) @ e.flatten(0, 1).T
-                block = products.view(n, t, m, u).sum((1, 3), dtype=torch.float64)
-                K[row : row + n, column : column + m] += block
+            if right is left and column > row:
+                break
+            # One product a pair is no sum to keep in the working precision.
+            is_exact = t == 1 or error * other > MOST_ROUNDING
+            kind = torch.float64 if is_exact else a.dtype
+            products = _between_tokens(a, b, kind)
+            products *= _between_tokens(d, e, kind)
+            block = products.view(n, t, m, u).sum((1, 3), dtype=torch.float64)
+            K[row : row + n, column : column + m] += block
             column += m
         row += n
+
+
+def _between_tokens(a, b, kind):
+    """Return the inner products between all tokens of two sides."""
+    return a.flatten(0, 1).to(kind) @ b.flatten(0, 1).to(kind).T

@@ -49,13 +49,13 @@ from skshap.kernels._store import DiskStore
 from skshap.nn import _gram
 from skshap.nn._capture import GradientCapture
 from skshap.nn._factors import Factor, Layout
-from skshap.nn._gram import gram
+from skshap.nn._gram import gram, squared_norms
 from skshap.nn._loading import load_model
 from skshap.nn._passes import Passes
 from skshap.nn._sorted_rows import SortedRows
 from tests.conftest import WORDS, make_encoder
 from tests.kernels.conftest import files, printed_elsewhere
-from tests.nn.networks import Experts, randomize
+from tests.nn.networks import Experts, naive, randomize
 
 
 @pytest.fixture
@@ -84,9 +84,12 @@ def multiplied(monkeypatch):
     """Shapes of the blocks of the kernel that were computed."""
     shapes = []
 
-    def counting(layout, left, right=None, **options):
-        shapes.append((len(left), len(left if right is None else right)))
-        return gram(layout, left, right, **options)
+    def counting(layout, left, right=None, *, norms, **options):
+        sides = left, left if right is None else right
+        shapes.append(tuple(map(len, sides)))
+        for rows, squares in zip(sides, norms, strict=True):
+            assert_allclose(squares, squared_norms(layout, rows), rtol=1e-12)
+        return gram(layout, left, right, norms=norms, **options)
 
     monkeypatch.setattr(_row_gram, "gram", counting)
     return shapes
@@ -986,6 +989,40 @@ def test_cut_texts_are_told_of_once(make, monkeypatch):
     with pytest.warns(TruncatedTextWarning) as caught:
         make(memory=None, max_length=8, batch_size=2).fit_transform(texts)
     assert ["2 of 5 rows" in str(w.message) for w in caught] == [True]
+
+
+class Difference(nn.Module):
+    """What one network makes of two items of a row, one less the other."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(8, 64), nn.ReLU(), nn.Linear(64, 1))
+
+    def forward(self, x):
+        scores = self.net(x.view(len(x), 2, -1))
+        return scores[:, 0] - scores[:, 1]
+
+
+@pytest.mark.parametrize("method", ["exact", "sketch"])
+def test_terms_of_items_that_cancel(method, monkeypatch):
+    """Columns far from zero make them large, and their sums small."""
+    monkeypatch.setattr(_row_gram, "TILE_ROWS", 7)
+    monkeypatch.setattr(_row_gram, "TILE_BYTES", 1)
+    rng = np.random.default_rng(0)
+    X = 2000 + rng.normal(size=(30, 16)) * rng.choice([0.1, 1, 10], size=(30, 1))
+    X = X.astype(np.float32).astype(float)
+    torch.manual_seed(0)
+    network = Difference()
+    kernel = EmpiricalNTK(network, normalize=False, method=method, random_state=0)
+    K = kernel.fit_transform(X[:20])
+    K_new = kernel.transform(X[20:])
+    expected = naive(network.double(), X)
+    sizes = np.sqrt(np.diag(expected))
+    wrong = (np.vstack([K, K_new]) - expected[:, :20]) / np.outer(sizes, sizes[:20])
+    if method == "exact":
+        assert np.abs(wrong).max() < 1e-3
+    else:
+        assert kernel.approximation_error_ < 2e-3
 
 
 @pytest.mark.parametrize("sides", ["square", "beside", "within"])

@@ -129,8 +129,9 @@ def test_the_form_of_less_work_is_taken(n_tokens):
     p, q, n, m = 40, 60, 3, 2
     layout = Layout(0, [Factor(p, q)])
     left, right = (random_rows(layout, [n_tokens] * k) for k in (n, m))
+    norms = [np.ones(n), np.ones(m)]  # which cost a little, too
     with FlopCounterMode(display=False) as counter:
-        gram(layout, left, right)
+        gram(layout, left, right, norms=norms)
     by_tokens = n * m * n_tokens**2 * (p + q)
     multiplied_out = (n * m + (n + m) * n_tokens) * p * q
     assert counter.get_total_flops() == 2 * min(by_tokens, multiplied_out)
@@ -189,6 +190,53 @@ def test_single_precision(form):
     assert K.dtype == np.float64
     assert_allclose(K, expected, rtol=0, atol=2e-6 * expected.max())
     assert_allclose(squared_norms(layout, rows), np.diag(expected), rtol=1e-6)
+
+
+def cancelling_rows(layout, lengths):
+    """Rows whose terms are far larger than their sums, each ten times the next one."""
+    rows, rng = [], np.random.default_rng(0)
+    for k, t in enumerate(lengths):
+        parts = [[t] * len(layout.factors)]
+        for factor in layout.factors:
+            a = 1000 + rng.normal(size=(t, factor.n_inputs))
+            d = rng.normal(size=(t, factor.n_outputs)) / 10**k
+            parts += [a.ravel(), (d - d.mean(0)).ravel()]
+        rows.append(np.concatenate(parts).astype(np.float32))
+    return rows
+
+
+def test_terms_that_cancel_are_summed_exactly():
+    layout = Layout(0, [Factor(30, 50), Factor(60, 40)])
+    cancelling = cancelling_rows(layout, [2, 3, 2, 4, 5])
+    others = random_rows(layout, [2, 1, 3], dtype=np.float32)
+    others[0][len(layout.factors) :] = 0  # in a bucket with others
+    left, right = cancelling + others, others + cancelling[:3]
+    sizes = [np.sqrt(squared_norms(layout, rows)) for rows in (left, right)]
+    sizes = [np.where(size > 0, size, 1) for size in sizes]
+    for bucket in (2, 64):
+        with cut(BUCKET=bucket):
+            K = gram(layout, left, right)
+            square = gram(layout, left)
+            inexact = gram(layout, left, norms=[np.full(len(left), np.inf)])
+        scale = np.outer(sizes[0], sizes[1])
+        assert np.abs((K - naive(layout, left, right)) / scale).max() < 5e-6
+        scale = np.outer(sizes[0], sizes[0])
+        expected = naive(layout, left, left)
+        assert np.abs((square - expected) / scale).max() < 5e-6
+        assert np.abs((inexact - expected) / scale).max() > 1e-3
+    # Where none cancel, nothing is summed in more digits than it was.
+    rows = random_rows(layout, [2, 5, 3, 4], dtype=np.float32)
+    working = gram(layout, rows, norms=[np.full(4, np.inf)])
+    assert_array_equal(gram(layout, rows), working)
+
+
+def test_no_norm_is_negative_where_terms_cancel_altogether():
+    layout, rng = Layout(0, [Factor(3, 5)]), np.random.default_rng(0)
+    rows = []
+    for _ in range(50):  # two tokens that read the same, but for rounding
+        a, d = 1e4 * rng.normal(size=3), rng.normal(size=5)
+        rows.append(np.concatenate([[2], a, a * (1 + 1e-15), d, -d]))
+    assert (squared_norms(layout, rows) >= 0).all()
 
 
 def test_rows_are_not_changed():

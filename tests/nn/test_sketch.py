@@ -7,8 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
+from skshap.nn._batched_rows import BatchedRows
 from skshap.nn._directions import allocate
-from skshap.nn._factors import BatchGradients, Factor, Layout, squared_norms_of_batch
+from skshap.nn._factors import BatchGradients, Factor, Layout
+from skshap.nn._gram import squared_norms
 from skshap.nn._sketch import GradientSketch, _hash, first_width
 
 TABLE = 4  # rows of the tables that are looked up
@@ -31,7 +33,8 @@ def random_batch(layout, n, n_tokens=3, seed=0):
         d[::2, -1] = 0  # a token that does not count
         pairs.append((torch.from_numpy(a), torch.from_numpy(d)))
     vector = torch.from_numpy(rng.normal(size=(n, layout.n_vector)))
-    return BatchGradients(vector, pairs, [])
+    counts = n_tokens - (np.arange(n) % 2 == 0)
+    return BatchGradients(vector, pairs, [counts for _ in pairs])
 
 
 def dense(layout, batch):
@@ -69,7 +72,8 @@ def test_wide_sketch_is_the_gradient(name, n, n_tokens, seed):
     sketch = fitted(layout, batch)
     F = sketch.features(batch).numpy()
     assert_allclose(F @ F.T, G @ G.T, atol=1e-12)
-    assert_allclose(squared_norms_of_batch(layout, batch), (G**2).sum(1), atol=1e-12)
+    norms = squared_norms(layout, BatchedRows(layout, [batch]))
+    assert_allclose(norms, (G**2).sum(1), atol=1e-12)
 
 
 def test_directions_lead_the_moments_of_gradients():

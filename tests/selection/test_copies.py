@@ -296,7 +296,9 @@ def draw_copies(n_rows, n_copies, has_one_truth, rng):
     copies = np.repeat(np.arange(n_rows), n_copies)
     probabilities = rng.dirichlet(np.full(3, 2.0), n_rows)[copies]
     cumulated = probabilities.cumsum(1)
-    thresholds = rng.random(n_rows)[copies] if has_one_truth else rng.random(len(copies))
+    thresholds = (
+        rng.random(n_rows)[copies] if has_one_truth else rng.random(len(copies))
+    )
     true = (cumulated > thresholds[:, None]).argmax(1)
     changed = rng.random(len(copies)) < 0.1
     given = np.where(changed, (true + rng.integers(1, 3, len(copies))) % 3, true)
