@@ -25,7 +25,7 @@ __all__ = [
     "weights_digest",
 ]
 
-FORMAT = b"skshap gradients 6"  # changes whenever stored files would mean another thing
+FORMAT = b"skshap gradients 7"  # changes whenever stored files would mean another thing
 HOOKS = {
     *("_forward_hooks", "_forward_pre_hooks"),
     *("_backward_hooks", "_backward_pre_hooks"),
@@ -93,11 +93,11 @@ def network_digest(network, tokenizer, max_length, template=None):
         32 hexadecimal digits.
     """
     digest = hashlib.blake2b(FORMAT, digest_size=16)
-    _add(digest, str(network))
-    for kind in dict.fromkeys(type(m) for m in network.modules()):
-        _add(digest, f"{kind.__module__}.{kind.__qualname__} {describe_class(kind)}")
+    _add(digest, str(network))  # which may be what its own class says of it
+    kinds = dict.fromkeys(map(type, network.modules()))
+    kinds = {kind: describe_class(kind) for kind in kinds}
     for name, module in network.named_modules(remove_duplicate=False):
-        _add(digest, name)
+        _add(digest, f"{name} {kinds[type(module)]}")
         for key, value in _settings(module).items():
             _add(digest, f"{key} {describe(value)}")
     _add_weights(digest, network, network.named_buffers())
@@ -137,8 +137,8 @@ def weights_digest(network):
 def network_settings(network):
     """Describe what a network computes with apart from its weights and its code.
 
-    That is its layers, configurations, and attributes that are texts, numbers, flags,
-    or lists of these. Other objects, and what is private, are left out.
+    That is the classes of its layers, configurations, and attributes that are texts,
+    numbers, flags, or lists of these. Other objects, and what is private, are left out.
 
     Parameters
     ----------
@@ -152,6 +152,7 @@ def network_settings(network):
     """
     found = {("", ""): str(network)}
     for name, module in network.named_modules(remove_duplicate=False):
+        found[name, "__class__"] = type(module).__qualname__
         for key, value in _settings(module).items():
             if not key.startswith("_") and (key == "config" or _is_plain(value)):
                 found[name, key] = describe(value, dict(ANYWHERE))

@@ -230,6 +230,38 @@ def test_which_module_is_called_again():
     assert network_settings(first) != network_settings(second)
 
 
+class Short(nn.Sequential):
+    def __repr__(self):
+        return f"Short(depth={len(self)})"
+
+
+def test_which_module_is_of_which_class():
+    """Of networks that print the same, and have the same classes."""
+    layer, tanh, sigmoid = nn.Linear(3, 3), nn.Tanh, nn.Sigmoid
+    first, again, second = (
+        Short(layer, tanh(), sigmoid(), last()) for last in (tanh, tanh, sigmoid)
+    )
+    assert str(first) == str(second)
+    assert digest(first) == digest(again) != digest(second)
+    assert network_settings(first) == network_settings(again)
+    assert network_settings(first) != network_settings(second)
+
+
+def test_which_module_is_of_which_class_of_one_name():
+    def activation(function):
+        class Act(nn.Module):
+            def forward(self, x):
+                return function(x)
+
+        return Act
+
+    one, other = activation(torch.tanh), activation(torch.sigmoid)
+    first, second = (nn.Sequential(one(), other(), kind()) for kind in (one, other))
+    layer = nn.Linear(3, 3)
+    assert str(first) == str(second)
+    assert digest(first.append(layer)) != digest(second.append(layer))
+
+
 def test_what_cannot_be_described_is_not_shared():
     source = SOURCE.replace("x = HINGE(", "x = UNREAD and HINGE(")
     assert typed(source) != typed(source)
