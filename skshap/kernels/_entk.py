@@ -84,7 +84,8 @@ class EmpiricalNTK(
         those of low-rank adapters, and of the head, for large models (extra `lora`).
     lora_params : dict or None, default=None
         Options of ``peft.LoraConfig``. By default those of [2]_: rank ``r=16``,
-        ``lora_alpha=16`` and all linear layers as ``target_modules``.
+        ``lora_alpha=16`` and all linear layers as ``target_modules``. What they have
+        trained beside adapters counts too, as all biases with ``bias="all"``.
     outputs : {"first", "sum", "mean"}, default="first"
         Of a network with several outputs: "first" is the kernel of the first one, which
         serves all classes as in [2]_; "sum" that of the sum of all, the pseudo-NTK of

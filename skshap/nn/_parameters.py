@@ -94,8 +94,8 @@ def choose_parameters(model, parameters, n_frozen_layers):
         "layers": of the transformer layers that are not frozen, and the head; "all":
         also of embeddings and whatever else the model has; "feedforward": those of
         modules outside of attention that have matrices, of the layers that are not
-        frozen, without the head; "lora": those that `add_adapters` has added to layers
-        that are not frozen, and the head.
+        frozen, without the head; "lora": those that training would change after
+        `add_adapters`, but for layers that are frozen, and the head.
     n_frozen_layers : int or None
         How many of the first layers are left out; None for two thirds of them, with
         "lora" for none.
@@ -114,6 +114,11 @@ def choose_parameters(model, parameters, n_frozen_layers):
             f"layers of {type(model).__name__}."
         )
     has_head, body = parameters != "feedforward", model.base_model
+    frozen, rest = layers[:n_frozen_layers], layers[n_frozen_layers:]
+    if parameters == "lora":
+        wanted = adapted(body) - {p for layer in frozen for p in layer.parameters()}
+    else:
+        wanted = {p for layer in rest for p in wanted_of_layer(layer, parameters)}
     model.requires_grad_(has_head)
     body.requires_grad_(parameters == "all")
     if parameters == "all":
@@ -121,19 +126,16 @@ def choose_parameters(model, parameters, n_frozen_layers):
             module.requires_grad_(name != "pooler")  # not on the way to the output
     for layer in layers:
         layer.requires_grad_(False)
-    for layer in layers[n_frozen_layers:]:
-        for parameter in wanted_of_layer(layer, parameters):
-            parameter.requires_grad_(True)
-    of_layers = (p for layer in layers[n_frozen_layers:] for p in layer.parameters())
-    is_none = not any(p.requires_grad for p in of_layers)
-    if parameters == "lora" and is_none and n_frozen_layers < len(layers):
+    for parameter in wanted:
+        parameter.requires_grad_(True)
+    if parameters == "lora" and not wanted and rest:
         raise ValueError(
             f"parameters='lora' with n_frozen_layers={n_frozen_layers} leaves no "
             f"adapter of {type(model).__name__}, of {len(layers)} layers: those that "
-            "lora_params adds must lie in layers that are not frozen; name "
-            "target_modules that these layers have."
+            "lora_params adds must not all lie in layers that are frozen, or in a "
+            "pooler; name target_modules that other layers have."
         )
-    if parameters == "feedforward" and is_none:
+    if parameters == "feedforward" and not wanted:
         raise ValueError(
             f"parameters={parameters!r} with n_frozen_layers={n_frozen_layers} leaves "
             f"no parameter of {type(model).__name__}, of {len(layers)} layers: it "
@@ -147,19 +149,26 @@ def wanted_of_layer(layer, parameters):
     """Yield the parameters of a layer that count; see `choose_parameters`."""
     if parameters in ("layers", "all"):
         yield from layer.parameters()
-    elif parameters == "feedforward":
+    else:  # "feedforward"
         for name, module in layer.named_modules():
             own = list(module.parameters(recurse=False))
             has_matrix = any(p.dim() > 1 for p in own)  # a norm has none
             if has_matrix and "att" not in name.lower():
                 yield from own
-    else:  # "lora"
-        for name, parameter in layer.named_parameters():
-            # The other factor is zero, and with it the gradient, unless asked for.
-            other = name.replace("lora_A", "lora_B")
-            is_dead = other != name and not layer.get_parameter(other).any()
-            if "lora_" in name and not is_dead:
-                yield parameter
+
+
+def adapted(body):
+    """Return the set of parameters that training changes after `add_adapters`."""
+    found = set()
+    for name, parameter in body.named_parameters():
+        # The other factor is zero, and with it the gradient, unless asked for.
+        other = name.replace("lora_A", "lora_B")
+        is_dead = other != name and not body.get_parameter(other).any()
+        # A pooler is not on the way to the output.
+        is_read = not name.startswith("pooler.") and not is_dead
+        if parameter.requires_grad and is_read:
+            found.add(parameter)
+    return found
 
 
 def add_adapters(model, lora_params, seed):

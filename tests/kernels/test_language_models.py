@@ -279,6 +279,41 @@ def test_adapters(has_words, llama, make, tiny_tokenizer, tiny_texts):
     assert_close(K, gradients @ gradients.T)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"bias": "all"},
+        {"bias": "lora_only"},
+        {"modules_to_save": ["LayerNorm"]},
+        {"trainable_token_indices": [5, 6, 7]},
+        {"target_modules": ["query", "word_embeddings"]},
+    ],
+    ids=str,
+)
+def test_whatever_adapters_train_counts(options, make, tiny_tokenizer, tiny_texts):
+    peft = pytest.importorskip("peft", reason="adapters are in the extra lora")
+    targets = {"target_modules": ["query", "value"]}
+    bert, lora = make_masked("bert").bert, targets | options
+    make = partial(make, bert, label_words=None, parameters="lora")
+    kernel = make(lora_params=lora)
+    K = kernel.fit_transform(tiny_texts)
+    trained = peft.inject_adapter_in_model(
+        peft.LoraConfig(r=16, lora_alpha=16, **lora), copy.deepcopy(bert)
+    )
+    network = copy.deepcopy(kernel._gradients.network).requires_grad_(True)
+    parameters = list(network.head.parameters())
+    for name, parameter in trained.named_parameters():
+        if parameter.requires_grad:
+            parameters.append(network.encoder.get_parameter(name))
+
+    def output(text):
+        return network(**tiny_tokenizer(text, return_tensors="pt"))[0, 0]
+
+    assert_close(K, tangent_kernel(output, parameters, tiny_texts))
+    alone = make(lora_params=targets).fit_transform(tiny_texts)
+    assert np.abs(K - alone).max() > 1e-6 * np.abs(K).max()
+
+
 def test_adapters_are_seeded(llama, make, tiny_texts):
     pytest.importorskip("peft", reason="adapters are in the extra lora")
     options = {"template": "{text} was {mask}", "parameters": "lora"}
