@@ -104,8 +104,8 @@ class EmpiricalNTK(
         minutes; on a GPU, where gradients do not count, 3e15 operations; and with
         `sign_gradient`.
     n_components : int or None, default=None
-        Columns of the sketch; None for 1,024. There are fewer if the gradients of the
-        training rows need no more.
+        Columns of the sketch; None for 1,024. There are fewer if the training rows that
+        it is made from need no more: all but an eighth, 48 at most, or a part of many.
     normalize : bool or "cosine", default=True
         True divides by the mean of the training diagonal, so that ``alpha`` of a ridge
         has the same meaning for every model. "cosine" divides by the norms of both
