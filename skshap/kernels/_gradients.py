@@ -19,6 +19,7 @@ from skshap.nn._batched_rows import BatchedRows
 from skshap.nn._capture import GradientCapture
 from skshap.nn._gram import squared_norms
 from skshap.nn._parameters import first_parameter
+from skshap.nn._places import may_move_rows
 from skshap.utils._progress import progress_bar
 
 __all__ = ["RowGradients"]
@@ -62,6 +63,8 @@ class RowGradients:
         self.verbose = verbose
         self.devices = devices
         self._settings = network_settings(network)
+        if may_change(network):
+            self._weights_digest = weights_digest(network)
         self.capture = GradientCapture(network, outputs)
         parameter = first_parameter(network)
         self.dtype, self.device = parameter.dtype, parameter.device
@@ -101,6 +104,7 @@ class RowGradients:
 
     @cached_property
     def _weights_digest(self):
+        # First asked for by pickles: most kernels go without reading all weights again.
         return weights_digest(self.network)
 
     def squared_norms(self, rows):
@@ -281,6 +285,15 @@ class RowGradients:
             for k, gradient in zip(missing[places], gradients, strict=True):
                 self.store.put_row(self._row_name(side.keys[k]), gradient)
             yield missing[places], gradients
+
+
+def may_change(network):
+    """Whether passes may change weights, or buffers that files hold."""
+    kept = network.state_dict()
+    has_buffers = any(name in kept for name, _ in network.named_buffers())
+    norms = (getattr(module, "max_norm", None) for module in network.modules())
+    has_limit = any(norm is not None for norm in norms)  # of embeddings
+    return has_buffers or has_limit or may_move_rows(network)  # code of one's own
 
 
 def _norms_of_batch(is_sign, capture, batch, lengths):

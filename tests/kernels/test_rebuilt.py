@@ -286,6 +286,54 @@ def test_a_module_changed_after_fit(journey, change):
     travel(kernel).transform(X)
 
 
+class Counting(nn.Linear):
+    def __init__(self):
+        super().__init__(3, 1)
+        self.register_buffer("n_calls", torch.zeros(()))
+
+    def forward(self, x):
+        self.n_calls += 1
+        return super().forward(x)
+
+
+class Unit(nn.Linear):
+    def __init__(self):
+        super().__init__(3, 1)
+
+    def forward(self, x):
+        with torch.no_grad():
+            self.weight /= self.weight.norm()
+        return super().forward(x)
+
+
+class Numbers(nn.Module):
+    def forward(self, x):
+        return x.long()
+
+
+CHANGING = {
+    "counts": Counting,
+    "scales": Unit,
+    "largest norm": lambda: nn.Sequential(
+        Numbers(), nn.EmbeddingBag(5, 4, max_norm=0.1), nn.Linear(4, 1)
+    ),
+}
+
+
+@pytest.mark.parametrize("journey", JOURNEYS)
+@pytest.mark.parametrize("kind", CHANGING)
+def test_a_module_that_passes_change(kind, journey):
+    torch.manual_seed(0)
+    model = CHANGING[kind]()
+    X = np.random.default_rng(0).integers(0, 5, size=(6, 3)).astype(float)
+    kernel = EmpiricalNTK(model).fit(X)
+    K, travel = kernel.transform(X), JOURNEYS[journey]
+    assert_allclose(travel(kernel).transform(X), K, rtol=1e-6)
+    train(model)
+    with pytest.raises(ValueError, match=r"weights of model=.* are not"):
+        travel(kernel).transform(X)
+
+
 @pytest.mark.parametrize("journey", JOURNEYS)
 def test_a_module_of_transformers_trained_after_fit(make, journey, tiny_texts):
     model = make_encoder("bert")
