@@ -168,9 +168,12 @@ def sampling_work(data, plan, method):
 
 def largest_eigenvalue(F):
     """Estimate the largest eigenvalue of ``F F'``, from below, by power iteration."""
-    v = np.random.default_rng(0).normal(size=F.shape[1])
+    v, value = np.random.default_rng(0).normal(size=F.shape[1]), 0.0
     for _ in range(ITERATIONS):
         v = F.T @ (F @ (v / np.linalg.norm(v)))
-        if not v.any():
+        size = np.abs(v).max(initial=0.0)
+        if not size:
             break
-    return float(np.linalg.norm(v))
+        v /= size  # squares of tiny or huge numbers are none
+        value = size * np.linalg.norm(v)
+    return float(value)

@@ -128,6 +128,8 @@ def test_the_largest_eigenvalue():
         F = rng.normal(size=(50, 8)) * 2.0 ** -np.arange(8)
         found, exact = largest_eigenvalue(F), np.linalg.norm(F, 2) ** 2
         assert 0.99 * exact < found <= exact * (1 + 1e-12)
+    for unit in (1e-85, 1e85):  # whose fourth powers no float holds
+        assert_allclose(largest_eigenvalue(F * unit), found * unit**2, rtol=1e-12)
     assert largest_eigenvalue(np.zeros((5, 2))) == 0
 
 
