@@ -1,5 +1,7 @@
 """A batch: what a network reads, and what comes out of it."""
 
+import inspect
+
 import torch
 
 __all__ = ["batch_size", "network_outputs", "take_rows", "tokens_wide", "trim"]
@@ -46,9 +48,13 @@ def network_outputs(network, batch):
     Raises
     ------
     ValueError
-        If the network returns something else.
+        If the network takes or returns something else.
     """
-    output = network(**batch) if isinstance(batch, dict) else network(batch)
+    try:
+        output = network(**batch) if isinstance(batch, dict) else network(batch)
+    except TypeError:
+        _check_taken(network, batch)
+        raise
     output = getattr(output, "logits", output)
     is_tensor = isinstance(output, torch.Tensor)
     if not is_tensor or output.ndim != 2 or not output.shape[1]:
@@ -63,3 +69,27 @@ def network_outputs(network, batch):
             f"got a tensor of {output.dtype}; return real scores."
         )
     return output
+
+
+def _check_taken(network, batch):
+    """Raise if the forward of a network does not take what it is called with."""
+    kind = type(network).__name__
+    try:
+        signature = inspect.signature(network.forward)
+        if isinstance(batch, dict):
+            signature.bind(**batch)
+        else:
+            signature.bind(batch)
+    except TypeError as error:
+        if isinstance(batch, dict):
+            what = f"what tokenizer makes, by name: {', '.join(batch)}"
+            use = (
+                "a model of transformers; of a model of sentence-transformers its "
+                "folder, or model[0].auto_model"
+            )
+        else:
+            what, use = "one tensor of rows", "a module that takes one"
+        raise ValueError(
+            f"the forward of model={kind}(...) is called with {what}; it does not take "
+            f"that ({error}). Pass {use}."
+        ) from error

@@ -31,7 +31,8 @@ class Plan:
     Raises
     ------
     ValueError
-        If no parameter counts, or if a layer mixes the examples of a batch.
+        If no parameter counts, or if a layer mixes the examples of a batch, or is of
+        TorchScript.
     """
 
     def __init__(self, network):
@@ -47,6 +48,7 @@ class Plan:
         for layer_name, layer in network.named_modules():
             own = {k: p for k, p in layer._parameters.items() if p in names}
             if own:
+                _refuse_scripted(layer_name, layer)
                 _refuse_mixing(layer_name, layer)
                 for attribute, parameter in own.items():
                     self._users[names[parameter]].append((layer_name, attribute))
@@ -231,6 +233,16 @@ class Plan:
     def _zeros(self, name, *shape):
         like = self.wanted[name].detach()
         return like.new_zeros(shape, dtype=torch.promote_types(like.dtype, torch.float))
+
+
+def _refuse_scripted(name, layer):
+    """Raise if a layer is of TorchScript, where hooks do not reach."""
+    if isinstance(layer, torch.jit.ScriptModule):
+        raise ValueError(
+            f"layer {name!r} of model is of TorchScript, where hooks do not reach; put "
+            "the module that it was made of in its place, or make it of one that is "
+            "frozen, by requires_grad_(False)."
+        )
 
 
 def _refuse_mixing(name, layer):

@@ -41,6 +41,11 @@ class WordNetwork(nn.Module):
                 "by a fresh head."
             )
         n_tokens, has_bias = old.out_features, old.bias is not None
+        # A layer inside of the head, as newer DeBERTa names it, is no output layer. Of
+        # these some have a few words less than the embeddings, or more.
+        n_embedded = len(model.get_input_embeddings().weight)
+        if n_tokens == old.in_features != n_embedded:
+            raise self._not_replaced()
         new = skip_init(nn.Linear, old.in_features, self.n_words, bias=has_bias)
         new.to(old.weight)
         with torch.no_grad():
@@ -67,9 +72,12 @@ class WordNetwork(nn.Module):
         """Return the logits of the words at one position a row, of shape (n, words)."""
         logits = self.model(**batch).logits
         if logits.shape[-1] != self.n_words:
-            raise ValueError(
-                f"the output layer of model={type(self.model).__name__} could not be "
-                "replaced by that of label_words; leave template at None to read the "
-                "model out by a fresh head."
-            )
+            raise self._not_replaced()
         return logits[torch.arange(len(logits), device=logits.device), position]
+
+    def _not_replaced(self):
+        return ValueError(
+            f"the output layer of model={type(self.model).__name__} could not be "
+            "replaced by that of label_words; leave template at None to read the "
+            "model out by a fresh head."
+        )

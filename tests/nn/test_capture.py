@@ -309,6 +309,24 @@ def test_layers_that_mix_the_examples(layer, message):
         GradientCapture(network)
 
 
+@pytest.mark.filterwarnings("ignore:.*deprecated")
+@pytest.mark.parametrize("make", ["script", "trace"])
+def test_layers_of_torchscript(make):
+    """They have no classes to tell rules by, nor parameters that stay the same."""
+
+    def network():
+        layer = nn.Linear(3, 4).double()
+        if make == "script":
+            return nn.Sequential(torch.jit.script(layer.requires_grad_(is_wanted)))
+        return nn.Sequential(torch.jit.trace(layer.requires_grad_(is_wanted), X[:2]))
+
+    X, is_wanted = torch.as_tensor(table(5, 3)), True
+    with pytest.raises(ValueError, match="layer '0' of model is of TorchScript"):
+        GradientCapture(network())
+    is_wanted = False
+    check(network().append(nn.Linear(4, 2).double()), X)
+
+
 @pytest.mark.parametrize("name", ["linear", "function", "two tables"])
 @pytest.mark.parametrize("batch_size", [1, 5])
 def test_outputs(name, batch_size):
@@ -436,6 +454,44 @@ def test_forward_of_another_shape(output):
     with pytest.raises(ValueError, match="forward of model must return"):
         capture = GradientCapture(Wrapped().double())
         capture.rows(torch.zeros(3, 4, dtype=torch.float64), None)
+
+
+class OfDict(nn.Linear):
+    def forward(self, features):
+        return super().forward(features["input_ids"])
+
+
+NAMES = "input_ids, attention_mask"
+
+
+@pytest.mark.parametrize(
+    ("network", "batch", "message"),
+    [
+        (
+            OfDict(4, 2),
+            dict.fromkeys(NAMES.split(", "), torch.ones(3, 4)),
+            rf"model=OfDict\(...\) is called with .* by name: {NAMES};.*'features'.*"
+            r"sentence-transformers its folder, or model\[0\].auto_model",
+        ),
+        (
+            nn.Bilinear(4, 4, 2),
+            torch.ones(3, 4),
+            r"model=Bilinear\(...\) is called with one tensor of rows;.*'input2'",
+        ),
+    ],
+)
+def test_forward_that_takes_something_else(network, batch, message):
+    with pytest.raises(ValueError, match=message):
+        GradientCapture(network).layout(batch)
+
+
+def test_other_errors_of_a_forward_are_passed_on():
+    class Broken(nn.Linear):
+        def forward(self, x):
+            return super().forward(x + None)
+
+    with pytest.raises(TypeError, match="unsupported operand"):
+        GradientCapture(Broken(4, 2)).layout(torch.ones(3, 4))
 
 
 def test_padding_that_counts():

@@ -66,3 +66,28 @@ def test_logits_are_those_of_the_whole_output_layer(family, is_tied):
     torch.testing.assert_close(found, expected)
     # Embeddings are all there still.
     assert model.get_input_embeddings().weight.shape[0] == 60
+
+
+@pytest.mark.parametrize("family", ["deberta", "deberta-v2"])
+def test_heads_that_name_a_layer_inside_as_the_output_layer(family):
+    sizes = {"vocab_size": 60, "hidden_size": 16, "num_hidden_layers": 1}
+    sizes |= {"num_attention_heads": 2, "intermediate_size": 24}
+    config = tr.AutoConfig.for_model(family, **sizes, legacy=False)
+    model = tr.AutoModelForMaskedLM.from_config(config)
+    with pytest.raises(ValueError, match="could not be replaced by that of label_word"):
+        WordNetwork(model, [9, 50], is_causal=False)
+
+
+def test_an_output_layer_without_some_of_the_words():
+    """Of Mllama, Moshi and others embeddings have some tokens that nothing predicts."""
+    sizes = {"vocab_size": 60, "hidden_size": 16, "num_hidden_layers": 1}
+    sizes |= {"num_attention_heads": 2, "intermediate_size": 24}
+    config = tr.LlamaConfig(**sizes, num_key_value_heads=1, tie_word_embeddings=False)
+    torch.manual_seed(0)
+    model = tr.LlamaForCausalLM(config).eval()
+    model.lm_head = torch.nn.Linear(16, 56, bias=False)
+    batch, position = {"input_ids": torch.tensor([[9, 58, 7]])}, torch.tensor([1])
+    with torch.no_grad():
+        expected = model(**batch).logits[:, 1, [9, 50]]
+        found = WordNetwork(model, [9, 50], is_causal=True)(position, **batch)
+    torch.testing.assert_close(found, expected)
