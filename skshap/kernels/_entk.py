@@ -223,9 +223,9 @@ class EmpiricalNTK(
     error if weights, settings or tokenizer are not those of `fit`, as after a folder
     was written anew or a module was trained on. To tell, all weights are read once
     before and once after: some 0.1 s for 90 MB. Settings are the configuration of a
-    pretrained model and attributes that are texts, numbers, flags or lists of these,
-    unless a forward pass changes them, but not code, hooks, private attributes and
-    buffers that files do not hold.
+    pretrained model, names of classes of layers and attributes that are texts, numbers,
+    flags or lists of these, unless a forward pass changes them, but not code, hooks,
+    private attributes and buffers that files do not hold.
 
     On a machine without a network or with ``HF_HUB_OFFLINE=1``, pass
     the path of a model folder.
