@@ -257,6 +257,8 @@ def test_state_is_due_within_half_a_minute(tmp_path, monkeypatch):
     assert not state.is_due()
 
 
+# Where a file was being opened, Python closes it when it is collected.
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 @sklearn.config_context()  # an interrupt within scikit-learn's own leaves it set
 @pytest.mark.parametrize(
     ("params", "n_permutations", "per_sample"),
