@@ -238,6 +238,7 @@ HELPERS = {
         "_causal",
         "_product",
         "_sorted_rows",
+        "_token_products",
     },
     "selection": {
         "_attributed",

@@ -15,14 +15,13 @@ from skshap.nn._factors import squared_norms_of_pair
 from skshap.nn._gram_cost import count_operations
 from skshap.nn._product import add_product
 from skshap.nn._sorted_rows import CHUNK_COLUMNS, SortedRows
+from skshap.nn._token_products import add_token_products, most_cancelled
 
 __all__ = ["CHUNK_BYTES", "gram", "squared_norms"]
 
 CHUNK_BYTES = 1 << 29  # of multiplied-out gradients held at once, on a CPU
 GPU_COLUMNS = 1 << 17  # of multiplied-out gradients at once, on a GPU
 GPU_SHARE = 32  # one part in so many of its memory, for them
-# Of float32, as a share of norms, by which sums over pairs of tokens may be wrong.
-MOST_ROUNDING = 1e-5
 
 
 def gram(
@@ -81,8 +80,8 @@ def gram(
         for part in tasks:
             if part is None:
                 parts = [factors] if right is None else [factors, others]
-                ratios = list(map(_most_cancelled, parts, sides, norms))
-                _add_token_products(K, parts[0], parts[-1], ratios)
+                ratios = list(map(most_cancelled, parts, sides, norms))
+                add_token_products(K, parts[0], parts[-1], ratios)
             else:
                 G = _multiply_out(factors, part, buffers[0])
                 H = None if others is None else _multiply_out(others, part, buffers[1])
@@ -254,55 +253,3 @@ def _add_lookups(K, left, right):
         block = sums[mine] @ other_sums[theirs].T
         index = torch.from_numpy(rows[mine]), torch.from_numpy(columns[theirs])
         K[index[0][:, None].to(K.device), index[1].to(K.device)] += block
-
-
-def _most_cancelled(buckets, rows, norms):
-    """Return how far terms cancel, for each bucket of rows.
-
-    That is by how much the norms of a row's outer products, one a token, add up to more
-    than the norm of its gradient, at most.
-    """
-    norms = torch.from_numpy(norms[rows.order]).to(rows.device).sqrt()
-    largest, start = [], 0
-    for a, d in buckets:
-        terms = (a.norm(dim=2) * d.norm(dim=2)).sum(1, dtype=torch.float64)
-        size = norms[start : start + len(a)].clamp_min(torch.finfo(a.dtype).tiny)
-        largest.append((terms / size).amax())
-        start += len(a)
-    return torch.stack(largest).tolist()
-
-
-def _add_token_products(K, left, right, ratios):
-    """Add the sums over pairs of tokens, bucket by bucket.
-
-    Parameters
-    ----------
-    K : Tensor of shape (n, m)
-    left, right : list of (Tensor, Tensor)
-        Buckets of either side; `right` is `left` for half the products of these.
-    ratios : list of list of float
-        From `_most_cancelled`, of either side, or of the only one.
-    """
-    row = 0
-    for (a, d), ratio in zip(left, ratios[0], strict=True):
-        column = 0
-        n, t, _ = a.shape
-        error = torch.finfo(a.dtype).eps * ratio
-        for (b, e), other in zip(right, ratios[-1], strict=True):
-            m, u, _ = b.shape
-            if right is left and column > row:
-                break
-            # One product a pair is no sum to keep in the working precision.
-            is_exact = t == 1 or error * other > MOST_ROUNDING
-            kind = torch.float64 if is_exact else a.dtype
-            products = _between_tokens(a, b, kind)
-            products *= _between_tokens(d, e, kind)
-            block = products.view(n, t, m, u).sum((1, 3), dtype=torch.float64)
-            K[row : row + n, column : column + m] += block
-            column += m
-        row += n
-
-
-def _between_tokens(a, b, kind):
-    """Return the inner products between all tokens of two sides."""
-    return a.flatten(0, 1).to(kind) @ b.flatten(0, 1).to(kind).T
