@@ -909,12 +909,27 @@ def test_kernel_that_overflows(form, monkeypatch):
 
     tasks = {"tokens": [None], "whole": [slice(None)]}[form]
     monkeypatch.setattr(_gram, "_product_tasks", lambda *args: tasks)
-    # By tokens, infinity minus infinity: NaN, which also means not computed yet.
-    X = np.array([[1e30, 1e30], [1e30, -1e30]])
+    X = np.array([[1e30, 1e30], [1e30, 1e29]])
     with pytest.raises(ValueError, match="dtype='float64'"):
         EmpiricalNTK(Net(), normalize=False).fit_transform(X)
     K = EmpiricalNTK(Net(), normalize=False, dtype="float64").fit_transform(X)
-    assert_allclose(np.diag(K), [4e60, 4], rtol=1e-12)
+    assert_allclose(np.diag(K), [4e60, 1.21e60], rtol=1e-12)
+
+
+def test_terms_that_overflow_and_cancel(monkeypatch):
+    """Infinity minus infinity would be NaN, which also means not computed yet."""
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(1, 1)
+
+        def forward(self, x):
+            return self.layer(x[..., None]).sum(1)
+
+    monkeypatch.setattr(_gram, "_product_tasks", lambda *args: [None])
+    K = EmpiricalNTK(Net(), normalize=False).fit_transform([[1e30, -1e30]])
+    assert_allclose(K, [[4]])
 
 
 def test_nothing_is_read_before_fit(make):
