@@ -141,7 +141,7 @@ class BaseKernelRidgeClassifier(ClassifierMixin, BaseKernelRidge):
         loo = leave_one_out(Y, solved, factor.inverse_diagonal, priors)
         self.loo_decision_function_ = as_decision(loo + initial)
         is_ridge_alone = not class_prior and not np.any(initial)
-        tie = tie_of(kernel.diagonal(), alpha, factor.inverse_diagonal)
+        tie = tie_of(kernel.diagonal(), alpha, self.dual_coef_)
         self._tie = tie if is_ridge_alone else max(tie, TIE)
         return kernel, y_index
 
@@ -180,7 +180,8 @@ class BaseKernelRidgeClassifier(ClassifierMixin, BaseKernelRidge):
 
         Equal are those that differ by less than 1e-9 or, where nothing is added to what
         the ridge says, by less than 1e-9 of the median kernel value of a training row
-        with itself beside `alpha`.
+        with itself beside `alpha`; and, where `alpha` is so small that more is lost to
+        rounding, by what that may be.
 
         Parameters
         ----------

@@ -24,9 +24,9 @@ __all__ = [
 BLOCK = 512  # rows worked on at a time, so that an interrupt is seen soon
 # Decision values of size one this close are equal but for rounding; of rows of many
 # sizes this is a share of a usual one, but no less than the largest are rounded by, nor
-# than what is left where weights cancel that are large beside alpha, as those of copies
-# of a row with different labels.
-TIE, ROUNDING = 1e-9, 1e-13
+# than what rounding of their terms grows to: where alpha is small, those of copies of a
+# row with different labels are large and cancel.
+TIE, ROUNDING, GROWTH = 1e-9, 1e-13, 1000
 # Smallest pivot of a Cholesky factor that is trusted, as a share of the diagonal entry
 # it is left of: rounding of the entry is then about a 1e-6 of the pivot at most.
 SMALLEST_PIVOT = 1e-9
@@ -55,7 +55,7 @@ def leave_one_out(Y, solved, inverse_diagonal, prior):
     return loo + prior * solved[:, -1:] / inverse_diagonal
 
 
-def tie_of(diagonal, alpha, inverse_diagonal):
+def tie_of(diagonal, alpha, weights):
     """Return how close decision values are that are equal but for rounding.
 
     Predictions from no prior are about as small as the kernel is beside alpha.
@@ -66,8 +66,8 @@ def tie_of(diagonal, alpha, inverse_diagonal):
         Of the kernel of the training rows.
     alpha : float
         Strength of the ridge.
-    inverse_diagonal : ndarray of shape (n, 1)
-        Diagonal of ``(K + alpha I)^-1``.
+    weights : ndarray of shape (n, n_classes)
+        Of the training rows' kernel values in a prediction.
 
     Returns
     -------
@@ -76,8 +76,9 @@ def tie_of(diagonal, alpha, inverse_diagonal):
     sizes = diagonal[diagonal > 0]
     if not len(sizes):
         return TIE
-    rounding = max(ROUNDING, 2 * len(diagonal) * np.finfo(float).eps)
-    rounding *= float((diagonal[:, None] * inverse_diagonal).max())
+    rounding = ROUNDING / (1 + alpha / float(sizes.max()))
+    terms = np.linalg.norm(diagonal[:, None] * weights, axis=0).max()
+    rounding = max(rounding, GROWTH * np.finfo(float).eps * float(terms))
     return max(TIE / (1 + alpha / float(np.median(sizes))), rounding)
 
 

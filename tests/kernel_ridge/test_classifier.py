@@ -270,13 +270,16 @@ def test_probabilities_agree_with_predictions_even_when_tied(values, n_classes):
 
 @pytest.mark.parametrize("class_prior", [False, True])
 @pytest.mark.parametrize("alpha", [1e-4, 1e-6, 1e-8])
-def test_rows_that_have_all_labels_are_of_the_first_class(alpha, class_prior):
+@pytest.mark.parametrize(("n", "n_columns"), [(20, 1), (20, 3), (100, 10), (600, 2)])
+def test_rows_that_have_all_labels_are_of_the_first_class(
+    n, n_columns, alpha, class_prior
+):
     """Whatever is left of weights that cancel, which are large beside alpha."""
     rng = np.random.default_rng(0)
-    rows = np.repeat(rng.normal(size=(100, 10)), 2, axis=0)
+    rows = np.repeat(rng.normal(size=(n, n_columns)), 2, axis=0)
     clf = KernelRidgeClassifier(alpha, kernel="rbf", class_prior=class_prior)
-    clf.fit(rows, np.arange(200) % 2)
-    assert (clf.predict(rng.normal(size=(300, 10))) == 0).all()
+    clf.fit(rows, np.arange(2 * n) % 2)
+    assert (clf.predict(rng.normal(size=(300, n_columns))) == 0).all()
 
 
 @settings(deadline=None, max_examples=60)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
+from sklearn.metrics.pairwise import rbf_kernel
 
 from skshap.exceptions import NotPositiveDefiniteError
 from skshap.kernel_ridge._ridge_factor import KernelRidgeFactor
@@ -47,15 +48,26 @@ def test_ties_by_a_usual_row_and_by_the_rounding_of_the_largest():
         ([1e-12, 1e-12, 1e-12, 2.0], 1e-13 / 2),
         ([0.0, 0.0], 1e-9),
     ):
-        diagonal = np.array(sizes)
-        inverse = 1 / (diagonal[:, None] + 2)
-        assert_allclose(tie_of(diagonal, 2.0, inverse), expected)
+        weights = np.full((len(sizes), 2), 0.01)
+        assert_allclose(tie_of(np.array(sizes), 2.0, weights), expected)
 
 
-def test_ties_by_the_rounding_of_weights_that_are_large_beside_alpha():
-    for n, alpha in ((2, 1e-7), (1000, 1e-7), (1000, 1e-2)):
-        inverse = np.full((n, 1), 0.5 / alpha)  # as of copies of rows
-        expected = {2: 1e-13, 1000: 2000 * np.finfo(float).eps}[n] * 0.5 / alpha
-        assert_allclose(
-            tie_of(np.ones(n), alpha, inverse), max(expected, 0.99e-9), 0.01
-        )
+@pytest.mark.parametrize("n_columns", [1, 3, 30])
+@pytest.mark.parametrize("n", [10, 300])
+def test_ties_are_wider_than_rounding_and_not_by_far(n, n_columns):
+    """Of copies that have both labels every prediction is zero."""
+    rng = np.random.default_rng(0)
+    rows = np.repeat(rng.normal(size=(n, n_columns)), 2, axis=0)
+    K, new = rbf_kernel(rows), rbf_kernel(rng.normal(size=(200, n_columns)), rows)
+    signs = np.tile([1.0, -1.0], n)[:, None]
+    for alpha in (1e-2, 1e-5, 1e-8):
+        weights = np.linalg.solve(K + alpha * np.eye(2 * n), signs)
+        tie = tie_of(np.ones(2 * n), alpha, weights)
+        assert np.abs(new @ weights).max() < tie
+        assert tie <= max(1e-9, 3e-13 * np.sqrt(2 * n) / alpha)
+    # One row that is far larger than the others, and is told, widens it by little.
+    large = np.ones(2 * n)
+    large[0] = 1e6
+    weights = np.full((2 * n, 1), 0.5)
+    weights[0] = 1e-6
+    assert tie_of(large, 1.0, weights) < 1e-9
