@@ -115,7 +115,7 @@ def mean_of_copies(values, number):
     return (sums / count[:, None])[number]
 
 
-def judge_together(probabilities, transition, given, copies):
+def judge_together(probabilities, transition, given, copies, least=LEAST_GAIN):
     """Judge labels of copies that differ as those of one row, of which one is true.
 
     Parameters
@@ -128,12 +128,14 @@ def judge_together(probabilities, transition, given, copies):
         Index of each label.
     copies : ndarray of shape (n,)
         From `find_copies`.
+    least : float, default=LEAST_GAIN
+        Nats by which labels of all copies must be likelier if those of a row have one
+        true label than if each has its own.
 
     Returns
     -------
     rows : ndarray of int
-        Copies with more than one label. None, unless labels of all copies are likelier
-        if those of a row have one true label than if each has its own.
+        Copies with more than one label; none, unless labels are so much likelier.
     posterior : ndarray of shape (n_rows, n_classes)
         Of the true label of each.
     """
@@ -144,7 +146,7 @@ def judge_together(probabilities, transition, given, copies):
     np.add.at(joint, copies, evidence)
     together, apart = logsumexp(joint, axis=1), logsumexp(prior + evidence, axis=1)
     rows = np.flatnonzero(np.bincount(copies, given != given[first][copies])[copies])
-    if together.sum() - apart.sum() < LEAST_GAIN:
+    if together.sum() - apart.sum() < least:
         rows = rows[:0]
     return rows, softmax(joint[copies[rows]], axis=1)
 

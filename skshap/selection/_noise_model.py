@@ -88,7 +88,7 @@ class NoiseModel:
         self._untold = np.zeros(n_classes, dtype=bool)  # classes
         self._link = Link(n_classes, SLOPE_RIDGE[noise], scaling)
         self._parts = None  # of `take_over`
-        self._copies = None  # of `judge_copies`
+        self._copies = None  # those that are judged together
 
     def fit(self, decision):
         """Fit link and transitions, from where they are; return the posterior."""
@@ -181,7 +181,8 @@ class NoiseModel:
         other = self._alike("symmetric")
         if self._parts is None:
             other.fit(self._z)
-            other.judge_copies(self._copies)
+            if self._copies is not None:
+                other.judge_copies(self._copies, least=-np.inf)
         else:
             part, *known = self._parts
             other.take_over(part.symmetric(), *known)
@@ -216,22 +217,25 @@ class NoiseModel:
         other._link.weights = self._link.weights.copy()
         return other
 
-    def judge_copies(self, copies):
-        """Judge labels of copies that differ together, see `judge_together`.
+    def judge_copies(self, copies, **options):
+        """Judge labels of copies that differ together, if `judge_together` does.
+
+        Those of classes that rows do not tell, which `_settle` judges, are left.
 
         Parameters
         ----------
-        copies : ndarray of shape (n,) or None
-            From `find_copies`; None for no copies.
+        copies : ndarray of shape (n,)
+            From `find_copies`.
+        **options
+            Of `judge_together`.
         """
-        self._copies = copies
-        if copies is None or self._untold.any():  # whose labels `_settle` judges
-            return
-        judged = np.flatnonzero(~self.is_clean)
+        judged = np.flatnonzero(~self.is_clean & ~self._untold[self.given])
         number = np.unique(copies[judged], return_inverse=True)[1]
         labels = self.probabilities[judged], self.transition, self.given[judged]
-        rows, posterior = judge_together(*labels, number)
-        self.posterior[judged[rows]] = posterior
+        rows, posterior = judge_together(*labels, number, **options)
+        if len(rows):
+            self._copies = copies
+            self.posterior[judged[rows]] = posterior
 
     def predict(self):
         """Return the class that decision values speak for, by row.
@@ -247,7 +251,7 @@ class NoiseModel:
         return self.posterior[np.arange(len(self.given)), self.given]
 
     def quality_unknown(self):
-        """Return the same as if no label were known to be right."""
+        """Return the same as if no label were known to be right, and no row a copy."""
         joint = self.probabilities * self.transition[:, self.given].T
         own = joint[np.arange(len(self.given)), self.given]
         return own / joint.sum(1)

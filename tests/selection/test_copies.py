@@ -332,6 +332,21 @@ def test_rows_that_are_the_same_by_chance_are_judged_apart():
     assert posterior.shape == (0, 3)
 
 
+@pytest.mark.parametrize(("n_rows", "is_together"), [(8, False), (9, True)])
+def test_how_often_labels_must_agree(n_rows, is_together):
+    """Of rows that say nothing each pair that agrees gains log(1.64), as one says."""
+    transition = np.array([[0.9, 0.1], [0.1, 0.9]])
+    given = np.append(np.zeros(2 * n_rows, dtype=int), [0, 1])
+    copies = np.repeat(np.arange(n_rows + 1), 2)
+    labels = np.full((len(given), 2), 0.5), transition, given, copies
+    # One true label: (.81 + .01) / 2 for a pair that agrees, .09 for one that does not,
+    # against a quarter.
+    gain = n_rows * np.log(0.41 / 0.25) + np.log(0.09 / 0.25)
+    assert (gain >= np.log(20)) == is_together
+    assert len(judge_together(*labels)[0]) == 2 * is_together
+    assert len(judge_together(*labels, least=-np.inf)[0]) == 2
+
+
 def test_a_pair_alone_does_not_say_that_copies_have_one_truth():
     probabilities, transition = np.full((4, 3), 1 / 3), np.full((3, 3), 0.1)
     transition += 0.7 * np.eye(3)
