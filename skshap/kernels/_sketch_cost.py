@@ -10,7 +10,7 @@ from skshap.kernels._cost import typical_rows
 from skshap.kernels._sketched import CHUNK, N_HELD_OUT, SAMPLE_BYTES, SAMPLE_ROWS
 from skshap.nn._batched_rows import BatchedRows
 from skshap.nn._factors import BatchGradients, Layout
-from skshap.nn._gram import gram, squared_norms
+from skshap.nn._gram import gram, quick_squared_norms
 from skshap.nn._sketch import GradientSketch
 from skshap.utils._timing import timed
 
@@ -52,7 +52,9 @@ def predict_sketch_cost(sketched, rows, *, is_stored):
     fixed, growing = _finding_seconds(sketch, batches)
     mapping, first = timed(lambda: [sketch.features(batch) for batch in batches])
     alone = [BatchedRows(sketch.layout, [batch]) for batch in batches]
-    norming, _ = timed(lambda: [squared_norms(sketch.layout, rows) for rows in alone])
+    norming, _ = timed(
+        lambda: [quick_squared_norms(sketch.layout, rows) for rows in alone]
+    )
     one_row = (passing + mapping + norming) * share
     n_sample, width = min(n, 2 * sketched.n_components), first[0].shape[1]
     n_kept = min(n_sample, sketched.n_components)

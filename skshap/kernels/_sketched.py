@@ -7,7 +7,7 @@ import torch
 
 from skshap.kernels._digest import array_key, row_keys, text_key
 from skshap.nn._batched_rows import BatchedRows
-from skshap.nn._gram import gram, squared_norms
+from skshap.nn._gram import gram, quick_squared_norms
 from skshap.nn._sketch import GradientSketch, first_width
 
 __all__ = ["CHUNK", "N_HELD_OUT", "SAMPLE_BYTES", "SAMPLE_ROWS", "SketchedRows"]
@@ -231,5 +231,5 @@ def _sketch_batch(sketch, capture, batch, lengths):
 def _norms_and_features(sketch, batch):
     """Return the squared norms of gradients, and their features."""
     features = sketch.features(batch)
-    norms = squared_norms(sketch.layout, BatchedRows(sketch.layout, [batch]))
+    norms = quick_squared_norms(sketch.layout, BatchedRows(sketch.layout, [batch]))
     return torch.from_numpy(norms).to(features.device), features

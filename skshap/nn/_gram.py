@@ -15,9 +15,13 @@ from skshap.nn._factors import squared_norms_of_pair
 from skshap.nn._gram_cost import count_operations
 from skshap.nn._product import add_product
 from skshap.nn._sorted_rows import CHUNK_COLUMNS, SortedRows
-from skshap.nn._token_products import add_token_products, most_cancelled
+from skshap.nn._token_products import (
+    MOST_ROUNDING,
+    add_token_products,
+    most_cancelled,
+)
 
-__all__ = ["CHUNK_BYTES", "gram", "squared_norms"]
+__all__ = ["CHUNK_BYTES", "gram", "quick_squared_norms", "squared_norms"]
 
 CHUNK_BYTES = 1 << 29  # of multiplied-out gradients held at once, on a CPU
 GPU_COLUMNS = 1 << 17  # of multiplied-out gradients at once, on a GPU
@@ -72,8 +76,14 @@ def gram(
             plans[index] = _product_tasks(factor, index, left, right, is_sign)
     n_tasks, buffers = sum(map(len, plans.values())), ([], [])
     sides = [left] if right is None else [left, right]
-    if norms is None and [None] in plans.values():
-        norms = [squared_norms(layout, rows) for rows in sides]
+    if norms is None:
+        by_tokens = [index for index, tasks in plans.items() if tasks == [None]]
+        # Of one token no terms can cancel.
+        many = left.counts[:, by_tokens].max(initial=0) > 1
+        norms = [
+            squared_norms(layout, rows) if many else np.full(len(rows), np.inf)
+            for rows in sides
+        ]
     for index, tasks in plans.items():
         factors = _wider_last(left.buckets(index))
         others = None if right is None else _wider_last(right.buckets(index))
@@ -98,7 +108,7 @@ def gram(
     return out
 
 
-def squared_norms(layout, rows, *, is_sign=False, device="cpu"):
+def squared_norms(layout, rows, *, is_sign=False, is_exact=True, device="cpu"):
     """Compute the squared norm of each gradient: the diagonal of `gram`.
 
     Parameters
@@ -110,6 +120,8 @@ def squared_norms(layout, rows, *, is_sign=False, device="cpu"):
     is_sign : bool, default=False
         Take the signs of gradients instead, zero for what may be rounding, and of
         several outputs the mean.
+    is_exact : bool, default=True
+        Take products in float64, and not in the precision of the gradients.
     device : str or torch.device, default="cpu"
         Where products of flat gradients are computed; batches stay where they are.
 
@@ -131,7 +143,8 @@ def squared_norms(layout, rows, *, is_sign=False, device="cpu"):
             continue
         start = 0
         for a, d in rows.buckets(index):
-            a, d = a.double(), d.double()
+            if is_exact:
+                a, d = a.double(), d.double()
             if is_sign:
                 signs = take((d.mT @ a).flatten(1), slice(start, start + len(a)))
                 squares = signs.square().sum(1)
@@ -144,6 +157,29 @@ def squared_norms(layout, rows, *, is_sign=False, device="cpu"):
     out = np.empty(len(rows))
     out[rows.order] = total.clamp_(min=0).cpu().numpy()
     return out
+
+
+def quick_squared_norms(layout, rows):
+    """Compute squared norms in the precision of gradients, unless their terms cancel.
+
+    Parameters
+    ----------
+    layout : Layout
+    rows : BatchedRows
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        float64.
+    """
+    norms = squared_norms(layout, rows, is_exact=False)
+    for index, factor in enumerate(layout.factors):
+        if not factor.is_lookup:
+            buckets = rows.buckets(index)
+            ratio = max(most_cancelled(buckets, rows, norms))
+            if torch.finfo(buckets[0][0].dtype).eps * ratio**2 > MOST_ROUNDING:
+                return squared_norms(layout, rows)
+    return norms
 
 
 def _arrange(layout, rows, device):

@@ -2,7 +2,7 @@
 
 import torch
 
-__all__ = ["add_token_products", "most_cancelled"]
+__all__ = ["MOST_ROUNDING", "add_token_products", "most_cancelled"]
 
 # Of the norms, the most by which sums over pairs of tokens may be wrong.
 MOST_ROUNDING = 1e-5

@@ -4,14 +4,16 @@ from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from torch.utils.flop_counter import FlopCounterMode
 
 from skshap.nn import _gram, _sorted_rows
-from skshap.nn._factors import Factor, Layout
-from skshap.nn._gram import gram, squared_norms
+from skshap.nn._batched_rows import BatchedRows
+from skshap.nn._factors import BatchGradients, Factor, Layout
+from skshap.nn._gram import gram, quick_squared_norms, squared_norms
 from skshap.nn._product import add_product
 from tests.patching import using
 
@@ -224,10 +226,48 @@ def test_terms_that_cancel_are_summed_exactly():
         expected = naive(layout, left, left)
         assert np.abs((square - expected) / scale).max() < 5e-6
         assert np.abs((inexact - expected) / scale).max() > 1e-3
+    two = gram(layout, cancelling[:1] + cancelling[2:3])  # of two tokens each
+    places = np.ix_([0, 2], [0, 2])
+    assert np.abs((two - expected[places]) / scale[places]).max() < 5e-6
     # Where none cancel, nothing is summed in more digits than it was.
     rows = random_rows(layout, [2, 5, 3, 4], dtype=np.float32)
     working = gram(layout, rows, norms=[np.full(4, np.inf)])
     assert_array_equal(gram(layout, rows), working)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "is_exact"), [(5, 5, False), (20, 20, True), (100, 2, True)]
+)
+def test_how_far_terms_must_cancel_on_both_sides(left, right, is_exact):
+    """A product of ratios of 84 may be wrong by 1e-5 of the norms, in float32."""
+    layout = Layout(0, [Factor(30, 50)])
+    rows = [random_rows(layout, [2], dtype=np.float32, seed=s)[0] for s in (0, 1)]
+    norms = []
+    for row, ratio in zip(rows, (left, right), strict=True):
+        a, d = (part.reshape(2, -1) for part in np.split(row[1:], [60]))
+        terms = (np.linalg.norm(a, axis=1) * np.linalg.norm(d, axis=1)).sum()
+        norms.append(np.array([(terms / ratio) ** 2]))
+    found = gram(layout, rows[:1], rows[1:], norms=norms)
+    expected = naive(layout, rows[:1], rows[1:])
+    size = np.sqrt(np.prod([naive(layout, [r], [r]) for r in rows]))
+    assert (np.abs(found - expected) < 1e-14 * size) == is_exact
+
+
+def test_quick_norms_are_exact_where_terms_cancel():
+    layout = Layout(3, [Factor(30, 50)])
+    batches = []
+    for offset in (0, 30):
+        rng = np.random.default_rng(0)
+        a = torch.from_numpy(offset + rng.normal(size=(4, 3, 30))).float()
+        d = rng.normal(size=(4, 3, 50))
+        d = torch.from_numpy(d - d.mean(1, keepdims=True)).float()
+        vector = torch.zeros(4, 3)
+        batches.append(BatchGradients(vector, [(a, d)], [np.full(4, 3)]))
+    for batch, is_exact in zip(batches, (False, True), strict=True):
+        rows = BatchedRows(layout, [batch])
+        quick, exact = quick_squared_norms(layout, rows), squared_norms(layout, rows)
+        assert_allclose(quick, exact, rtol=1e-5)
+        assert (quick == exact).all() == is_exact
 
 
 def test_no_norm_is_negative_where_terms_cancel_altogether():
