@@ -289,11 +289,9 @@ class RowGradients:
 
 def may_change(network):
     """Whether passes may change weights, or buffers that files hold."""
-    kept = network.state_dict()
-    has_buffers = any(name in kept for name, _ in network.named_buffers())
     norms = (getattr(module, "max_norm", None) for module in network.modules())
     has_limit = any(norm is not None for norm in norms)  # of embeddings
-    return has_buffers or has_limit or may_move_rows(network)  # code of one's own
+    return has_limit or may_move_rows(network)  # code of one's own
 
 
 def _norms_of_batch(is_sign, capture, batch, lengths):
