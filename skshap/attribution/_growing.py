@@ -115,7 +115,7 @@ class GrowingCoalitions:
             If the kernel plus alpha is not positive definite; the message names alpha.
         """
         q = self.targets.shape[1]
-        self._factorize(order, sizes[-1])
+        self._factorize(order, sizes[-1] if len(sizes) else 0)
         kept = None if choose is None else choose(*self._predict(order, sizes))
         rest = self._unexplained
         if kept is None:
