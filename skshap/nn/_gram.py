@@ -85,17 +85,14 @@ def gram(
             for rows in sides
         ]
     for index, tasks in plans.items():
-        factors = _wider_last(left.buckets(index))
-        others = None if right is None else _wider_last(right.buckets(index))
+        buckets = [_wider_last(rows.buckets(index)) for rows in sides]
         for part in tasks:
             if part is None:
-                parts = [factors] if right is None else [factors, others]
-                ratios = list(map(most_cancelled, parts, sides, norms))
-                add_token_products(K, parts[0], parts[-1], ratios)
+                ratios = list(map(most_cancelled, buckets, sides, norms))
+                add_token_products(K, buckets[0], buckets[-1], ratios)
             else:
-                G = _multiply_out(factors, part, buffers[0])
-                H = None if others is None else _multiply_out(others, part, buffers[1])
-                add_product(K, take(G), None if H is None else take_other(H))
+                G, *H = map(_multiply_out, buckets, [part] * 2, buffers)
+                add_product(K, take(G), *map(take_other, H))
             if advance is not None:
                 advance(1 / n_tasks)
     if right is None:
@@ -115,7 +112,7 @@ def squared_norms(layout, rows, *, is_sign=False, is_exact=True, device="cpu"):
     ----------
     layout : Layout
         Of the rows.
-    rows : list of ndarray, or BatchedRows
+    rows : list of ndarray, BatchedRows or SortedRows
         n gradients, flat or in batches.
     is_sign : bool, default=False
         Take the signs of gradients instead, zero for what may be rounding, and of
