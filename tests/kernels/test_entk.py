@@ -897,38 +897,32 @@ def test_weights_that_are_not_finite(make, value):
         make(model=model).fit_transform(["film", "plot"])
 
 
+class SumOfItems(nn.Module):
+    """One layer, which reads the columns of a row one by one."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(1, 1)
+
+    def forward(self, x):
+        return self.layer(x[..., None]).sum(1)
+
+
 @pytest.mark.parametrize("form", ["tokens", "whole"])
 def test_kernel_that_overflows(form, monkeypatch):
-    class Net(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.layer = nn.Linear(1, 1)
-
-        def forward(self, x):
-            return self.layer(x[..., None]).sum(1)
-
     tasks = {"tokens": [None], "whole": [slice(None)]}[form]
     monkeypatch.setattr(_gram, "_product_tasks", lambda *args: tasks)
     X = np.array([[1e30, 1e30], [1e30, 1e29]])
     with pytest.raises(ValueError, match="dtype='float64'"):
-        EmpiricalNTK(Net(), normalize=False).fit_transform(X)
-    K = EmpiricalNTK(Net(), normalize=False, dtype="float64").fit_transform(X)
+        EmpiricalNTK(SumOfItems(), normalize=False).fit_transform(X)
+    K = EmpiricalNTK(SumOfItems(), normalize=False, dtype="float64").fit_transform(X)
     assert_allclose(np.diag(K), [4e60, 1.21e60], rtol=1e-12)
 
 
 def test_terms_that_overflow_and_cancel(monkeypatch):
     """Infinity minus infinity would be NaN, which also means not computed yet."""
-
-    class Net(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.layer = nn.Linear(1, 1)
-
-        def forward(self, x):
-            return self.layer(x[..., None]).sum(1)
-
     monkeypatch.setattr(_gram, "_product_tasks", lambda *args: [None])
-    K = EmpiricalNTK(Net(), normalize=False).fit_transform([[1e30, -1e30]])
+    K = EmpiricalNTK(SumOfItems(), normalize=False).fit_transform([[1e30, -1e30]])
     assert_allclose(K, [[4]])
 
 
