@@ -20,11 +20,12 @@ __all__ = [
 ]
 
 # What messages have in common, on one dimension where two are wanted, on texts where
-# numbers are, on what is no text, and on values that are no numbers.
+# numbers are, on what is no text, on missing values, and on all that are no numbers.
 FLAT = "2D array|2D input|2-dimensional|two dimensions"
 WORDS = "non-numeric|string to float|works on numbers"
 NO_TEXT = "invalid document|object has no attribute"
-DATA = "NaN|NaT|missing|infinity|dtype|DType|convert|float|date|numbers"
+GAPS = "NaN|NaT|missing|infinity|numbers"
+DATA = f"{GAPS}|dtype|DType|convert|float|date"
 
 
 def check_triples(kernels):
@@ -151,6 +152,9 @@ def noted(name, columns, part):
             if is_single(columns) and re.search(WORDS, message):
                 part = part.to_frame() if hasattr(part, "to_frame") else part
             if re.search(DATA, message) and (advice := column_advice(part)):
+                if not re.search(GAPS, message):  # a step may fill what is missing
+                    gaps = ADVICE["gaps"], ADVICE["infinite"]
+                    advice = [a for a in advice if not a.endswith(gaps)] or advice
                 # By names, in place of that by what a step before made of the columns,
                 # of the same kinds: it may have encoded others.
                 kinds = tuple(what for what in ADVICE.values() if what in message)

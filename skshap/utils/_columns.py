@@ -33,8 +33,8 @@ ADVICE = {
     "days": "hold dates in texts: turn them into numbers, as "
     "(pandas.to_datetime(dates) - pandas.Timestamp(0)).dt.days does, or put skrub's "
     "TableVectorizer in front of the kernel.",
-    "dates": "hold dates: turn them into numbers, as with skrub's TableVectorizer in "
-    "front of the kernel.",
+    "dates": "hold dates: turn them into numbers, such as days since the first, or "
+    "put skrub's TableVectorizer in front of the kernel.",
     "others": "hold neither numbers nor texts: turn them into one or the other, or "
     "drop them.",
     "gaps": "have missing values (NaN): fill them, as with SimpleImputer in front (of "
