@@ -247,6 +247,8 @@ class FreeShapAttributor(BaseFreeShap, BaseKernelRidgeClassifier):
         ],
     }
 
+    _sums_features = False  # coalitions may predict by rows even so
+
     def __init__(
         self,
         kernel="rbf",

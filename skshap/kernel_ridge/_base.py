@@ -120,6 +120,8 @@ class BaseKernelRidge(BaseEstimator):
 class BaseKernelRidgeClassifier(ClassifierMixin, BaseKernelRidge):
     """What classifiers by kernel ridge regression share."""
 
+    _sums_features = True  # to predict, where the kernel has them
+
     def _fit(self, X, y, *, class_prior=False):
         """Fit the ridge; return the kernel of the rows, and their labels."""
         rows = self._check_training_rows(X, y)
@@ -141,12 +143,21 @@ class BaseKernelRidgeClassifier(ClassifierMixin, BaseKernelRidge):
         loo = leave_one_out(Y, solved, factor.inverse_diagonal, priors)
         self.loo_decision_function_ = as_decision(loo + initial)
         is_ridge_alone = not class_prior and not np.any(initial)
-        tie = tie_of(kernel.diagonal(), alpha, self.dual_coef_)
+        tie = tie_of(kernel.diagonal(), alpha, self._largest_terms(kernel))
         self._tie = tie if is_ridge_alone else max(tie, TIE)
         return kernel, y_index
 
     def _choose_alpha(self, kernel, Y):
         return self.alpha
+
+    def _largest_terms(self, kernel):
+        """Return the size of what a prediction sums: the root of the sum of squares."""
+        diagonal = kernel.diagonal()
+        if kernel.is_explicit and self._sums_features:
+            terms = np.sqrt(diagonal.max()) * np.linalg.norm(self._weights, axis=0)
+        else:
+            terms = np.linalg.norm(diagonal[:, None] * self.dual_coef_, axis=0)
+        return float(terms.max())
 
     def _initial_outputs(self, rows):
         """Return what is predicted before training, which only fits the rest."""

@@ -55,7 +55,7 @@ def leave_one_out(Y, solved, inverse_diagonal, prior):
     return loo + prior * solved[:, -1:] / inverse_diagonal
 
 
-def tie_of(diagonal, alpha, weights):
+def tie_of(diagonal, alpha, terms):
     """Return how close decision values are that are equal but for rounding.
 
     Predictions from no prior are about as small as the kernel is beside alpha.
@@ -66,8 +66,8 @@ def tie_of(diagonal, alpha, weights):
         Of the kernel of the training rows.
     alpha : float
         Strength of the ridge.
-    weights : ndarray of shape (n, n_classes)
-        Of the training rows' kernel values in a prediction.
+    terms : float
+        Root of the sum of squares of what a prediction sums, at most.
 
     Returns
     -------
@@ -77,8 +77,7 @@ def tie_of(diagonal, alpha, weights):
     if not len(sizes):
         return TIE
     rounding = ROUNDING / (1 + alpha / float(sizes.max()))
-    terms = np.linalg.norm(diagonal[:, None] * weights, axis=0).max()
-    rounding = max(rounding, GROWTH * np.finfo(float).eps * float(terms))
+    rounding = max(rounding, GROWTH * np.finfo(float).eps * terms)
     return max(TIE / (1 + alpha / float(np.median(sizes))), rounding)
 
 

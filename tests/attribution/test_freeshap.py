@@ -826,6 +826,21 @@ def test_units_of_the_rows_do_not_count(sampler, n_classes):
     assert_array_equal(found[3], found[1])
 
 
+@pytest.mark.parametrize("unit", [1e2, 1e4])
+def test_ties_of_coalitions_that_are_summed_by_rows(unit):
+    """Weights of columns would be more exact, but coalitions have none here."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(30, 3))
+    rows[:, 0] = unit * (1 + rows[:, 0] / 9)
+    X, y = np.repeat(rows, 2, axis=0), np.arange(60) % 2  # all rows have both labels
+    X_val, y_val = rows[:10] + 0.01, np.arange(10) % 2
+    attributor = FreeShapAttributor(
+        "linear", sampler="permutation", n_permutations=10, random_state=0
+    ).fit(X, y)
+    gain = attributor.score(X_val, y_val) - attributor.null_score_
+    assert_allclose(attributor.attribute(X_val, y_val).sum(), gain, atol=1e-12)
+
+
 @pytest.mark.parametrize("sampler", ["exact", "permutation"])
 def test_ties_but_for_rounding(sampler):
     # Duplicates under both labels: the margin at a row is zero, or 1e-17.

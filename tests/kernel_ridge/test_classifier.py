@@ -282,6 +282,35 @@ def test_rows_that_have_all_labels_are_of_the_first_class(
     assert (clf.predict(rng.normal(size=(300, n_columns))) == 0).all()
 
 
+@pytest.mark.parametrize("unit", [1, 1e3, 1e4])
+def test_gaps_beside_a_large_column_are_no_ties(unit):
+    """Weights of columns are exact, however large what rows would sum is."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(1200, 3))
+    rows[:, 0] = unit * (1 + rows[:, 0] / 9)
+    y = (rows[:, 1:] @ rng.normal(size=(2, 9)) / 9 + rng.gumbel(size=(1200, 9))).argmax(
+        1
+    )
+    clf = KernelRidgeClassifier(1.0).fit(rows[:1000], y[:1000])
+    decision = clf.decision_function(rows)
+    gaps = np.diff(np.sort(decision)[:, -2:])
+    assert gaps.min() < 1e-4
+    assert_array_equal(clf.predict(rows), decision.argmax(1))
+    both = KernelRidgeClassifier(1.0, class_prior=True)  # copies that have both labels
+    both.fit(np.repeat(rows[:100], 2, axis=0), np.arange(200) % 2)
+    assert (both.predict(rows) == 0).all()
+
+
+def test_a_large_row_makes_no_ties_of_others():
+    """It is told, so that its weight is small."""
+    K = np.kron(np.eye(150), [[1.0, 0.5], [0.5, 1.0]])
+    K[0, 0] = 1e6
+    clf = KernelRidgeClassifier(1.0, kernel="precomputed").fit(K, np.arange(300) % 2)
+    new = np.zeros((2, 300))
+    new[0, 10], new[1, 11] = 1e-8, 1e-8  # rows of either label
+    assert_array_equal(clf.predict(new), [0, 1])
+
+
 @settings(deadline=None, max_examples=60)
 @given(
     points=st.lists(st.integers(-2, 2), min_size=2, max_size=6),
