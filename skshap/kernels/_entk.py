@@ -12,18 +12,13 @@ from sklearn.base import (
     TransformerMixin,
 )
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
 
-from skshap.kernels._method import choose_method, may_sketch
+from skshap.kernels._method import may_sketch
 from skshap.kernels._overridden import Overridable
 from skshap.kernels._predicted import PredictedCost
-from skshap.kernels._rebuilt import Rebuilt, check_autocast
+from skshap.kernels._rebuilt import Rebuilt
 from skshap.nn._models import READOUTS
-from skshap.utils._device import check_device
-from skshap.utils._seed import draw_seed
 from skshap.utils._sklearn import HasMethods, Interval, StrOptions, fit_context
-from skshap.utils._unchanged import unchanged_on_error
-from skshap.utils._validation import check_rows
 
 __all__ = ["EmpiricalNTK"]
 
@@ -141,7 +136,8 @@ class EmpiricalNTK(
         gradients again, with a warning if there is no such folder. None keeps gradients
         in memory, for this object alone.
     random_state : int, RandomState instance or None, default=None
-        Seed of the head, or of the network for tables, and of the sketch.
+        Seed of the head and of adapters, or of the network for tables, and of the
+        sketch.
     verbose : int, default=0
         Show a progress bar on what takes longer than a few seconds.
 
@@ -356,8 +352,7 @@ class EmpiricalNTK(
         RuntimeError
             Inside of ``torch.autocast`` or ``torch.inference_mode``.
         """
-        self._fit(X).fit()
-        self._set_fitted()
+        self._fit(X, lambda engine: engine.fit())
         return self
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -377,9 +372,7 @@ class EmpiricalNTK(
         ndarray of shape (n_samples, n_samples)
             Exactly symmetric; the same as ``fit(X).transform(X)`` to rounding.
         """
-        K = self._fit(X).fit_kernel()
-        self._set_fitted()
-        return K
+        return self._fit(X, lambda engine: engine.fit_kernel())
 
     def transform(self, X):
         """Return the kernel matrix between rows and the training rows.
@@ -436,40 +429,6 @@ class EmpiricalNTK(
         rows = self._check_new_rows(X)
         return self._engine.features(rows)
 
-    def _fit(self, X):
-        """Check rows and parameters; return an engine that is not fitted."""
-        check_device(self.device)
-        check_autocast()
-        with unchanged_on_error(self):
-            rows = check_rows(self, X, reset=True, copy=True)
-        # Without it the kernel counts as not fitted, should this fit be broken off:
-        # what an earlier one holds in memory is let go of before.
-        vars(self).pop("lost_diagonal_", None)
-        self.X_fit_ = rows
-        self._seed = draw_seed(self.random_state)
-        self._start_anew()
-        self._gradients.reader.lengths(self.X_fit_, warn=True)
-        self.method_ = choose_method(self, self._gradients)
-        return self._engine
-
-    def _set_fitted(self):
-        """Take over what users may read of the fitted engine."""
-        engine = self._engine
-        self.scale_ = engine.normalization.scale
-        self.approximation_error_ = engine.error
-        if self.method_ == "sketch":
-            self.n_components_ = engine.features_fit.shape[1]
-        self.lost_diagonal_ = engine.lost_diagonal
-
-    def _check_new_rows(self, X):
-        """Check rows after `fit`, and warn of those cut or rounded that are new."""
-        check_is_fitted(self)
-        rows = check_rows(self, X, reset=False)
-        reader = self._gradients.reader
-        if not (reader.reads_text and set(self.X_fit_).issuperset(rows)):
-            reader.lengths(rows, warn=True)
-        return rows
-
     def initial_outputs(self, X):
         """Return the outputs of the network before any training.
 
@@ -490,9 +449,6 @@ class EmpiricalNTK(
     @property
     def _n_features_out(self):
         return len(self.X_fit_)
-
-    def __sklearn_is_fitted__(self):
-        return "lost_diagonal_" in vars(self)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,18 +1,24 @@
-"""The part of `EmpiricalNTK` that builds its network and engine, and does so again."""
+"""The part of `EmpiricalNTK` that fits, and builds what pickles leave behind again."""
 
 import copy
 from types import SimpleNamespace
 
 import torch
+from sklearn.utils.validation import check_is_fitted
 
 from skshap.kernels._exact_kernel import ExactKernel
 from skshap.kernels._folder import warn_of_other_folder
+from skshap.kernels._method import choose_method
 from skshap.kernels._network import make_gradients
 from skshap.kernels._normalization import Normalization
 from skshap.kernels._sketched import SketchedRows
 from skshap.kernels._sketched_kernel import SketchedKernel
+from skshap.utils._device import check_device
+from skshap.utils._seed import draw_seed
+from skshap.utils._unchanged import unchanged_on_error
+from skshap.utils._validation import check_rows
 
-__all__ = ["Rebuilt", "check_autocast"]
+__all__ = ["Rebuilt"]
 
 N_COMPONENTS = 1024  # of a sketch, by default
 # Parameters that say where things are and how work is done. They may change after a
@@ -32,10 +38,45 @@ def check_autocast():
 
 
 class Rebuilt:
-    """Mixin of :class:`skshap.EmpiricalNTK`: the network, which pickles leave out.
+    """Mixin of :class:`skshap.EmpiricalNTK`: a fit, and the network that it is of.
 
-    It needs the rows `X_fit_` and the seed `_seed`, for the engine also `method_`.
+    The network needs the rows `X_fit_` and the seed `_seed`, the engine also `method_`.
     """
+
+    def _fit(self, X, call):
+        """Fit an engine to rows, which `call` does; return what `call` returns."""
+        check_device(self.device)
+        check_autocast()
+        with unchanged_on_error(self):
+            rows = check_rows(self, X, reset=True, copy=True)
+        # Without it the kernel counts as not fitted, should this fit be broken off:
+        # what an earlier one holds in memory is let go of before.
+        vars(self).pop("lost_diagonal_", None)
+        self.X_fit_ = rows
+        self._seed = draw_seed(self.random_state)
+        self._start_anew()
+        self._gradients.reader.lengths(self.X_fit_, warn=True)
+        self.method_ = choose_method(self, self._gradients)
+        engine = self._engine
+        found = call(engine)
+        self.scale_ = engine.normalization.scale
+        self.approximation_error_ = engine.error
+        if self.method_ == "sketch":
+            self.n_components_ = engine.features_fit.shape[1]
+        self.lost_diagonal_ = engine.lost_diagonal
+        return found
+
+    def __sklearn_is_fitted__(self):
+        return "lost_diagonal_" in vars(self)
+
+    def _check_new_rows(self, X):
+        """Check rows after `fit`, and warn of those cut or rounded that are new."""
+        check_is_fitted(self)
+        rows = check_rows(self, X, reset=False)
+        reader = self._gradients.reader
+        if not (reader.reads_text and set(self.X_fit_).issuperset(rows)):
+            reader.lengths(rows, warn=True)
+        return rows
 
     def _start_anew(self):
         """Forget what an earlier fit made, and keep the parameters of this one."""
