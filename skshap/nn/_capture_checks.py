@@ -6,7 +6,6 @@ import torch
 from skshap.nn._batch import take_rows, tokens_wide, trim
 
 __all__ = [
-    "TOLERANCES",
     "check_finite",
     "check_padding",
     "check_padding_unread",
@@ -18,14 +17,6 @@ __all__ = [
     "refuse_wrong",
 ]
 
-# Relative, of a rule's gradient against autograd's, and of the output of an example
-# alone against that in a batch.
-TOLERANCES = {
-    torch.float16: 1e-1,
-    torch.bfloat16: 1e-1,
-    torch.float32: 1e-2,
-    torch.float64: 1e-6,
-}
 N_READ = 10  # times that a row is read, as what is drawn may be the same twice
 N_COMPARED = 8  # rows of a batch that are read without padding as well
 N_LENGTHS = 3  # that these have, each of which takes a forward pass
