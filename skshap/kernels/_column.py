@@ -277,7 +277,8 @@ class ColumnKernel(
         ndarray of shape (n_samples, n_components)
             Those of all kernels side by side; see `lost_diagonal_`.
         """
-        sizes, features = np.sqrt(self._factors()), self._each(X, explicit_features)
+        features = self._each(X, explicit_features)
+        sizes = np.sqrt(self._factors())
         return np.hstack([a * part for a, part in zip(sizes, features, strict=True)])
 
     def estimate_cost(self, X):
@@ -338,7 +339,6 @@ class ColumnKernel(
 
     def _factors(self):
         """Return what each kernel is multiplied by."""
-        check_is_fitted(self, "weights_")
         return self.weights_ / self.scales_
 
     def _check(self):

@@ -39,8 +39,7 @@ def make_gradients(kernel):
     -------
     RowGradients
     """
-    is_text = isinstance(kernel.X_fit_, list)
-    network, tokenizer, template = build_network(kernel, is_text)
+    network, tokenizer, template = build_network(kernel)
     folder, store = memory_folder(kernel.memory), MemoryStore()
     if folder is not None:
         digest = network_digest(network, tokenizer, kernel.max_length, template)
@@ -74,15 +73,13 @@ def check_seed(kernel, drawn):
         )
 
 
-def build_network(kernel, is_text):
+def build_network(kernel):
     """Make the network of a kernel.
 
     Parameters
     ----------
     kernel : EmpiricalNTK
-        Being fitted.
-    is_text : bool
-        Whether its rows are texts.
+        Being fitted: its rows are checked.
 
     Returns
     -------
@@ -100,6 +97,7 @@ def build_network(kernel, is_text):
         that would not be found again in the store.
     """
     model, tokenizer = kernel.model, kernel.tokenizer
+    is_text = isinstance(kernel.X_fit_, list)
     _check_kind_of_rows(model, tokenizer, is_text)
     template = make_template(kernel.template, kernel.label_words)
     if model is None:

@@ -29,6 +29,12 @@ __all__ = ["PairwiseKernel", "check_name"]
 BLOCK = 64  # rows whose values with each other are computed for those with themselves
 
 
+def _is_linear(kernel):
+    """Whether the rows themselves are features of a kernel, fitted or not."""
+    name, params = getattr(kernel, "_used", (kernel.kernel, kernel.kernel_params))
+    return name == "linear" and not params
+
+
 class PairwiseKernel(
     Overridable, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 ):
@@ -178,7 +184,7 @@ class PairwiseKernel(
         blocks = (X[start : start + step] for start in range(0, X.shape[0], step))
         return np.concatenate([self._values(b, b).diagonal() for b in blocks])
 
-    @available_if(lambda self: self._is_linear())
+    @available_if(_is_linear)
     def transform_features(self, X):
         """Return features whose inner product the kernel is: those of a linear kernel.
 
@@ -195,10 +201,6 @@ class PairwiseKernel(
         check_is_fitted(self)
         X = self._check_vectors(X, reset=False)
         return X.toarray() if issparse(X) else X
-
-    def _is_linear(self):
-        kernel, params = getattr(self, "_used", (self.kernel, self.kernel_params))
-        return kernel == "linear" and not params
 
     def _values(self, X, other):
         return kernel_values(*self._used, self._centre, X, other)

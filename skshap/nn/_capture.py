@@ -99,21 +99,21 @@ class GradientCapture:
         with self._lock():
             if self._layout is None:
                 tried = [
-                    take_rows(batch, [i])
+                    self._passes.to_device(take_rows(batch, [i]))
                     for batch in batches
                     for i in sorted({0, batch_size(batch) - 1})
                 ]
                 found = [self._try_rules(one) for one in tried]
                 if not any(map(any, found)):
                     self._passes.check_differentiable(tried[-1])
-                check_repeats(self._passes.run, self._passes.to_device(tried[0]))
+                check_repeats(self._passes.run, tried[0])
                 one, n = self._plan.layout(), len(found[-1])
                 self._layout = Layout(one.n_vector * n, one.factors * n, n)
             return self._layout
 
     def _try_rules(self, one):
         """Give up rules that fail on an example; return whether outputs have graphs."""
-        plan, one = self._plan, self._passes.to_device(one)
+        plan = self._plan
         try:
             calls, outputs = self._passes.forward(one)
         except RuntimeError as error:

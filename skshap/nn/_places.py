@@ -13,7 +13,7 @@ KNOWN = "peft.", "skshap.", "torch.nn.modules.", "transformers."
 SAME = 0.1  # of the distance to what is read at a row's own place, and of the largest
 # Of the largest distance: more than rounding.
 APART = {torch.float16: 0.1, torch.bfloat16: 0.1, torch.float64: 1e-6}
-APART_IN_FLOAT32 = 1e-3
+APART_IN_FLOAT32 = 1e-3  # and of whole numbers that are looked up
 
 
 def may_move_rows(network):

@@ -57,8 +57,10 @@ class Template(NamedTuple):
         before, after : str
             The sentence up to the blank, and from it on.
         """
-        names = ("text",) if isinstance(row, str) else ("first", "second")
-        values = dict(zip(names, [row] if isinstance(row, str) else row, strict=True))
+        if isinstance(row, str):
+            values = {"text": row}
+        else:
+            values = dict(zip(("first", "second"), row, strict=True))
         return tuple(
             "".join(
                 literal + CHANGES[change](values[field]) if field else literal

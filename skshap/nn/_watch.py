@@ -33,7 +33,7 @@ class Call(NamedTuple):
     source: int
     read: torch.Tensor
     grad: torch.Tensor
-    is_shared: bool = False
+    is_shared: bool
 
 
 class Watch:
