@@ -60,20 +60,7 @@ def fit_kernels(kernels, X, call):
 
 
 def ask_kernels(kernels, X, call):
-    """Yield what `call` makes of each fitted kernel and its columns.
-
-    Parameters
-    ----------
-    kernels : list of tuple
-        Tuples (name, fitted kernel, columns).
-    X : dataframe or ndarray
-        The table.
-    call : callable
-
-    Yields
-    ------
-    object
-    """
+    """Yield what `call` makes of each kernel of `fit_kernels` and its columns."""
     for name, kernel, columns in kernels:
         _, part = read_columns(X, name, columns)
         check_dates(f"kernel {name!r}", kernel, part)

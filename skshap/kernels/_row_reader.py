@@ -36,6 +36,7 @@ class RowReader:
 
     def __init__(self, network, tokenizer, *, max_length, batch_size, template=None):
         self.batch_size = batch_size
+        self.tokenizer = tokenizer
         self.reads_text = tokenizer is not None
         self._dtype = first_parameter(network).dtype
         self._encoder = None
@@ -43,11 +44,6 @@ class RowReader:
             self._encoder = TextEncoder(
                 tokenizer, network, max_length=max_length, template=template
             )
-
-    @property
-    def tokenizer(self):
-        """That of texts; None for numbers."""
-        return self._encoder.tokenizer if self.reads_text else None
 
     def lengths(self, rows, *, warn=False):
         """Count the tokens of each row, as cut; one of a table has one.
@@ -76,13 +72,7 @@ class RowReader:
 
 
 def warn_of_rounding(X, dtype):
-    """Warn of columns of whole numbers some of which are others in the network's dtype.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-    dtype : torch.dtype
-    """
+    """Warn of columns of whole numbers of which the network's dtype rounds some."""
     if dtype == torch.float64:
         return
     columns, example = [], None
@@ -103,13 +93,7 @@ def warn_of_rounding(X, dtype):
 
 
 class Rows(NamedTuple):
-    """Distinct rows.
-
-    Attributes
-    ----------
-    keys : list of str
-    rows : list
-    """
+    """Distinct rows, and their keys by `row_keys`."""
 
     keys: list
     rows: list

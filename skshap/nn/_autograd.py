@@ -39,16 +39,7 @@ def gradients_of(output, tensors):
 
 
 def parameters_behind(outputs):
-    """Return the parameters, whosever they are, that outputs have gradients of.
-
-    Parameters
-    ----------
-    outputs : list of Tensor
-
-    Returns
-    -------
-    set of torch.nn.Parameter
-    """
+    """Return the parameters, whosever they are, that outputs have gradients of."""
     nodes, found = [output.grad_fn for output in outputs], set()
     seen = {None}
     while nodes:

@@ -9,7 +9,7 @@ __all__ = ["batch_size", "network_outputs", "take_rows", "tokens_wide", "trim"]
 
 def batch_size(batch):
     """Return how many rows a batch has."""
-    return len(next(iter(batch.values())) if isinstance(batch, dict) else batch)
+    return len(_first(batch))
 
 
 def take_rows(batch, rows):
@@ -20,8 +20,12 @@ def take_rows(batch, rows):
 
 
 def tokens_wide(batch):
-    """Return how many tokens of each row a batch of texts has, padding included."""
-    return (next(iter(batch.values())) if isinstance(batch, dict) else batch).shape[1]
+    """Return how many tokens of each row, padding included, or columns a batch has."""
+    return _first(batch).shape[1]
+
+
+def _first(batch):
+    return next(iter(batch.values())) if isinstance(batch, dict) else batch
 
 
 def trim(batch, n_tokens):
@@ -36,19 +40,7 @@ def trim(batch, n_tokens):
 def network_outputs(network, batch):
     """Return the outputs of a batch, of shape (n, n_outputs).
 
-    Parameters
-    ----------
-    network : torch.nn.Module
-    batch : dict of Tensor, or Tensor
-
-    Returns
-    -------
-    Tensor
-
-    Raises
-    ------
-    ValueError
-        If the network takes or returns something else.
+    Raise if the network takes or returns something else.
     """
     try:
         output = network(**batch) if isinstance(batch, dict) else network(batch)

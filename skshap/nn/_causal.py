@@ -8,20 +8,11 @@ __all__ = ["is_causal", "is_decoder", "is_word_filler"]
 
 
 def is_causal(network):
-    """Whether no state of a network depends on tokens that come later.
+    """Whether no state of a network of `transformers` depends on later tokens.
 
     It is tried with two tokens: the gradient of the state at the first in the
     embedding of the second is then zero, without rounding. A network that cannot be
     tried is judged by its configuration.
-
-    Parameters
-    ----------
-    network : torch.nn.Module
-        Of `transformers`, in evaluation mode.
-
-    Returns
-    -------
-    bool
     """
     with suppress(Exception):  # whatever the network raises
         own, later = _gradients(network)
@@ -58,16 +49,7 @@ def _gradients(network):
 
 
 def is_decoder(config):
-    """Whether a configuration is that of a model that reads from left to right only.
-
-    Parameters
-    ----------
-    config : transformers.PretrainedConfig
-
-    Returns
-    -------
-    bool
-    """
+    """Whether a configuration is that of a model that reads from left to right only."""
     is_named = any("CausalLM" in name for name in config.architectures or ())
     return (
         is_named or getattr(config, "is_decoder", False) or not is_word_filler(config)
@@ -75,16 +57,7 @@ def is_decoder(config):
 
 
 def is_word_filler(config):
-    """Whether models of a kind fill masks, or are not known to only go on with texts.
-
-    Parameters
-    ----------
-    config : transformers.PretrainedConfig
-
-    Returns
-    -------
-    bool
-    """
+    """Whether a model fills masks, or is of no kind that only goes on with texts."""
     from transformers.models.auto import modeling_auto
 
     kind = config.model_type

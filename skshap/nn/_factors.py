@@ -187,16 +187,7 @@ def squared_norms_of_pair(a, d):
 
 
 def concatenate(batches):
-    """Put batches together.
-
-    Parameters
-    ----------
-    batches : list of BatchGradients
-
-    Returns
-    -------
-    BatchGradients
-    """
+    """Put the gradients of batches together, as those of one."""
     vectors, pairs, counts = zip(*batches, strict=True)
     joined = [join_pairs(parts) for parts in zip(*pairs, strict=True)]
     counts = [np.concatenate(parts) for parts in zip(*counts, strict=True)]

@@ -130,14 +130,7 @@ class Passes:
     def used_elsewhere(self, outputs):
         """Return names of parameters that have a rule but count outside of its layer.
 
-        Parameters
-        ----------
-        outputs : list of Tensor
-            From `forward`.
-
-        Returns
-        -------
-        set of str
+        That is by `outputs` of `forward`.
         """
         ruled, found = self.plan.ruled, set()
         for output in outputs:
@@ -150,7 +143,6 @@ class Passes:
     def check_differentiable(self, batch):
         """Raise if outputs have no gradients, whichever parameters require them."""
         wanted = {p for p in self.network.parameters() if p.is_floating_point()}
-        batch = self.to_device(batch)
         with torch.enable_grad(), requiring_grad(self.network, wanted):
             outputs = self.run(batch)
         if not any(output.requires_grad for output in outputs):

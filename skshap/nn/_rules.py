@@ -121,16 +121,7 @@ class NormRule:
 
 
 def find_rule(layer):
-    """Return the rule of a layer with parameters, or None.
-
-    Parameters
-    ----------
-    layer : torch.nn.Module
-
-    Returns
-    -------
-    rule or None
-    """
+    """Return the rule of a layer with parameters, or None."""
     rule = _rule_of_type(layer)
     if rule is None or any(name not in rule.roles for name in layer._parameters):
         return None
