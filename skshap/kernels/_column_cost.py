@@ -6,7 +6,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 
 from skshap.kernels._base import make_kernel
-from skshap.kernels._column_errors import noted, read_columns
+from skshap.kernels._column_errors import noted
+from skshap.kernels._kernels_on_columns import read_columns
 from skshap.utils._rows import number_of_rows
 from skshap.utils._sklearn import safe_indexing
 from skshap.utils._timing import timed

@@ -9,14 +9,12 @@ from skshap.kernels._base import is_precomputed
 from skshap.kernels._features import last_step
 from skshap.kernels._pairwise import check_name
 from skshap.utils._columns import ADVICE, column_advice
-from skshap.utils._sklearn import select_columns
 
 __all__ = [
     "check_kernel",
     "check_kernel_weights",
     "check_triples",
     "noted",
-    "read_columns",
 ]
 
 # What messages have in common, on one dimension where two are wanted, on texts where
@@ -74,59 +72,6 @@ def check_kernel_weights(weights, n):
             f"not all zero, and with a finite sum, got {weights!r}."
         )
     return checked
-
-
-def read_columns(X, name, columns):
-    """Select the columns of X that a kernel reads.
-
-    Parameters
-    ----------
-    X : dataframe or ndarray
-        The table.
-    name : str
-        Of the kernel.
-    columns : object
-        What is said to select them, or a function of X that returns it.
-
-    Returns
-    -------
-    columns : object
-        What selects them, in any table.
-    part : dataframe, series or ndarray
-        What they hold.
-
-    Raises
-    ------
-    ValueError
-        If X has not these, if none is selected, or one twice.
-    """
-    columns = columns(X) if callable(columns) else columns
-    try:
-        part = select_columns(X, columns)
-    except Exception as error:  # of the dataframe's own library
-        names = getattr(X, "columns", None)
-        has = f"{X.shape[1]} columns" if names is None else f"{[*names]}"
-        # That of a key is the column once more.
-        why = "." if isinstance(error, KeyError) else f": {error}"
-        raise ValueError(
-            f"kernel {name!r} reads columns {columns!r}, but X has {has}{why}"
-        ) from error
-    if part.shape[1:] == (0,):
-        raise ValueError(
-            f"kernel {name!r} reads no columns: {columns!r} selects none of the "
-            f"{X.shape[1]} columns of X."
-        )
-    if hasattr(X, "columns"):
-        names = [*getattr(part, "columns", ())]
-    else:
-        numbers = np.arange(X.shape[1])[None]
-        names = np.ravel(select_columns(numbers, columns)).tolist()
-    if len(set(names)) < len(names):
-        raise ValueError(
-            f"kernel {name!r} reads columns {columns!r}, of which there must be no two "
-            "of one name; name each once, and give it a kernel of its own to weigh it."
-        )
-    return columns, part
 
 
 @contextmanager

@@ -6,13 +6,14 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from skshap.kernels._base import make_kernel
-from skshap.kernels._column_errors import noted, read_columns
+from skshap.kernels._column_errors import noted
 from skshap.kernels._dates import check_dates
 from skshap.kernels._entk import EmpiricalNTK
 from skshap.kernels._features import diagonal, last_step
 from skshap.utils._kernel_values import check_rows_kept
+from skshap.utils._sklearn import select_columns
 
-__all__ = ["ask_kernels", "columns_read", "fit_kernels"]
+__all__ = ["ask_kernels", "columns_read", "fit_kernels", "read_columns"]
 
 # Modules whose steps leave out no column, unless it is constant or empty.
 KEEPING = ("sklearn.preprocessing", "sklearn.impute", "sklearn.kernel_approximation")
@@ -68,6 +69,59 @@ def ask_kernels(kernels, X, call):
             values = call(kernel, part)
             check_rows_kept(np.shape(values), len(part))
             yield values
+
+
+def read_columns(X, name, columns):
+    """Select the columns of X that a kernel reads.
+
+    Parameters
+    ----------
+    X : dataframe or ndarray
+        The table.
+    name : str
+        Of the kernel.
+    columns : object
+        What is said to select them, or a function of X that returns it.
+
+    Returns
+    -------
+    columns : object
+        What selects them, in any table.
+    part : dataframe, series or ndarray
+        What they hold.
+
+    Raises
+    ------
+    ValueError
+        If X has not these, if none is selected, or one twice.
+    """
+    columns = columns(X) if callable(columns) else columns
+    try:
+        part = select_columns(X, columns)
+    except Exception as error:  # of the dataframe's own library
+        names = getattr(X, "columns", None)
+        has = f"{X.shape[1]} columns" if names is None else f"{[*names]}"
+        # That of a key is the column once more.
+        why = "." if isinstance(error, KeyError) else f": {error}"
+        raise ValueError(
+            f"kernel {name!r} reads columns {columns!r}, but X has {has}{why}"
+        ) from error
+    if part.shape[1:] == (0,):
+        raise ValueError(
+            f"kernel {name!r} reads no columns: {columns!r} selects none of the "
+            f"{X.shape[1]} columns of X."
+        )
+    if hasattr(X, "columns"):
+        names = [*getattr(part, "columns", ())]
+    else:
+        numbers = np.arange(X.shape[1])[None]
+        names = np.ravel(select_columns(numbers, columns)).tolist()
+    if len(set(names)) < len(names):
+        raise ValueError(
+            f"kernel {name!r} reads columns {columns!r}, of which there must be no two "
+            "of one name; name each once, and give it a kernel of its own to weigh it."
+        )
+    return columns, part
 
 
 def columns_read(kernel, X):

@@ -13,7 +13,6 @@ from skshap.utils._warn import warn_caller
 
 __all__ = ["RowReader", "Rows", "distinct"]
 
-
 LARGEST = 2**53  # whole number up to which a table has all of them
 
 
