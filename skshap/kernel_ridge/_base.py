@@ -18,7 +18,7 @@ from skshap.kernels._base import (
     make_kernel,
     set_kernel_tags,
 )
-from skshap.kernels._features import explicit_features
+from skshap.kernels._features import explicit_features, unshared
 from skshap.kernels._kernels_on_columns import columns_read
 from skshap.utils._columns import warn_of_target
 from skshap.utils._device import check_device
@@ -105,7 +105,8 @@ class BaseKernelRidge(BaseEstimator):
         if self._is_explicit:
             n_columns = self._weights.shape[0]
             return explicit_features(self.kernel_, rows, n_columns)
-        return check_kernel_values(self.kernel_.transform(rows), number_of_rows(rows))
+        K = self.kernel_.transform(unshared(self.kernel_, rows))
+        return check_kernel_values(K, number_of_rows(rows))
 
     def _outputs(self, M):
         """Predict what was regressed on; M is what `_map` returned."""

@@ -6,7 +6,12 @@ import numpy as np
 
 from skshap.kernel_ridge._ridge_factor import FeatureRidgeFactor, KernelRidgeFactor
 from skshap.kernels._base import fit_gram
-from skshap.kernels._features import explicit_features, has_features, lost_diagonal
+from skshap.kernels._features import (
+    explicit_features,
+    has_features,
+    lost_diagonal,
+    unshared,
+)
 from skshap.utils._kernel_values import check_gram, check_kernel_values
 from skshap.utils._rows import number_of_rows
 from skshap.utils._sklearn import safe_indexing
@@ -120,11 +125,12 @@ def fit_training_kernel(kernel, rows, *, takes_features=True):
     if not takes_features or not has_features(kernel):
         return TrainingKernel(fit_gram(kernel, rows), False)
     # Whether there are features, and how many, may be known only now.
-    kernel.fit(rows)
+    kernel.fit(unshared(kernel, rows))
     if has_features(kernel):
         n_columns = explicit_features(kernel, safe_indexing(rows, [0])).shape[1]
         if n_columns < number_of_rows(rows):
             features = explicit_features(kernel, rows, n_columns)
             return TrainingKernel(features, True, lost_diagonal(kernel))
-    K = check_kernel_values(kernel.transform(rows), number_of_rows(rows))
+    K = kernel.transform(unshared(kernel, rows))
+    K = check_kernel_values(K, number_of_rows(rows))
     return TrainingKernel(check_gram((K + K.T) / 2), False)

@@ -20,7 +20,7 @@ from sklearn.preprocessing import MaxAbsScaler
 from sklearn.utils import InputTags, get_tags
 
 from skshap.kernels._dates import check_dates
-from skshap.kernels._features import last_step
+from skshap.kernels._features import last_step, unshared
 from skshap.kernels._pairwise import PairwiseKernel, check_name
 from skshap.utils._columns import is_series
 from skshap.utils._kernel_values import check_gram
@@ -124,7 +124,7 @@ def fit_gram(kernel, rows):
     ValueError
         If what the kernel gives is none, as of a transformer that gives features.
     """
-    K = kernel.fit_transform(rows)
+    K = kernel.fit_transform(unshared(kernel, rows))
     if isinstance(kernel, PrecomputedKernel):
         return check_gram(K)
     n, is_sparse = number_of_rows(rows), issparse(K)

@@ -7,6 +7,7 @@ from sklearn.utils import Bunch
 
 from skshap.kernels._base import make_kernel
 from skshap.kernels._column_errors import noted
+from skshap.kernels._features import unshared
 from skshap.kernels._kernels_on_columns import read_columns
 from skshap.utils._rows import number_of_rows
 from skshap.utils._sklearn import safe_indexing
@@ -49,6 +50,7 @@ def predict_column_costs(kernels, X):
 def _predict_cost(kernel, X):
     """Predict what the matrix of a kernel, or a pipeline, takes of its columns."""
     kernel = make_kernel(kernel)
+    X = unshared(kernel, X)
     while isinstance(kernel, Pipeline):
         X = kernel[:-1].fit_transform(X) if len(kernel) > 1 else X
         kernel = kernel[-1]

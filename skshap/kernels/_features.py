@@ -15,12 +15,23 @@ __all__ = [
     "has_features",
     "last_step",
     "lost_diagonal",
+    "unshared",
 ]
 
 
 def last_step(kernel):
     """Return the kernel that a pipeline ends in, or a kernel itself."""
     return last_step(kernel.steps[-1][1]) if isinstance(kernel, Pipeline) else kernel
+
+
+def unshared(kernel, X):
+    """Return rows that a kernel may change: a copy, for the steps of a pipeline.
+
+    Those with ``copy=False`` write into the rows that they are given, which are read
+    again, by the same steps once more or by other kernels.
+    """
+    may_change = isinstance(kernel, Pipeline) and hasattr(X, "copy")
+    return X.copy() if may_change else X
 
 
 def has_features(kernel):
@@ -100,6 +111,7 @@ def diagonal(kernel, X):
 
 def _reach_kernel(kernel, X):
     """Take rows through the fitted steps of a pipeline, up to the kernel at its end."""
+    X = unshared(kernel, X)
     while isinstance(kernel, Pipeline):
         for _, step in kernel.steps[:-1]:
             X = X if step in (None, "passthrough") else step.transform(X)

@@ -9,7 +9,7 @@ from skshap.kernels._base import make_kernel
 from skshap.kernels._column_errors import noted
 from skshap.kernels._dates import check_dates
 from skshap.kernels._entk import EmpiricalNTK
-from skshap.kernels._features import diagonal, last_step
+from skshap.kernels._features import diagonal, last_step, unshared
 from skshap.utils._kernel_values import check_rows_kept
 from skshap.utils._sklearn import select_columns
 
@@ -52,7 +52,7 @@ def fit_kernels(kernels, X, call):
         check_dates(f"kernel {name!r}", kernel, part)
         fitted = make_kernel(kernel)
         with noted(name, columns, part):
-            result = call(fitted, part)
+            result = call(fitted, unshared(fitted, part))
             own = diagonal(fitted, part)
             check_rows_kept(np.shape(own), X.shape[0])
         scale = _scale(own, name, columns)
@@ -66,7 +66,7 @@ def ask_kernels(kernels, X, call):
         _, part = read_columns(X, name, columns)
         check_dates(f"kernel {name!r}", kernel, part)
         with noted(name, columns, part):
-            values = call(kernel, part)
+            values = call(kernel, unshared(kernel, part))
             check_rows_kept(np.shape(values), len(part))
             yield values
 
