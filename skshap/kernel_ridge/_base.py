@@ -23,6 +23,7 @@ from skshap.kernels._kernels_on_columns import columns_read
 from skshap.utils._columns import warn_of_target
 from skshap.utils._device import check_device
 from skshap.utils._kernel_values import check_kernel_values, warn_of_gram
+from skshap.utils._label_arrays import check_labels
 from skshap.utils._labels import check_targets
 from skshap.utils._order import check_order
 from skshap.utils._ridge import (
@@ -238,6 +239,32 @@ class BaseKernelRidgeClassifier(ClassifierMixin, BaseKernelRidge):
             kernel is not finite.
         """
         return softmax(as_logits(self._indicators(X), 1), axis=1)
+
+    def score(self, X, y, sample_weight=None):
+        """Return the accuracy: the share of rows whose label is predicted.
+
+        Parameters
+        ----------
+        X : list of str, list of pairs of str, or {array-like, sparse matrix} of shape \
+                (n_samples, n_features)
+            Rows, as in `decision_function`.
+        y : array-like of shape (n_samples,)
+            Their labels, in any form that `fit` takes.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+            From zero to one.
+
+        Raises
+        ------
+        ValueError
+            If rows are malformed or of another kind than those of `fit`, if their
+            kernel is not finite, or if labels are missing or not one a row.
+        """
+        return super().score(X, check_labels(y, X), sample_weight)
 
     def _indicators(self, X):
         return self._outputs(self._map(X))

@@ -344,10 +344,11 @@ class ColumnKernel(
     def _check(self):
         """Check kernels, their names and weights; return the weights."""
         check_triples(self.kernels)
-        self._validate_names([name for name, _, _ in self.kernels])
+        names = [name for name, _, _ in self.kernels]
+        self._validate_names(names)
         for name, kernel, _ in self.kernels:
             check_kernel(name, kernel)
-        return check_kernel_weights(self.weights, len(self.kernels))
+        return check_kernel_weights(self.weights, names)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -60,8 +60,15 @@ def check_kernel(name, kernel):
     check_name(last)
 
 
-def check_kernel_weights(weights, n):
-    """Return the weights of n kernels as an array; ones for None."""
+def check_kernel_weights(weights, names):
+    """Return the weights of named kernels as an array; ones for None."""
+    n = len(names)
+    if hasattr(weights, "iloc") and [*weights.index] != names:
+        if {*weights.index} == {*names}:
+            raise ValueError(
+                f"weights go by the order of kernels, {names}, but their index is "
+                f"{[*weights.index]}; pass weights.loc[{names}]."
+            )
     checked = np.ones(n) if weights is None else np.asarray(weights)
     is_valid = checked.shape == (n,) and checked.dtype.kind in "iuf"
     with np.errstate(over="ignore"):

@@ -16,6 +16,7 @@ __all__ = ["centre_of", "kernel_values"]
 WRITABLE = "chi2", "additive_chi2"
 SMALL_INDICES = ("laplacian",)
 CENTRED = ("rbf",)  # kernels of differences that are had from inner products
+RBF_PARAMS = {"gamma", "n_jobs", "filter_params"}  # of which one changes values
 ROUNDING = 1e-8  # of exponents of theirs, above which differences are taken instead
 
 
@@ -29,8 +30,8 @@ def kernel_values(kernel, params, centre, X, other):
         new = (X.toarray() if issparse(X) else X) - centre
         X, other = new, new if other is X else other - centre
         gamma = params.get("gamma")
-        gamma = 1 / X.shape[1] if gamma is None else gamma
-        is_valid = params.keys() <= {"gamma"} and isinstance(gamma, Real)
+        gamma = np.asarray(1 / X.shape[1] if gamma is None else gamma)[()]
+        is_valid = params.keys() <= RBF_PARAMS and isinstance(gamma, Real)
         if is_valid and loses_digits(X, other, gamma):
             return np.exp(-gamma * cdist(X, other, "sqeuclidean"))
     if kernel in SMALL_INDICES:

@@ -16,7 +16,7 @@ from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics.pairwise import rbf_kernel
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -75,6 +75,24 @@ def test_decisions_equal_a_fresh_solve(seed, n, n_classes, log_alpha, class_prio
     weights = np.exp(n_classes * expected)
     expected_proba = weights / weights.sum(1, keepdims=True)
     assert_allclose(clf.predict_proba(X_new), expected_proba, atol=1e-9)
+
+
+@pytest.mark.parametrize("model", [KernelRidgeClassifier, KernelRidgeClassifierCV])
+def test_score_takes_labels_as_fit_does(model):
+    X, y = class_rows(30, 3)
+    X_new, y_new = class_rows(12, 3, seed=1)
+    clf = model(kernel="rbf").fit(X, y)
+    expected = (clf.predict(X_new) == y_new).mean()
+    weights = np.arange(12)
+    weighted = np.average(clf.predict(X_new) == y_new, weights=weights)
+    for labels in (y_new, y_new.astype(object), pd.Series(y_new, dtype="Int64")):
+        assert clf.score(X_new, labels) == expected
+        assert_allclose(clf.score(X_new, labels, sample_weight=weights), weighted)
+    options = {"cv": KFold(3), "error_score": "raise"}
+    folds = cross_val_score(clf, X, y.astype(object), **options)
+    assert_array_equal(folds, cross_val_score(clf, X, y, **options))
+    with pytest.raises(ValueError, match="y must not hold missing values"):
+        clf.score(X_new, [None, *y_new[1:]])
 
 
 def test_class_prior_takes_over_far_from_the_training_rows():

@@ -427,12 +427,22 @@ def test_a_table_where_texts_are_read_is_refused(kind):
         ({"weights": [1, np.nan]}, "weights must be"),
         ({"weights": [1, np.inf]}, "weights must be"),
         ({"weights": ["a", "b"]}, "weights must be"),
+        ({"weights": pd.Series({"b": 1, "a": 2})}, r"weights.loc\[\['a', 'b'\]\]"),
     ],
 )
 def test_bad_parameters(X, parameters, message):
     defaults = {"kernels": [("a", "rbf", ["size"]), ("b", "rbf", ["weight"])]}
     with pytest.raises(ValueError, match=message):
         ColumnKernel(**defaults | parameters).fit(X)
+
+
+@pytest.mark.parametrize("index", [["a", "b"], [7, 8], ["b", "c"]])
+def test_weights_in_a_series_that_does_not_contradict(X, index):
+    kernels = [("a", "rbf", ["size"]), ("b", "rbf", ["weight"])]
+    weights = pd.Series([1, 3], index)
+    assert_allclose(
+        ColumnKernel(kernels, weights=weights).fit(X).weights_, [0.25, 0.75]
+    )
 
 
 @pytest.mark.parametrize("columns", [["size", "size"], [3, 3], [3, -2]], ids=str)

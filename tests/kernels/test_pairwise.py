@@ -210,7 +210,17 @@ def test_a_single_row_far_from_the_others(outlier):
 
 
 @pytest.mark.parametrize("code", [1e7, 999999999.0, 1e15])
-@pytest.mark.parametrize("params", [{}, {"gamma": 0.01}, {"gamma": 0}])
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"gamma": 0.01},
+        {"gamma": 0},
+        {"gamma": np.array(0.5), "n_jobs": 1},
+        {"filter_params": True},
+    ],
+    ids=str,
+)
 def test_codes_of_what_is_missing_far_from_all_else(code, params):
     """Rows of two clusters, one of them far away, are told within each."""
     rows = np.random.default_rng(0).normal(size=(40, 3))
