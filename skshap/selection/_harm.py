@@ -82,10 +82,8 @@ def choose_harmful(
     models = noise_models(given, len(attributor.classes_), is_clean)
     labels = fit_by_attributor(models, attributor)[0].posterior  # the true ones
     suspicion = 1 - labels[np.arange(len(y)), given]
-    order, n_harmful, probability = harmful_rows(values.mean, values.error, suspicion)
-    harmful = order[:n_harmful]
-    order, n_removable = spare_classes(order, y)
-    n_removed = int(np.isin(order[:n_removable], harmful).sum())
+    found = harmful_rows(values.mean, values.error, suspicion, given)
+    order, n_removed, probability = found
     choice = Choice(values.mean, order, n_removed, values.error, probability)
     if splits is None or n_removed == 0:
         return choice, None
@@ -100,8 +98,8 @@ def choose_harmful(
     return choice if is_better else choice._replace(n_removed=0), results
 
 
-def harmful_rows(values, errors, suspicion):
-    """Find rows whose value is negative with confidence.
+def harmful_rows(values, errors, suspicion, y):
+    """Find rows whose value is negative with confidence, but for half of each class.
 
     Parameters
     ----------
@@ -111,11 +109,13 @@ def harmful_rows(values, errors, suspicion):
         Their standard errors.
     suspicion : ndarray of shape (n,)
         Probability of each row that its label is wrong.
+    y : ndarray of shape (n,)
+        Labels.
 
     Returns
     -------
     order : ndarray of shape (n,)
-        Rows, the most probably harmful first.
+        Rows, the most probably harmful first, and those that stay last.
     n_harmful : int
         How many of these are harmful with confidence.
     probability : ndarray of shape (n,)
@@ -123,7 +123,8 @@ def harmful_rows(values, errors, suspicion):
     """
     probability = probability_negative(values, errors, suspicion)
     order = np.lexsort((values, -probability.round(12)))  # certain rows tie
-    n_harmful = count_doubted(1 - probability[order], HARMLESS_SHARE)
+    order, n_removable = spare_classes(order, y)  # first: they pay for no others
+    n_harmful = count_doubted(1 - probability[order[:n_removable]], HARMLESS_SHARE)
     return order, n_harmful, probability
 
 

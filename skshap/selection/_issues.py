@@ -169,17 +169,18 @@ def find_issues(quality, given, contamination):
     ndarray of shape (n,) of bool
         Those of lowest quality, but for the best of a class that would be emptied.
     """
+    best = [
+        rows[quality[rows].argmax()]
+        for rows in (np.flatnonzero(given == label) for label in np.unique(given))
+    ]
     order = np.argsort(quality, kind="stable")
+    order = order[~np.isin(order, best)]  # first: they pay for no others
     if contamination == "auto":
         n_issues = count_doubted(quality[order], FALSE_ALARM_SHARE)
     else:
-        n_issues = round(contamination * len(order))
-    issues = np.zeros(len(order), dtype=bool)
+        n_issues = round(contamination * len(quality))
+    issues = np.zeros(len(quality), dtype=bool)
     issues[order[:n_issues]] = True
-    for label in np.unique(given):
-        rows = np.flatnonzero(given == label)
-        if issues[rows].all():
-            issues[rows[quality[rows].argmax()]] = False
     return issues
 
 

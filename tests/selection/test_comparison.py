@@ -388,7 +388,7 @@ def test_repeated_folds_tell_only_of_other_rows(removal, many, monkeypatch):
         _comparison, "log_probabilities", lambda v, q: q[np.arange(len(q)), v.argmax(1)]
     )
     monkeypatch.setattr(  # as many whatever the errors
-        _harm, "harmful_rows", lambda v, e, q: (np.arange(200), 60, q)
+        _harm, "probability_negative", lambda v, e, q: 1.0 * (np.arange(200) < 60)
     )
     scores = []
     for n_repeats in (1, 4):
@@ -416,7 +416,7 @@ def test_values_that_no_other_split_tells(cv, removal, many, monkeypatch):
 @pytest.mark.filterwarnings("ignore:100 % of X.* are rows of fit")
 def test_half_of_each_class_stays_without_splits(removal, many, monkeypatch):
     X, y, _ = many
-    monkeypatch.setattr(_harm, "harmful_rows", lambda v, e, q: (v.argsort(), 200, q))
+    monkeypatch.setattr(_harm, "probability_negative", lambda v, e, q: np.ones(len(v)))
     removal.set_params(cv=None).fit(X, y, X_val=X[:30], y_val=y[:30])
     for label in (0, 1):
         assert removal.support_[y == label].sum() == (y == label).sum() // 2
@@ -425,6 +425,6 @@ def test_half_of_each_class_stays_without_splits(removal, many, monkeypatch):
 def test_where_nothing_harms_the_estimator_is_not_asked(removal, many, monkeypatch):
     X, y, _ = many
     monkeypatch.setattr(_harm, "compare_without", None)
-    monkeypatch.setattr(_harm, "harmful_rows", lambda v, e, q: (v.argsort(), 0, q))
+    monkeypatch.setattr(_harm, "probability_negative", lambda v, e, q: 0.0 * v)
     assert removal.fit(X, y).support_.all()
     assert not hasattr(removal, "cv_results_")

@@ -26,7 +26,9 @@ def test_few_of_the_rows_removed_are_harmless(share):
     removed = harmless = harmful = 0
     for seed in range(5):
         truth, values, errors = simulate(share, seed)
-        order, n_removed, _ = harmful_rows(values, errors, np.zeros(len(values)))
+        order, n_removed, _ = harmful_rows(
+            values, errors, np.zeros(len(values)), np.zeros(len(values))
+        )
         removed += n_removed
         harmless += (truth[order[:n_removed]] >= 0).sum()
         harmful += (truth < 0).sum()
@@ -39,14 +41,14 @@ def test_rows_that_differ_by_their_errors_alone():
     values = np.zeros(400)
     values[:] = np.random.default_rng(0).normal(0.1, 1, 400)
     errors = np.ones(400)  # all of the spread is error
-    assert harmful_rows(values, errors, np.zeros(400))[1] <= 1
+    assert harmful_rows(values, errors, *np.zeros((2, 400)))[1] <= 1
     # A naive test of each row alone would remove some.
     assert (ndtr(values / errors) < 0.05).sum() > 10
 
 
 def test_without_errors_signs_are_certain():
     values = np.array([0.5, -1e-3, 0.0, 1e-6, -3.0, 2.0, -1e-6])
-    order, n_removed, probability = harmful_rows(values, np.zeros(7), np.zeros(7))
+    order, n_removed, probability = harmful_rows(values, *np.zeros((3, 7)))
     assert n_removed == 3
     assert_array_equal(order[:3], [4, 1, 6])  # the lowest first, of rows as certain
     assert_allclose(probability[[4, 1, 6, 0, 3, 5]], [1, 1, 1, 0, 0, 0], atol=0.01)
@@ -54,7 +56,9 @@ def test_without_errors_signs_are_certain():
 
 @pytest.mark.parametrize("value", [0.0, 0.3])
 def test_equal_values(value):
-    order, n_removed, _ = harmful_rows(np.full(5, value), np.full(5, 0.1), np.zeros(5))
+    order, n_removed, _ = harmful_rows(
+        np.full(5, value), np.full(5, 0.1), *np.zeros((2, 5))
+    )
     assert n_removed == 0
     assert_array_equal(np.sort(order), np.arange(5))
 
@@ -69,7 +73,7 @@ def test_suspicion_finds_more_and_stays_calibrated():
         share = (truth < 0).mean()
         suspicion = 1 / (1 + np.exp(-3 * hint) * (1 - share) / share)
         for i, q in enumerate((np.zeros(len(truth)), suspicion)):
-            order, n_removed, _ = harmful_rows(values, errors, q)
+            order, n_removed, _ = harmful_rows(values, errors, q, np.zeros(len(values)))
             removed[i] += n_removed
             harmless[i] += (truth[order[:n_removed]] >= 0).sum()
     assert (harmless <= 0.13 * removed).all()  # 10 % are expected
@@ -79,9 +83,23 @@ def test_suspicion_finds_more_and_stays_calibrated():
 def test_certain_rows_do_not_pay_for_harmless_ones():
     values = np.concatenate([np.full(50, -1.0), np.linspace(0.4, 1, 50)])
     errors = np.full(100, 0.05)
-    order, n_removed, _ = harmful_rows(values, errors, np.zeros(100))
+    order, n_removed, _ = harmful_rows(
+        values, errors, np.zeros(100), np.zeros(len(values))
+    )
     assert n_removed == 50
     assert order[:50].max() == 49
+
+
+def test_rows_that_stay_do_not_pay_for_harmless_ones():
+    # Half of the first class is the surest; of the second many are doubtful.
+    values = np.concatenate([np.full(60, -1.0), np.linspace(-0.15, 0.8, 60)])
+    errors, given = np.full(120, 0.1), np.repeat([0, 1], 60)
+    order, n_removed, chance = harmful_rows(values, errors, np.zeros(120), given)
+    removed = order[:n_removed]
+    assert_array_equal(np.bincount(given[removed] == 0)[1], 30)
+    assert n_removed > 32
+    expected = 1 - chance[removed]
+    assert 0.05 < expected.mean() <= 0.1
 
 
 def test_more_iterations_would_hardly_remove_other_rows(monkeypatch):
@@ -89,7 +107,9 @@ def test_more_iterations_would_hardly_remove_other_rows(monkeypatch):
     sets = []
     for times in (1, 10):
         monkeypatch.setattr(_harm, "N_ITERATIONS", times * _harm.N_ITERATIONS)
-        order, n_removed, _ = harmful_rows(values, errors, np.zeros(len(values)))
+        order, n_removed, _ = harmful_rows(
+            values, errors, np.zeros(len(values)), np.zeros(len(values))
+        )
         sets.append(set(order[:n_removed].tolist()))
     assert len(sets[0] ^ sets[1]) <= 0.01 * len(sets[1])
 

@@ -184,6 +184,15 @@ def test_false_alarms_are_a_quarter_of_the_issues_at_most():
     assert issues.sum() == 4  # with the next 0.28 would be expected
 
 
+def test_rows_that_are_never_called_pay_for_no_false_alarms():
+    quality = np.array([0.0, 0.3, 0.44, 0.44, 0.9, 0.05, 0.05])
+    given = np.array([0, 0, 0, 0, 0, 1, 2])  # the last two classes have one row each
+    issues = find_issues(quality, given, "auto")
+    assert_array_equal(np.flatnonzero(issues), [0, 1, 2])
+    assert quality[issues].mean() <= 0.25
+    assert find_issues(quality, given, 0.25).sum() == 2
+
+
 def test_no_label_is_called_that_is_more_probably_right():
     quality = np.array([0.0] * 10 + [0.49, 0.5, 0.6, 0.9])
     issues = find_issues(quality, np.zeros(14, dtype=int), "auto")
