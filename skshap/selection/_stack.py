@@ -36,7 +36,10 @@ def stack_rows(X, X_val):
         if not hasattr(X_val, "columns"):
             is_sparse = sparse.issparse(X_val)
             X_val = X_val.toarray() if is_sparse else np.asarray(X_val)
-            X_val = type(X)({str(j): X_val[:, j] for j in range(X.shape[1])})
+            columns = X_val.T
+            if X_val.dtype.kind == "O":  # whose numbers polars would keep as objects
+                columns = columns.tolist()
+            X_val = type(X)({str(j): column for j, column in enumerate(columns)})
             X_val.columns = X.columns  # of which two may be of one name
         elif type(X_val) is not type(X):
             X_val = type(X)({name: X_val[name].to_numpy() for name in X.columns})

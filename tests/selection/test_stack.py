@@ -39,6 +39,16 @@ def test_categories_of_polars_stay_where_they_are_the_same():
     assert stack_rows(X, X).dtypes == X.dtypes
 
 
+@pytest.mark.parametrize("frame", [pl.DataFrame, pd.DataFrame])
+def test_an_array_of_objects_below_a_frame(frame):
+    X = frame({"a": [1.0, 2.0], "b": ["x", "y"]})
+    both = stack_rows(X, np.array([[3, "z"], [None, "x"]], dtype=object))
+    assert both["b"].to_list() == ["x", "y", "z", "x"]
+    numbers = np.asarray(both["a"])
+    assert numbers.dtype == float
+    np.testing.assert_array_equal(numbers, [1, 2, 3, np.nan])
+
+
 def test_sparse_rows_below_a_frame():
     both = stack_rows(pd.DataFrame({"a": [1.0], "b": [2.0]}), csr_array([[0.0, 3.0]]))
     assert both.to_numpy().tolist() == [[1, 2], [0, 3]]
