@@ -81,9 +81,9 @@ def transitions_table(transitions):
     # Of one rate, but for rounding.
     if len({round(rate, 9) for _, _, rate in transitions}) == 1 < len(transitions):
         return (
-            f"{title}<p>Taken to be alike for all pairs of classes, rare ones apart: of "
-            f"the rows of a class, {transitions[0][2]:.1%} are labelled as each of the "
-            "others.</p>"
+            f"{title}<p>Taken to be alike for all pairs of classes, rare ones apart: "
+            f"of the rows of a class, {transitions[0][2]:.1%} are labelled as each of "
+            "the others.</p>"
         )
     rows = "".join(
         f"<tr><th><bdi>{quote(a)}</bdi> labelled <bdi>{quote(b)}</bdi></th>"
