@@ -11,6 +11,9 @@ PRIOR_WEIGHT = 0.01  # of that, as a share of the rows
 # own, and more for a common one draws its rate to that of the rare one.
 SYMMETRY_WEIGHT = 0.1
 RARE = 0.05  # of the mean number of labels, where a class has no labels to look wrong
+# Nats, and the logarithm of the number of classes, which says which it is, by which
+# labels must be likelier if fewer of those that went wrong are of a class.
+PRICE_OF_FEWER = 1.0
 LEAST_RIGHT = 1e-3  # share of the labels of a class
 # Largest ratio of a step to the one before that is taken to go on: of steps that shrink
 # more slowly the end is far off, and a guess of it leads to another maximum.
@@ -29,7 +32,8 @@ def expected_transition(counts, n_given, own, untold):
 
     They are drawn towards the same rate for all. Those that have no rates of their own,
     see `NoiseModel`, are a share of one rate, as large as the share of the classes that
-    labels may go to: none go to those that rows do not tell.
+    labels may go to: none go to those that rows do not tell, and fewer to those that
+    far fewer are expected to have gone to.
     """
     k, a_class = len(counts), n_given.mean()
     counts = counts + PRIOR_WEIGHT * a_class * uniform_noise(PRIOR_RATE, k)
@@ -41,15 +45,57 @@ def expected_transition(counts, n_given, own, untold):
     # Of more than two, classes of too few labels for any to be wrong: noise alike in
     # all turns as many labels into these as into others.
     is_rare = (n_given < RARE * a_class) & (k > 2)
-    others = ~untold & ~is_rare & ~same  # that labels may go to
-    others = others / np.maximum(others.sum(1, keepdims=True), 1)
+    alike = ~own & ~same
+    weights = shares_of_targets(counts, alike, ~untold & ~is_rare)
+    others = np.where(same, 0, weights)  # that labels may go to
+    others = others / np.maximum(others.sum(1, keepdims=True), 1e-300)
     n_alike = counts.sum(1) @ (1 - (others * own).sum(1))
-    rate = counts[~same & ~own].sum() / max(n_alike, 1e-300)
+    rate = counts[alike & (others > 0)].sum() / max(n_alike, 1e-300)
     transition = kept + rate * np.where(own, 0, others)
     transition[:, untold] = 0
     right = 1 - transition.sum(1)
     np.fill_diagonal(transition, np.maximum(right, LEAST_RIGHT))
     return transition / transition.sum(1, keepdims=True)
+
+
+def shares_of_targets(counts, alike, may):
+    """Tell how many labels noise alike turns into each class, of as many as into most.
+
+    If these had to be as many for a class that is nearly clean, as a rare one that is
+    added to others can be, no noise at all would explain labels better: all rows would
+    be taken for hard ones.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (n_classes, n_classes)
+        Expected labels, by true class (row) and given one.
+    alike : ndarray of shape (n_classes, n_classes) of bool
+        Pairs of classes without rates of their own.
+    may : ndarray of shape (n_classes,) of bool
+        Whether any label is turned into a class.
+
+    Returns
+    -------
+    ndarray of shape (n_classes,)
+        One, but for those of more than two classes that surely have fewer.
+    """
+    shares = may.astype(float)
+    if may.sum() <= 2:
+        return shares
+    pairs = alike & may
+    n_wrong = np.where(pairs, counts, 0).sum(0)
+    n_may = np.where(pairs, counts.sum(1, keepdims=True), 0).sum(0)
+    is_fewer = np.zeros(len(may), dtype=bool)
+    for _ in range(2):  # against all, then against those that have no fewer
+        rest = may & ~is_fewer
+        n_alike = n_may * n_wrong[rest].sum() / max(n_may[rest].sum(), 1e-300)
+        ratio = n_wrong / np.maximum(n_alike, 1e-300)
+        # What a Poisson variable of the one mean is likelier by than of the other.
+        gain = n_alike - n_wrong + n_wrong * np.log(np.maximum(ratio, 1e-300))
+        surely = gain > np.log(len(may)) + PRICE_OF_FEWER
+        is_fewer = may & (ratio < 1) & surely
+    shares[is_fewer] = ratio[is_fewer]
+    return shares
 
 
 def end_of_path(first, second, third):

@@ -160,6 +160,23 @@ def test_a_few_rows_of_one_more_class_hide_no_wrong_labels(n_rare, seed):
     assert not found.label_issues_[rare].any()
 
 
+@pytest.mark.parametrize("n_wrong", [0, 1])
+@pytest.mark.parametrize(("n_more", "seed"), [(4, 1), (12, 2), (40, 3)])
+def test_a_nearly_clean_class_hides_no_wrong_labels_of_others(n_more, seed, n_wrong):
+    """Of three classes a tenth of the labels is wrong; `n_wrong` are of a fourth."""
+    X, true = make_blobs(300, n_features=4, cluster_std=0.7, random_state=seed)
+    rng = np.random.default_rng(0)
+    y = true.copy()
+    flipped = rng.random(300) < 0.1
+    y[flipped] = (y[flipped] + 1 + rng.integers(0, 2, flipped.sum())) % 3
+    y[:n_wrong] = 3
+    expected = np.append(y != true, np.zeros(n_more, dtype=bool))
+    X = np.vstack([X, rng.normal(20, size=(n_more, 4))])
+    found = LabelNoiseDetector().fit(X, np.append(y, np.full(n_more, 3)))
+    assert found.label_issues_[expected].mean() > 0.9
+    assert not found.label_issues_[~expected].any()
+
+
 @pytest.mark.parametrize(
     ("contamination", "n_issues"), [(0.01, 0), (0.2, 1), (0.25, 2), (0.9, 6)]
 )

@@ -185,6 +185,27 @@ def test_a_rare_class_has_a_rate_of_its_own(seed):
     assert 1 - model.quality().mean() == pytest.approx(is_wrong.mean(), rel=0.15)
 
 
+@pytest.mark.parametrize("share", [0.0, 0.2, 1.0])
+def test_fewer_labels_are_turned_into_a_class(share):
+    """Of noise that is alike but for one class, to which fewer labels go or as many."""
+    transition = np.full((5, 5), 0.05)
+    transition[:, 4] *= share
+    np.fill_diagonal(transition, 0)
+    transition *= 0.2 / transition.sum(1, keepdims=True)
+    np.fill_diagonal(transition, 0.8)
+    rng = np.random.default_rng(0)
+    true = rng.integers(0, 5, 2000)
+    decision = np.eye(5)[true] + 0.2 * rng.normal(size=(2000, 5))
+    labels = pick(transition[true], rng)
+    model = NoiseModel(labels, 5, np.zeros(2000, dtype=bool), noise="symmetric")
+    model.fit(decision)
+    assert_allclose(model.transition, transition, atol=0.025)
+    others = model.transition[[0, 0, 0, 1], [1, 2, 3, 0]]
+    assert_allclose(others, others[0], rtol=1e-6)  # of four classes as many each
+    if share == 1:  # and of all five
+        assert model.transition[0, 4] == pytest.approx(others[0], rel=1e-6)
+
+
 def test_without_signal_the_prior_remains():
     model = fitted(np.zeros((50, 2)), np.arange(50) % 2, 2)
     assert_allclose(model.transition, uniform_noise(0.2, 2), atol=1e-6)
