@@ -61,7 +61,7 @@ class LabelNoiseDetector(Attributed, BaseEstimator):
         How labels go wrong. "class-conditional": each class at a rate of its own, to
         some classes more than to others; "symmetric": all classes at one rate, to all
         others alike, but for those, of more than two, with less than a twentieth of
-        the mean number of labels or to which surely fewer went, which finds more where
+        the mean number of labels or to which far fewer went, which finds more where
         that is so or where classes overlap, and much less elsewhere; "auto": of two
         classes the former, of more the
         latter, but for pairs of classes with rates of their own that explain the labels

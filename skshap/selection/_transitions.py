@@ -11,8 +11,10 @@ PRIOR_WEIGHT = 0.01  # of that, as a share of the rows
 # own, and more for a common one draws its rate to that of the rare one.
 SYMMETRY_WEIGHT = 0.1
 RARE = 0.05  # of the mean number of labels, where a class has no labels to look wrong
-# Nats, and the logarithm of the number of classes, which says which it is, by which
-# labels must be likelier if fewer of those that went wrong are of a class.
+# A class that is nearly clean has at most this share of the wrong labels that noise
+# alike would give it; and nats, and the logarithm of the number of classes, which says
+# which it is, by which labels must be likelier if it has.
+FEWER = 0.3
 PRICE_OF_FEWER = 1.0
 LEAST_RIGHT = 1e-3  # share of the labels of a class
 # Largest ratio of a step to the one before that is taken to go on: of steps that shrink
@@ -77,7 +79,7 @@ def shares_of_targets(counts, alike, may):
     Returns
     -------
     ndarray of shape (n_classes,)
-        One, but for those of more than two classes that surely have fewer.
+        One, but for those of more than two classes that surely have far fewer.
     """
     shares = may.astype(float)
     if may.sum() <= 2:
@@ -93,7 +95,7 @@ def shares_of_targets(counts, alike, may):
         # What a Poisson variable of the one mean is likelier by than of the other.
         gain = n_alike - n_wrong + n_wrong * np.log(np.maximum(ratio, 1e-300))
         surely = gain > np.log(len(may)) + PRICE_OF_FEWER
-        is_fewer = may & (ratio < 1) & surely
+        is_fewer = may & (ratio < FEWER) & surely
     shares[is_fewer] = ratio[is_fewer]
     return shares
 
