@@ -47,8 +47,9 @@ def expected_transition(counts, n_given, own, untold):
     # Of more than two, classes of too few labels for any to be wrong: noise alike in
     # all turns as many labels into these as into others.
     is_rare = (n_given < RARE * a_class) & (k > 2)
-    alike = ~own & ~same
-    weights = shares_of_targets(counts, alike, ~untold & ~is_rare)
+    may, alike = ~untold & ~is_rare, ~own & ~same
+    # Beside rates of pairs that of all others is one.
+    weights = may if own.any() else shares_of_targets(counts, may)
     others = np.where(same, 0, weights)  # that labels may go to
     others = others / np.maximum(others.sum(1, keepdims=True), 1e-300)
     n_alike = counts.sum(1) @ (1 - (others * own).sum(1))
@@ -60,7 +61,7 @@ def expected_transition(counts, n_given, own, untold):
     return transition / transition.sum(1, keepdims=True)
 
 
-def shares_of_targets(counts, alike, may):
+def shares_of_targets(counts, may):
     """Tell how many labels noise alike turns into each class, of as many as into most.
 
     If these had to be as many for a class that is nearly clean, as a rare one that is
@@ -71,8 +72,6 @@ def shares_of_targets(counts, alike, may):
     ----------
     counts : ndarray of shape (n_classes, n_classes)
         Expected labels, by true class (row) and given one.
-    alike : ndarray of shape (n_classes, n_classes) of bool
-        Pairs of classes without rates of their own.
     may : ndarray of shape (n_classes,) of bool
         Whether any label is turned into a class.
 
@@ -84,7 +83,7 @@ def shares_of_targets(counts, alike, may):
     shares = may.astype(float)
     if may.sum() <= 2:
         return shares
-    pairs = alike & may
+    pairs = may & ~np.eye(len(may), dtype=bool)
     n_wrong = np.where(pairs, counts, 0).sum(0)
     n_may = np.where(pairs, counts.sum(1, keepdims=True), 0).sum(0)
     is_fewer = np.zeros(len(may), dtype=bool)
