@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_is_fitted
 
 from skshap.kernel_ridge._kernel_choice import check_choice, choose_kernel, is_auto
@@ -24,7 +25,7 @@ from skshap.utils._columns import warn_of_target
 from skshap.utils._device import check_device
 from skshap.utils._kernel_values import check_kernel_values, warn_of_gram
 from skshap.utils._label_arrays import check_labels
-from skshap.utils._labels import check_targets
+from skshap.utils._labels import check_targets, find_classes
 from skshap.utils._order import check_order
 from skshap.utils._ridge import (
     TIE,
@@ -262,9 +263,14 @@ class BaseKernelRidgeClassifier(ClassifierMixin, BaseKernelRidge):
         ------
         ValueError
             If rows are malformed or of another kind than those of `fit`, if their
-            kernel is not finite, or if labels are missing or not one a row.
+            kernel is not finite, or if labels are missing, not one a row or of several
+            types.
         """
-        return super().score(X, check_labels(y, X), sample_weight)
+        predicted = self.predict(X)
+        if y is not None:  # which scikit-learn refuses
+            y = check_labels(y, X)
+            find_classes(y)  # raises if types are mixed
+        return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
     def _indicators(self, X):
         return self._outputs(self._map(X))

@@ -63,12 +63,12 @@ def check_kernel(name, kernel):
 def check_kernel_weights(weights, names):
     """Return the weights of named kernels as an array; ones for None."""
     n = len(names)
-    if hasattr(weights, "iloc") and [*weights.index] != names:
-        if {*weights.index} == {*names}:
-            raise ValueError(
-                f"weights go by the order of kernels, {names}, but their index is "
-                f"{[*weights.index]}; pass weights.loc[{names}]."
-            )
+    index = [*weights.index] if hasattr(weights, "iloc") else []
+    if index != names and not {*index}.isdisjoint(names):
+        raise ValueError(
+            f"weights go by the order of kernels, {names}, but their index is {index}; "
+            f"pass weights.loc[{names}]."
+        )
     checked = np.ones(n) if weights is None else np.asarray(weights)
     is_valid = checked.shape == (n,) and checked.dtype.kind in "iuf"
     with np.errstate(over="ignore"):
@@ -105,7 +105,7 @@ def noted(name, columns, part):
                 part = part.to_frame() if hasattr(part, "to_frame") else part
             if re.search(DATA, message) and (advice := column_advice(part)):
                 if not re.search(GAPS, message):  # a step may fill what is missing
-                    gaps = ADVICE["gaps"], ADVICE["infinite"]
+                    gaps = ADVICE["gaps"]
                     advice = [a for a in advice if not a.endswith(gaps)] or advice
                 # By names, in place of that by what a step before made of the columns,
                 # of the same kinds: it may have encoded others.

@@ -30,8 +30,8 @@ def unshared(kernel, X):
     Those with ``copy=False`` write into the rows that they are given, which are read
     again, by the same steps once more or by other kernels.
     """
-    may_change = isinstance(kernel, Pipeline) and hasattr(X, "copy")
-    return X.copy() if may_change else X
+    copy = getattr(X, "copy", None) or getattr(X, "clone", None)  # that of polars
+    return copy() if isinstance(kernel, Pipeline) and copy else X
 
 
 def has_features(kernel):

@@ -30,8 +30,10 @@ def kernel_values(kernel, params, centre, X, other):
         new = (X.toarray() if issparse(X) else X) - centre
         X, other = new, new if other is X else other - centre
         gamma = params.get("gamma")
-        gamma = np.asarray(1 / X.shape[1] if gamma is None else gamma)[()]
-        is_valid = params.keys() <= RBF_PARAMS and isinstance(gamma, Real)
+        gamma = 1 / X.shape[1] if gamma is None else gamma
+        gamma = np.ravel(gamma)[0] if np.size(gamma) == 1 else gamma
+        is_valid = params.get("filter_params") or params.keys() <= RBF_PARAMS
+        is_valid = is_valid and isinstance(gamma, Real)
         if is_valid and loses_digits(X, other, gamma):
             return np.exp(-gamma * cdist(X, other, "sqeuclidean"))
     if kernel in SMALL_INDICES:

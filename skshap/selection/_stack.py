@@ -1,11 +1,13 @@
 """Rows put below others, in whatever container."""
 
+from numbers import Real
+
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator
 
 from skshap.selection._held_out import errors_name_held_out
-from skshap.utils._columns import is_series
+from skshap.utils._columns import is_missing, is_series
 from skshap.utils._optional import import_optional
 from skshap.utils._texts import is_text
 from skshap.utils._validation import check_rows
@@ -30,15 +32,14 @@ def stack_rows(X, X_val):
     Raises
     ------
     ValueError
-        If one is sparse, and either holds what are no finite numbers.
+        If one is sparse, and either holds what are no finite numbers; or if both are
+        frames of polars and a column of texts in one is none in the other.
     """
     if hasattr(X, "columns"):
         if not hasattr(X_val, "columns"):
             is_sparse = sparse.issparse(X_val)
             X_val = X_val.toarray() if is_sparse else np.asarray(X_val)
-            columns = X_val.T
-            if X_val.dtype.kind == "O":  # whose numbers polars would keep as objects
-                columns = columns.tolist()
+            columns = map(_typed, X_val.T) if X_val.dtype.kind == "O" else X_val.T
             X_val = type(X)({str(j): column for j, column in enumerate(columns)})
             X_val.columns = X.columns  # of which two may be of one name
         elif type(X_val) is not type(X):
@@ -46,17 +47,7 @@ def stack_rows(X, X_val):
         if hasattr(X, "iloc"):
             pandas = import_optional("pandas", "frame")
             return pandas.concat([X, X_val], ignore_index=True)
-        polars = import_optional("polars", "frame")
-        kinds = polars.Enum, polars.Categorical  # of other categories, or another order
-        types = zip(X.columns, X.dtypes, X_val.select(X.columns).dtypes, strict=True)
-        names = [
-            name
-            for name, own, other in types
-            if own != other and (isinstance(own, kinds) or isinstance(other, kinds))
-        ]
-        as_text = polars.col(names).cast(polars.String)
-        X, X_val = X.with_columns(as_text), X_val.with_columns(as_text)
-        return polars.concat([X, X_val], how="vertical_relaxed")
+        return _stack_polars(X, X_val.select(X.columns))
     if is_text(X):
         if hasattr(X_val, "columns"):  # pairs; a loop would go over columns
             X_val = X_val.to_numpy()
@@ -66,6 +57,36 @@ def stack_rows(X, X_val):
         with errors_name_held_out():
             return sparse.vstack([X, as_csr(X_val)])
     return np.concatenate([as_array(X), as_array(X_val)])
+
+
+def _stack_polars(X, X_val):
+    """Put a frame of polars below another with the same columns."""
+    polars = import_optional("polars", "frame")
+    kinds = polars.Enum, polars.Categorical  # of other categories, or another order
+    names = []
+    for name, *types in zip(X.columns, X.dtypes, X_val.dtypes, strict=True):
+        are_texts = {isinstance(kind, (*kinds, polars.String)) for kind in types}
+        if len(are_texts) == 2 and polars.Null not in types:
+            raise ValueError(
+                f"X_val must have columns of the types of those of X, but {name!r} is "
+                f"{types[0]} in X and {types[1]} in X_val; cast one of them."
+            )
+        if types[0] != types[1] and any(isinstance(kind, kinds) for kind in types):
+            names.append(name)
+    as_text = polars.col(names).cast(polars.String)
+    X, X_val = X.with_columns(as_text), X_val.with_columns(as_text)
+    return polars.concat([X, X_val], how="vertical_relaxed")
+
+
+def _typed(objects):
+    """Return what an array of objects holds as numbers, or as a list; None is missing.
+
+    A frame of polars would keep objects, or take the type of the first.
+    """
+    present = [None if is_missing(value) else value for value in objects]
+    if not all(value is None or isinstance(value, Real) for value in present):
+        return present
+    return np.array([np.nan if value is None else value for value in present])
 
 
 def _stack_texts(X, X_val):

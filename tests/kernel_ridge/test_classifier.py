@@ -14,6 +14,7 @@ from scipy import sparse
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import make_classification
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
@@ -93,6 +94,12 @@ def test_score_takes_labels_as_fit_does(model):
     assert_array_equal(folds, cross_val_score(clf, X, y, **options))
     with pytest.raises(ValueError, match="y must not hold missing values"):
         clf.score(X_new, [None, *y_new[1:]])
+    with pytest.raises(ValueError, match="y must hold labels of one type"):
+        clf.score(X_new, ["a", *y_new[1:]])
+    with pytest.raises(ValueError, match=r"reshape\(1, -1\)"):
+        clf.score(X_new[0], y_new[:1])
+    with pytest.raises(NotFittedError):
+        model().score(X_new, None)
 
 
 def test_class_prior_takes_over_far_from_the_training_rows():
@@ -317,6 +324,19 @@ def test_gaps_beside_a_large_column_are_no_ties(unit):
     both = KernelRidgeClassifier(1.0, class_prior=True)  # copies that have both labels
     both.fit(np.repeat(rows[:100], 2, axis=0), np.arange(200) % 2)
     assert (both.predict(rows) == 0).all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_ties_by_features_where_a_few_rows_are_large(seed):
+    """Rounding is that of the largest rows, whose terms cancel."""
+    rng = np.random.default_rng(seed)
+    rows = 1e-3 * rng.normal(size=(50, 5))
+    rows[:3] *= 1e6
+    order = rng.permutation(100)
+    X, y = np.repeat(rows, 2, axis=0)[order], np.tile([0, 1], 50)[order]
+    clf = KernelRidgeClassifier(0.01).fit(X, y)
+    new = np.vstack([rows, rng.normal(size=(100, 5)) * np.abs(rows).max(0)])
+    assert (clf.predict(new) == 0).all()
 
 
 def test_a_large_row_makes_no_ties_of_others():

@@ -428,6 +428,7 @@ def test_a_table_where_texts_are_read_is_refused(kind):
         ({"weights": [1, np.inf]}, "weights must be"),
         ({"weights": ["a", "b"]}, "weights must be"),
         ({"weights": pd.Series({"b": 1, "a": 2})}, r"weights.loc\[\['a', 'b'\]\]"),
+        ({"weights": pd.Series({"b": 1, "c": 2})}, "their index is"),
     ],
 )
 def test_bad_parameters(X, parameters, message):
@@ -436,7 +437,7 @@ def test_bad_parameters(X, parameters, message):
         ColumnKernel(**defaults | parameters).fit(X)
 
 
-@pytest.mark.parametrize("index", [["a", "b"], [7, 8], ["b", "c"]])
+@pytest.mark.parametrize("index", [["a", "b"], [7, 8], ["c", "d"]])
 def test_weights_in_a_series_that_does_not_contradict(X, index):
     kernels = [("a", "rbf", ["size"]), ("b", "rbf", ["weight"])]
     weights = pd.Series([1, 3], index)
@@ -756,6 +757,12 @@ def test_gaps_that_a_step_fills_are_not_named_beside_dates():
     with pytest.raises(ValueError, match=r"Columns \['day'\] hold dates") as caught:
         ColumnKernel([("numbers", NUMERIC[0], ["age", "day"])]).fit(frame)
     assert str(caught.value).count("Columns [") == 1
+
+
+def test_gaps_are_named_where_nothing_else_is_amiss():
+    frame = pd.DataFrame({"age": pd.Series([1, pd.NA, 3], dtype=object), "b": 1.0})
+    with pytest.raises(ValueError, match=r"Columns \['age'\] have missing values"):
+        ColumnKernel([("numbers", NUMERIC[1], ["age", "b"])]).fit(frame)
 
 
 def test_an_array_of_texts_where_numbers_are_read():

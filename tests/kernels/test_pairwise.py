@@ -217,7 +217,7 @@ def test_a_single_row_far_from_the_others(outlier):
         {"gamma": 0.01},
         {"gamma": 0},
         {"gamma": np.array(0.5), "n_jobs": 1},
-        {"filter_params": True},
+        {"gamma": np.array([0.5]), "filter_params": True, "degree": 3},
     ],
     ids=str,
 )

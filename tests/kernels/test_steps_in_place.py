@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
@@ -76,10 +77,19 @@ def test_kernels_on_columns_do_not_change_those_of_others(name, columns):
         assert_allclose(result, expected, rtol=1e-12)
 
 
-@pytest.mark.parametrize("container", [np.array, pd.DataFrame])
-def test_functions_that_change_rows(container):
+def add_one_to_columns(frame):
+    for i, column in enumerate(frame.get_columns()):
+        frame.replace_column(i, column + 1)
+    return frame
+
+
+@pytest.mark.parametrize(
+    ("container", "function"),
+    [(np.array, add_one), (pd.DataFrame, add_one), (pl.DataFrame, add_one_to_columns)],
+)
+def test_functions_that_change_rows(container, function):
     given = container(X)
-    kernel = make_pipeline(FunctionTransformer(add_one), PairwiseKernel("linear"))
+    kernel = make_pipeline(FunctionTransformer(function), PairwiseKernel("linear"))
     clf = KernelRidgeClassifier(2.0, kernel=kernel).fit(given, Y)
     expected = KernelRidgeClassifier(2.0).fit(X + 1, Y).decision_function(X + 1)
     for _ in range(2):  # rows to predict are left as well

@@ -42,11 +42,25 @@ def test_categories_of_polars_stay_where_they_are_the_same():
 @pytest.mark.parametrize("frame", [pl.DataFrame, pd.DataFrame])
 def test_an_array_of_objects_below_a_frame(frame):
     X = frame({"a": [1.0, 2.0], "b": ["x", "y"]})
-    both = stack_rows(X, np.array([[3, "z"], [None, "x"]], dtype=object))
-    assert both["b"].to_list() == ["x", "y", "z", "x"]
+    rows = [[3, "z"], [None, "x"], [np.float32(0.5), np.nan], [pd.NA, None]]
+    both = stack_rows(X, np.array(rows, dtype=object))
+    texts = both["b"].to_list()
+    assert texts[:4] == ["x", "y", "z", "x"] and all(map(pd.isna, texts[4:]))
     numbers = np.asarray(both["a"])
     assert numbers.dtype == float
-    np.testing.assert_array_equal(numbers, [1, 2, 3, np.nan])
+    np.testing.assert_array_equal(numbers, [1, 2, 3, np.nan, 0.5, np.nan])
+
+
+@pytest.mark.parametrize("make", [pl.DataFrame, lambda rows: np.array([[2.0, 5.0]])])
+def test_numbers_and_texts_in_one_column_of_polars(make):
+    X, X_val = pl.DataFrame({"a": [1.0], "b": ["3"]}), make({"a": [2.0], "b": [5.0]})
+    with pytest.raises(
+        ValueError, match=r"X_val must .*'b' is String in X and Float64"
+    ):
+        stack_rows(X, X_val)
+    with pytest.raises(ValueError, match=r"'a' is Float64 in X and String in X_val"):
+        stack_rows(X, pl.DataFrame({"a": ["2"], "b": ["3"]}))
+    assert stack_rows(X, pl.DataFrame({"a": [None], "b": [None]})).shape == (2, 2)
 
 
 def test_sparse_rows_below_a_frame():
