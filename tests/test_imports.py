@@ -219,7 +219,6 @@ def test_what_is_imported_is_exported(path):
 # Pure helpers, which the map of the code need not name.
 HELPERS = {
     "attribution": {"_own_rows"},
-    "kernel_ridge": {"_narrow"},
     "kernels": {
         "_callables",
         "_column_cost",
@@ -227,6 +226,7 @@ HELPERS = {
         "_dates",
         "_folder",
         "_kernels_on_columns",
+        "_narrow",
         "_overridden",
         "_pairwise_values",
     },

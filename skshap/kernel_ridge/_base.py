@@ -12,7 +12,6 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_is_fitted
 
 from skshap.kernel_ridge._kernel_choice import check_choice, choose_kernel, is_auto
-from skshap.kernel_ridge._narrow import warn_of_narrow
 from skshap.kernel_ridge._training_kernel import fit_training_kernel
 from skshap.kernels._base import (
     check_kernel_rows,
@@ -21,6 +20,7 @@ from skshap.kernels._base import (
 )
 from skshap.kernels._features import explicit_features, unshared
 from skshap.kernels._kernels_on_columns import columns_read
+from skshap.kernels._narrow import warn_of_narrow
 from skshap.utils._columns import warn_of_target
 from skshap.utils._device import check_device
 from skshap.utils._kernel_values import check_kernel_values, warn_of_gram
@@ -88,7 +88,8 @@ class BaseKernelRidge(BaseEstimator):
         takes_features = self._takes_features()
         kernel = fit_training_kernel(self.kernel_, rows, takes_features=takes_features)
         self._is_explicit = kernel.is_explicit
-        warn_of_narrow(kernel, self.kernel)
+        if not kernel.is_explicit:
+            warn_of_narrow(kernel.values, self.kernel)
         return kernel
 
     def _warn_of_target(self, X, y):

@@ -12,6 +12,7 @@ from skshap.kernels._features import (
     lost_diagonal,
     unshared,
 )
+from skshap.kernels._narrow import is_narrow
 from skshap.utils._kernel_values import check_gram, check_kernel_values
 from skshap.utils._rows import number_of_rows
 from skshap.utils._sklearn import safe_indexing
@@ -74,6 +75,10 @@ class TrainingKernel:
         if self.is_explicit:
             return self.values[some] @ self.values[others].T
         return self.values[some][:, others]
+
+    def is_narrow(self):
+        """Whether half of the rows resemble none but themselves; by features, never."""
+        return not self.is_explicit and is_narrow(self.values)
 
     def part(self, some):
         """Return the kernel of some rows, given by their positions."""

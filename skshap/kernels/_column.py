@@ -21,6 +21,7 @@ from skshap.kernels._features import (
     lost_diagonal,
 )
 from skshap.kernels._kernels_on_columns import ask_kernels, fit_kernels
+from skshap.kernels._narrow import warn_of_narrow
 from skshap.kernels._overridden import Overridable
 from skshap.utils._sklearn import BaseComposition, fit_context
 from skshap.utils._unchanged import unchanged_on_error
@@ -226,8 +227,16 @@ class ColumnKernel(
         -------
         ndarray of shape (n_samples, n_samples)
             Exactly symmetric.
+
+        Warns
+        -----
+        UserWarning
+            If half of ten rows or more resemble only themselves by one of the kernels,
+            as where columns have very different scales.
         """
         matrices = self._fit(X, lambda kernel, part: kernel.fit_transform(part))
+        for (name, kernel, _), K in zip(self.kernels_, matrices, strict=True):
+            warn_of_narrow(np.asarray(K), kernel, name)
         return self._sum(matrices)
 
     def transform(self, X):

@@ -9,7 +9,6 @@ from sklearn.utils import indexable
 from sklearn.utils.metadata_routing import process_routing
 
 from skshap.attribution import FreeShapAttributor
-from skshap.kernel_ridge._narrow import is_narrow
 from skshap.selection._base import BaseRowChoice, as_count
 from skshap.selection._choice import Choice, warn_of_lost_class
 from skshap.selection._delegated import Delegated, in_order_of
@@ -326,7 +325,7 @@ class DataRemoval(Delegated, ClassifierMixin, MetaEstimatorMixin, BaseRowChoice)
         self._take_names()
         (X,), y_index = indexable(X), detector._judged.given
         choice = doubted_rows(detector.label_quality_, y_index)
-        if not is_narrow(self.attributor_._training_kernel):  # of which it warned
+        if not self.attributor_._training_kernel.is_narrow():  # of which it warned
             warn_of_doubt(detector._judged, choice.n_removed)
         return X, y_index, choice
 

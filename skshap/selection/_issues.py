@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import beta
 
-from skshap.kernel_ridge._narrow import is_narrow
 from skshap.selection._choice import count_doubted
 from skshap.selection._refits import Misses
 from skshap.utils._warn import warn_caller
@@ -251,7 +250,7 @@ def warn_of_silence(judged, kernel):
             f"false alarms, but {n_wrong} are {how}"
         )
         such = f"contamination={n_wrong / n:.2g}"
-    elif is_narrow(kernel):
+    elif kernel.is_narrow():
         resemble = "as by this kernel rows resemble only themselves"
         warn_caller(f"{none}, but {missed}, {resemble}: mend the kernel first.")
         return

@@ -30,6 +30,9 @@ ADVICE = {
     "texts": "hold texts: a kernel that reads texts takes one of them, as X['text']; "
     "else give each kind of columns a kernel of its own with make_column_kernel, or "
     "encode them, as OneHotEncoder does with categories.",
+    "mixed": "hold numbers and texts that are none, as by units or decimal commas: "
+    "mend these and make all numbers, as pandas.to_numeric does, or encode them "
+    "if they are categories.",
     "days": "hold dates in texts: turn them into numbers, as "
     "(pandas.to_datetime(dates) - pandas.Timestamp(0)).dt.days does, or put skrub's "
     "TableVectorizer in front of the kernel.",
@@ -104,7 +107,7 @@ def column_advice(X):
         if values.dtype.kind in "mM" or holds_dates(values):
             found["dates"].append(name)
         elif values.dtype.kind in "OUT" and any(map(is_word, values)):
-            found["days" if are_date_texts(values) else "texts"].append(name)
+            found[kind_of_texts(values)].append(name)
         elif values.dtype.kind in "OSV" and not all(map(is_number, values)):
             found["others"].append(name)
         if has_gaps(values):
@@ -233,6 +236,15 @@ def is_word(value):
     except ValueError:
         return True
     return False
+
+
+def kind_of_texts(values):
+    """Tell texts of dates, and those among numbers, from others."""
+    if are_date_texts(values):
+        return "days"
+    present = [value for value in values if not is_missing(value)]
+    n_numbers = sum(map(is_number, present))
+    return "mixed" if 2 * n_numbers > len(present) else "texts"
 
 
 def are_date_texts(values):

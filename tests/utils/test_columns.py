@@ -37,10 +37,12 @@ COLUMNS = {
     "gap": [1.0, None, 3.0, 4.0],
     "text": ["one", "two", "three", None],
     "digits": ["1", "2", "3", "4"],
+    "cents": ["12", "1250", "12,50", None],
     "day": DAYS,
 }
 MESSAGES = {
     "text": [r"Columns ['text'] hold texts", "make_column_kernel", "OneHotEncoder"],
+    "cents": [r"Columns ['cents'] hold numbers and texts", "pandas.to_numeric"],
     "day": [r"Columns ['day'] hold dates", "TableVectorizer"],
     "gap": [r"Columns ['gap'] have missing values (NaN)", "SimpleImputer"],
 }
@@ -74,8 +76,10 @@ def test_all_kinds_of_columns_are_told_apart(make):
     heads = [sentence.split(":")[0] for sentence in advice]
     assert heads == [
         "Columns ['text'] hold texts",
+        "Columns ['cents'] hold numbers and texts that are none, as by units or "
+        "decimal commas",
         "Columns ['day'] hold dates",
-        "Columns ['gap', 'text'] have missing values (NaN)",
+        "Columns ['gap', 'text', 'cents'] have missing values (NaN)",
     ]
 
 

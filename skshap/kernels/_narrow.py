@@ -18,63 +18,69 @@ LEAST = 0.005
 SCALED = "make_pipeline(StandardScaler(), PairwiseKernel())"
 
 
-def is_narrow(kernel):
+def is_narrow(K):
     """Whether half of the training rows resemble none but themselves.
 
     Parameters
     ----------
-    kernel : TrainingKernel
-        Explicit features, which rows share, are not looked at.
+    K : ndarray of shape (n, n)
+        Their kernel matrix.
 
     Returns
     -------
     bool
     """
-    n = len(kernel)
-    if kernel.is_explicit or n < FEWEST:
+    n = len(K)
+    if n < FEWEST or K.shape != (n, n):  # which others refuse
         return False
     some = np.linspace(0, n - 1, min(n, MOST_ROWS)).astype(int)
-    own = np.abs(kernel.diagonal()[some])
-    total = np.array([np.abs(kernel.values[row]).sum() for row in some])
+    own = np.abs(K[some, some])
+    total = np.array([np.abs(K[row]).sum() for row in some])
     is_seen = own > 0  # a row that is nothing even to itself says nothing
     # What other rows are to one, beside itself.
     others = total[is_seen] / own[is_seen] - 1
     return len(others) > 0 and np.median(others) < LEAST
 
 
-def warn_of_narrow(kernel, given):
+def warn_of_narrow(K, given, name=None):
     """Warn of a kernel by which rows resemble none but themselves.
 
     Parameters
     ----------
-    kernel : TrainingKernel
-        That of the training rows.
+    K : ndarray of shape (n, n)
+        Kernel matrix of the training rows.
     given : str, callable or kernel object
         The parameter ``kernel``.
+    name : str or None, default=None
+        Of the kernel, where it is one of several that are added up.
 
     Warns
     -----
     UserWarning
         If so of half of ten rows or more.
     """
-    if not is_narrow(kernel):
+    if not is_narrow(K):
         return
     last = last_step(given)
-    name = last.kernel if isinstance(last, PairwiseKernel) else last
+    kind = last.kernel if isinstance(last, PairwiseKernel) else last
     shown = getattr(last, "__name__", type(last).__name__)  # of functions, their own
     if isinstance(given, str):
         shown = f"kernel={given!r}"
+    so = "predictions stay near zero and most values say little"
+    choosing = "pass kernel='auto', which chooses scaling and width, "
+    if name is not None:
+        shown = f"kernel {name!r}, one of those that are added up"
+        so, choosing = "it says next to nothing", ""
     if is_precomputed(given):
         advice = (
             "Compute the values by a wider kernel, such as rbf of a smaller gamma, or "
             "of columns scaled by StandardScaler"
         )
-    elif name in ("rbf", "laplacian", "chi2"):
+    elif kind in ("rbf", "laplacian", "chi2"):
         advice = (
-            "Columns have very different scales, or gamma is too large: pass "
-            "kernel='auto', which chooses scaling and width, put a StandardScaler in "
-            f"front, as kernel={SCALED} with skshap.PairwiseKernel, or lower gamma in "
-            "kernel_params"
+            f"Columns have very different scales, or gamma is too large: {choosing}"
+            f"put a StandardScaler in front, as kernel={SCALED} with "
+            "skshap.PairwiseKernel, or lower gamma in kernel_params"
         )
     else:
         advice = (
@@ -84,6 +90,6 @@ def warn_of_narrow(kernel, given):
     # The same text for each fold: filters can then merge them.
     warn_caller(
         f"rows resemble only themselves by {shown}: of half of them, all others "
-        f"together are less than {LEAST:.1%} of what each is to itself, so that "
-        f"predictions stay near zero and most values say little. {advice}."
+        f"together are less than {LEAST:.1%} of what each is to itself, so that {so}. "
+        f"{advice}."
     )

@@ -4,6 +4,7 @@ import re
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.datasets import (
     load_breast_cancer,
@@ -18,6 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler, scale
 
 from skshap import (
+    ColumnKernel,
     DataRemoval,
     FreeShapAttributor,
     FreeShapRegressor,
@@ -39,6 +41,27 @@ def in_dimensions(d, n=200, gamma=1.0):
     rng = np.random.default_rng(0)
     y = np.arange(n) % 2
     return rng.normal(size=(n, d)) + (3 * y[:, None] - 1.5) / np.sqrt(d), y, gamma / d
+
+
+@pytest.mark.parametrize("is_frame", [False, True])
+def test_one_of_several_kernels_is_named(is_frame):
+    """Beside others it would count for nothing, without a word."""
+    X, y = load_wine(return_X_y=True)
+    kernel = ColumnKernel([("few", "rbf", [0]), ("all", "rbf", list(range(13)))])
+    if is_frame:
+        X = pd.DataFrame(X)
+        kernel.set_output(transform="pandas")
+    for fit in (
+        kernel.fit_transform,
+        lambda X: KernelRidgeClassifier(kernel=kernel).fit(X, y),
+    ):
+        with pytest.warns(UserWarning, match=ONLY) as caught:
+            fit(X)
+        (message,) = [str(found.message) for found in caught]
+        assert "kernel 'all', one of those" in message and "'auto'" not in message
+        assert "StandardScaler" in message
+    scaled = make_pipeline(StandardScaler(), PairwiseKernel())
+    kernel.set_params(all=scaled).fit_transform(X)
 
 
 @pytest.mark.parametrize("load", [load_wine, load_breast_cancer])
