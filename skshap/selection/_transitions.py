@@ -2,7 +2,13 @@
 
 import numpy as np
 
-__all__ = ["PRIOR_RATE", "end_of_path", "expected_transition", "uniform_noise"]
+__all__ = [
+    "PRIOR_RATE",
+    "end_of_path",
+    "expected_transition",
+    "shares_of_targets",
+    "uniform_noise",
+]
 
 PRIOR_RATE = 0.2  # of wrong labels; where the search for the true one starts
 PRIOR_WEIGHT = 0.01  # of that, as a share of the rows

@@ -15,7 +15,11 @@ from skshap.selection._noise_model import (
     BLIND_SHARE,
     NoiseModel,
 )
-from skshap.selection._transitions import end_of_path, uniform_noise
+from skshap.selection._transitions import (
+    end_of_path,
+    shares_of_targets,
+    uniform_noise,
+)
 
 
 def draw_labels(n, transition, seed, slope=6.0):
@@ -465,3 +469,15 @@ def test_copies_are_judged_apart_where_rows_do_not_tell_a_class():
     before = model.posterior.copy()
     model.judge_copies(copies)
     assert_array_equal(model.posterior, before)
+
+
+@pytest.mark.parametrize(
+    ("n_wrong", "share"),
+    [([9, 9, 9, 1], 1 / 9), ([30, 30, 30, 15], 1), ([2, 2, 2, 0], 1)],
+)
+def test_a_class_has_fewer_wrong_labels_if_these_are_not_few_by_chance(n_wrong, share):
+    counts = np.tile(np.array(n_wrong) / 3, (4, 1))  # from each of the others alike
+    np.fill_diagonal(counts, 0)
+    np.fill_diagonal(counts, 100 - counts.sum(1))
+    found = shares_of_targets(counts, np.full(4, True))
+    np.testing.assert_allclose(found, [1, 1, 1, share], rtol=1e-9)
