@@ -1,6 +1,7 @@
 """What a kernel tells of rows one by one: explicit features, and the diagonal.
 
-All of it works on a pipeline that ends in a kernel as well.
+All of it works on a pipeline that ends in a kernel as well, whose steps get rows of
+their own.
 """
 
 import numpy as np
